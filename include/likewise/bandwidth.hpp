@@ -1,0 +1,53 @@
+// A bandwidth is a length: a number, a rule that finds one, or left open.
+#pragma once
+
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include <likewise/types.hpp>
+
+namespace likewise {
+
+/// What a kernel carries as its length h. Open means: whoever uses the kernel decides, "median" if nobody does.
+class Bandwidth {
+ public:
+  Bandwidth() = default;
+  Bandwidth(double length) : length_(length) { check(); }                      // NOLINT: implicit on purpose
+  Bandwidth(std::string rule) : rule_(std::move(rule)) { check(); }   // NOLINT
+  Bandwidth(const char* rule) : Bandwidth(std::string(rule)) {}       // NOLINT
+
+  bool is_open() const { return !length_ && rule_.empty(); }
+  bool is_number() const { return length_.has_value(); }
+  double length() const { return *length_; }
+  const std::string& rule() const { return rule_; }
+
+  bool operator==(const Bandwidth&) const = default;
+
+ private:
+  void check() const;  // an unknown rule, or a length that is not positive: InvalidArgument with the list
+  std::optional<double> length_;
+  std::string rule_;
+};
+
+std::ostream& operator<<(std::ostream& out, const Bandwidth& bandwidth);
+
+/// "median", "scott", "silverman", "bgh", "self_tuning", "perplexity", "loo"
+const std::vector<std::string>& bandwidth_rules();
+
+/// What a rule found. `row_scale` and `key_scale` are lengths s_i, s_j of each point where the rule gives each
+/// point its own: the kernel then sees d^2 / (s_i s_j) with h = `length`.
+struct SelectedBandwidth {
+  double length = 0;
+  std::string rule = "number";
+  std::optional<double> intrinsic_dimension = {};  ///< "bgh": twice the largest d log S / d log eps
+  Vector<double> row_scale = {};                   ///< empty: 1
+  Vector<double> key_scale = {};                   ///< empty: 1
+  std::vector<double> grid = {};                   ///< lengths that were tried ...
+  std::vector<double> curve = {};                  ///< ... and the rule's objective at each
+
+  bool operator==(const SelectedBandwidth&) const = default;
+};
+
+}  // namespace likewise

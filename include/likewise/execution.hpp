@@ -1,0 +1,37 @@
+// How long work is run: threads, memory, progress, stopping.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+namespace likewise {
+
+/// Accepted by everything that can take long. Results do not depend on `n_jobs`.
+struct Execution {
+  /// Threads; 0 means OMP_NUM_THREADS, else all cores. A forked child of a threaded process runs serially.
+  int n_jobs = 0;
+  /// Bytes that one call may allocate beyond its inputs and outputs; 0 means the memory now available.
+  std::size_t memory_limit = 0;
+  /// Called from the calling thread with the finished fraction in [0, 1] and what is being done.
+  std::function<void(double, const char*)> progress = {};
+  /// Asked a few times a second from the calling thread; true stops the work with `Interrupted`.
+  std::function<bool()> stop_requested = {};
+
+  /// The memory limit in bytes, with 0 replaced by what the system has available.
+  std::size_t memory_allowed() const;
+  /// Throws MemoryLimitError naming `what`, the bytes needed and allowed, and the `way_out`.
+  void require_memory(double bytes, const std::string& what, const std::string& way_out) const;
+};
+
+/// How an iteration ended. Every iterative method returns one.
+struct IterationReport {
+  int n_iter = 0;
+  double residual = 0;    ///< in the iteration's own measure, stated where it is returned
+  bool converged = true;
+  std::string solver = {};
+
+  bool operator==(const IterationReport&) const = default;
+};
+
+}  // namespace likewise

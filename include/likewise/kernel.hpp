@@ -1,0 +1,38 @@
+// The list of kernels. A new one is a file in kernel/ and a line here.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <likewise/kernel/alpha_decay.hpp>
+#include <likewise/kernel/epanechnikov.hpp>
+#include <likewise/kernel/exponential.hpp>
+#include <likewise/kernel/gaussian.hpp>
+#include <likewise/kernel/indicator.hpp>
+#include <likewise/kernel/inverse_distance.hpp>
+#include <likewise/kernel/laplacian.hpp>
+#include <likewise/kernel/student_t.hpp>
+#include <likewise/kernel/tricube.hpp>
+
+namespace likewise {
+
+using Kernel = std::variant<Gaussian, Exponential, Laplacian, Indicator, Epanechnikov, Tricube, StudentT,
+                            AlphaDecay, InverseDistance>;
+
+KernelTraits traits(const Kernel& kernel);
+std::string repr(const Kernel& kernel);
+
+/// The kernel's bandwidth; nullptr where it has none (Exponential, InverseDistance, Indicator on the support).
+const Bandwidth* bandwidth_of(const Kernel& kernel);
+/// The same kernel with that bandwidth; a kernel without one is returned as it is.
+Kernel with_bandwidth(Kernel kernel, const Bandwidth& bandwidth);
+/// The number that log_weights wants: the bandwidth's length, the temperature, or 1. Checks that it is positive.
+double scale_of(const Kernel& kernel);
+
+/// The kernel of that name: "gaussian" ("rbf"), "exponential", "laplacian", "indicator" ("flat", "tophat", "uniform"),
+/// "epanechnikov", "tricube", "student_t", "alpha_decay", "inverse_distance". An unknown name is refused with the list.
+Kernel kernel_from_name(const std::string& name);
+const std::vector<std::string>& kernel_names();
+
+}  // namespace likewise

@@ -1,0 +1,50 @@
+// What a kernel is: the weight that a cost earns.
+#pragma once
+
+#include <cmath>
+#include <concepts>
+#include <limits>
+#include <numbers>
+
+#include <likewise/bandwidth.hpp>
+#include <likewise/types.hpp>
+#include <likewise/value.hpp>
+
+namespace likewise {
+
+/// What a kernel reads. The engine converts a metric's cost to it, in one place.
+enum class KernelInput { nothing, cost, distance, squared_distance };
+
+struct KernelTraits {
+  KernelInput input = KernelInput::squared_distance;
+  bool compact = false;               ///< zero beyond the bandwidth
+  bool infinite_on_self = false;      ///< InverseDistance: where some d = 0, only those keys count
+  bool positive_definite = false;     ///< on Euclidean distances
+  bool operator==(const KernelTraits&) const = default;
+};
+
+/// A kernel turns a tile of its input into log weights, in place, and knows the weight of one pair.
+/// h is its length (bandwidth) or, for a kernel of a cost, its temperature.
+template <class K>
+concept KernelLeaf = SlotValue<K> && requires(const K& k, Tile<double> u, double h) {
+  { k.traits() } -> std::same_as<KernelTraits>;
+  k.template log_weights<double>(u, h);
+  { k.weight(h, h) } -> std::same_as<double>;
+  { k.log_integral(1, h) } -> std::same_as<double>;
+};
+
+namespace detail {
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// log of the surface of the unit sphere in d dimensions, 2 pi^(d/2) / Gamma(d/2).
+inline double log_sphere_surface(Index d) {
+  const double half = 0.5 * static_cast<double>(d);
+  return std::log(2.0) + half * std::log(std::numbers::pi) - std::lgamma(half);
+}
+/// log of the integral of a radial profile: sphere surface * h^d * integral_0^inf phi(r) r^(d-1) dr.
+inline double log_radial_integral(Index d, double h, double log_profile_moment) {
+  return log_sphere_surface(d) + static_cast<double>(d) * std::log(h) + log_profile_moment;
+}
+}  // namespace detail
+
+}  // namespace likewise

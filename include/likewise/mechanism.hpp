@@ -1,0 +1,74 @@
+// The one equation:  y_i = l_i * sum over j in S(i) of phi(c(x_i, z_j)) * r_j * v_j
+#pragma once
+
+#include <string>
+
+#include <likewise/execution.hpp>
+#include <likewise/kernel.hpp>
+#include <likewise/metric.hpp>
+#include <likewise/normalization.hpp>
+#include <likewise/support.hpp>
+
+namespace likewise {
+
+/// What a row without mass yields: 0, the value of the nearest admitted key (what a Gaussian tends to), or an error.
+/// A row that admits no key at all is 0 under `nearest` too. Unnormalized rows are simply 0.
+enum class EmptyRow { zero, nearest, error };
+
+/// What one call of operator making takes beyond the slots.
+struct OperatorOptions {
+  /// log w_j of each key (sample weights, padding -inf, duplicates log 2); empty: 0. Before any normalization.
+  Vector<double> log_key_weights = {};
+  /// "auto" chooses by support and size; "streamed" (O(n) memory), "dense" (n_queries x n_keys), "sparse" (CSR).
+  std::string storage = "auto";
+};
+
+template <class T>
+class SelfOperator;
+template <class T>
+class CrossOperator;
+
+/// Four slots (the fifth is what is done with the operator) and the policy for empty rows: a plain value.
+struct Mechanism {
+  Metric metric = SquaredEuclidean{};
+  Kernel kernel = Gaussian{};
+  Support support = AllPairs{};
+  Normalization normalization = RowStochastic{};
+  EmptyRow empty_row = EmptyRow::zero;
+
+  /// The operator of a point set with itself, n x n. Resolves an open bandwidth, computes the scalings: O(n^2 d)
+  /// time and O(n) memory streamed; a neighbor search with a selector. Throws InvalidArgument naming what does not fit.
+  template <class T>
+  SelfOperator<T> self_operator(const Points<T>& Z, const OperatorOptions& options = {},
+                                const Execution& run = {}) const;
+  /// From queries X to keys Z: short for self_operator(Z).at(X), without computing more of the keys than r needs.
+  template <class T>
+  CrossOperator<T> cross_operator(const Points<T>& X, const Points<T>& Z, const OperatorOptions& options = {},
+                                  const Execution& run = {}) const;
+
+  // Plain matrices convert: m.self_operator(X) with X a Matrix<double> or MatrixXd.
+  template <class D>
+  auto self_operator(const Eigen::MatrixBase<D>& Z, const OperatorOptions& options = {},
+                     const Execution& run = {}) const {
+    return self_operator<typename D::Scalar>(Points<typename D::Scalar>(Z), options, run);
+  }
+  template <class D, class E>
+  auto cross_operator(const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>& Z,
+                      const OperatorOptions& options = {}, const Execution& run = {}) const {
+    return cross_operator<typename D::Scalar>(Points<typename D::Scalar>(X), Points<typename D::Scalar>(Z), options,
+                                              run);
+  }
+
+  /// The equation with its slots: one line a slot.
+  std::string equation() const;
+
+  bool operator==(const Mechanism&) const = default;
+};
+
+/// The call that makes it: "Mechanism(metric=SquaredEuclidean(), kernel=Gaussian(bandwidth=0.3), ...)"
+std::string repr(const Mechanism& mechanism);
+
+EmptyRow empty_row_from_name(const std::string& name);
+std::string to_string(EmptyRow policy);
+
+}  // namespace likewise

@@ -1,0 +1,37 @@
+// The list of metrics. A new one is a file in metric/ and a line here.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <likewise/metric/bilinear.hpp>
+#include <likewise/metric/chebyshev.hpp>
+#include <likewise/metric/cosine.hpp>
+#include <likewise/metric/custom.hpp>
+#include <likewise/metric/dot_product.hpp>
+#include <likewise/metric/euclidean.hpp>
+#include <likewise/metric/mahalanobis.hpp>
+#include <likewise/metric/manhattan.hpp>
+#include <likewise/metric/minkowski.hpp>
+#include <likewise/metric/precomputed.hpp>
+#include <likewise/metric/squared_euclidean.hpp>
+
+namespace likewise {
+
+using Metric = std::variant<SquaredEuclidean, Euclidean, Mahalanobis, Cosine, Manhattan, Chebyshev, Minkowski,
+                            DotProduct, Bilinear, Precomputed, CustomMetric>;
+
+MetricTraits traits(const Metric& metric);
+std::string repr(const Metric& metric);
+
+/// The metric of that name, with default parameters: "euclidean", "l2", "sqeuclidean", "manhattan", "l1",
+/// "cityblock", "chebyshev", "minkowski", "cosine", "dot", "precomputed", ... An unknown name is refused with the list.
+Metric metric_from_name(const std::string& name);
+/// The names metric_from_name knows.
+const std::vector<std::string>& metric_names();
+
+/// Throws InvalidArgument naming the metric and the missing law, e.g. law = "a distance", who = "Gaussian".
+void require_law(bool holds, const Metric& metric, const std::string& law, const std::string& who);
+
+}  // namespace likewise

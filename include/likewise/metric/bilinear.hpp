@@ -1,0 +1,36 @@
+#pragma once
+
+#include <likewise/metric/traits.hpp>
+#include <likewise/shared.hpp>
+
+namespace likewise {
+
+/// c(x,z) = -<Wq x, Wk z> with Wq (r x dx) and Wk (r x dz): the learned score of self-attention.
+/// No law holds: it may be lower off the diagonal than on it, and is not symmetric unless Wq = Wk.
+struct Bilinear {
+  Shared<Matrix<double>> query_factor;  ///< Wq, r x dx
+  Shared<Matrix<double>> key_factor;    ///< Wk, r x dz
+
+  static constexpr const char* name = "Bilinear";
+  static constexpr auto fields() {
+    return std::tuple{Field{"query_factor", &Bilinear::query_factor}, Field{"key_factor", &Bilinear::key_factor}};
+  }
+  MetricTraits traits() const { return {.symmetric = query_factor == key_factor, .lifts = true}; }
+
+  template <class T>
+  T cost(const RowRef<T>& x, const RowRef<T>& z) const {
+    return -(x * query_factor->template cast<T>().transpose()).dot(z * key_factor->template cast<T>().transpose());
+  }
+  template <class T>
+  Lift<T> lift_queries(const Points<T>& x) const {
+    return {x * query_factor->template cast<T>().transpose(), Vector<T>::Zero(x.rows())};
+  }
+  template <class T>
+  Lift<T> lift_keys(const Points<T>& z) const {
+    return {z * key_factor->template cast<T>().transpose(), Vector<T>::Zero(z.rows())};
+  }
+
+  bool operator==(const Bilinear&) const = default;
+};
+
+}  // namespace likewise

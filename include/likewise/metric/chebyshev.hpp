@@ -1,0 +1,27 @@
+#pragma once
+
+#include <likewise/metric/traits.hpp>
+
+namespace likewise {
+
+/// c(x,z) = max_k |x_k - z_k|, a distance. Does not lift: O(d) a pair, in tiles.
+struct Chebyshev {
+  static constexpr const char* name = "Chebyshev";
+  static constexpr auto fields() { return std::tuple{}; }
+  static constexpr MetricTraits traits() {
+    return {.symmetric = true, .zero_on_self = true, .triangle_inequality = true, .shift_invariant = true,
+            .distance_power = 1};
+  }
+
+  template <class T>
+  T cost(const RowRef<T>& x, const RowRef<T>& z) const { return (x - z).template lpNorm<Eigen::Infinity>(); }
+  template <class T>
+  void fill(const Points<T>& x, const Points<T>& z, Tile<T> out) const {
+    for (Index i = 0; i < x.rows(); ++i)
+      out.row(i) = (z.rowwise() - x.row(i)).cwiseAbs().rowwise().maxCoeff().transpose();
+  }
+
+  bool operator==(const Chebyshev&) const = default;
+};
+
+}  // namespace likewise

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <likewise/metric/traits.hpp>
+
+namespace likewise {
+
+/// The user's own cost: fills out(i, j) = c(x_i, z_j) for two blocks of points, called once a tile from
+/// several threads at a time. Points and costs are float64 whatever the operator's dtype.
+struct TileFunction {
+  virtual ~TileFunction() = default;
+  virtual void operator()(const Points<double>& x, const Points<double>& z, Tile<double> out) const = 0;
+};
+
+/// A user's own metric with the laws its author declares; equal if it is the same function with the same laws.
+struct CustomMetric {
+  std::shared_ptr<const TileFunction> function;
+  MetricTraits laws;
+  std::string label = "custom";
+
+  /// From any callable (Points<double>, Points<double>, Tile<double>) -> void.
+  static CustomMetric from(std::function<void(const Points<double>&, const Points<double>&, Tile<double>)> f,
+                           MetricTraits laws, std::string label = "custom");
+
+  static constexpr const char* name = "CustomMetric";
+  static constexpr auto fields() { return std::tuple{Field{"label", &CustomMetric::label}}; }
+  MetricTraits traits() const { return laws; }
+
+  template <class T>
+  void fill(const Points<T>& x, const Points<T>& z, Tile<T> out) const {
+    Matrix<double> costs(x.rows(), z.rows());
+    (*function)(x.template cast<double>(), z.template cast<double>(), costs);
+    out = costs.cast<T>();
+  }
+
+  bool operator==(const CustomMetric&) const = default;
+};
+
+}  // namespace likewise

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <likewise/metric/squared_euclidean.hpp>
+#include <likewise/shared.hpp>
+
+namespace likewise {
+
+/// c(x,z) = |W x - W z|^2 with a factor W (r x d) of any rank: a squared pseudo-distance, the metric of
+/// metric-attention. Lifts as SquaredEuclidean of the points W x, O(n d r). kneighbors reports |W x - W z|.
+struct Mahalanobis {
+  Shared<Matrix<double>> factor;  ///< W, r x d
+
+  /// From M = W^T W, symmetric positive semidefinite (d x d); W comes from its eigendecomposition, O(d^3).
+  static Mahalanobis from_matrix(const Points<double>& m);
+  /// From the diagonal of M: c = sum_k m_k (x_k - z_k)^2, m_k >= 0.
+  static Mahalanobis from_diagonal(const Eigen::Ref<const Vector<double>>& m);
+
+  static constexpr const char* name = "Mahalanobis";
+  static constexpr auto fields() { return std::tuple{Field{"factor", &Mahalanobis::factor}}; }
+  static constexpr MetricTraits traits() {
+    return {.symmetric = true, .zero_on_self = true, .triangle_inequality = true, .shift_invariant = true,
+            .distance_power = 2, .lift_power = 2, .lifts = true, .reports_root = true};
+  }
+
+  /// W x for each row x: the points whose squared Euclidean distance this is.
+  template <class T>
+  Matrix<T> project(const Points<T>& x) const { return x * factor->template cast<T>().transpose(); }
+  template <class T>
+  T cost(const RowRef<T>& x, const RowRef<T>& z) const {
+    return ((x - z) * factor->template cast<T>().transpose()).squaredNorm();
+  }
+  template <class T>
+  Lift<T> lift_queries(const Points<T>& x) const { return SquaredEuclidean{}.lift_queries<T>(project<T>(x)); }
+  template <class T>
+  Lift<T> lift_keys(const Points<T>& z) const { return SquaredEuclidean{}.lift_keys<T>(project<T>(z)); }
+
+  bool operator==(const Mahalanobis&) const = default;
+};
+
+}  // namespace likewise

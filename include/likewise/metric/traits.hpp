@@ -1,0 +1,56 @@
+// What a metric is: a cost c(x, z), lower is closer, and the laws it declares.
+#pragma once
+
+#include <concepts>
+
+#include <likewise/types.hpp>
+#include <likewise/value.hpp>
+
+namespace likewise {
+
+/// The laws of a cost. Whoever needs one asks for it; nobody asks which metric it is.
+struct MetricTraits {
+  bool symmetric = false;           ///< c(x, z) = c(z, x)
+  bool zero_on_self = false;        ///< c(x, x) = 0 and c >= 0
+  bool triangle_inequality = false; ///< of the distance c^(1/distance_power)
+  bool shift_invariant = false;     ///< c(x + s, z + s) = c(x, z): the engine may center
+  /// The cost is d^distance_power: 1 a distance, 2 a squared distance, 0 neither.
+  int distance_power = 0;
+  /// A lifting metric's lift gives d^lift_power (the cost itself where there is no distance); 0: does not lift.
+  int lift_power = 0;
+  bool lifts = false;
+  /// What kneighbors and Radius report and read is d rather than c (Mahalanobis: |Wx - Wz|).
+  bool reports_root = false;
+
+  bool operator==(const MetricTraits&) const = default;
+};
+
+/// c(x, z) = a(x) + b(z) - <A(x), B(z)>: a row of features and one bias for each point.
+template <class T>
+struct Lift {
+  Matrix<T> features;
+  Vector<T> bias;
+};
+
+/// A cost between two points: the definition, and every test's oracle.
+template <class M>
+concept PointCost = SlotValue<M> && requires(const M& m, RowRef<double> x) {
+  { m.traits() } -> std::same_as<MetricTraits>;
+  { m.cost(x, x) } -> std::convertible_to<double>;
+};
+
+/// A cost that is an inner product of lifted points: the engine multiplies matrices. O(n d) to lift.
+template <class M>
+concept LiftedMetric = PointCost<M> && requires(const M& m, Points<double> x) {
+  { m.lift_queries(x) } -> std::same_as<Lift<double>>;
+  { m.lift_keys(x) } -> std::same_as<Lift<double>>;
+};
+
+/// Any other cost: fills a tile, called once a tile, never once a pair.
+template <class M>
+concept TileMetric = SlotValue<M> && requires(const M& m, Points<double> x, Tile<double> out) {
+  { m.traits() } -> std::same_as<MetricTraits>;
+  m.fill(x, x, out);
+};
+
+}  // namespace likewise

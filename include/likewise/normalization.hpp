@@ -1,0 +1,25 @@
+// The list of normalizations: which diagonal scalings l and r. A new one is a file in normalization/, a line here
+// and its two formulas in src/operator/scalings.cpp.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <likewise/normalization/bistochastic.hpp>
+#include <likewise/normalization/density.hpp>
+#include <likewise/normalization/row_stochastic.hpp>
+#include <likewise/normalization/symmetric.hpp>
+#include <likewise/normalization/unnormalized.hpp>
+
+namespace likewise {
+
+using Normalization = std::variant<RowStochastic, Unnormalized, Symmetric, Density, Bistochastic>;
+
+std::string repr(const Normalization& normalization);
+
+/// "row", "none", "symmetric", "density", "bistochastic"
+Normalization normalization_from_name(const std::string& name);
+const std::vector<std::string>& normalization_names();
+
+}  // namespace likewise
