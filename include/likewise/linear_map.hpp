@@ -42,7 +42,7 @@ class LinearMap {
   }
   template <class D>
   Matrix<T> operator*(const Eigen::MatrixBase<D>& V) const {
-    return apply(Values<T>(V));
+    return apply(V.derived());
   }
 
  private:

@@ -28,6 +28,14 @@ class SelfOperator;
 template <class T>
 class CrossOperator;
 
+struct Mechanism;
+template <class T>
+SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& Z, const OperatorOptions& options,
+                                   const Execution& run);
+template <class T>
+CrossOperator<T> make_cross_operator(const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z,
+                                     const OperatorOptions& options, const Execution& run);
+
 /// Four slots (the fifth is what is done with the operator) and the policy for empty rows: a plain value.
 struct Mechanism {
   Metric metric = SquaredEuclidean{};
@@ -38,25 +46,18 @@ struct Mechanism {
 
   /// The operator of a point set with itself, n x n. Resolves an open bandwidth, computes the scalings: O(n^2 d)
   /// time and O(n) memory streamed; a neighbor search with a selector. Throws InvalidArgument naming what does not fit.
-  template <class T>
-  SelfOperator<T> self_operator(const Points<T>& Z, const OperatorOptions& options = {},
-                                const Execution& run = {}) const;
-  /// From queries X to keys Z: short for self_operator(Z).at(X), without computing more of the keys than r needs.
-  template <class T>
-  CrossOperator<T> cross_operator(const Points<T>& X, const Points<T>& Z, const OperatorOptions& options = {},
-                                  const Execution& run = {}) const;
-
-  // Plain matrices convert: m.self_operator(X) with X a Matrix<double> or MatrixXd.
+  /// Z is any float or double matrix; row-major ones are read in place.
   template <class D>
-  auto self_operator(const Eigen::MatrixBase<D>& Z, const OperatorOptions& options = {},
-                     const Execution& run = {}) const {
-    return self_operator<typename D::Scalar>(Points<typename D::Scalar>(Z), options, run);
+  SelfOperator<typename D::Scalar> self_operator(const Eigen::MatrixBase<D>& Z, const OperatorOptions& options = {},
+                                                 const Execution& run = {}) const {
+    return make_self_operator<typename D::Scalar>(*this, Z.derived(), options, run);
   }
+  /// From queries X to keys Z: short for self_operator(Z).at(X), without computing more of the keys than r needs.
   template <class D, class E>
-  auto cross_operator(const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>& Z,
-                      const OperatorOptions& options = {}, const Execution& run = {}) const {
-    return cross_operator<typename D::Scalar>(Points<typename D::Scalar>(X), Points<typename D::Scalar>(Z), options,
-                                              run);
+  CrossOperator<typename D::Scalar> cross_operator(const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>& Z,
+                                                   const OperatorOptions& options = {},
+                                                   const Execution& run = {}) const {
+    return make_cross_operator<typename D::Scalar>(*this, X.derived(), Z.derived(), options, run);
   }
 
   /// The equation with its slots: one line a slot.

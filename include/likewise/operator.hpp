@@ -62,10 +62,6 @@ class SelfOperator : public PropagationOperator<T> {
 
   /// The same mechanism from new points X to these keys: r is kept, only l is computed anew.
   CrossOperator<T> at(const Points<T>& X, const Execution& run = {}) const;
-  template <class D>
-  CrossOperator<T> at(const Eigen::MatrixBase<D>& X, const Execution& run = {}) const {
-    return at(Points<T>(X), run);
-  }
   /// log pi_i = log r_i - log l_i, not normalized: P's stationary law where the kernel is symmetric.
   Vector<double> log_stationary() const;
 };
