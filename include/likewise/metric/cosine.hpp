@@ -28,7 +28,12 @@ struct Cosine {
 
  private:
   template <class T>
-  static Matrix<T> unit_rows(const Points<T>& x) { return x.rowwise().stableNormalized(); }
+  static Matrix<T> unit_rows(const Points<T>& x) {
+    Matrix<T> unit = x;
+    for (Index i = 0; i < unit.rows(); ++i)
+      if (const T norm = unit.row(i).stableNorm(); norm > 0) unit.row(i) /= norm;
+    return unit;
+  }
 };
 
 }  // namespace likewise

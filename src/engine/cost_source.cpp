@@ -1,0 +1,221 @@
+#include "engine/cost_source.hpp"
+
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include <likewise/error.hpp>
+
+namespace likewise::engine {
+
+int unit_power(const MetricTraits& laws, CostUnit unit) {
+  switch (unit) {
+    case CostUnit::distance: return 1;
+    case CostUnit::squared_distance: return 2;
+    case CostUnit::reported: return laws.reports_root ? 1 : laws.distance_power;
+    case CostUnit::cost: break;
+  }
+  return laws.distance_power;
+}
+
+double convert_power(double cost, int from, int to) {
+  if (from == to) return cost;
+  return to == 2 ? cost * cost : std::sqrt(cost);
+}
+
+namespace {
+
+template <class T>
+void convert_tile(Tile<T> tile, int from, int to) {
+  if (from == to) return;
+  if (to == 2)
+    tile = tile.array().square();
+  else
+    tile = tile.array().sqrt();
+}
+
+/// What all sources share: the metric, its points and the direct evaluation of one pair.
+template <class T, class M>
+class PairSource : public CostSource<T> {
+ public:
+  PairSource(const M& metric, const Points<T>& X, const Points<T>& Z)
+      : metric_(metric), laws_(metric.traits()), queries_(X), keys_(Z) {}
+
+  Index rows() const override { return queries_.rows(); }
+  Index cols() const override { return keys_.rows(); }
+  double lift_error(Index) const override { return 0; }
+  double pair(Index i, Index j, CostUnit unit) const override {
+    Matrix<double> cost(1, 1);
+    const Matrix<double> x = queries_.row(i).template cast<double>(), z = keys_.row(j).template cast<double>();
+    if constexpr (TileMetric<M>)
+      metric_.template fill<double>(x, z, cost);
+    else
+      cost(0, 0) = metric_.template cost<double>(x.row(0), z.row(0));
+    return convert_power(cost(0, 0), laws_.distance_power, unit_power(laws_, unit));
+  }
+
+ protected:
+  M metric_;
+  MetricTraits laws_;
+  Matrix<T> queries_, keys_;
+};
+
+/// Costs from products of lifted points, computed in C (T or double).
+template <class T, class C, class M>
+class LiftedSource final : public PairSource<T, M> {
+  using Base = PairSource<T, M>;
+
+ public:
+  LiftedSource(const M& metric, const Points<T>& X, const Points<T>& Z, const Vector<double>& center)
+      : Base(metric, X, Z),
+        queries_(metric.template lift_queries<C>(centered(X, center))),
+        keys_(metric.template lift_keys<C>(centered(Z, center))),
+        key_scale_(keys_.features.size() ? keys_.features.rowwise().norm().maxCoeff() : C(0)) {}
+
+  void fill(Index i0, Index j0, CostUnit unit, Tile<T> out) const override {
+    const Index n = out.rows(), m = out.cols();
+    Matrix<C> tile = queries_.bias.segment(i0, n).replicate(1, m);
+    tile.rowwise() += keys_.bias.segment(j0, m).transpose();
+    tile.noalias() -= queries_.features.middleRows(i0, n) * keys_.features.middleRows(j0, m).transpose();
+    if (this->laws_.zero_on_self) tile = tile.array().max(C(0));
+    const int from = this->laws_.lift_power, to = unit_power(this->laws_, unit);
+    if (to == 1 && this->laws_.zero_on_self) refine(i0, j0, tile);
+    convert_tile<C>(tile, from, to);
+    out = tile.template cast<T>();
+  }
+
+  double lift_error(Index i) const override {
+    // Rounding of a sum of width + 2 terms, each at most |A(x)||B(z)|-sized (biases are no larger for distances).
+    const double size = std::abs(static_cast<double>(queries_.bias(i))) +
+                        static_cast<double>(keys_.bias.size() ? keys_.bias.cwiseAbs().maxCoeff() : C(0)) +
+                        static_cast<double>(queries_.features.row(i).norm()) * static_cast<double>(key_scale_);
+    return epsilon() * static_cast<double>(queries_.features.cols() + 4) * size;
+  }
+
+ private:
+  static double epsilon() { return static_cast<double>(std::numeric_limits<C>::epsilon()); }
+  static Matrix<C> centered(const Points<T>& points, const Vector<double>& center) {
+    Matrix<double> shifted = points.template cast<double>();
+    if (center.size()) shifted.rowwise() -= center.transpose();
+    return shifted.template cast<C>();
+  }
+
+  /// A root magnifies what cancellation left of a small square: such pairs are evaluated by definition.
+  void refine(Index i0, Index j0, Matrix<C>& tile) const {
+    for (Index a = 0; a < tile.rows(); ++a) {
+      const C doubtful = static_cast<C>(64 * epsilon()) * (queries_.bias(i0 + a) + keys_.bias.maxCoeff());
+      if (tile.row(a).minCoeff() > doubtful) continue;
+      for (Index b = 0; b < tile.cols(); ++b)
+        if (tile(a, b) <= doubtful)
+          tile(a, b) = static_cast<C>(convert_power(this->pair(i0 + a, j0 + b, CostUnit::cost),
+                                                    this->laws_.distance_power, this->laws_.lift_power));
+    }
+  }
+
+  Lift<C> queries_, keys_;
+  C key_scale_;
+};
+
+/// Costs that a metric fills tile by tile.
+template <class T, class M>
+class FilledSource final : public PairSource<T, M> {
+ public:
+  using PairSource<T, M>::PairSource;
+  void fill(Index i0, Index j0, CostUnit unit, Tile<T> out) const override {
+    this->metric_.template fill<T>(this->queries_.middleRows(i0, out.rows()),
+                                   this->keys_.middleRows(j0, out.cols()), out);
+    convert_tile<T>(out, this->laws_.distance_power, unit_power(this->laws_, unit));
+  }
+};
+
+/// Costs that came as a matrix.
+template <class T>
+class PrecomputedSource final : public CostSource<T> {
+ public:
+  PrecomputedSource(const Precomputed& metric, const Points<T>& costs) : laws_(metric.traits()), costs_(costs) {}
+
+  Index rows() const override { return costs_.rows(); }
+  Index cols() const override { return costs_.cols(); }
+  double lift_error(Index) const override { return 0; }
+  double pair(Index i, Index j, CostUnit unit) const override {
+    return convert_power(static_cast<double>(costs_(i, j)), laws_.distance_power, unit_power(laws_, unit));
+  }
+  void fill(Index i0, Index j0, CostUnit unit, Tile<T> out) const override {
+    out = costs_.block(i0, j0, out.rows(), out.cols());
+    convert_tile<T>(out, laws_.distance_power, unit_power(laws_, unit));
+  }
+
+ private:
+  MetricTraits laws_;
+  Matrix<T> costs_;
+};
+
+/// Centering on the keys' mean keeps offsets from costing digits; empty where the metric is not shift-invariant.
+template <class T>
+Vector<double> center_of(const MetricTraits& laws, const Points<T>& Z) {
+  if (!laws.shift_invariant || Z.rows() == 0) return {};
+  return Z.template cast<double>().colwise().mean().transpose();
+}
+
+template <class T, class M>
+std::shared_ptr<const CostSource<T>> lifted(const M& metric, const Points<T>& X, const Points<T>& Z,
+                                            double max_error) {
+  const Vector<double> center = center_of<T>(metric.traits(), Z);
+  if constexpr (std::is_same_v<T, float>) {
+    auto single = std::make_shared<const LiftedSource<float, float, M>>(metric, X, Z, center);
+    double error = 0;
+    for (Index i = 0; i < X.rows(); ++i) error = std::max(error, single->lift_error(i));
+    if (error <= max_error) return single;
+  }
+  return std::make_shared<const LiftedSource<T, double, M>>(metric, X, Z, center);
+}
+
+Index query_width(const Metric& metric, Index otherwise) {
+  if (const auto* m = std::get_if<Mahalanobis>(&metric)) return m->factor->cols();
+  if (const auto* m = std::get_if<Bilinear>(&metric)) return m->query_factor->cols();
+  return otherwise;
+}
+Index key_width(const Metric& metric, Index otherwise) {
+  if (const auto* m = std::get_if<Bilinear>(&metric)) return m->key_factor->cols();
+  return query_width(metric, otherwise);
+}
+
+void check_widths(const Metric& metric, Index x_width, Index z_width) {
+  const auto check = [&](const char* argument, Index width, Index wanted) {
+    require(width == wanted, argument, "an array with " + std::to_string(wanted) + " features for " + repr(metric),
+            std::to_string(width) + " features");
+  };
+  check("X", x_width, query_width(metric, z_width));
+  check("Z", z_width, key_width(metric, z_width));
+}
+
+}  // namespace
+
+template <class T>
+std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const Points<T>& X, const Points<T>& Z,
+                                                      double max_error) {
+  if (const auto* precomputed = std::get_if<Precomputed>(&metric)) {
+    require(X.cols() == Z.rows(), "X", "a matrix of costs with one column for each key (" + std::to_string(Z.rows()) + ")",
+            std::to_string(X.cols()) + " columns");
+    return std::make_shared<const PrecomputedSource<T>>(*precomputed, X);
+  }
+  check_widths(metric, X.cols(), Z.cols());
+  return std::visit(
+      [&](const auto& leaf) -> std::shared_ptr<const CostSource<T>> {
+        using M = std::decay_t<decltype(leaf)>;
+        if constexpr (LiftedMetric<M>)
+          return lifted<T, M>(leaf, X, Z, max_error);
+        else if constexpr (TileMetric<M>)
+          return std::make_shared<const FilledSource<T, M>>(leaf, X, Z);
+        else
+          throw std::logic_error("a metric must lift or fill");
+      },
+      metric);
+}
+
+template std::shared_ptr<const CostSource<float>> make_cost_source(const Metric&, const Points<float>&,
+                                                                   const Points<float>&, double);
+template std::shared_ptr<const CostSource<double>> make_cost_source(const Metric&, const Points<double>&,
+                                                                    const Points<double>&, double);
+
+}  // namespace likewise::engine

@@ -1,0 +1,80 @@
+#include "engine/parallel.hpp"
+
+#include <omp.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <mutex>
+
+#include <likewise/error.hpp>
+
+namespace likewise::engine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto poll_interval = std::chrono::milliseconds(50);
+
+// A child forked from a process that has used libgomp hangs in its first parallel region: it runs serially.
+const pid_t loaded_in_process = getpid();
+
+/// Asks the caller's callbacks now and then, from the calling thread only.
+class Watch {
+ public:
+  Watch(const Execution& run, Index n_blocks, const char* what) : run_(run), n_blocks_(n_blocks), what_(what) {}
+
+  void look(Index done) {
+    const auto now = Clock::now();
+    if (now - last_ < poll_interval) return;
+    last_ = now;
+    if (run_.stop_requested && run_.stop_requested()) throw Interrupted();
+    if (run_.progress) run_.progress(static_cast<double>(done) / static_cast<double>(n_blocks_), what_);
+  }
+
+ private:
+  const Execution& run_;
+  Index n_blocks_;
+  const char* what_;
+  Clock::time_point last_ = Clock::now();
+};
+
+}  // namespace
+
+int thread_count(const Execution& run) {
+  if (getpid() != loaded_in_process) return 1;
+  return run.n_jobs > 0 ? run.n_jobs : omp_get_max_threads();
+}
+
+void parallel_blocks(Index n_blocks, const Execution& run, const char* what,
+                     const std::function<void(Index)>& work) {
+  const int threads = static_cast<int>(std::min<Index>(thread_count(run), n_blocks));
+  Watch watch(run, n_blocks, what);
+  if (threads <= 1) {
+    for (Index block = 0; block < n_blocks; ++block) {
+      watch.look(block);
+      work(block);
+    }
+    return;
+  }
+  std::atomic<Index> next{0}, done{0};
+  std::atomic<bool> failed{false};
+  std::exception_ptr failure;
+  std::mutex failure_lock;
+#pragma omp parallel num_threads(threads)
+  {
+    try {
+      for (Index block = next++; block < n_blocks && !failed; block = next++) {
+        if (omp_get_thread_num() == 0) watch.look(done);
+        work(block);
+        ++done;
+      }
+    } catch (...) {
+      const std::lock_guard lock(failure_lock);
+      if (!failed.exchange(true)) failure = std::current_exception();
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace likewise::engine
