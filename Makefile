@@ -1,0 +1,75 @@
+# The everyday commands. They prepare what they need and do nothing twice: .venv holds Python packages and the
+# installed likewise, build/ the one CMake tree that the package and the C++ tests share.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHON
+export CMAKE_GENERATOR ?= Unix Makefiles
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell getconf _NPROCESSORS_ONLN)
+
+PACKAGE_SOURCES := CMakeLists.txt $(shell find cmake include src algorithms python \
+  -not -path '*/__pycache__*' -not -name '* *' 2>/dev/null)
+CXX_FILES = $(shell git ls-files --cached --others --exclude-standard -- '*.cpp' '*.hpp')
+
+.PHONY: help study test sanitize install-test lint format format-check tidy package clean distclean system
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+study: package  ## compare the methods and write study-report/; ARGS="--quick" passes options
+	$(BIN)/likewise study $(ARGS)
+
+test: $(VENV)/.tools $(if $(TORCH),$(VENV)/.torch)  ## run every test and check; TORCH=1 with those of likewise.torch
+	LIKEWISE_TORCH=$(TORCH) $(BIN)/python scripts/run_tests.py
+
+sanitize: $(VENV)/.tools  ## run the C++ tests under the address and undefined-behavior sanitizers
+	$(BIN)/python scripts/run_tests.py sanitizers
+
+install-test: $(VENV)/.tools  ## use an installed copy from a separate CMake project
+	$(BIN)/python scripts/run_tests.py C++-build installed-copy
+
+lint: format-check  ## check formatting and Python code
+	$(BIN)/ruff check .
+
+format-check: $(VENV)/.tools
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
+
+format: $(VENV)/.tools  ## format C++ and Python sources in place
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CXX_FILES)
+
+tidy: $(VENV)/.tools  ## run clang-tidy on the library
+	scripts/system_packages.sh clang-tidy libomp-dev
+	cmake -S . -B build -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
+	run-clang-tidy -quiet -p build '^$(CURDIR)/(src|algorithms)/'
+
+package: $(VENV)/.installed  ## build the library and install the Python package into .venv
+
+clean:  ## remove build/ and reports
+	rm -rf build dist study-report
+	rm -f $(VENV)/.installed
+
+distclean: clean  ## remove .venv as well
+	rm -rf $(VENV)
+
+system:
+	@scripts/system_packages.sh
+
+$(VENV)/.tools: pyproject.toml | system
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group build --group lint
+	touch $@
+
+$(VENV)/.torch: | $(VENV)/.tools
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.tools $(PACKAGE_SOURCES)
+	@echo "Building and installing likewise; the first time takes some minutes"
+	$(BIN)/python -m pip install --quiet --no-build-isolation --config-settings=build-dir=build \
+	  --config-settings=cmake.define.LIKEWISE_WERROR=ON '.[test]'
+	touch $@
