@@ -23,7 +23,7 @@ if(Eigen3_FOUND)  # Spectra's own configuration fails without Eigen
   find_package(Spectra CONFIG QUIET)
 endif()
 likewise_need(Spectra::Spectra "Spectra 1.0.1 or newer"
-  "apt: libspectra-dev" "dnf: not packaged; install a release of it and set CMAKE_PREFIX_PATH"
+  "apt: libspectra-dev" "dnf: not packaged, unpack and install a release, then set CMAKE_PREFIX_PATH"
   "brew: spectra" "conda (conda-forge): spectra-cpp")
 
 find_package(nanoflann CONFIG QUIET)
@@ -33,7 +33,7 @@ likewise_need(nanoflann::nanoflann "nanoflann 1.4.3 or newer"
 find_package(OpenMP QUIET COMPONENTS CXX)
 likewise_need(OpenMP::OpenMP_CXX "OpenMP for this compiler (${CMAKE_CXX_COMPILER_ID})"
   "apt: nothing for g++, libomp-dev for clang" "dnf: nothing for g++, libomp-devel for clang"
-  "brew: libomp, and set OpenMP_ROOT=$(brew --prefix libomp)" "conda (conda-forge): llvm-openmp with clang")
+  "brew: libomp, then set OpenMP_ROOT=$(brew --prefix libomp)" "conda (conda-forge): llvm-openmp with clang")
 
 if(LIKEWISE_TESTS)
   find_package(Catch2 CONFIG QUIET)
