@@ -1,22 +1,25 @@
 // A bandwidth is a length: a number, a rule that finds one, or left open.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <likewise/types.hpp>
 
 namespace likewise {
 
-/// What a kernel carries as its length h. Open means: whoever uses the kernel decides, "median" if nobody does.
+/// What a kernel carries as its length h. Open means: whoever uses the kernel decides, "median" if nobody
+/// does.
 class Bandwidth {
  public:
   Bandwidth() = default;
-  Bandwidth(double length) : length_(length) { check(); }                      // NOLINT: implicit on purpose
-  Bandwidth(std::string rule) : rule_(std::move(rule)) { check(); }   // NOLINT
-  Bandwidth(const char* rule) : Bandwidth(std::string(rule)) {}       // NOLINT
+  Bandwidth(double length) : length_(length) { check(); }            // NOLINT: implicit on purpose
+  Bandwidth(std::string rule) : rule_(std::move(rule)) { check(); }  // NOLINT
+  Bandwidth(const char* rule) : Bandwidth(std::string(rule)) {}      // NOLINT
 
   bool is_open() const { return !length_ && rule_.empty(); }
   bool is_number() const { return length_.has_value(); }
@@ -31,13 +34,15 @@ class Bandwidth {
   std::string rule_;
 };
 
+/// 0.3, 'median', or None where it is open.
 std::ostream& operator<<(std::ostream& out, const Bandwidth& bandwidth);
+std::size_t hash_value(const Bandwidth& bandwidth);
 
 /// "median", "scott", "silverman", "bgh", "self_tuning", "perplexity", "loo"
 const std::vector<std::string>& bandwidth_rules();
 
-/// What a rule found. `row_scale` and `key_scale` are lengths s_i, s_j of each point where the rule gives each
-/// point its own: the kernel then sees d^2 / (s_i s_j) with h = `length`.
+/// What a rule found. `row_scale` and `key_scale` are lengths s_i, s_j of each point where the rule gives
+/// each point its own: the kernel then sees d^2 / (s_i s_j) with h = `length`.
 struct SelectedBandwidth {
   double length = 0;
   std::string rule = "number";

@@ -20,14 +20,16 @@ struct Execution {
 
   /// The memory limit in bytes, with 0 replaced by what the system has available.
   std::size_t memory_allowed() const;
-  /// Throws MemoryLimitError naming `what`, the bytes needed and allowed, and the `way_out`.
-  void require_memory(double bytes, const std::string& what, const std::string& way_out) const;
+  /// Throws MemoryLimitError: "`what` needs 74.5 GiB (`details`), limit 8 GiB; `way_out` or raise
+  /// memory_limit." E.g. what "toarray()", way_out "use P @ V", details "100000 x 100000 float64".
+  void require_memory(double bytes, const std::string& what, const std::string& way_out,
+                      const std::string& details = {}) const;
 };
 
 /// How an iteration ended. Every iterative method returns one.
 struct IterationReport {
   int n_iter = 0;
-  double residual = 0;    ///< in the iteration's own measure, stated where it is returned
+  double residual = 0;  ///< in the iteration's own measure, stated where it is returned
   bool converged = true;
   std::string solver = {};
 

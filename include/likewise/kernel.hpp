@@ -23,15 +23,27 @@ using Kernel = std::variant<Gaussian, Exponential, Laplacian, Indicator, Epanech
 KernelTraits traits(const Kernel& kernel);
 std::string repr(const Kernel& kernel);
 
-/// The kernel's bandwidth; nullptr where it has none (Exponential, InverseDistance, Indicator on the support).
+/// The kernel's bandwidth; nullptr where it has none (Exponential, InverseDistance, Indicator on the
+/// support).
 const Bandwidth* bandwidth_of(const Kernel& kernel);
 /// The same kernel with that bandwidth; a kernel without one is returned as it is.
 Kernel with_bandwidth(Kernel kernel, const Bandwidth& bandwidth);
-/// The number that log_weights wants: the bandwidth's length, the temperature, or 1. Checks that it is positive.
+/// The number that log_weights wants: the bandwidth's length, the temperature, or 1. Validates the kernel; a
+/// bandwidth that is not yet a number is refused.
 double scale_of(const Kernel& kernel);
+/// Throws InvalidArgument unless temperature, df and decay are positive and finite.
+void validate(const Kernel& kernel);
 
-/// The kernel of that name: "gaussian" ("rbf"), "exponential", "laplacian", "indicator" ("flat", "tophat", "uniform"),
-/// "epanechnikov", "tricube", "student_t", "alpha_decay", "inverse_distance". An unknown name is refused with the list.
+/// The leaf's members of the same names, for any kernel. log_weights replaces a tile of the kernel's input
+/// (see KernelInput) by log weights, O(1) an entry; +inf becomes -inf unless the kernel reads nothing.
+template <class T> void log_weights(const Kernel& kernel, Tile<T> input, double scale);
+double weight(const Kernel& kernel, double input, double scale);
+/// log of the integral of phi(|x|) over R^d: what divides a kernel density. Infinite where there is none.
+double log_integral(const Kernel& kernel, Index d, double scale);
+
+/// The kernel of that name: "gaussian" ("rbf"), "exponential", "laplacian", "indicator" ("flat", "tophat",
+/// "uniform"), "epanechnikov", "tricube", "student_t", "alpha_decay", "inverse_distance". An unknown name is
+/// refused with the list.
 Kernel kernel_from_name(const std::string& name);
 const std::vector<std::string>& kernel_names();
 

@@ -11,27 +11,27 @@
 
 namespace likewise {
 
-/// What a row without mass yields: 0, the value of the nearest admitted key (what a Gaussian tends to), or an error.
-/// A row that admits no key at all is 0 under `nearest` too. Unnormalized rows are simply 0.
+/// What a row without mass yields: 0, the value of the nearest admitted key (what a Gaussian tends to), or an
+/// error. A row that admits no key at all is 0 under `nearest` too. Unnormalized rows are simply 0.
 enum class EmptyRow { zero, nearest, error };
 
 /// What one call of operator making takes beyond the slots.
 struct OperatorOptions {
-  /// log w_j of each key (sample weights, padding -inf, duplicates log 2); empty: 0. Before any normalization.
+  /// log w_j of each key (sample weights, padding -inf, duplicates log 2); empty: 0. Before any
+  /// normalization.
   Vector<double> log_key_weights = {};
-  /// "auto" chooses by support and size; "streamed" (O(n) memory), "dense" (n_queries x n_keys), "sparse" (CSR).
+  /// "auto" chooses by support and size; "streamed" (O(n) memory), "dense" (n_queries x n_keys), "sparse"
+  /// (CSR).
   std::string storage = "auto";
 };
 
-template <class T>
-class SelfOperator;
-template <class T>
-class CrossOperator;
+template <class T> class SelfOperator;
+template <class T> class CrossOperator;
 
 struct Mechanism;
 template <class T>
-SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& Z, const OperatorOptions& options,
-                                   const Execution& run);
+SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& Z,
+                                   const OperatorOptions& options, const Execution& run);
 template <class T>
 CrossOperator<T> make_cross_operator(const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z,
                                      const OperatorOptions& options, const Execution& run);
@@ -44,17 +44,20 @@ struct Mechanism {
   Normalization normalization = RowStochastic{};
   EmptyRow empty_row = EmptyRow::zero;
 
-  /// The operator of a point set with itself, n x n. Resolves an open bandwidth, computes the scalings: O(n^2 d)
-  /// time and O(n) memory streamed; a neighbor search with a selector. Throws InvalidArgument naming what does not fit.
-  /// Z is any float or double matrix; row-major ones are read in place.
+  /// The operator of a point set with itself, n x n. Resolves an open bandwidth, computes the scalings: O(n^2
+  /// d) time and O(n) memory streamed; a neighbor search with a selector. Throws InvalidArgument naming what
+  /// does not fit. Z is any float or double matrix; row-major ones are read in place.
   template <class D>
-  SelfOperator<typename D::Scalar> self_operator(const Eigen::MatrixBase<D>& Z, const OperatorOptions& options = {},
+  SelfOperator<typename D::Scalar> self_operator(const Eigen::MatrixBase<D>& Z,
+                                                 const OperatorOptions& options = {},
                                                  const Execution& run = {}) const {
     return make_self_operator<typename D::Scalar>(*this, Z.derived(), options, run);
   }
-  /// From queries X to keys Z: short for self_operator(Z).at(X), without computing more of the keys than r needs.
+  /// From queries X to keys Z: short for self_operator(Z).at(X), without computing more of the keys than r
+  /// needs.
   template <class D, class E>
-  CrossOperator<typename D::Scalar> cross_operator(const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>& Z,
+  CrossOperator<typename D::Scalar> cross_operator(const Eigen::MatrixBase<D>& X,
+                                                   const Eigen::MatrixBase<E>& Z,
                                                    const OperatorOptions& options = {},
                                                    const Execution& run = {}) const {
     return make_cross_operator<typename D::Scalar>(*this, X.derived(), Z.derived(), options, run);
@@ -68,6 +71,12 @@ struct Mechanism {
 
 /// The call that makes it: "Mechanism(metric=SquaredEuclidean(), kernel=Gaussian(bandwidth=0.3), ...)"
 std::string repr(const Mechanism& mechanism);
+std::size_t hash_value(const Mechanism& mechanism);
+
+/// Throws InvalidArgument where a slot's parameter is not allowed or two slots do not fit each other,
+/// whatever the points: a kernel of a distance with a metric that is none, InverseDistance without
+/// RowStochastic.
+void validate(const Mechanism& mechanism);
 
 EmptyRow empty_row_from_name(const std::string& name);
 std::string to_string(EmptyRow policy);

@@ -25,8 +25,12 @@ using Metric = std::variant<SquaredEuclidean, Euclidean, Mahalanobis, Cosine, Ma
 MetricTraits traits(const Metric& metric);
 std::string repr(const Metric& metric);
 
+/// Throws InvalidArgument where a parameter is not what the leaf allows (p > 0, a finite factor, ...).
+void validate(const Metric& metric);
+
 /// The metric of that name, with default parameters: "euclidean", "l2", "sqeuclidean", "manhattan", "l1",
-/// "cityblock", "chebyshev", "minkowski", "cosine", "dot", "precomputed", ... An unknown name is refused with the list.
+/// "cityblock", "chebyshev", "minkowski", "cosine", "dot", "precomputed", ... An unknown name is refused with
+/// the list, "mahalanobis" and "bilinear", which need factors, with the call that takes them.
 Metric metric_from_name(const std::string& name);
 /// The names metric_from_name knows.
 const std::vector<std::string>& metric_names();

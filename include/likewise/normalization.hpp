@@ -1,5 +1,5 @@
-// The list of normalizations: which diagonal scalings l and r. A new one is a file in normalization/, a line here
-// and its two formulas in src/operator/scalings.cpp.
+// The list of normalizations: which diagonal scalings l and r. A new one is a file in normalization/, a line
+// here and its two formulas in src/operator/scalings.cpp.
 #pragma once
 
 #include <string>
@@ -17,6 +17,8 @@ namespace likewise {
 using Normalization = std::variant<RowStochastic, Unnormalized, Symmetric, Density, Bistochastic>;
 
 std::string repr(const Normalization& normalization);
+/// Throws InvalidArgument unless null_mass >= 0, alpha is finite, tol > 0 and max_iter >= 1.
+void validate(const Normalization& normalization);
 
 /// "row", "none", "symmetric", "density", "bistochastic"
 Normalization normalization_from_name(const std::string& name);

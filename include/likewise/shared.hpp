@@ -1,20 +1,24 @@
-// A large immutable part of a slot value (a factor, a mask, a graph): copied as a pointer, compared by content.
+// A large immutable part of a slot value (a factor, a mask, a graph): copied as a pointer, compared by
+// content.
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <ostream>
 #include <utility>
 
 #include <likewise/types.hpp>
+#include <likewise/value.hpp>
 
 namespace likewise {
 
-template <class Content>
-class Shared {
+template <class Content> class Shared {
  public:
   Shared() : content_(std::make_shared<const Content>()) {}
-  Shared(Content content) : content_(std::make_shared<const Content>(std::move(content))) {}  // NOLINT: implicit on purpose
+  Shared(Content content)  // NOLINT: implicit on purpose
+      : content_(std::make_shared<const Content>(compressed(std::move(content)))) {}
 
   const Content& operator*() const { return *content_; }
   const Content* operator->() const { return content_.get(); }
@@ -25,19 +29,25 @@ class Shared {
   friend std::ostream& operator<<(std::ostream& out, const Shared& s) {
     return out << '<' << s->rows() << " x " << s->cols() << '>';
   }
+  /// Of the shape only: reading the content would cost as much as comparing it.
+  friend std::size_t hash_value(const Shared& s) {
+    return detail::combine_hashes(std::hash<Index>{}(s->rows()), std::hash<Index>{}(s->cols()));
+  }
 
  private:
-  template <class D>
-  static bool same_content(const Eigen::MatrixBase<D>& a, const Eigen::MatrixBase<D>& b) {
+  static Content compressed(Content content) {
+    if constexpr (requires { content.makeCompressed(); }) content.makeCompressed();
+    return content;
+  }
+  template <class D> static bool same_content(const Eigen::MatrixBase<D>& a, const Eigen::MatrixBase<D>& b) {
     return a.rows() == b.rows() && a.cols() == b.cols() && a == b;
   }
-  template <class T>
-  static bool same_content(const SparseMatrix<T>& a, const SparseMatrix<T>& b) {
+  template <class T> static bool same_content(const SparseMatrix<T>& a, const SparseMatrix<T>& b) {
     if (a.rows() != b.rows() || a.cols() != b.cols() || a.nonZeros() != b.nonZeros()) return false;
     const auto equal = [](const auto* x, const auto* y, Index n) { return std::equal(x, x + n, y); };
-    return equal(a.outerIndexPtr(), b.outerIndexPtr(), a.rows() + 1) &&
-           equal(a.innerIndexPtr(), b.innerIndexPtr(), a.nonZeros()) &&
-           equal(a.valuePtr(), b.valuePtr(), a.nonZeros());
+    return equal(a.outerIndexPtr(), b.outerIndexPtr(), a.rows() + 1)
+           && equal(a.innerIndexPtr(), b.innerIndexPtr(), a.nonZeros())
+           && equal(a.valuePtr(), b.valuePtr(), a.nonZeros());
   }
 
   std::shared_ptr<const Content> content_;

@@ -1,4 +1,5 @@
-// Who may speak to whom: pair filters, then at most one selector. A new leaf is a file in support/ and a line here.
+// Who may speak to whom: pair filters, then at most one selector. A new leaf is a file in support/ and a line
+// here.
 #pragma once
 
 #include <string>
@@ -17,6 +18,7 @@ namespace likewise {
 /// Every pair.
 struct AllPairs {
   static constexpr const char* name = "AllPairs";
+  static constexpr const char* formula = "every key";
   static constexpr auto fields() { return std::tuple{}; }
   bool operator==(const AllPairs&) const = default;
 };
@@ -29,13 +31,14 @@ using Selector = std::variant<std::monostate, Neighbors, Radius>;
 class Support {
  public:
   Support() = default;
-  Support(AllPairs) {}                          // NOLINT: a leaf is a support
-  Support(Neighbors leaf);                      // NOLINT
-  Support(Radius leaf);                         // NOLINT
-  Support(LeaveOneOut leaf) : filters_{leaf} {} // NOLINT
-  Support(Causal leaf);                         // NOLINT
-  Support(Mask leaf) : filters_{leaf} {}        // NOLINT
-  Support(Graph leaf);                          // NOLINT
+  Support(AllPairs) {}  // NOLINT: a leaf is a support
+  // Checked here, so that every support is valid: words, k >= 1, radius >= 0, given edge weights >= 0.
+  Support(Neighbors leaf);                       // NOLINT
+  Support(Radius leaf);                          // NOLINT
+  Support(LeaveOneOut leaf) : filters_{leaf} {}  // NOLINT
+  Support(Causal leaf);                          // NOLINT
+  Support(Mask leaf) : filters_{leaf} {}         // NOLINT
+  Support(Graph leaf);                           // NOLINT
 
   const std::vector<PairFilter>& filters() const { return filters_; }
   const Selector& selector() const { return selector_; }
@@ -43,7 +46,8 @@ class Support {
   /// The neighbors selector, or nullptr.
   const Neighbors* neighbors() const { return std::get_if<Neighbors>(&selector_); }
 
-  /// Both must admit a pair. Two selectors are refused.
+  /// Both must admit a pair. Two selectors are refused, and two graphs that give the weights. The order of
+  /// the parts does not matter for ==, save among several masks or graphs.
   friend Support operator&(const Support& a, const Support& b);
   bool operator==(const Support&) const = default;
 
@@ -54,6 +58,7 @@ class Support {
 
 /// "Neighbors(n_neighbors=15) & LeaveOneOut()"
 std::string repr(const Support& support);
+std::size_t hash_value(const Support& support);
 
 /// "all", "leave_one_out", "causal", "neighbors"
 Support support_from_name(const std::string& name);

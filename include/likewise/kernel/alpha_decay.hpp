@@ -4,19 +4,20 @@
 
 namespace likewise {
 
-/// phi(d) = exp(-(d/h)^decay): decay 2 is a Gaussian in other units, large decays tend to the indicator (PHATE).
+/// phi(d) = exp(-(d/h)^decay): decay 2 is a Gaussian in other units, large decays tend to the indicator
+/// (PHATE).
 struct AlphaDecay {
   Bandwidth bandwidth = {};
   double decay = 40;
 
   static constexpr const char* name = "AlphaDecay";
+  static constexpr const char* formula = "exp(-(d / h)^decay)";
   static constexpr auto fields() {
     return std::tuple{Field{"bandwidth", &AlphaDecay::bandwidth}, Field{"decay", &AlphaDecay::decay}};
   }
   KernelTraits traits() const { return {.input = KernelInput::distance, .positive_definite = decay <= 2}; }
 
-  template <class T>
-  void log_weights(Tile<T> d, T h) const { d = -(d.array() / h).pow(T(decay)); }
+  template <class T> void log_weights(Tile<T> d, T h) const { d = -(d.array() / h).pow(T(decay)); }
   double weight(double d, double h) const { return std::exp(-std::pow(d / h, decay)); }
   /// surface * h^d * Gamma(d/decay) / decay
   double log_integral(Index d, double h) const {

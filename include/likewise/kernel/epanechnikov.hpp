@@ -9,11 +9,13 @@ struct Epanechnikov {
   Bandwidth bandwidth = {};
 
   static constexpr const char* name = "Epanechnikov";
+  static constexpr const char* formula = "max(0, 1 - d^2 / h^2)";
   static constexpr auto fields() { return std::tuple{Field{"bandwidth", &Epanechnikov::bandwidth}}; }
   static constexpr KernelTraits traits() { return {.input = KernelInput::squared_distance, .compact = true}; }
 
-  template <class T>
-  void log_weights(Tile<T> d2, T h) const { d2 = (T(1) - d2.array() / h / h).max(T(0)).log(); }
+  template <class T> void log_weights(Tile<T> d2, T h) const {
+    d2 = (T(1) - d2.array() / h / h).max(T(0)).log();
+  }
   double weight(double d2, double h) const { return std::fmax(0.0, 1 - d2 / (h * h)); }
   /// surface * h^d * 2 / (d (d + 2))
   double log_integral(Index d, double h) const {

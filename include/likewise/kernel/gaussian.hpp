@@ -9,13 +9,15 @@ struct Gaussian {
   Bandwidth bandwidth = {};
 
   static constexpr const char* name = "Gaussian";
+  static constexpr const char* formula = "exp(-d^2 / (2 h^2))";
   static constexpr auto fields() { return std::tuple{Field{"bandwidth", &Gaussian::bandwidth}}; }
   static constexpr KernelTraits traits() {
     return {.input = KernelInput::squared_distance, .positive_definite = true};
   }
 
-  template <class T>
-  void log_weights(Tile<T> d2, T h) const { d2 *= T(-0.5) / h / h; }
+  template <class T> void log_weights(Tile<T> d2, T h) const {
+    d2 = (d2 / h) * (T(-0.5) / h);
+  }  // h^2 would underflow
   double weight(double d2, double h) const { return std::exp(-0.5 * d2 / (h * h)); }
   /// (2 pi)^(d/2) h^d
   double log_integral(Index d, double h) const {

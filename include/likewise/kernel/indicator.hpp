@@ -4,27 +4,30 @@
 
 namespace likewise {
 
-/// phi(d) = 1 where d <= h, else 0. Without a bandwidth: 1 on the whole support, with any metric.
+/// phi(d) = 1 where d <= h, else 0. Without a bandwidth: 1 on the whole support, with any metric, whatever
+/// the input; the engine applies masks after such a kernel.
 struct Indicator {
   Bandwidth bandwidth = {};
 
   static constexpr const char* name = "Indicator";
+  static constexpr const char* formula = "1 where d <= h, else 0";
   static constexpr auto fields() { return std::tuple{Field{"bandwidth", &Indicator::bandwidth}}; }
   KernelTraits traits() const {
     return bandwidth.is_open() ? KernelTraits{.input = KernelInput::nothing}
                                : KernelTraits{.input = KernelInput::squared_distance, .compact = true};
   }
 
-  template <class T>
-  void log_weights(Tile<T> d2, T h) const {
+  template <class T> void log_weights(Tile<T> d2, T h) const {
     if (bandwidth.is_open())
       d2.setZero();
     else
-      d2 = (d2.array() <= h * h).select(Matrix<T>::Zero(d2.rows(), d2.cols()), -std::numeric_limits<T>::infinity());
+      d2 = (d2.array() <= std::min(h * h, std::numeric_limits<T>::max()))
+               .select(Matrix<T>::Zero(d2.rows(), d2.cols()), -std::numeric_limits<T>::infinity());
   }
   double weight(double d2, double h) const { return bandwidth.is_open() || d2 <= h * h ? 1.0 : 0.0; }
-  /// The volume of a ball of radius h.
+  /// The volume of a ball of radius h; without a bandwidth infinite.
   double log_integral(Index d, double h) const {
+    if (bandwidth.is_open()) return detail::infinity;
     return detail::log_radial_integral(d, h, -std::log(static_cast<double>(d)));
   }
 

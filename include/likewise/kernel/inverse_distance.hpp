@@ -4,17 +4,21 @@
 
 namespace likewise {
 
-/// phi(d) = 1/d. Where some d = 0, only those keys count, equally (as in scikit-learn). Row-stochastic use only.
+/// phi(d) = 1/d. Where some d = 0, only those keys count, equally (as in scikit-learn). Row-stochastic use
+/// only.
 struct InverseDistance {
   static constexpr const char* name = "InverseDistance";
+  static constexpr const char* formula = "1 / d";
   static constexpr auto fields() { return std::tuple{}; }
-  static constexpr KernelTraits traits() { return {.input = KernelInput::distance, .infinite_on_self = true}; }
+  static constexpr KernelTraits traits() {
+    return {.input = KernelInput::distance, .infinite_on_self = true};
+  }
 
-  // A finite stand-in for log(1/0), so far above log(1/d) of every other float64 d that those keys weigh 0 beside it.
+  // A finite stand-in for log(1/0), so far above log(1/d) of every other float64 d that those keys weigh 0
+  // beside it.
   static constexpr double log_weight_on_self = 4096;
 
-  template <class T>
-  void log_weights(Tile<T> d, T) const {
+  template <class T> void log_weights(Tile<T> d, T) const {
     d = (d.array() > T(0)).select(-d.array().log(), T(log_weight_on_self));
   }
   double weight(double d, double) const { return 1 / d; }

@@ -1,6 +1,7 @@
 // What a kernel is: the weight that a cost earns.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <limits>
@@ -17,14 +18,15 @@ enum class KernelInput { nothing, cost, distance, squared_distance };
 
 struct KernelTraits {
   KernelInput input = KernelInput::squared_distance;
-  bool compact = false;               ///< zero beyond the bandwidth
-  bool infinite_on_self = false;      ///< InverseDistance: where some d = 0, only those keys count
-  bool positive_definite = false;     ///< on Euclidean distances
+  bool compact = false;            ///< zero beyond the bandwidth
+  bool infinite_on_self = false;   ///< InverseDistance: where some d = 0, only those keys count
+  bool positive_definite = false;  ///< on Euclidean distances
   bool operator==(const KernelTraits&) const = default;
 };
 
 /// A kernel turns a tile of its input into log weights, in place, and knows the weight of one pair.
-/// h is its length (bandwidth) or, for a kernel of a cost, its temperature.
+/// h is its length (bandwidth) or, for a kernel of a cost, its temperature, within `usable_scale<T>`.
+/// Input +inf (a masked pair) gives -inf, never NaN; inputs are not negative where they are distances.
 template <class K>
 concept KernelLeaf = SlotValue<K> && requires(const K& k, Tile<double> u, double h) {
   { k.traits() } -> std::same_as<KernelTraits>;
@@ -35,6 +37,12 @@ concept KernelLeaf = SlotValue<K> && requires(const K& k, Tile<double> u, double
 
 namespace detail {
 constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// h in T, kept where 1/h is a normal number: then 0/h is 0 and inf/h is inf in every kernel.
+template <class T> T usable_scale(double h) {
+  constexpr double smallest = std::numeric_limits<T>::min();
+  return static_cast<T>(std::clamp(h, smallest, 0.25 / smallest));
+}
 
 /// log of the surface of the unit sphere in d dimensions, 2 pi^(d/2) / Gamma(d/2).
 inline double log_sphere_surface(Index d) {

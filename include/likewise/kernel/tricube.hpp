@@ -9,11 +9,13 @@ struct Tricube {
   Bandwidth bandwidth = {};
 
   static constexpr const char* name = "Tricube";
+  static constexpr const char* formula = "max(0, 1 - (d / h)^3)^3";
   static constexpr auto fields() { return std::tuple{Field{"bandwidth", &Tricube::bandwidth}}; }
   static constexpr KernelTraits traits() { return {.input = KernelInput::distance, .compact = true}; }
 
-  template <class T>
-  void log_weights(Tile<T> d, T h) const { d = T(3) * (T(1) - (d.array() / h).cube()).max(T(0)).log(); }
+  template <class T> void log_weights(Tile<T> d, T h) const {
+    d = T(3) * (T(1) - (d.array() / h).cube()).max(T(0)).log();
+  }
   double weight(double d, double h) const { return std::pow(std::fmax(0.0, 1 - std::pow(d / h, 3)), 3); }
   /// surface * h^d * (1/d - 3/(d+3) + 3/(d+6) - 1/(d+9))
   double log_integral(Index d, double h) const {

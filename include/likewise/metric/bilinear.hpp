@@ -12,21 +12,21 @@ struct Bilinear {
   Shared<Matrix<double>> key_factor;    ///< Wk, r x dz
 
   static constexpr const char* name = "Bilinear";
+  static constexpr const char* formula = "-<Wq x, Wk z>";
   static constexpr auto fields() {
-    return std::tuple{Field{"query_factor", &Bilinear::query_factor}, Field{"key_factor", &Bilinear::key_factor}};
+    return std::tuple{Field{"query_factor", &Bilinear::query_factor},
+                      Field{"key_factor", &Bilinear::key_factor}};
   }
   MetricTraits traits() const { return {.symmetric = query_factor == key_factor, .lifts = true}; }
 
-  template <class T>
-  T cost(const RowRef<T>& x, const RowRef<T>& z) const {
-    return -(x * query_factor->template cast<T>().transpose()).dot(z * key_factor->template cast<T>().transpose());
+  template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const {
+    return -(x * query_factor->template cast<T>().transpose())
+                .dot(z * key_factor->template cast<T>().transpose());
   }
-  template <class T>
-  Lift<T> lift_queries(const Points<T>& x) const {
+  template <class T> Lift<T> lift_queries(const Points<T>& x) const {
     return {x * query_factor->template cast<T>().transpose(), Vector<T>::Zero(x.rows())};
   }
-  template <class T>
-  Lift<T> lift_keys(const Points<T>& z) const {
+  template <class T> Lift<T> lift_keys(const Points<T>& z) const {
     return {z * key_factor->template cast<T>().transpose(), Vector<T>::Zero(z.rows())};
   }
 

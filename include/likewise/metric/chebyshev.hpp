@@ -7,18 +7,22 @@ namespace likewise {
 /// c(x,z) = max_k |x_k - z_k|, a distance. Does not lift: O(d) a pair, in tiles.
 struct Chebyshev {
   static constexpr const char* name = "Chebyshev";
+  static constexpr const char* formula = "max_k |x_k - z_k|";
   static constexpr auto fields() { return std::tuple{}; }
   static constexpr MetricTraits traits() {
-    return {.symmetric = true, .zero_on_self = true, .triangle_inequality = true, .shift_invariant = true,
+    return {.symmetric = true,
+            .zero_on_self = true,
+            .triangle_inequality = true,
+            .shift_invariant = true,
             .distance_power = 1};
   }
 
-  template <class T>
-  T cost(const RowRef<T>& x, const RowRef<T>& z) const { return (x - z).template lpNorm<Eigen::Infinity>(); }
-  template <class T>
-  void fill(const Points<T>& x, const Points<T>& z, Tile<T> out) const {
-    for (Index i = 0; i < x.rows(); ++i)
-      out.row(i) = (z.rowwise() - x.row(i)).cwiseAbs().rowwise().maxCoeff().transpose();
+  template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const {
+    return (x - z).template lpNorm<Eigen::Infinity>();
+  }
+  template <class T> void fill(const Points<T>& x, const Points<T>& z, Tile<T> out) const {
+    detail::fold_features<T>(x, z, out,
+                             [&](Index i, const auto& d) { out.row(i).array() = out.row(i).array().max(d); });
   }
 
   bool operator==(const Chebyshev&) const = default;

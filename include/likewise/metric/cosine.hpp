@@ -5,33 +5,36 @@
 namespace likewise {
 
 /// c(x,z) = 1 - <x,z>/(|x||z|) = |x/|x| - z/|z||^2 / 2: half a squared distance on the sphere.
-/// A zero point has cosine 0 to every other. Dimensionless, in [0, 2].
+/// A zero point has cosine 0 to every point, itself included (as in scikit-learn). Dimensionless, in [0, 2].
 struct Cosine {
   static constexpr const char* name = "Cosine";
+  static constexpr const char* formula = "1 - <x, z> / (|x| |z|)";
   static constexpr auto fields() { return std::tuple{}; }
   static constexpr MetricTraits traits() {
-    return {.symmetric = true, .zero_on_self = true, .triangle_inequality = true,
-            .distance_power = 2, .lift_power = 2, .lifts = true};
+    return {.symmetric = true,
+            .zero_on_self = true,
+            .triangle_inequality = true,
+            .distance_power = 2,
+            .lift_power = 2,
+            .lifts = true};
   }
 
-  template <class T>
-  T cost(const RowRef<T>& x, const RowRef<T>& z) const {
-    const T scale = x.norm() * z.norm();
-    return scale > 0 ? T(1) - x.dot(z) / scale : T(1);
+  template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const {
+    return T(1) - x.stableNormalized().dot(z.stableNormalized());
   }
-  template <class T>
-  Lift<T> lift_queries(const Points<T>& x) const { return {unit_rows<T>(x), Vector<T>::Ones(x.rows())}; }
-  template <class T>
-  Lift<T> lift_keys(const Points<T>& z) const { return {unit_rows<T>(z), Vector<T>::Zero(z.rows())}; }
+  template <class T> Lift<T> lift_queries(const Points<T>& x) const {
+    return {unit_rows<T>(x), Vector<T>::Ones(x.rows())};
+  }
+  template <class T> Lift<T> lift_keys(const Points<T>& z) const {
+    return {unit_rows<T>(z), Vector<T>::Zero(z.rows())};
+  }
 
   bool operator==(const Cosine&) const = default;
 
  private:
-  template <class T>
-  static Matrix<T> unit_rows(const Points<T>& x) {
+  template <class T> static Matrix<T> unit_rows(const Points<T>& x) {
     Matrix<T> unit = x;
-    for (Index i = 0; i < unit.rows(); ++i)
-      if (const T norm = unit.row(i).stableNorm(); norm > 0) unit.row(i) /= norm;
+    for (Index i = 0; i < unit.rows(); ++i) unit.row(i).stableNormalize();  // leaves a zero row as it is
     return unit;
   }
 };

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include <likewise/error.hpp>
 #include <likewise/metric/traits.hpp>
 
 namespace likewise {
@@ -15,7 +16,8 @@ struct TileFunction {
   virtual void operator()(const Points<double>& x, const Points<double>& z, Tile<double> out) const = 0;
 };
 
-/// A user's own metric with the laws its author declares; equal if it is the same function with the same laws.
+/// A user's own metric with the laws its author declares; equal if it is the same function with the same
+/// laws.
 struct CustomMetric {
   std::shared_ptr<const TileFunction> function;
   MetricTraits laws;
@@ -26,13 +28,14 @@ struct CustomMetric {
                            MetricTraits laws, std::string label = "custom");
 
   static constexpr const char* name = "CustomMetric";
+  static constexpr const char* formula = "the user's own";
   static constexpr auto fields() { return std::tuple{Field{"label", &CustomMetric::label}}; }
   MetricTraits traits() const { return laws; }
 
-  template <class T>
-  void fill(const Points<T>& x, const Points<T>& z, Tile<T> out) const {
+  template <class T> void fill(const Points<T>& x, const Points<T>& z, Tile<T> out) const {
     Matrix<double> costs(x.rows(), z.rows());
     (*function)(x.template cast<double>(), z.template cast<double>(), costs);
+    require(!costs.hasNaN(), "metric", "a function that returns no NaN (infinity is far away)", repr(*this));
     out = costs.cast<T>();
   }
 

@@ -7,15 +7,13 @@ namespace likewise {
 /// c(x,z) = -<x,z>: the score of self-attention with its sign turned. Symmetric, but no distance.
 struct DotProduct {
   static constexpr const char* name = "DotProduct";
+  static constexpr const char* formula = "-<x, z>";
   static constexpr auto fields() { return std::tuple{}; }
   static constexpr MetricTraits traits() { return {.symmetric = true, .lifts = true}; }
 
-  template <class T>
-  T cost(const RowRef<T>& x, const RowRef<T>& z) const { return -x.dot(z); }
-  template <class T>
-  Lift<T> lift_queries(const Points<T>& x) const { return {x, Vector<T>::Zero(x.rows())}; }
-  template <class T>
-  Lift<T> lift_keys(const Points<T>& z) const { return {z, Vector<T>::Zero(z.rows())}; }
+  template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const { return -x.dot(z); }
+  template <class T> Lift<T> lift_queries(const Points<T>& x) const { return {x, Vector<T>::Zero(x.rows())}; }
+  template <class T> Lift<T> lift_keys(const Points<T>& z) const { return {z, Vector<T>::Zero(z.rows())}; }
 
   bool operator==(const DotProduct&) const = default;
 };

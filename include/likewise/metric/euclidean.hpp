@@ -7,18 +7,25 @@ namespace likewise {
 /// c(x,z) = |x-z|. Lifts as its square; kernels take the root only if they need it. Unit length.
 struct Euclidean {
   static constexpr const char* name = "Euclidean";
+  static constexpr const char* formula = "|x - z|";
   static constexpr auto fields() { return std::tuple{}; }
   static constexpr MetricTraits traits() {
-    return {.symmetric = true, .zero_on_self = true, .triangle_inequality = true, .shift_invariant = true,
-            .distance_power = 1, .lift_power = 2, .lifts = true};
+    return {.symmetric = true,
+            .zero_on_self = true,
+            .triangle_inequality = true,
+            .shift_invariant = true,
+            .distance_power = 1,
+            .lift_power = 2,
+            .lifts = true};
   }
 
-  template <class T>
-  T cost(const RowRef<T>& x, const RowRef<T>& z) const { return (x - z).norm(); }
-  template <class T>
-  Lift<T> lift_queries(const Points<T>& x) const { return SquaredEuclidean{}.lift_queries<T>(x); }
-  template <class T>
-  Lift<T> lift_keys(const Points<T>& z) const { return SquaredEuclidean{}.lift_keys<T>(z); }
+  template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const { return (x - z).norm(); }
+  template <class T> Lift<T> lift_queries(const Points<T>& x) const {
+    return SquaredEuclidean{}.lift_queries<T>(x);
+  }
+  template <class T> Lift<T> lift_keys(const Points<T>& z) const {
+    return SquaredEuclidean{}.lift_keys<T>(z);
+  }
 
   bool operator==(const Euclidean&) const = default;
 };

@@ -16,23 +16,32 @@ struct Mahalanobis {
   static Mahalanobis from_diagonal(const Eigen::Ref<const Vector<double>>& m);
 
   static constexpr const char* name = "Mahalanobis";
+  static constexpr const char* formula = "|W x - W z|^2";
   static constexpr auto fields() { return std::tuple{Field{"factor", &Mahalanobis::factor}}; }
   static constexpr MetricTraits traits() {
-    return {.symmetric = true, .zero_on_self = true, .triangle_inequality = true, .shift_invariant = true,
-            .distance_power = 2, .lift_power = 2, .lifts = true, .reports_root = true};
+    return {.symmetric = true,
+            .zero_on_self = true,
+            .triangle_inequality = true,
+            .shift_invariant = true,
+            .distance_power = 2,
+            .lift_power = 2,
+            .lifts = true,
+            .reports_root = true};
   }
 
   /// W x for each row x: the points whose squared Euclidean distance this is.
-  template <class T>
-  Matrix<T> project(const Points<T>& x) const { return x * factor->template cast<T>().transpose(); }
-  template <class T>
-  T cost(const RowRef<T>& x, const RowRef<T>& z) const {
+  template <class T> Matrix<T> project(const Points<T>& x) const {
+    return x * factor->template cast<T>().transpose();
+  }
+  template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const {
     return ((x - z) * factor->template cast<T>().transpose()).squaredNorm();
   }
-  template <class T>
-  Lift<T> lift_queries(const Points<T>& x) const { return SquaredEuclidean{}.lift_queries<T>(project<T>(x)); }
-  template <class T>
-  Lift<T> lift_keys(const Points<T>& z) const { return SquaredEuclidean{}.lift_keys<T>(project<T>(z)); }
+  template <class T> Lift<T> lift_queries(const Points<T>& x) const {
+    return SquaredEuclidean{}.lift_queries<T>(project<T>(x));
+  }
+  template <class T> Lift<T> lift_keys(const Points<T>& z) const {
+    return SquaredEuclidean{}.lift_keys<T>(project<T>(z));
+  }
 
   bool operator==(const Mahalanobis&) const = default;
 };

@@ -1,34 +1,56 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 
-#include <likewise/metric/traits.hpp>
+#include <likewise/metric/chebyshev.hpp>
+#include <likewise/metric/manhattan.hpp>
 
 namespace likewise {
 
-/// c(x,z) = (sum_k |x_k - z_k|^p)^(1/p), p > 0; a distance for p >= 1 (below, the triangle inequality fails).
+/// c(x,z) = (sum_k |x_k - z_k|^p)^(1/p), 0 < p <= inf; a distance for p >= 1 (below, the triangle inequality
+/// fails).
 struct Minkowski {
   double p = 2;
 
   static constexpr const char* name = "Minkowski";
+  static constexpr const char* formula = "(sum_k |x_k - z_k|^p)^(1/p)";
   static constexpr auto fields() { return std::tuple{Field{"p", &Minkowski::p}}; }
   constexpr MetricTraits traits() const {
-    return {.symmetric = true, .zero_on_self = true, .triangle_inequality = p >= 1, .shift_invariant = true,
+    return {.symmetric = true,
+            .zero_on_self = true,
+            .triangle_inequality = p >= 1,
+            .shift_invariant = true,
             .distance_power = 1};
   }
 
   // The largest difference is taken out first, so that no power overflows or vanishes.
-  template <class T>
-  T cost(const RowRef<T>& x, const RowRef<T>& z) const {
+  template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const {
     const T largest = (x - z).template lpNorm<Eigen::Infinity>();
     if (!(largest > 0)) return largest;
     const T sum = ((x - z).array().abs() / largest).pow(T(p)).sum();
     return largest * std::pow(sum, T(1 / p));
   }
-  template <class T>
-  void fill(const Points<T>& x, const Points<T>& z, Tile<T> out) const {
-    for (Index i = 0; i < x.rows(); ++i)
-      for (Index j = 0; j < z.rows(); ++j) out(i, j) = cost<T>(x.row(i), z.row(j));
+  template <class T> void fill(const Points<T>& x, const Points<T>& z, Tile<T> out) const {
+    if (p == 1) return Manhattan{}.fill<T>(x, z, out);
+    const Matrix<T> largest = [&] {
+      Matrix<T> tile(out.rows(), out.cols());
+      Chebyshev{}.fill<T>(x, z, tile);
+      return tile;
+    }();
+    if (std::isinf(p)) {
+      out = largest;
+      return;
+    }
+    const Matrix<T> unit = largest.cwiseMax(std::numeric_limits<T>::min());  // 0/unit is 0, not NaN
+    detail::fold_features<T>(x, z, out, [&](Index i, const auto& d) {
+      const auto share = d / unit.row(i).array();
+      if (p == 2)
+        out.row(i).array() += share.square();
+      else
+        out.row(i).array() += share.pow(T(p));
+    });
+    out.array() = largest.array() * out.array().pow(T(1 / p));
   }
 
   bool operator==(const Minkowski&) const = default;

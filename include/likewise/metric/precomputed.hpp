@@ -10,6 +10,7 @@ struct Precomputed {
   int distance_power = 1;  ///< 1, 2, or 0 for costs that are no distance
 
   static constexpr const char* name = "Precomputed";
+  static constexpr const char* formula = "x_ij, given";
   static constexpr auto fields() { return std::tuple{Field{"distance_power", &Precomputed::distance_power}}; }
   constexpr MetricTraits traits() const { return {.distance_power = distance_power}; }
 

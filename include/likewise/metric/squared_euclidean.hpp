@@ -8,18 +8,23 @@ namespace likewise {
 /// Unit length^2. Lifting n x d points: n x d features and n biases, O(nd).
 struct SquaredEuclidean {
   static constexpr const char* name = "SquaredEuclidean";
+  static constexpr const char* formula = "|x - z|^2";
   static constexpr auto fields() { return std::tuple{}; }
   static constexpr MetricTraits traits() {
-    return {.symmetric = true, .zero_on_self = true, .triangle_inequality = true, .shift_invariant = true,
-            .distance_power = 2, .lift_power = 2, .lifts = true};
+    return {.symmetric = true,
+            .zero_on_self = true,
+            .triangle_inequality = true,
+            .shift_invariant = true,
+            .distance_power = 2,
+            .lift_power = 2,
+            .lifts = true};
   }
 
-  template <class T>
-  T cost(const RowRef<T>& x, const RowRef<T>& z) const { return (x - z).squaredNorm(); }
-  template <class T>
-  Lift<T> lift_queries(const Points<T>& x) const { return {x, x.rowwise().squaredNorm()}; }
-  template <class T>
-  Lift<T> lift_keys(const Points<T>& z) const { return {T(2) * z, z.rowwise().squaredNorm()}; }
+  template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const { return (x - z).squaredNorm(); }
+  template <class T> Lift<T> lift_queries(const Points<T>& x) const { return {x, x.rowwise().squaredNorm()}; }
+  template <class T> Lift<T> lift_keys(const Points<T>& z) const {
+    return {T(2) * z, z.rowwise().squaredNorm()};
+  }
 
   bool operator==(const SquaredEuclidean&) const = default;
 };

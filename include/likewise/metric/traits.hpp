@@ -10,13 +10,13 @@ namespace likewise {
 
 /// The laws of a cost. Whoever needs one asks for it; nobody asks which metric it is.
 struct MetricTraits {
-  bool symmetric = false;           ///< c(x, z) = c(z, x)
-  bool zero_on_self = false;        ///< c(x, x) = 0 and c >= 0
-  bool triangle_inequality = false; ///< of the distance c^(1/distance_power)
-  bool shift_invariant = false;     ///< c(x + s, z + s) = c(x, z): the engine may center
+  bool symmetric = false;            ///< c(x, z) = c(z, x)
+  bool zero_on_self = false;         ///< c(x, x) = 0 and c >= 0
+  bool triangle_inequality = false;  ///< of the distance c^(1/distance_power)
+  bool shift_invariant = false;      ///< c(x + s, z + s) = c(x, z): the engine may center
   /// The cost is d^distance_power: 1 a distance, 2 a squared distance, 0 neither.
   int distance_power = 0;
-  /// A lifting metric's lift gives d^lift_power (the cost itself where there is no distance); 0: does not lift.
+  /// What a lift gives is d^lift_power; 0: the cost itself, which is no distance.
   int lift_power = 0;
   bool lifts = false;
   /// What kneighbors and Radius report and read is d rather than c (Mahalanobis: |Wx - Wz|).
@@ -26,8 +26,7 @@ struct MetricTraits {
 };
 
 /// c(x, z) = a(x) + b(z) - <A(x), B(z)>: a row of features and one bias for each point.
-template <class T>
-struct Lift {
+template <class T> struct Lift {
   Matrix<T> features;
   Vector<T> bias;
 };
@@ -52,5 +51,18 @@ concept TileMetric = SlotValue<M> && requires(const M& m, Points<double> x, Tile
   { m.traits() } -> std::same_as<MetricTraits>;
   m.fill(x, x, out);
 };
+
+namespace detail {
+/// Folds |x_k - z_k| into out(i, j) one feature k after the other: `fold(i, differences of x_i to all keys)`.
+/// Runs along the keys, which are contiguous after one transposition: vector code even for two features. O(n
+/// m d).
+template <class T, class Fold>
+void fold_features(const Points<T>& x, const Points<T>& z, Tile<T>& out, const Fold& fold) {
+  const Matrix<T> features = z.transpose();
+  out.setZero();
+  for (Index i = 0; i < x.rows(); ++i)
+    for (Index k = 0; k < x.cols(); ++k) fold(i, (features.row(k).array() - x(i, k)).abs());
+}
+}  // namespace detail
 
 }  // namespace likewise

@@ -4,11 +4,13 @@
 
 namespace likewise {
 
-/// r = w, l_i = 1/(null_mass + sum_j w_j K_ij): softmax; with a null mass an attention sink, or regression shrunk to 0.
+/// r = w, l_i = 1/(null_mass + sum_j w_j K_ij): softmax; with a null mass an attention sink, or regression
+/// shrunk to 0.
 struct RowStochastic {
   double null_mass = 0;
 
   static constexpr const char* name = "RowStochastic";
+  static constexpr const char* formula = "l_i = 1 / (null_mass + sum_j w_j K_ij), r_j = w_j";
   static constexpr auto fields() { return std::tuple{Field{"null_mass", &RowStochastic::null_mass}}; }
   bool operator==(const RowStochastic&) const = default;
 };

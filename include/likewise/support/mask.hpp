@@ -10,6 +10,7 @@ struct Mask {
   Shared<BoolMatrix> admitted;
 
   static constexpr const char* name = "Mask";
+  static constexpr const char* formula = "keys that the mask admits";
   static constexpr auto fields() { return std::tuple{Field{"admitted", &Mask::admitted}}; }
   bool operator==(const Mask&) const = default;
 };

@@ -9,6 +9,7 @@ struct Radius {
   double radius = 1;
 
   static constexpr const char* name = "Radius";
+  static constexpr const char* formula = "keys with d <= radius";
   static constexpr auto fields() { return std::tuple{Field{"radius", &Radius::radius}}; }
   bool operator==(const Radius&) const = default;
 };

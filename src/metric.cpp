@@ -1,0 +1,148 @@
+#include <cmath>
+#include <type_traits>
+#include <utility>
+
+#include <Eigen/Eigenvalues>
+
+#include <likewise/error.hpp>
+#include <likewise/metric.hpp>
+
+#include "names.hpp"
+
+namespace likewise {
+
+namespace {
+
+std::string shape(Index rows, Index cols) { return std::to_string(rows) + " x " + std::to_string(cols); }
+
+void require_finite(const char* argument, const Matrix<double>& matrix) {
+  require(matrix.allFinite(), argument, "finite", "NaN or infinity");
+}
+
+void require_power(const char* argument, int power) {
+  require(power >= 0 && power <= 2, argument, "0 (no distance), 1 (a distance) or 2 (its square)", power);
+}
+
+void check(const Mahalanobis& metric) { require_finite("factor", *metric.factor); }
+void check(const Minkowski& metric) { require(metric.p > 0, "p", "above 0", detail::print_number(metric.p)); }
+void check(const Bilinear& metric) {
+  require_finite("query_factor", *metric.query_factor);
+  require_finite("key_factor", *metric.key_factor);
+  require(metric.query_factor->rows() == metric.key_factor->rows(), "key_factor",
+          "a matrix with as many rows as query_factor (" + std::to_string(metric.query_factor->rows()) + ")",
+          shape(metric.key_factor->rows(), metric.key_factor->cols()));
+}
+void check(const Precomputed& metric) { require_power("distance_power", metric.distance_power); }
+void check(const CustomMetric& metric) {
+  require(metric.function != nullptr, "function", "a callable (queries, keys, tile)", "none");
+  require_power("laws.distance_power", metric.laws.distance_power);
+  require(!metric.laws.lifts && metric.laws.lift_power == 0, "laws.lifts", "false: a function fills tiles",
+          "true");
+  require(!metric.laws.triangle_inequality || metric.laws.distance_power != 0, "laws.triangle_inequality",
+          "false where distance_power is 0 (no distance)", "true");
+  require(!metric.laws.reports_root || metric.laws.distance_power == 2, "laws.reports_root",
+          "false unless distance_power is 2", "true");
+}
+template <class M> void check(const M&) {}
+
+const detail::NameTable<Metric>& table() {
+  static const detail::NameTable<Metric> metrics = {
+      {"sqeuclidean", SquaredEuclidean{}},
+      {"squared_euclidean", SquaredEuclidean{}},
+      {"euclidean", Euclidean{}},
+      {"l2", Euclidean{}},
+      {"cosine", Cosine{}},
+      {"manhattan", Manhattan{}},
+      {"cityblock", Manhattan{}},
+      {"l1", Manhattan{}},
+      {"chebyshev", Chebyshev{}},
+      {"infinity", Chebyshev{}},
+      {"minkowski", Minkowski{}},
+      {"dot", DotProduct{}},
+      {"dot_product", DotProduct{}},
+      {"precomputed", Precomputed{}},
+  };
+  return metrics;
+}
+
+// The eigenvalues below this share of the largest are rounding, of either sign.
+constexpr double eigenvalue_noise = 1e-12;
+constexpr double symmetry_noise = 1e-8;
+
+struct StdTileFunction final : TileFunction {
+  using Function = std::function<void(const Points<double>&, const Points<double>&, Tile<double>)>;
+  explicit StdTileFunction(Function f) : call(std::move(f)) {}
+  void operator()(const Points<double>& x, const Points<double>& z, Tile<double> out) const override {
+    call(x, z, out);
+  }
+  Function call;
+};
+
+}  // namespace
+
+MetricTraits traits(const Metric& metric) {
+  return std::visit([](const auto& m) { return m.traits(); }, metric);
+}
+
+std::string repr(const Metric& metric) {
+  return std::visit([](const auto& m) { return repr(m); }, metric);
+}
+
+void validate(const Metric& metric) {
+  std::visit([](const auto& m) { check(m); }, metric);
+}
+
+void require_law(bool holds, const Metric& metric, const std::string& law, const std::string& who) {
+  require(holds, "metric", law + " (" + who + " needs it)", repr(metric));
+}
+
+Metric metric_from_name(const std::string& name) {
+  if (name == "mahalanobis")
+    refuse(
+        "metric",
+        "Mahalanobis(factor), Mahalanobis.from_matrix(M) or Mahalanobis.from_diagonal(m): it has parameters",
+        detail::quoted(name));
+  if (name == "bilinear")
+    refuse("metric", "Bilinear(query_factor, key_factor): it has parameters", detail::quoted(name));
+  return detail::value_named(name, "metric", table());
+}
+
+const std::vector<std::string>& metric_names() {
+  static const std::vector<std::string> names = detail::names_of(table());
+  return names;
+}
+
+Mahalanobis Mahalanobis::from_matrix(const Points<double>& m) {
+  require(m.rows() == m.cols(), "m", "square (n_features x n_features)", shape(m.rows(), m.cols()));
+  require_finite("m", m);
+  if (m.size() == 0) return {};
+  const double asymmetry = (m - m.transpose()).cwiseAbs().maxCoeff();
+  require(asymmetry <= symmetry_noise * m.cwiseAbs().maxCoeff(), "m", "symmetric",
+          "entries that differ from their mirror image by " + detail::print_number(asymmetry));
+  // M = U diag(s) U^T = W^T W with W = diag(sqrt s) U^T, rows of zero eigenvalues left out.
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(0.5 * (m + m.transpose()));
+  const Vector<double>& s = eigen.eigenvalues();  // ascending
+  const double noise = eigenvalue_noise * s.cwiseAbs().maxCoeff();
+  require(s(0) >= -noise, "m", "positive semidefinite", "an eigenvalue of " + detail::print_number(s(0)));
+  const Index rank = (s.array() > noise).count();
+  return {Matrix<double>(s.tail(rank).cwiseSqrt().asDiagonal()
+                         * eigen.eigenvectors().rightCols(rank).transpose())};
+}
+
+Mahalanobis Mahalanobis::from_diagonal(const Eigen::Ref<const Vector<double>>& m) {
+  require_finite("m", m);
+  require(m.size() == 0 || m.minCoeff() >= 0, "m", "not negative",
+          m.size() == 0 ? "" : detail::print_number(m.minCoeff()));
+  return {Matrix<double>(m.cwiseSqrt().asDiagonal())};
+}
+
+CustomMetric CustomMetric::from(
+    std::function<void(const Points<double>&, const Points<double>&, Tile<double>)> f, MetricTraits laws,
+    std::string label) {
+  CustomMetric metric{f ? std::make_shared<const StdTileFunction>(std::move(f)) : nullptr, laws,
+                      std::move(label)};
+  check(metric);
+  return metric;
+}
+
+}  // namespace likewise
