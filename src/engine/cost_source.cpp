@@ -45,13 +45,13 @@ class PairSource : public CostSource<T> {
   Index cols() const override { return keys_.rows(); }
   double lift_error(Index) const override { return 0; }
   double pair(Index i, Index j, CostUnit unit) const override {
-    Matrix<double> cost(1, 1);
-    const Matrix<double> x = queries_.row(i).template cast<double>(), z = keys_.row(j).template cast<double>();
-    if constexpr (TileMetric<M>)
-      metric_.template fill<double>(x, z, cost);
+    const RowRef<double> x = queries_.row(i).template cast<double>(), z = keys_.row(j).template cast<double>();
+    double cost = 0;
+    if constexpr (TileMetric<M>)  // the tile's own arithmetic, to the last bit
+      metric_.template fill<double>(x, z, Eigen::Map<Matrix<double>>(&cost, 1, 1));
     else
-      cost(0, 0) = metric_.template cost<double>(x.row(0), z.row(0));
-    return convert_power(cost(0, 0), laws_.distance_power, unit_power(laws_, unit));
+      cost = metric_.template cost<double>(x, z);
+    return convert_power(cost, laws_.distance_power, unit_power(laws_, unit));
   }
 
  protected:

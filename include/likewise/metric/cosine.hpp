@@ -20,7 +20,9 @@ struct Cosine {
   }
 
   template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const {
-    return T(1) - x.stableNormalized().dot(z.stableNormalized());
+    // As half a squared distance: 0 of a point and itself, never negative, no cancellation at small angles.
+    const auto u = x.stableNormalized().eval(), v = z.stableNormalized().eval();
+    return u.isZero(0) || v.isZero(0) ? T(1) : (u - v).squaredNorm() / 2;
   }
   template <class T> Lift<T> lift_queries(const Points<T>& x) const {
     return {unit_rows<T>(x), Vector<T>::Ones(x.rows())};

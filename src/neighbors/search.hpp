@@ -1,0 +1,32 @@
+// The searches behind kneighbors, radius_neighbors and the graphs of operators, in float64.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <likewise/neighbors.hpp>
+
+namespace likewise::neighbors {
+
+/// Row i holds [offsets[i], offsets[i + 1]) of indices and distances, by (distance, index).
+struct NeighborLists {
+  std::vector<Index> offsets;     ///< (n_queries + 1,)
+  std::vector<Index> indices;     ///< (offsets.back(),)
+  std::vector<double> distances;  ///< (offsets.back(),), as kneighbors reports them
+  std::string algorithm;          ///< the one that ran: "kd_tree" or "brute"
+};
+
+/// Whether key j may be a neighbor of query i; empty: all may. Called from several threads.
+using Admitted = std::function<bool(Index i, Index j)>;
+
+/// The k nearest admitted keys of each query, fewer where fewer are admitted. Checks k, points, metric and
+/// algorithm.
+NeighborLists nearest(const Metric& metric, const Points<double>& X, const Points<double>& Z, Index k,
+                      const Admitted& admitted, const NeighborOptions& options, const Execution& run);
+
+/// All admitted keys at most `radius` away, in the unit that kneighbors reports.
+NeighborLists within(const Metric& metric, const Points<double>& X, const Points<double>& Z, double radius,
+                     const Admitted& admitted, const NeighborOptions& options, const Execution& run);
+
+}  // namespace likewise::neighbors
