@@ -1,10 +1,17 @@
 // One function for each bound concept, each defined in the file of that name; module.cpp calls them in order.
 #pragma once
 
+#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
 namespace likewise::python {
 
-void bind_version(pybind11::module_& m);
+namespace py = pybind11;
+
+void bind_version(py::module_& m);
+void bind_errors(py::module_& m);
+void bind_slots(py::module_& m);
+void bind_custom_metric(py::module_& m);
+void bind_execution(py::module_& m);
 
 }  // namespace likewise::python

@@ -2,6 +2,11 @@
 #include "bindings.hpp"
 
 PYBIND11_MODULE(_core, m) {
+  using namespace likewise::python;
   m.doc() = "The compiled part of likewise; use the package likewise instead.";
-  likewise::python::bind_version(m);
+  bind_version(m);
+  bind_errors(m);
+  bind_execution(m);
+  bind_slots(m);
+  bind_custom_metric(m);
 }

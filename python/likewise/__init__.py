@@ -1,5 +1,45 @@
 """Kernel regression, k-NN, spectral methods, label propagation and attention as one mechanism."""
 
-from likewise import _core
+import importlib
+
+from likewise import _core, kernels, metrics, normalizations, supports
+from likewise._errors import ConvergenceError, MemoryLimitError
+from likewise._execution import execution
+from likewise._mechanism import Mechanism
 
 __version__ = _core.version()
+
+# Imported when first asked for, so that `import likewise` stays quick: name -> module.
+_lazy = {
+    "CrossOperator": "likewise._operator",
+    "LinearMap": "likewise._operator",
+    "PropagationOperator": "likewise._operator",
+    "SelfOperator": "likewise._operator",
+    "kneighbors": "likewise._neighbors",
+    "radius_neighbors": "likewise._neighbors",
+    "select_bandwidth": "likewise._bandwidth",
+}
+
+__all__ = [
+    "ConvergenceError",
+    "Mechanism",
+    "MemoryLimitError",
+    "execution",
+    "kernels",
+    "metrics",
+    "normalizations",
+    "supports",
+    *_lazy,
+]
+
+
+def __getattr__(name):
+    if name not in _lazy:
+        raise AttributeError(f"module 'likewise' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_lazy[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_lazy})

@@ -1,0 +1,51 @@
+#include <likewise/execution.hpp>
+
+#include "bind_value.hpp"
+#include "execution.hpp"
+
+namespace likewise::python {
+
+namespace {
+
+// The exception that Python has set, as an object that can be raised later.
+py::object take_exception() { return py::error_already_set().value(); }
+
+}  // namespace
+
+PythonExecution::PythonExecution() : raised_(std::make_shared<py::object>(py::none())) {
+  const py::tuple current = py::module_::import("likewise._execution").attr("current")();
+  settings_.n_jobs = current[0].cast<int>();
+  settings_.memory_limit = current[1].cast<std::size_t>();
+  settings_.stop_requested = [raised = raised_] {
+    const py::gil_scoped_acquire gil;
+    if (raised->is_none() && PyErr_CheckSignals() != 0) *raised = take_exception();
+    return !raised->is_none();
+  };
+  if (const py::object progress = current[2]; !progress.is_none())
+    settings_.progress = [raised = raised_, progress](double fraction, const char* what) {
+      const py::gil_scoped_acquire gil;
+      try {
+        if (raised->is_none()) progress(fraction, what);
+      } catch (py::error_already_set& error) {
+        *raised = error.value();
+      }
+    };
+}
+
+void PythonExecution::rethrow() {
+  if (raised_->is_none()) return;
+  PyErr_SetObject(py::type::handle_of(*raised_).ptr(), raised_->ptr());
+  throw py::error_already_set();
+}
+
+void bind_execution(py::module_& m) {
+  py::class_<IterationReport> report(m, "IterationReport", R"(How an iteration ended.
+
+n_iter : int, steps; residual : float, in the iteration's own measure; converged : bool; solver : str)");
+  report.def_readonly("n_iter", &IterationReport::n_iter);
+  report.def_readonly("residual", &IterationReport::residual);
+  report.def_readonly("converged", &IterationReport::converged);
+  report.def_readonly("solver", &IterationReport::solver);
+}
+
+}  // namespace likewise::python

@@ -1,0 +1,103 @@
+#include "fields.hpp"
+
+#include <limits>
+
+namespace likewise::python {
+
+namespace {
+
+// Longer arrays are abbreviated when printed.
+constexpr Index longest_printed_array = 64;
+
+py::module_ sparse() { return py::module_::import("scipy.sparse"); }
+
+template <class T> py::array_t<T> matrix_from(const char* name, const char* allowed, py::handle object) {
+  auto array = py::array_t<T, py::array::c_style | py::array::forcecast>::ensure(object);
+  if (!array) {
+    PyErr_Clear();
+    wrong_type(name, allowed, object);
+  }
+  if (array.ndim() != 2)
+    throw py::value_error(std::string(name) + " must be " + allowed + " with 2 dimensions; got "
+                          + std::to_string(array.ndim()) + " dimension(s).");
+  return array;
+}
+
+template <class T> Matrix<T> copied(const py::array_t<T>& array) {
+  return Eigen::Map<const Matrix<T>>(array.data(), array.shape(0), array.shape(1));
+}
+
+// Row pointers and column numbers must fit the 32 bits that SciPy uses where they do.
+py::array_t<int> indices_of(const py::object& csr, const char* which) {
+  return py::array_t<int, py::array::c_style | py::array::forcecast>(csr.attr(which));
+}
+
+}  // namespace
+
+py::array read_only(py::array array) {
+  array.attr("flags").attr("writeable") = false;
+  return array;
+}
+
+std::string print_array(const py::object& value) {
+  const auto array = py::reinterpret_borrow<py::array>(value);
+  if (array.size() <= longest_printed_array) return py::repr(array.attr("tolist")()).cast<std::string>();
+  return "<" + std::to_string(array.shape(0)) + " x " + std::to_string(array.shape(1)) + ">";
+}
+
+template <>
+Shared<Matrix<double>> FieldType<Shared<Matrix<double>>>::from(const char* name, py::handle object) {
+  const auto array = matrix_from<double>(name, "an array of numbers", object);
+  Matrix<double> content = copied(array);
+  require(content.allFinite(), name, "finite", "NaN or infinity");
+  return content;
+}
+
+// Numbers are refused: in a boolean mask True means "may attend"; additive masks have the other polarity.
+template <> Shared<BoolMatrix> FieldType<Shared<BoolMatrix>>::from(const char* name, py::handle object) {
+  const auto given = py::array::ensure(object);
+  if (!given || given.dtype().kind() != 'b') {
+    PyErr_Clear();
+    wrong_type(name, "a boolean array, True = may attend", given ? py::object(given.dtype()) : py::none());
+  }
+  return copied(matrix_from<bool>(name, "a boolean array, True = may attend", object));
+}
+
+py::object FieldType<Shared<SparseMatrix<double>>>::to(const char*,
+                                                       const Shared<SparseMatrix<double>>& content) {
+  using Content = Shared<SparseMatrix<double>>;
+  const py::capsule keep_alive(new Content(content), [](void* p) { delete static_cast<Content*>(p); });
+  const Index n = content->nonZeros();
+  const auto values = read_only(py::array_t<double>(n, content->valuePtr(), keep_alive));
+  const auto columns = read_only(py::array_t<int>(n, content->innerIndexPtr(), keep_alive));
+  const auto starts = read_only(py::array_t<int>(content->rows() + 1, content->outerIndexPtr(), keep_alive));
+  return sparse().attr("csr_matrix")(py::make_tuple(values, columns, starts),
+                                     py::arg("shape") = py::make_tuple(content->rows(), content->cols()));
+}
+
+Shared<SparseMatrix<double>> FieldType<Shared<SparseMatrix<double>>>::from(const char* name,
+                                                                           py::handle object) {
+  if (!sparse().attr("issparse")(object).cast<bool>()) wrong_type(name, "a SciPy sparse matrix", object);
+  py::object csr = sparse().attr("csr_matrix")(object, py::arg("dtype") = "float64");
+  if (!csr.attr("has_canonical_format").cast<bool>()) {
+    csr = csr.attr("copy")();  // the caller's arrays stay as they are
+    csr.attr("sum_duplicates")();
+  }
+  const auto n = csr.attr("nnz").cast<Index>();
+  require(n <= std::numeric_limits<int>::max(), name, "a matrix with less than 2^31 entries", n);
+  const auto shape = csr.attr("shape").cast<std::pair<Index, Index>>();
+  const py::array_t<double> values(csr.attr("data"));
+  const auto columns = indices_of(csr, "indices"), starts = indices_of(csr, "indptr");
+  const Eigen::Map<const SparseMatrix<double>> view(shape.first, shape.second, n, starts.data(),
+                                                    columns.data(), values.data());
+  require(Eigen::Map<const Vector<double>>(values.data(), n).allFinite(), name, "finite", "NaN or infinity");
+  return SparseMatrix<double>(view);
+}
+
+std::string FieldType<Shared<SparseMatrix<double>>>::print(const py::object& value) {
+  const auto shape = value.attr("shape").cast<std::pair<Index, Index>>();
+  return "<" + std::to_string(shape.first) + " x " + std::to_string(shape.second) + ", "
+         + py::str(value.attr("nnz")).cast<std::string>() + " edges>";
+}
+
+}  // namespace likewise::python

@@ -1,0 +1,61 @@
+"""Array arguments, checked and laid out as the engine reads them; C-ordered float32 and float64 pass as they are."""
+
+import numpy as np
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def points(X, name="X", dtype=None):
+    """(n, d) in C order, finite, n and d at least 1; float32 stays, other types become float64 (or `dtype`)."""
+    X = _matrix(X, name, "(n_points, n_features)", dtype)
+    if 0 in X.shape:
+        raise ValueError(f"{name} must have at least one point and one feature; got shape {X.shape}.")
+    if not np.isfinite(X).all():
+        raise ValueError(f"{name} must be finite; got NaN or infinity.")
+    return X
+
+
+def queries_and_keys(X, Z):
+    """Both as points of one dtype: float32 only if both are."""
+    X, Z = points(X, "X"), points(Z, "Z")
+    dtype = np.result_type(X, Z)
+    return points(X, "X", dtype), points(Z, "Z", dtype)
+
+
+def columns(V, n_rows, dtype, name="V"):
+    """Value columns (n_rows, c) of this dtype; a vector becomes one column."""
+    V = np.asarray(V)
+    V = _matrix(V[:, None] if V.ndim == 1 else V, name, f"({n_rows}, n_columns)", dtype)
+    if V.shape[0] != n_rows:
+        raise ValueError(f"{name} must have {n_rows} rows; got shape {V.shape}.")
+    return V
+
+
+def log_weights(log_key_weights, n_keys, name="log_key_weights"):
+    """(n_keys,) float64, -inf allowed; empty for None."""
+    if log_key_weights is None:
+        return np.empty(0)
+    w = np.ascontiguousarray(log_key_weights, dtype=np.float64)
+    if w.shape != (n_keys,):
+        raise ValueError(f"{name} must have shape ({n_keys},), one for each key; got {w.shape}.")
+    if np.isnan(w).any() or np.isposinf(w).any():
+        raise ValueError(f"{name} must be finite or -inf; got NaN or +inf.")
+    return w
+
+
+def _matrix(A, name, shape, dtype=None):
+    if hasattr(A, "tocsr"):
+        raise TypeError(
+            f"{name} must be a dense array of shape {shape}; got a sparse matrix. Use .toarray()."
+        )
+    A = np.asarray(A)
+    if A.ndim != 2:
+        raise ValueError(f"{name} must be a 2-D array of shape {shape}; got {A.ndim} dimension(s).")
+    if np.iscomplexobj(A):
+        raise ValueError(f"{name} must be real; got {A.dtype}.")
+    if dtype is None:
+        dtype = A.dtype if A.dtype in _FLOATS else np.float64
+    try:
+        return np.ascontiguousarray(A, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be numeric; got {A.dtype}: {error}") from None

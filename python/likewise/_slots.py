@@ -1,0 +1,47 @@
+"""What is accepted wherever a slot value is: the value itself, its name, a function as a metric."""
+
+import importlib
+
+from likewise import _core, kernels, metrics, normalizations, supports
+
+# For each slot: its value types (leaf classes), and how a name becomes a value.
+_METRICS = tuple(v for v in vars(metrics).values() if isinstance(v, type))
+_KERNELS = tuple(v for v in vars(kernels).values() if isinstance(v, type))
+_SUPPORTS = (*(v for v in vars(supports).values() if isinstance(v, type)), _core.Mask)
+_NORMALIZATIONS = tuple(v for v in vars(normalizations).values() if isinstance(v, type))
+
+
+def as_metric(value, name="metric"):
+    """A metric from a value of likewise.metrics, a name, or a function (X_block, Z_block) -> costs."""
+    if callable(value) and not isinstance(value, type):
+        return metrics.Custom(value)
+    return _as_slot(value, name, _METRICS, metrics, "a metric, a function of two blocks")
+
+
+def as_kernel(value, name="kernel"):
+    """A kernel from a value of likewise.kernels or a name."""
+    return _as_slot(value, name, _KERNELS, kernels, "a kernel")
+
+
+def as_support(value, name="support"):
+    """A support from a value of likewise.supports or a name."""
+    return _as_slot(value, name, _SUPPORTS, supports, "a support")
+
+
+def as_normalization(value, name="normalization"):
+    """A normalization from a value of likewise.normalizations or a name."""
+    return _as_slot(value, name, _NORMALIZATIONS, normalizations, "a normalization")
+
+
+def _as_slot(value, name, types, module, allowed):
+    if isinstance(value, str):
+        return module.from_name(value)
+    if isinstance(value, types):
+        return value
+    known = ", ".join(map(repr, module.names()))
+    raise TypeError(f"{name} must be {allowed} or one of the names {known}; got {value!r}.")
+
+
+def rebuild(module, name, fields):
+    """The value of that name with those fields: how slot values are unpickled."""
+    return getattr(importlib.import_module(module), name)(**fields)

@@ -1,0 +1,33 @@
+"""Supports: who may speak to whom? They compose: ``Neighbors(15) & Mask(M)``."""
+
+from likewise import _core
+from likewise._core import AllPairs, Causal, Graph, LeaveOneOut, Neighbors, Radius, Support
+from likewise._core import support_from_name as from_name
+from likewise._core import support_names as names
+
+__all__ = [
+    "AllPairs",
+    "Causal",
+    "Graph",
+    "LeaveOneOut",
+    "Mask",
+    "Neighbors",
+    "Radius",
+    "Support",
+    "from_name",
+    "names",
+]
+
+
+def Mask(admitted):
+    """Whom each query may attend to: a boolean (n_queries, n_keys) matrix, True = may attend.
+
+    A SciPy sparse boolean matrix becomes the graph of its True entries, weighted by the kernel.
+    """
+    if not hasattr(admitted, "tocsr"):
+        return _core.Mask(admitted)
+    if admitted.dtype != bool:
+        raise TypeError(f"admitted must be a boolean matrix, True = may attend; got {admitted.dtype}.")
+    edges = admitted.tocsr().astype(float)
+    edges.eliminate_zeros()  # a stored False admits nothing
+    return Graph(edges)
