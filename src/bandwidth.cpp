@@ -22,15 +22,9 @@ void Bandwidth::check() const {
     detail::require_word(rule_, "bandwidth", bandwidth_rules(), "a number or ");
 }
 
-std::ostream& operator<<(std::ostream& out, const Bandwidth& bandwidth) {
-  if (bandwidth.is_open()) return out << "None";
-  if (bandwidth.is_number()) return out << detail::print_number(bandwidth.length());
-  return out << detail::quoted(bandwidth.rule());
-}
-
-std::size_t hash_value(const Bandwidth& bandwidth) {
-  return bandwidth.is_number() ? std::hash<double>{}(bandwidth.length())
-                               : std::hash<std::string>{}(bandwidth.rule());
+std::string Bandwidth::printed() const {
+  if (is_open()) return "None";
+  return is_number() ? detail::print_number(length()) : detail::quoted(rule_);
 }
 
 }  // namespace likewise

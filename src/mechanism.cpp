@@ -64,7 +64,7 @@ std::string Mechanism::equation() const {
   std::vector<Line> all = {line("metric c", metric), line("kernel phi", kernel)};
   for (Line& part : lines(support)) all.push_back(std::move(part));
   all.push_back(line("normalization l, r", normalization));
-  all.push_back({"empty row", "what a row without mass yields", to_string(empty_row)});
+  all.push_back({"empty row", "what a row without mass yields", detail::quoted(to_string(empty_row))});
   return "y_i = l_i * sum_{j in S(i)} phi(c(x_i, z_j)) * r_j * v_j" + aligned(all);
 }
 

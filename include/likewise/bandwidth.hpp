@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -27,16 +28,21 @@ class Bandwidth {
   const std::string& rule() const { return rule_; }
 
   bool operator==(const Bandwidth&) const = default;
+  // Friends that only a Bandwidth finds: a number or a string must not come here by conversion.
+  /// 0.3, 'median', or None where it is open.
+  friend std::ostream& operator<<(std::ostream& out, const Bandwidth& bandwidth) {
+    return out << bandwidth.printed();
+  }
+  friend std::size_t hash_value(const Bandwidth& bandwidth) {
+    return std::hash<std::string>{}(bandwidth.printed());
+  }
 
  private:
+  std::string printed() const;
   void check() const;  // an unknown rule, or a length that is not positive: InvalidArgument with the list
   std::optional<double> length_;
   std::string rule_;
 };
-
-/// 0.3, 'median', or None where it is open.
-std::ostream& operator<<(std::ostream& out, const Bandwidth& bandwidth);
-std::size_t hash_value(const Bandwidth& bandwidth);
 
 /// "median", "scott", "silverman", "bgh", "self_tuning", "perplexity", "loo"
 const std::vector<std::string>& bandwidth_rules();

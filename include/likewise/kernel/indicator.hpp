@@ -13,7 +13,7 @@ struct Indicator {
   static constexpr const char* formula = "1 where d <= h, else 0";
   static constexpr auto fields() { return std::tuple{Field{"bandwidth", &Indicator::bandwidth}}; }
   KernelTraits traits() const {
-    return bandwidth.is_open() ? KernelTraits{.input = KernelInput::nothing}
+    return bandwidth.is_open() ? KernelTraits{.input = KernelInput::nothing, .positive_definite = true}
                                : KernelTraits{.input = KernelInput::squared_distance, .compact = true};
   }
 
