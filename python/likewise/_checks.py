@@ -1,4 +1,4 @@
-"""Array arguments, checked and laid out as the engine reads them; C-ordered float32 and float64 pass as they are."""
+"""Array arguments, checked and laid out as the engine reads them. Floats in C order are not copied."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def points(X, name="X", dtype=None):
-    """(n, d) in C order, finite, n and d at least 1; float32 stays, other types become float64 (or `dtype`)."""
+    """(n, d) in C order, finite, not empty; float32 stays, other types become float64 (or `dtype`)."""
     X = _matrix(X, name, "(n_points, n_features)", dtype)
     if 0 in X.shape:
         raise ValueError(f"{name} must have at least one point and one feature; got shape {X.shape}.")

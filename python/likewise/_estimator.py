@@ -1,0 +1,195 @@
+"""What estimators share: parameters become a mechanism by one set of rules, checks, and how fitting is run.
+
+A new estimator is ``class Name(MechanismMixin, RegressorMixin, BaseEstimator)``. Where its parameters are named
+like the slots it is done; else it overrides ``_make_mechanism``.
+"""
+
+import inspect
+import math
+from contextlib import contextmanager
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from likewise import _core, kernels, metrics
+from likewise._errors import warn_unless_converged
+from likewise._execution import execution
+from likewise._mechanism import Mechanism
+from likewise._slots import as_kernel, as_metric
+
+__all__ = ["MechanismMixin", "bandwidth_from_gamma", "fill_bandwidth", "seed_of", "warn_unless_converged"]
+
+_SLOTS = ("metric", "kernel", "support", "normalization", "empty_row")
+
+
+class MechanismMixin:
+    """An estimator that carries its slots as a value: `mechanism`, and `mechanism_` once resolved for the data.
+
+    Class attribute `_fixed_slots`: the slots that no parameter sets, such as {"normalization": "row"}.
+    """
+
+    _fixed_slots = {}  # noqa: RUF012 (read only)
+
+    @property
+    def mechanism(self):
+        """The slots as the parameters give them, before anything is fitted."""
+        return self._make_mechanism()
+
+    @classmethod
+    def from_mechanism(cls, mechanism, **params):
+        """The estimator with the slots of `mechanism`, and other parameters as given.
+
+        A slot that this estimator does not leave open must agree with it: ValueError otherwise.
+        """
+        for slot in _SLOTS:
+            if slot in cls._defaults():
+                params.setdefault(slot, getattr(mechanism, slot))
+        estimator = cls(**params)
+        estimator._require_slots_of(mechanism)
+        return estimator
+
+    def _make_mechanism(self):
+        """From the parameters named like slots, the fixed slots, and bandwidth and gamma."""
+        slots = {slot: getattr(self, slot) for slot in _SLOTS if slot in self._defaults()}
+        return self._fill_bandwidth(Mechanism(**{**slots, **self._fixed_slots}))
+
+    def _fill_bandwidth(self, mechanism):
+        """The mechanism whose open kernel took the parameters bandwidth and gamma, where there are such."""
+        kernel = fill_bandwidth(
+            mechanism.kernel,
+            getattr(self, "bandwidth", None),
+            getattr(self, "gamma", None),
+            bandwidth_is_default=self._is_default("bandwidth"),
+            gamma_is_default=self._is_default("gamma"),
+        )
+        return mechanism.replace(kernel=kernel)
+
+    def _require_slots_of(self, mechanism):
+        own = self.mechanism
+        for slot in ("metric", "kernel", "support", "normalization"):
+            wanted, got = getattr(own, slot), getattr(mechanism, slot)
+            filled = slot == "kernel" and type(wanted) is type(got) and getattr(got, "bandwidth", 0) is None
+            if wanted != got and not filled:
+                raise ValueError(f"{slot} must be {wanted!r} in {type(self).__name__}; got {got!r}.")
+
+    @classmethod
+    def _defaults(cls):
+        """Constructor parameters and their defaults."""
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        return {p.name: p.default for p in parameters if p.name != "self"}
+
+    def _is_default(self, name):
+        return name not in self._defaults() or _same(getattr(self, name), self._defaults()[name])
+
+    # --- checks, with scikit-learn's messages
+
+    def _check_X(self, X, *, reset):
+        """X (n, d) in C order, float32 or float64; reset=True in fit, False at predict."""
+        return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
+
+    def _check_X_y(self, X, y, *, multi_output=False, y_numeric=False):
+        """X as _check_X has it, and y of its length."""
+        return validate_data(
+            self,
+            X,
+            y,
+            dtype=[np.float64, np.float32],
+            order="C",
+            multi_output=multi_output,
+            y_numeric=y_numeric,
+        )
+
+    def _log_key_weights(self, sample_weight, X):
+        """log w (n,) of sample weights w >= 0, or None for None."""
+        if sample_weight is None:
+            return None
+        w = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        with np.errstate(divide="ignore"):
+            return np.log(w)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = self._is_pairwise()
+        return tags
+
+    def _is_pairwise(self):
+        """Whether rows of X are costs, metric="precomputed"."""
+        try:
+            return isinstance(as_metric(getattr(self, "metric", "euclidean")), metrics.Precomputed)
+        except (TypeError, ValueError):  # a wrong metric is reported by fit, not by a question about tags
+            return False
+
+    @contextmanager
+    def _execution(self):
+        """The calls inside use this estimator's n_jobs and verbose."""
+        progress = True if getattr(self, "verbose", False) else None
+        with execution(n_jobs=getattr(self, "n_jobs", None), progress=progress):
+            yield
+
+
+def fill_bandwidth(kernel, bandwidth=None, gamma=None, *, bandwidth_is_default=False, gamma_is_default=False):
+    """The kernel, with what it leaves open filled by an estimator's bandwidth or gamma = 1/(2 bandwidth^2).
+
+    A bandwidth in the kernel wins; two different numbers, or gamma and bandwidth together, are a ValueError,
+    save where one is only the estimator's default. A kernel without a bandwidth takes none.
+    """
+    kernel = as_kernel(kernel)
+    if bandwidth is None:
+        bandwidth_is_default = True
+    if gamma is None:
+        gamma_is_default = True
+    if not (bandwidth_is_default or gamma_is_default):
+        raise ValueError(
+            "gamma must not be given together with bandwidth, since gamma = 1/(2 bandwidth^2); "
+            f"got gamma={gamma!r} and bandwidth={bandwidth!r}."
+        )
+    if gamma is not None and (bandwidth is None or not gamma_is_default):
+        name, length, is_default = "gamma", bandwidth_from_gamma(gamma), gamma_is_default
+    else:
+        name, length, is_default = "bandwidth", bandwidth, bandwidth_is_default
+    if length is None:
+        return kernel
+    if not is_default and isinstance(length, Real):
+        return _with_number(kernel, length, name)
+    return _core.with_bandwidth(kernel, length) if _is_open(kernel) else kernel
+
+
+def _with_number(kernel, length, name):
+    """The kernel with this explicit length."""
+    if kernel == kernels.Indicator():
+        return kernels.Indicator(length)
+    if not hasattr(kernel, "bandwidth"):
+        raise ValueError(
+            f"{name} must be None with kernel={kernel!r}, which has no bandwidth; got {length!r}."
+        )
+    if isinstance(kernel.bandwidth, Real) and not math.isclose(kernel.bandwidth, length, rel_tol=1e-12):
+        raise ValueError(
+            f"{name} must agree with kernel={kernel!r} or be left out; got bandwidth {length!r}."
+        )
+    return _core.with_bandwidth(kernel, length) if _is_open(kernel) else kernel
+
+
+def _is_open(kernel):
+    return getattr(kernel, "bandwidth", 0) is None
+
+
+def bandwidth_from_gamma(gamma):
+    """h with exp(-gamma d^2) = exp(-d^2/(2 h^2))."""
+    if not isinstance(gamma, Real) or isinstance(gamma, bool):
+        raise TypeError(f"gamma must be a number or None; got {gamma!r}.")
+    if not (gamma > 0 and math.isfinite(gamma)):
+        raise ValueError(f"gamma must be positive and finite; got {gamma!r}.")
+    return math.sqrt(0.5 / gamma)
+
+
+def seed_of(random_state):
+    """scikit-learn's random_state as a seed of the C++ side: an int as it is, else drawn from the generator."""
+    if isinstance(random_state, (int, np.integer)):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def _same(a, b):
+    return a is b or (type(a) is type(b) and a == b)
