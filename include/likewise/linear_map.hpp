@@ -45,6 +45,8 @@ class LinearMap {
     return apply(V.derived());
   }
 
+  const LinearMapStorage<T>& implementation() const { return *storage_; }
+
  private:
   std::shared_ptr<const LinearMapStorage<T>> storage_;
 };

@@ -1,0 +1,28 @@
+// The edges of a support that is a graph: found, weighted, made symmetric.
+#pragma once
+
+#include <vector>
+
+#include <likewise/execution.hpp>
+#include <likewise/mechanism.hpp>
+
+#include "operator/pair_filters.hpp"
+#include "operator/tile_weights.hpp"
+
+namespace likewise {
+
+/// Sparse log K. `nearest` is each row's admitted key of least cost (-1: none), for the policy of empty rows.
+struct WeightedEdges {
+  SparseMatrix<double> log_weights;
+  std::vector<Index> nearest;
+};
+
+/// The support has a selector or a graph, so that K is sparse.
+bool is_sparse(const Support& support);
+
+/// All edges between queries X and keys Z; `self`: X is Z, and the selector's symmetrization applies.
+/// A neighbor search for a selector, O(edges) for given graphs.
+WeightedEdges find_edges(const Mechanism& mechanism, const ResolvedKernel& kernel, const PairFilters& filters,
+                         const Points<double>& X, const Points<double>& Z, bool self, const Execution& run);
+
+}  // namespace likewise

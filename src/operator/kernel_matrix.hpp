@@ -1,0 +1,57 @@
+// K itself, before any scaling: asked for row sums, then turned into the map exp(log l_i + log K_ij + log r_j).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <likewise/linear_map.hpp>
+#include <likewise/mechanism.hpp>
+
+#include "engine/log_weights.hpp"
+#include "operator/edges.hpp"
+#include "operator/lazy.hpp"
+
+namespace likewise {
+
+/// What scales K's rows and columns, and what a row without mass yields.
+struct Scaling {
+  std::shared_ptr<const Lazy<Vector<double>>> log_left;
+  Vector<double> log_right;
+  bool by_row_mass = false;  ///< l_i is 1/(null_mass + mass of row i): taken from the product's own pass
+  double null_mass = 0;
+  EmptyRow empty_row = EmptyRow::zero;
+};
+
+template <class T>
+class KernelMatrix {
+ public:
+  virtual ~KernelMatrix() = default;
+  virtual Index rows() const = 0;
+  virtual Index cols() const = 0;
+  /// log sum_j K_ij exp(bias_j)
+  virtual Vector<double> log_row_sums(const Vector<double>& key_bias, const Execution& run) const = 0;
+  /// log K_ii of a square matrix, -inf where the pair is not admitted.
+  virtual Vector<double> log_diagonal() const = 0;
+  /// The scaled map in that storage ("streamed", "dense" or "sparse").
+  virtual std::shared_ptr<const LinearMapStorage<T>> scaled(const Scaling& scaling, const std::string& storage,
+                                                            const Execution& run) const = 0;
+  /// The storages it offers, the automatic choice first.
+  virtual std::vector<std::string> storages() const = 0;
+};
+
+/// From tiles: streamed, dense or, where most weights vanish, sparse.
+template <class T>
+std::shared_ptr<const KernelMatrix<T>> tiled_kernel_matrix(std::shared_ptr<const engine::LogWeights<T>> tiles);
+
+/// From a list of edges: sparse or dense.
+template <class T>
+std::shared_ptr<const KernelMatrix<T>> edge_kernel_matrix(WeightedEdges edges);
+
+/// The matrix of a map whose storage is dense or sparse; nullptr for the others.
+template <class T>
+const Matrix<T>* dense_matrix_of(const LinearMapStorage<T>& map);
+template <class T>
+const SparseMatrix<T>* sparse_matrix_of(const LinearMapStorage<T>& map);
+
+}  // namespace likewise

@@ -1,0 +1,29 @@
+// A value computed at its first use, once, whichever thread asks; a failed computation is tried again.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+namespace likewise {
+
+template <class V>
+class Lazy {
+ public:
+  explicit Lazy(std::function<V()> compute) : compute_(std::move(compute)) {}
+  explicit Lazy(V value) : value_(std::move(value)) {}
+
+  const V& get() const {
+    const std::lock_guard lock(lock_);
+    if (!value_) value_ = compute_();
+    return *value_;
+  }
+
+ private:
+  std::function<V()> compute_;
+  mutable std::mutex lock_;
+  mutable std::optional<V> value_;
+};
+
+}  // namespace likewise

@@ -1,0 +1,326 @@
+#include <limits>
+#include <utility>
+
+#include <likewise/operator.hpp>
+#include <likewise/select_bandwidth.hpp>
+
+#include "operator/checks.hpp"
+#include "operator/scalings.hpp"
+#include "operator/state.hpp"
+
+namespace likewise {
+namespace {
+
+// Up to this many weights a self-operator is stored: it is cheap, and most methods apply it more than once.
+constexpr Index store_up_to = 1024 * 1024;
+
+// --- 1. the kernel gets its length --------------------------------------------------------------------------------
+
+SelectedBandwidth number(double length) { return {.length = length}; }
+
+template <class T>
+SelectedBandwidth find_bandwidth(const Mechanism& m, const Points<T>& Z, const Vector<double>& log_w,
+                                 const Execution& run) {
+  const Bandwidth* asked = bandwidth_of(m.kernel);
+  if (!asked || asked->is_number()) return number(scale_of(m.kernel));
+  const std::string rule = asked->is_open() ? "median" : asked->rule();
+  require(rule != "loo", "bandwidth", "a number or a rule that needs no target on a bare mechanism", "'loo'");
+  return select_bandwidth<T>(rule, m.metric, m.kernel, Z, {.log_key_weights = log_w}, run);
+}
+
+/// The rule's answer inside the kernel: a rule with one length becomes that number, a rule with a scale for each point
+/// stays as it is.
+ResolvedKernel resolve(const Kernel& kernel, const SelectedBandwidth& found) {
+  if (!bandwidth_of(kernel)) return {kernel, found.length};
+  const bool per_point = found.row_scale.size() || found.key_scale.size();
+  return {per_point ? kernel : with_bandwidth(kernel, Bandwidth(found.length)), found.length, found.row_scale,
+          found.key_scale};
+}
+
+// --- 2. the kernel meets the points -------------------------------------------------------------------------------
+
+template <class T>
+struct Assembled {
+  std::shared_ptr<const KernelMatrix<T>> matrix;
+  std::string asymmetry;
+};
+
+std::string asymmetry_of_laws(const Mechanism& m, const ResolvedKernel& kernel, const PairFilters& filters) {
+  if (!filters.symmetric()) return "a symmetric support; " + repr(m.support) + " is not";
+  if (kernel.row_scale.size() && kernel.key_scale.size() == 0)
+    return "a bandwidth that is one for both points of a pair; " + repr(m.kernel) + " scales rows only";
+  if (std::holds_alternative<Precomputed>(m.metric) || traits(m.metric).symmetric) return {};
+  return "a symmetric metric; " + repr(m.metric) + " is not";
+}
+
+bool symmetric(const SparseMatrix<double>& A) {
+  if (A.rows() != A.cols()) return false;
+  const SparseMatrix<double> B = A.transpose();
+  for (Index i = 0; i < A.rows(); ++i) {
+    SparseMatrix<double>::InnerIterator a(A, i), b(B, i);
+    for (; a && b; ++a, ++b)
+      if (a.col() != b.col() || std::abs(std::exp(a.value()) - std::exp(b.value())) >
+                                    1e-12 * std::max(std::exp(a.value()), std::exp(b.value())))
+        return false;
+    if (a || b) return false;
+  }
+  return true;
+}
+
+template <class T>
+Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const Points<T>& X, const Points<T>& Z,
+                      bool self, const Execution& run) {
+  const Index n_keys = Z.rows();
+  const PairFilters filters(m.support, X.rows(), n_keys);
+  if (is_sparse(m.support)) {
+    WeightedEdges edges = find_edges(m, kernel, filters, X.template cast<double>(), Z.template cast<double>(), self, run);
+    std::string missing;
+    if (self && !symmetric(edges.log_weights)) missing = "a symmetric graph; " + repr(m.support) + " gave a directed one";
+    return {edge_kernel_matrix<T>(std::move(edges)), missing};
+  }
+  std::string missing = asymmetry_of_laws(m, kernel, filters);
+  if (self && missing.empty() && std::holds_alternative<Precomputed>(m.metric) && X != X.transpose())
+    missing = "a symmetric metric; the precomputed costs are not";
+  return {tiled_kernel_matrix<T>(make_tile_weights<T>(m.metric, kernel, filters, X, Z)), missing};
+}
+
+// --- 3. the scalings, and the storage -----------------------------------------------------------------------------
+
+template <class T>
+std::string choose_storage(const std::string& asked, const KernelMatrix<T>& K, bool self, const Execution& run) {
+  const std::vector<std::string> offered = K.storages();
+  std::string storage = asked;
+  if (asked == "auto") {
+    storage = offered.front();
+    if (self && storage == "streamed" && K.rows() * K.cols() <= store_up_to) storage = "dense";
+  }
+  std::string names = "'auto'";
+  for (const std::string& name : offered) names += ", '" + name + "'";
+  require(std::find(offered.begin(), offered.end(), storage) != offered.end(), "storage",
+          "one of " + names + " for this support", "'" + asked + "'");
+  if (storage == "dense")
+    run.require_memory(static_cast<double>(K.rows()) * static_cast<double>(K.cols()) * sizeof(T),
+                       "a dense operator (" + std::to_string(K.rows()) + " x " + std::to_string(K.cols()) + ")",
+                       "use storage='streamed'");
+  return storage;
+}
+
+template <class T>
+LogRowSums row_sums_of(std::shared_ptr<const KernelMatrix<T>> K, const Execution& run) {
+  return [K, run](const Vector<double>& bias) { return K->log_row_sums(bias, run); };
+}
+
+using LazyVector = Lazy<Vector<double>>;
+
+/// Row sums and l are computed when first asked for: a product of a row-stochastic operator finds them in its own pass.
+template <class T>
+void set_left(detail::OperatorState<T>& state, const Vector<double>& own_weights, const Execution& run) {
+  const LogRowSums sums = row_sums_of(state.matrix, Execution{.n_jobs = run.n_jobs});
+  const Normalization& rule = state.mechanism.normalization;
+  const Vector<double> log_w = state.log_key_weights, log_right = state.scaling.log_right;
+  state.log_row_sums = std::make_shared<const LazyVector>([=] { return sums(log_w); });
+  // Where r is the key weight, l follows from the same row sums, which are then computed once.
+  const auto shared_sums = state.log_row_sums;
+  const LogRowSums known = right_is_key_weight(rule) ? LogRowSums([=](const Vector<double>&) { return shared_sums->get(); })
+                                                     : sums;
+  state.scaling.log_left =
+      std::make_shared<const LazyVector>([=] { return log_left_scaling(rule, log_right, log_w, own_weights, known); });
+  state.scaling.by_row_mass = divides_by_row_mass(rule);
+  state.scaling.null_mass = null_mass(rule);
+  state.scaling.empty_row = state.mechanism.empty_row;
+}
+
+void check_empty_rows(const Mechanism& m, const Vector<double>& log_row_sums) {
+  if (m.empty_row != EmptyRow::error || std::holds_alternative<Unnormalized>(m.normalization)) return;
+  for (Index i = 0; i < log_row_sums.size(); ++i)
+    require(log_row_sums(i) > -std::numeric_limits<double>::infinity(), "empty_row",
+            "'zero' or 'nearest' where a row of the operator has no mass (or widen the bandwidth or the support)",
+            "'error' and row " + std::to_string(i) + " without mass");
+}
+
+void check_slots(const Mechanism& m) {
+  require(!traits(m.kernel).infinite_on_self || std::holds_alternative<RowStochastic>(m.normalization), "normalization",
+          "RowStochastic() with " + repr(m.kernel) + ", whose weights are infinite on equal points", repr(m.normalization));
+}
+
+/// Sinkhorn needs total support, or it never ends: a positive diagonal of a symmetric kernel has it.
+template <class T>
+void check_bistochastic(const detail::OperatorState<T>& state, const PairFilters& filters, Index n) {
+  if (!std::holds_alternative<Bistochastic>(state.mechanism.normalization)) return;
+  require(state.asymmetry.empty(), "normalization", "another than Bistochastic() without " + state.asymmetry,
+          "Bistochastic()");
+  const bool full = !is_sparse(state.mechanism.support) && !traits(state.mechanism.kernel).compact && n > 2;
+  bool diagonal = !filters.leaves_self_out();
+  if (is_sparse(state.mechanism.support))
+    diagonal = (state.matrix->log_diagonal().array() > -std::numeric_limits<double>::infinity()).all();
+  require(diagonal || full, "normalization",
+          "another than Bistochastic() on a support without the points themselves (no total support; use include_self)",
+          "Bistochastic() on " + repr(state.mechanism.support));
+}
+
+}  // namespace
+
+template <class T>
+SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& Z, const OperatorOptions& options,
+                                   const Execution& run) {
+  check_points<T>("Z", Z);
+  check_slots(mechanism);
+  require_fitting_kernel(mechanism.metric, mechanism.kernel);
+  auto state = std::make_shared<detail::OperatorState<T>>();
+  state->log_key_weights = checked_log_weights(options.log_key_weights, Z.rows());
+  state->keys = std::make_shared<const Matrix<T>>(Z);
+  state->bandwidth = find_bandwidth<T>(mechanism, Z, options.log_key_weights, run);
+  state->kernel = resolve(mechanism.kernel, state->bandwidth);
+  state->mechanism = mechanism;
+  state->mechanism.kernel = state->kernel.kernel;
+
+  Assembled<T> assembled = assemble<T>(mechanism, state->kernel, Z, Z, true, run);
+  state->matrix = std::move(assembled.matrix);
+  state->asymmetry = std::move(assembled.asymmetry);
+  check_bistochastic(*state, PairFilters(mechanism.support, Z.rows(), Z.rows()), Z.rows());
+
+  constexpr double least_tol = 32 * static_cast<double>(std::numeric_limits<T>::epsilon());
+  state->scaling.log_right = log_right_scaling(mechanism.normalization, state->log_key_weights,
+                                               row_sums_of(state->matrix, run), least_tol, state->report);
+  set_left(*state, state->log_key_weights, run);
+  if (mechanism.empty_row == EmptyRow::error) check_empty_rows(mechanism, state->log_row_sums->get());
+  state->storage = choose_storage(options.storage, *state->matrix, true, run);
+  state->map = state->matrix->scaled(state->scaling, state->storage, run);
+  return SelfOperator<T>(std::move(state));
+}
+
+namespace {
+
+/// New rows X for the keys of `origin`, whose r is kept.
+template <class T>
+CrossOperator<T> extend(const detail::OperatorState<T>& origin, const Points<T>& X, const std::string& storage,
+                        const Execution& run) {
+  check_points<T>("X", X);
+  auto state = std::make_shared<detail::OperatorState<T>>(origin);
+  if (state->bandwidth.row_scale.size()) {
+    state->kernel.row_scale = row_scales_at<T>(origin.bandwidth, origin.mechanism.metric, origin.mechanism.kernel, X,
+                                               *origin.keys, {.log_key_weights = origin.log_key_weights}, run);
+    state->bandwidth.row_scale = state->kernel.row_scale;
+  }
+  state->matrix = assemble<T>(state->mechanism, state->kernel, X, *origin.keys, false, run).matrix;
+  state->asymmetry = "a square operator; this one goes from queries to keys";
+  set_left(*state, {}, run);
+  if (state->mechanism.empty_row == EmptyRow::error) check_empty_rows(state->mechanism, state->log_row_sums->get());
+  state->storage = choose_storage(storage, *state->matrix, false, run);
+  state->map = state->matrix->scaled(state->scaling, state->storage, run);
+  return CrossOperator<T>(std::move(state));
+}
+
+}  // namespace
+
+template <class T>
+CrossOperator<T> make_cross_operator(const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z,
+                                     const OperatorOptions& options, const Execution& run) {
+  const Bandwidth* asked = bandwidth_of(mechanism.kernel);
+  const bool own_scales = asked && (asked->rule() == "self_tuning" || asked->rule() == "perplexity");
+  if (!right_is_key_weight(mechanism.normalization) || own_scales) {
+    const OperatorOptions keys_only{options.log_key_weights, is_sparse(mechanism.support) ? "sparse" : "streamed"};
+    return extend(make_self_operator<T>(mechanism, Z, keys_only, run).state(), X, options.storage, run);
+  }
+  // r is the key weight: nothing of the keys' own operator is needed.
+  check_points<T>("Z", Z);
+  check_slots(mechanism);
+  require_fitting_kernel(mechanism.metric, mechanism.kernel);
+  detail::OperatorState<T> origin;
+  origin.log_key_weights = checked_log_weights(options.log_key_weights, Z.rows());
+  origin.keys = std::make_shared<const Matrix<T>>(Z);
+  origin.bandwidth = find_bandwidth<T>(mechanism, Z, options.log_key_weights, run);
+  origin.kernel = resolve(mechanism.kernel, origin.bandwidth);
+  origin.mechanism = mechanism;
+  origin.mechanism.kernel = origin.kernel.kernel;
+  origin.scaling.log_right = origin.log_key_weights;
+  return extend(origin, X, options.storage, run);
+}
+
+template <class T>
+PropagationOperator<T>::PropagationOperator(std::shared_ptr<const detail::OperatorState<T>> state)
+    : LinearMap<T>(state->map), state_(std::move(state)) {}
+
+template <class T>
+const std::string& PropagationOperator<T>::storage() const { return state_->storage; }
+template <class T>
+const Mechanism& PropagationOperator<T>::mechanism() const { return state_->mechanism; }
+template <class T>
+const SelectedBandwidth& PropagationOperator<T>::bandwidth() const { return state_->bandwidth; }
+template <class T>
+const Vector<double>& PropagationOperator<T>::log_row_sums() const { return state_->log_row_sums->get(); }
+template <class T>
+const Vector<double>& PropagationOperator<T>::log_left() const { return state_->scaling.log_left->get(); }
+template <class T>
+const Vector<double>& PropagationOperator<T>::log_right() const { return state_->scaling.log_right; }
+template <class T>
+const Matrix<T>& PropagationOperator<T>::keys() const { return *state_->keys; }
+template <class T>
+const Vector<double>& PropagationOperator<T>::log_key_weights() const { return state_->log_key_weights; }
+template <class T>
+const IterationReport& PropagationOperator<T>::report() const { return state_->report; }
+
+template <class T>
+Matrix<T> PropagationOperator<T>::dense(const Execution& run) const {
+  if (const Matrix<T>* stored = dense_matrix_of(*state_->map)) return *stored;
+  const std::string shape = std::to_string(this->rows()) + " x " + std::to_string(this->cols());
+  run.require_memory(static_cast<double>(this->rows()) * static_cast<double>(this->cols()) * sizeof(T),
+                     "toarray() (" + shape + (sizeof(T) == 4 ? " float32)" : " float64)"), "use P @ V");
+  if (const SparseMatrix<T>* stored = sparse_matrix_of(*state_->map)) return Matrix<T>(*stored);
+  return *dense_matrix_of(*state_->matrix->scaled(state_->scaling, "dense", run));
+}
+
+template <class T>
+SparseMatrix<T> PropagationOperator<T>::sparse(const Execution& run) const {
+  if (const SparseMatrix<T>* stored = sparse_matrix_of(*state_->map)) return *stored;
+  return *sparse_matrix_of(*state_->matrix->scaled(state_->scaling, "sparse", run));
+}
+
+template <class T>
+CrossOperator<T> SelfOperator<T>::at(const Points<T>& X, const Execution& run) const {
+  return extend(*this->state_, X, "auto", run);
+}
+
+template <class T>
+Vector<double> SelfOperator<T>::log_stationary() const {
+  const auto difference = [](double r, double l) { return r == -std::numeric_limits<double>::infinity() ? r : r - l; };
+  return this->log_right().binaryExpr(this->log_left(), difference);
+}
+
+template <class T>
+std::string asymmetry(const SelfOperator<T>& P) { return P.state().asymmetry; }
+
+namespace {
+
+/// D P D^-1 = sqrt(l_i r_i) K_ij sqrt(l_j r_j).
+template <class T>
+std::shared_ptr<const LinearMapStorage<T>> symmetric_map(const SelfOperator<T>& P, const Execution& run) {
+  const std::string missing = asymmetry(P);
+  require(missing.empty(), "mechanism", missing.empty() ? "" : "one whose operator has a spectrum, which needs " + missing,
+          repr(P.mechanism()));
+  const Vector<double> half = 0.5 * (P.log_left() + P.log_right());
+  const Scaling scaling{.log_left = std::make_shared<const LazyVector>(half), .log_right = half};
+  return P.state().matrix->scaled(scaling, P.storage(), run);
+}
+
+}  // namespace
+
+template <class T>
+SymmetricOperator<T>::SymmetricOperator(const SelfOperator<T>& P, const Execution& run)
+    : LinearMap<T>(symmetric_map(P, run)), origin_(P), log_scale_(0.5 * P.log_stationary()) {}
+
+#define LIKEWISE_INSTANTIATE(T)                                                                                       \
+  template SelfOperator<T> make_self_operator(const Mechanism&, const Points<T>&, const OperatorOptions&,            \
+                                              const Execution&);                                                     \
+  template CrossOperator<T> make_cross_operator(const Mechanism&, const Points<T>&, const Points<T>&,                \
+                                                const OperatorOptions&, const Execution&);                           \
+  template class PropagationOperator<T>;                                                                             \
+  template class CrossOperator<T>;                                                                                   \
+  template class SelfOperator<T>;                                                                                    \
+  template class SymmetricOperator<T>;                                                                               \
+  template std::string asymmetry(const SelfOperator<T>&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
+
+}  // namespace likewise

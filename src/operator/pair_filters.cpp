@@ -1,0 +1,104 @@
+#include "operator/pair_filters.hpp"
+
+#include <string>
+
+#include <likewise/error.hpp>
+
+namespace likewise {
+namespace {
+
+/// The last key of query i under a causal filter, plus one.
+Index causal_end(const Causal& causal, Index i, Index n_queries, Index n_keys) {
+  const Index end = i + 1 + (causal.align == "lower_right" ? n_keys - n_queries : 0);
+  return std::clamp<Index>(end, 0, n_keys);
+}
+
+std::string shape(Index rows, Index cols) { return std::to_string(rows) + " x " + std::to_string(cols); }
+
+struct Admits {
+  Index i, j, n_queries, n_keys;
+  bool operator()(const LeaveOneOut&) const { return i != j; }
+  bool operator()(const Causal& causal) const { return j < causal_end(causal, i, n_queries, n_keys); }
+  bool operator()(const Mask& mask) const { return (*mask.admitted)(i, j); }
+  bool operator()(const Graph&) const { return true; }
+};
+
+template <class T>
+struct Exclude {
+  Index i0, j0, n_queries, n_keys;
+  T excluded;
+  Tile<T>& tile;
+
+  void operator()(const LeaveOneOut&) const {
+    const Index first = std::max(i0, j0), last = std::min(i0 + tile.rows(), j0 + tile.cols());
+    for (Index i = first; i < last; ++i) tile(i - i0, i - j0) = excluded;
+  }
+  void operator()(const Causal& causal) const {
+    for (Index a = 0; a < tile.rows(); ++a) {
+      const Index keep = std::clamp<Index>(causal_end(causal, i0 + a, n_queries, n_keys) - j0, 0, tile.cols());
+      tile.row(a).tail(tile.cols() - keep).setConstant(excluded);
+    }
+  }
+  void operator()(const Mask& mask) const {
+    for (Index a = 0; a < tile.rows(); ++a)
+      for (Index b = 0; b < tile.cols(); ++b)
+        if (!(*mask.admitted)(i0 + a, j0 + b)) tile(a, b) = excluded;
+  }
+  void operator()(const Graph&) const {}
+};
+
+}  // namespace
+
+PairFilters::PairFilters(const Support& support, Index n_queries, Index n_keys)
+    : n_queries_(n_queries), n_keys_(n_keys) {
+  for (const PairFilter& filter : support.filters()) {
+    if (const auto* mask = std::get_if<Mask>(&filter))
+      require(mask->admitted->rows() == n_queries && mask->admitted->cols() == n_keys, "Mask",
+              "of the operator's shape " + shape(n_queries, n_keys) + " (queries x keys)",
+              shape(mask->admitted->rows(), mask->admitted->cols()));
+    if (std::holds_alternative<LeaveOneOut>(filter))
+      require(n_queries == n_keys, "LeaveOneOut", "on a square operator (a query must be a key to be left out)",
+              shape(n_queries, n_keys));
+    if (!std::holds_alternative<Graph>(filter)) filters_.push_back(filter);
+  }
+}
+
+bool PairFilters::admits(Index i, Index j) const {
+  for (const PairFilter& filter : filters_)
+    if (!std::visit(Admits{i, j, n_queries_, n_keys_}, filter)) return false;
+  return true;
+}
+
+template <class T>
+void PairFilters::exclude(Index i0, Index j0, T excluded, Tile<T> tile) const {
+  for (const PairFilter& filter : filters_)
+    std::visit(Exclude<T>{i0, j0, n_queries_, n_keys_, excluded, tile}, filter);
+}
+
+engine::Block PairFilters::admitted_keys(Index i0, Index n) const {
+  Index end = n_keys_;
+  for (const PairFilter& filter : filters_)
+    if (const auto* causal = std::get_if<Causal>(&filter))
+      end = std::min(end, causal_end(*causal, i0 + n - 1, n_queries_, n_keys_));
+  return {0, end};
+}
+
+bool PairFilters::symmetric() const {
+  for (const PairFilter& filter : filters_) {
+    if (std::holds_alternative<Causal>(filter) && n_keys_ > 1) return false;
+    if (const auto* mask = std::get_if<Mask>(&filter))
+      if (*mask->admitted != mask->admitted->transpose()) return false;
+  }
+  return true;
+}
+
+bool PairFilters::leaves_self_out() const {
+  for (Index i = 0; i < std::min(n_queries_, n_keys_); ++i)
+    if (!admits(i, i)) return true;
+  return false;
+}
+
+template void PairFilters::exclude(Index, Index, float, Tile<float>) const;
+template void PairFilters::exclude(Index, Index, double, Tile<double>) const;
+
+}  // namespace likewise

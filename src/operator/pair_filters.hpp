@@ -1,0 +1,37 @@
+// Which pairs of indices the support's filters admit, asked for a pair, a tile or a block of queries.
+#pragma once
+
+#include <vector>
+
+#include <likewise/support.hpp>
+#include <likewise/types.hpp>
+
+#include "engine/parallel.hpp"
+
+namespace likewise {
+
+/// Filters that look at indices only, for one shape of operator. Graphs are not among them: they give the edges.
+class PairFilters {
+ public:
+  PairFilters() = default;
+  /// Refuses a filter that does not fit n_queries x n_keys, naming it.
+  PairFilters(const Support& support, Index n_queries, Index n_keys);
+
+  bool empty() const { return filters_.empty(); }
+  bool admits(Index i, Index j) const;
+  /// Writes `excluded` over the pairs of a tile that are not admitted.
+  template <class T>
+  void exclude(Index i0, Index j0, T excluded, Tile<T> tile) const;
+  /// The keys that any of n queries from i0 on may speak to: causal skips the empty half.
+  engine::Block admitted_keys(Index i0, Index n) const;
+  /// Admits (i, j) exactly if it admits (j, i).
+  bool symmetric() const;
+  /// Some (i, i) is not admitted.
+  bool leaves_self_out() const;
+
+ private:
+  std::vector<PairFilter> filters_;
+  Index n_queries_ = 0, n_keys_ = 0;
+};
+
+}  // namespace likewise

@@ -1,0 +1,88 @@
+#include "operator/scalings.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace likewise {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// log(1/x), and log 0 where x = 0: a row without mass is switched off rather than blown up.
+Vector<double> minus_or_off(const Vector<double>& log_x, double factor = 1) {
+  return log_x.unaryExpr([factor](double v) { return v == -infinity ? -infinity : -factor * v; });
+}
+
+/// Sinkhorn on a symmetric kernel, averaged: f <- (f + T f)/2, T f = -log sum_j w_j K_ij exp(f_j).
+Vector<double> sinkhorn(const Bistochastic& rule, const Vector<double>& log_w, const LogRowSums& log_row_sums,
+                        double least_tol, IterationReport& report) {
+  const double tol = std::max(rule.tol, least_tol);
+  Vector<double> f = -0.5 * log_row_sums(log_w);
+  report = {.n_iter = 0, .residual = infinity, .converged = false, .solver = "sinkhorn"};
+  while (report.n_iter < rule.max_iter && !report.converged) {
+    const Vector<double> log_sums = log_row_sums(f + log_w);
+    report.residual = f.size() ? ((f + log_sums).array().exp() - 1).abs().maxCoeff() : 0.0;
+    report.converged = report.residual <= tol;
+    if (!report.converged) f = 0.5 * (f - log_sums);
+    ++report.n_iter;
+  }
+  return f;
+}
+
+struct Right {
+  const Vector<double>& log_w;
+  const LogRowSums& log_row_sums;
+  double least_tol;
+  IterationReport& report;
+
+  Vector<double> operator()(const Unnormalized&) const { return log_w; }
+  Vector<double> operator()(const RowStochastic&) const { return log_w; }
+  Vector<double> operator()(const Symmetric&) const { return 0.5 * log_w + minus_or_off(log_row_sums(log_w), 0.5); }
+  Vector<double> operator()(const Density& d) const {
+    return d.alpha == 0 ? log_w : Vector<double>(log_w + minus_or_off(log_row_sums(log_w), d.alpha));
+  }
+  Vector<double> operator()(const Bistochastic& b) const {
+    return sinkhorn(b, log_w, log_row_sums, least_tol, report) + log_w;
+  }
+};
+
+}  // namespace
+
+Vector<double> log_right_scaling(const Normalization& normalization, const Vector<double>& log_key_weights,
+                                 const LogRowSums& log_row_sums, double least_tol, IterationReport& report) {
+  return std::visit(Right{log_key_weights, log_row_sums, least_tol, report}, normalization);
+}
+
+Vector<double> log_left_scaling(const Normalization& normalization, const Vector<double>& log_right,
+                                const Vector<double>& log_key_weights, const Vector<double>& own_weights,
+                                const LogRowSums& log_row_sums) {
+  if (std::holds_alternative<Symmetric>(normalization)) {
+    const Vector<double> left = minus_or_off(log_row_sums(log_key_weights), 0.5);
+    return own_weights.size() ? Vector<double>(left + 0.5 * own_weights) : left;
+  }
+  const Vector<double> log_sums = log_row_sums(log_right);
+  if (std::holds_alternative<Unnormalized>(normalization)) return Vector<double>::Zero(log_sums.size());
+  const double mass = null_mass(normalization);
+  if (mass == 0) return minus_or_off(log_sums);
+  // log(mass + exp(s)) without overflow
+  return log_sums.unaryExpr([mass](double s) {
+    const double top = std::max(s, std::log(mass));
+    return -(top + std::log(std::exp(s - top) + std::exp(std::log(mass) - top)));
+  });
+}
+
+bool divides_by_row_mass(const Normalization& normalization) {
+  return !std::holds_alternative<Unnormalized>(normalization) && !std::holds_alternative<Symmetric>(normalization);
+}
+
+double null_mass(const Normalization& normalization) {
+  const auto* row = std::get_if<RowStochastic>(&normalization);
+  return row ? row->null_mass : 0;
+}
+
+bool right_is_key_weight(const Normalization& normalization) {
+  return std::holds_alternative<RowStochastic>(normalization) || std::holds_alternative<Unnormalized>(normalization);
+}
+
+}  // namespace likewise

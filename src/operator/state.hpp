@@ -1,0 +1,30 @@
+// What an operator shares between its copies.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <likewise/operator.hpp>
+
+#include "operator/kernel_matrix.hpp"
+#include "operator/tile_weights.hpp"
+
+namespace likewise::detail {
+
+template <class T>
+struct OperatorState {
+  Mechanism mechanism;               ///< bandwidth resolved
+  SelectedBandwidth bandwidth;
+  ResolvedKernel kernel;
+  std::shared_ptr<const Matrix<T>> keys;
+  Vector<double> log_key_weights;
+  std::string storage;
+  std::shared_ptr<const KernelMatrix<T>> matrix;
+  Scaling scaling;
+  std::shared_ptr<const Lazy<Vector<double>>> log_row_sums;
+  IterationReport report;
+  std::string asymmetry;             ///< the law that a symmetric form lacks, or empty
+  std::shared_ptr<const LinearMapStorage<T>> map;
+};
+
+}  // namespace likewise::detail

@@ -1,0 +1,36 @@
+// Metric, kernel and pair filters together: tiles of log weights.
+#pragma once
+
+#include <memory>
+
+#include <likewise/kernel.hpp>
+#include <likewise/metric.hpp>
+
+#include "engine/log_weights.hpp"
+#include "operator/pair_filters.hpp"
+
+namespace likewise {
+
+/// A kernel whose length is a number, with the per-point scales of a self-tuning rule: the kernel sees
+/// d^2 / (row_scale_i key_scale_j) at length `scale`.
+struct ResolvedKernel {
+  Kernel kernel;
+  double scale = 1;                ///< bandwidth or temperature
+  Vector<double> row_scale = {};   ///< empty: 1
+  Vector<double> key_scale = {};   ///< empty: 1
+};
+
+/// log phi(c) of a tile or of single pairs, costs converted to what the kernel reads. Refuses a kernel of a distance
+/// with a metric that has none.
+template <class T>
+std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& metric, const ResolvedKernel& kernel,
+                                                               const PairFilters& filters, const Points<T>& X,
+                                                               const Points<T>& Z);
+
+/// Turns the costs of listed pairs (the stored entries, as the metric defines them) into log phi, in place.
+void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel, SparseMatrix<double>& edges);
+
+/// Refuses a kernel that needs a distance the metric does not have.
+void require_fitting_kernel(const Metric& metric, const Kernel& kernel);
+
+}  // namespace likewise
