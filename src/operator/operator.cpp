@@ -164,6 +164,7 @@ template <class T>
 SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& Z, const OperatorOptions& options,
                                    const Execution& run) {
   check_points<T>("Z", Z);
+  validate(mechanism);
   check_slots(mechanism);
   require_fitting_kernel(mechanism.metric, mechanism.kernel);
   auto state = std::make_shared<detail::OperatorState<T>>();
@@ -224,6 +225,7 @@ CrossOperator<T> make_cross_operator(const Mechanism& mechanism, const Points<T>
   }
   // r is the key weight: nothing of the keys' own operator is needed.
   check_points<T>("Z", Z);
+  validate(mechanism);
   check_slots(mechanism);
   require_fitting_kernel(mechanism.metric, mechanism.kernel);
   detail::OperatorState<T> origin;
