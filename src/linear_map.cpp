@@ -6,14 +6,12 @@
 namespace likewise {
 namespace {
 
-template <class T>
-void require_square(const LinearMap<T>& P, const char* what) {
+template <class T> void require_square(const LinearMap<T>& P, const char* what) {
   require(P.rows() == P.cols(), what, "asked of a square operator",
           std::to_string(P.rows()) + " x " + std::to_string(P.cols()));
 }
 
-template <class T>
-struct PowerMap final : LinearMapStorage<T> {
+template <class T> struct PowerMap final : LinearMapStorage<T> {
   LinearMap<T> P;
   int t;
 
@@ -32,9 +30,9 @@ struct PowerMap final : LinearMapStorage<T> {
   }
 };
 
-/// exp(-t) sum_k t^k/k! P^k: all terms positive, so nothing cancels; ends where the rest of the Poisson law is below eps.
-template <class T>
-struct HeatMap final : LinearMapStorage<T> {
+/// exp(-t) sum_k t^k/k! P^k: all terms positive, so nothing cancels; ends where the rest of the Poisson law
+/// is below eps.
+template <class T> struct HeatMap final : LinearMapStorage<T> {
   LinearMap<T> P;
   double t;
 
@@ -49,8 +47,7 @@ struct HeatMap final : LinearMapStorage<T> {
   }
 
  private:
-  template <class Step>
-  Matrix<T> series(const Values<T>& V, const Step& step) const {
+  template <class Step> Matrix<T> series(const Values<T>& V, const Step& step) const {
     const int n_terms = static_cast<int>(std::ceil(t + 10 * std::sqrt(t) + 20));
     Matrix<T> power = V, sum = Matrix<T>::Zero(V.rows(), V.cols());
     for (int k = 0; k <= n_terms; ++k) {
@@ -64,21 +61,19 @@ struct HeatMap final : LinearMapStorage<T> {
 
 }  // namespace
 
-template <class T>
-LinearMap<T> power(const LinearMap<T>& P, int t) {
+template <class T> LinearMap<T> power(const LinearMap<T>& P, int t) {
   require_square(P, "power");
   require(t >= 0, "t", "an int >= 0", t);
   return LinearMap<T>(std::make_shared<const PowerMap<T>>(P, t));
 }
 
-template <class T>
-LinearMap<T> heat(const LinearMap<T>& P, double t) {
+template <class T> LinearMap<T> heat(const LinearMap<T>& P, double t) {
   require_square(P, "heat");
   require(t >= 0 && std::isfinite(t), "t", "a finite number >= 0", t);
   return LinearMap<T>(std::make_shared<const HeatMap<T>>(P, t));
 }
 
-#define LIKEWISE_INSTANTIATE(T)                       \
+#define LIKEWISE_INSTANTIATE(T)                          \
   template LinearMap<T> power(const LinearMap<T>&, int); \
   template LinearMap<T> heat(const LinearMap<T>&, double);
 LIKEWISE_INSTANTIATE(float)

@@ -15,20 +15,21 @@ Partial<T> partial(const Mechanism& mechanism, const Points<T>& X, const Points<
                    const Vector<double>& log_key_weights, const Execution& run) {
   check_points<T>("X", X);
   check_points<T>("Z", Z);
-  require(V.rows() == Z.rows(), "V", "a matrix with " + std::to_string(Z.rows()) + " rows (one for each key)", V.rows());
-  require(mechanism.support.is_all_pairs(), "support", "AllPairs() for partial results", repr(mechanism.support));
+  require(V.rows() == Z.rows(), "V", "a matrix with " + std::to_string(Z.rows()) + " rows (one for each key)",
+          V.rows());
+  require(mechanism.support.is_all_pairs(), "support", "AllPairs() for partial results",
+          repr(mechanism.support));
   require(right_is_key_weight(mechanism.normalization), "normalization",
           "RowStochastic() or Unnormalized() for partial results", repr(mechanism.normalization));
   const Bandwidth* bandwidth = bandwidth_of(mechanism.kernel);
-  require(!bandwidth || bandwidth->is_number(), "bandwidth", "a number for partial results (a block of keys cannot choose one)",
-          repr(mechanism.kernel));
+  require(!bandwidth || bandwidth->is_number(), "bandwidth",
+          "a number for partial results (a block of keys cannot choose one)", repr(mechanism.kernel));
   const ResolvedKernel kernel{mechanism.kernel, scale_of(mechanism.kernel)};
   const auto tiles = make_tile_weights<T>(mechanism.metric, kernel, {}, X, Z);
   return engine::exp_sum<T>(*tiles, checked_log_weights(log_key_weights, Z.rows()), V, run);
 }
 
-template <class T>
-Partial<T> merge(const Partial<T>& a, const Partial<T>& b) {
+template <class T> Partial<T> merge(const Partial<T>& a, const Partial<T>& b) {
   constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
   require(a.mass.size() == b.mass.size() && a.sum.cols() == b.sum.cols(), "b", "of the other part's shape",
           std::to_string(b.mass.size()) + " x " + std::to_string(b.sum.cols()));
@@ -44,8 +45,7 @@ Partial<T> merge(const Partial<T>& a, const Partial<T>& b) {
   return both;
 }
 
-template <class T>
-Matrix<T> finish(const Mechanism& mechanism, const Partial<T>& part) {
+template <class T> Matrix<T> finish(const Mechanism& mechanism, const Partial<T>& part) {
   Matrix<T> Y = part.sum;
   const double mass = null_mass(mechanism.normalization);
   for (Index i = 0; i < Y.rows(); ++i) {
@@ -60,10 +60,10 @@ Matrix<T> finish(const Mechanism& mechanism, const Partial<T>& part) {
   return Y;
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                                                  \
-  template Partial<T> partial(const Mechanism&, const Points<T>&, const Points<T>&, const Values<T>&,           \
-                              const Vector<double>&, const Execution&);                                         \
-  template Partial<T> merge(const Partial<T>&, const Partial<T>&);                                              \
+#define LIKEWISE_INSTANTIATE(T)                                                                       \
+  template Partial<T> partial(const Mechanism&, const Points<T>&, const Points<T>&, const Values<T>&, \
+                              const Vector<double>&, const Execution&);                               \
+  template Partial<T> merge(const Partial<T>&, const Partial<T>&);                                    \
   template Matrix<T> finish(const Mechanism&, const Partial<T>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -14,17 +14,18 @@ struct EquilibriumOptions {
   bool throw_if_not_converged = false;
 };
 
-template <class T>
-struct Equilibrium {
+template <class T> struct Equilibrium {
   Matrix<T> values;
-  IterationReport report;      ///< residual: the largest relative residual of a column
-  std::vector<bool> unreached; ///< rows that no clamped row reaches: their values are 0
+  IterationReport report;       ///< residual: the largest relative residual of a column
+  std::vector<bool> unreached;  ///< rows that no clamped row reaches: their values are 0
 };
 
-/// Hard clamping: F_i = V_i where clamped, else F = P F, i.e. F_u = (I - P_uu)^-1 P_ul V_l (Zhu, Ghahramani, Lafferty 2003).
+/// Hard clamping: F_i = V_i where clamped, else F = P F, i.e. F_u = (I - P_uu)^-1 P_ul V_l (Zhu, Ghahramani,
+/// Lafferty 2003).
 template <class T>
-Equilibrium<T> clamped_equilibrium(const SelfOperator<T>& P, const Values<T>& V, const std::vector<bool>& clamped,
-                                   const EquilibriumOptions& options = {}, const Execution& run = {});
+Equilibrium<T> clamped_equilibrium(const SelfOperator<T>& P, const Values<T>& V,
+                                   const std::vector<bool>& clamped, const EquilibriumOptions& options = {},
+                                   const Execution& run = {});
 
 /// Soft clamping: F = alpha P F + (1 - alpha) V, alpha in (0, 1) (Zhou et al. 2004).
 template <class T>

@@ -11,18 +11,17 @@
 namespace likewise {
 
 /// What a storage implements. Arguments have been checked.
-template <class T>
-struct LinearMapStorage {
+template <class T> struct LinearMapStorage {
   virtual ~LinearMapStorage() = default;
   virtual Index rows() const = 0;
   virtual Index cols() const = 0;
-  virtual Matrix<T> apply(const Values<T>& V, const Execution& run) const = 0;             ///< (cols, c) -> (rows, c)
-  virtual Matrix<T> apply_transposed(const Values<T>& V, const Execution& run) const = 0;  ///< (rows, c) -> (cols, c)
+  virtual Matrix<T> apply(const Values<T>& V, const Execution& run) const = 0;  ///< (cols, c) -> (rows, c)
+  virtual Matrix<T> apply_transposed(const Values<T>& V,
+                                     const Execution& run) const = 0;  ///< (rows, c) -> (cols, c)
 };
 
 /// An immutable linear map; copies share it.
-template <class T>
-class LinearMap {
+template <class T> class LinearMap {
  public:
   using Scalar = T;
   explicit LinearMap(std::shared_ptr<const LinearMapStorage<T>> storage) : storage_(std::move(storage)) {}
@@ -32,18 +31,17 @@ class LinearMap {
 
   /// Y = P V for V (cols, c). Y is (rows, c); c = 0 is allowed.
   Matrix<T> apply(const Values<T>& V, const Execution& run = {}) const {
-    require(V.rows() == cols(), "V", "a matrix with " + std::to_string(cols()) + " rows (one for each key)", V.rows());
+    require(V.rows() == cols(), "V", "a matrix with " + std::to_string(cols()) + " rows (one for each key)",
+            V.rows());
     return storage_->apply(V, run);
   }
   /// Y = P^T V for V (rows, c). Y is (cols, c).
   Matrix<T> apply_transposed(const Values<T>& V, const Execution& run = {}) const {
-    require(V.rows() == rows(), "V", "a matrix with " + std::to_string(rows()) + " rows (one for each query)", V.rows());
+    require(V.rows() == rows(), "V", "a matrix with " + std::to_string(rows()) + " rows (one for each query)",
+            V.rows());
     return storage_->apply_transposed(V, run);
   }
-  template <class D>
-  Matrix<T> operator*(const Eigen::MatrixBase<D>& V) const {
-    return apply(V.derived());
-  }
+  template <class D> Matrix<T> operator*(const Eigen::MatrixBase<D>& V) const { return apply(V.derived()); }
 
   const LinearMapStorage<T>& implementation() const { return *storage_; }
 
@@ -52,12 +50,10 @@ class LinearMap {
 };
 
 /// P^t, t >= 0 products. Square maps only.
-template <class T>
-LinearMap<T> power(const LinearMap<T>& P, int t);
+template <class T> LinearMap<T> power(const LinearMap<T>& P, int t);
 
-/// exp(-t (I - P)), t >= 0, for P whose powers are bounded (row-stochastic, symmetric, density, bistochastic):
-/// the Poisson series exp(-t) sum_k t^k/k! P^k, about t + 10 sqrt(t) + 20 products.
-template <class T>
-LinearMap<T> heat(const LinearMap<T>& P, double t);
+/// exp(-t (I - P)), t >= 0, for P whose powers are bounded (row-stochastic, symmetric, density,
+/// bistochastic): the Poisson series exp(-t) sum_k t^k/k! P^k, about t + 10 sqrt(t) + 20 products.
+template <class T> LinearMap<T> heat(const LinearMap<T>& P, double t);
 
 }  // namespace likewise

@@ -10,30 +10,30 @@
 
 namespace likewise {
 
-/// "auto" takes the k-d tree for metrics with a triangle inequality that reduce to L1 or L2 in few dimensions, else
-/// "brute". "kd_tree" is refused where no tree applies. `exclude_self`: query i is key i and does not count.
+/// "auto" takes the k-d tree for metrics with a triangle inequality that reduce to L1 or L2 in few
+/// dimensions, else "brute". "kd_tree" is refused where no tree applies. `exclude_self`: query i is key i and
+/// does not count.
 struct NeighborOptions {
   std::string algorithm = "auto";
   bool exclude_self = false;
 };
 
 /// Row i: the k keys nearest to query i by (distance, index), distances as kneighbors reports them.
-template <class T>
-struct NeighborTable {
-  Matrix<T> distances;     ///< (n_queries, k)
-  Matrix<Index> indices;   ///< (n_queries, k)
-  std::string algorithm;   ///< the one that ran: "kd_tree" or "brute"
+template <class T> struct NeighborTable {
+  Matrix<T> distances;    ///< (n_queries, k)
+  Matrix<Index> indices;  ///< (n_queries, k)
+  std::string algorithm;  ///< the one that ran: "kd_tree" or "brute"
 };
 
-/// O(n_queries n_keys d) time by brute force, about O((n_queries + n_keys) log n_keys) by tree in low dimension;
-/// O(n k) memory. 1 <= k <= n_keys (n_keys - 1 with exclude_self). Float32 points are compared in float64.
+/// O(n_queries n_keys d) time by brute force, about O((n_queries + n_keys) log n_keys) by tree in low
+/// dimension; O(n k) memory. 1 <= k <= n_keys (n_keys - 1 with exclude_self). Float32 points are compared in
+/// float64.
 template <class T>
 NeighborTable<T> kneighbors(const Metric& metric, const Points<T>& X, const Points<T>& Z, Index k,
                             const NeighborOptions& options = {}, const Execution& run = {});
 
 /// Row i: all keys at most `radius` away (as reported), by (distance, index) as CSR-like lists.
-template <class T>
-struct RadiusTable {
+template <class T> struct RadiusTable {
   std::vector<Index> offsets;  ///< (n_queries + 1,)
   std::vector<Index> indices;  ///< (offsets.back(),)
   std::vector<T> distances;    ///< (offsets.back(),)

@@ -11,14 +11,12 @@
 namespace likewise {
 
 namespace detail {
-template <class T>
-struct OperatorState;  // src/operator/state.hpp
+template <class T> struct OperatorState;  // src/operator/state.hpp
 }
 
-/// y_i = l_i sum_j K_ij r_j v_j, K_ij = phi(c(x_i, z_j)) on the support. n_queries x n_keys, stored as `storage()` says:
-/// "streamed" (O(n d) memory, a product costs n_queries n_keys (d + c)), "dense", "sparse".
-template <class T>
-class PropagationOperator : public LinearMap<T> {
+/// y_i = l_i sum_j K_ij r_j v_j, K_ij = phi(c(x_i, z_j)) on the support. n_queries x n_keys, stored as
+/// `storage()` says: "streamed" (O(n d) memory, a product costs n_queries n_keys (d + c)), "dense", "sparse".
+template <class T> class PropagationOperator : public LinearMap<T> {
  public:
   explicit PropagationOperator(std::shared_ptr<const detail::OperatorState<T>> state);
 
@@ -48,15 +46,13 @@ class PropagationOperator : public LinearMap<T> {
 };
 
 /// From new points X to keys Z, n_queries x n_keys.
-template <class T>
-class CrossOperator : public PropagationOperator<T> {
+template <class T> class CrossOperator : public PropagationOperator<T> {
  public:
   using PropagationOperator<T>::PropagationOperator;
 };
 
 /// Of a point set with itself, n x n.
-template <class T>
-class SelfOperator : public PropagationOperator<T> {
+template <class T> class SelfOperator : public PropagationOperator<T> {
  public:
   using PropagationOperator<T>::PropagationOperator;
 
@@ -66,10 +62,9 @@ class SelfOperator : public PropagationOperator<T> {
   Vector<double> log_stationary() const;
 };
 
-/// S = D P D^-1, D = diag(sqrt(r/l)): symmetric with P's eigenvalues. Making one refuses, naming the missing law,
-/// where the metric, the support or the bandwidth rule is not symmetric.
-template <class T>
-class SymmetricOperator : public LinearMap<T> {
+/// S = D P D^-1, D = diag(sqrt(r/l)): symmetric with P's eigenvalues. Making one refuses, naming the missing
+/// law, where the metric, the support or the bandwidth rule is not symmetric.
+template <class T> class SymmetricOperator : public LinearMap<T> {
  public:
   explicit SymmetricOperator(const SelfOperator<T>& P, const Execution& run = {});
 
@@ -83,7 +78,6 @@ class SymmetricOperator : public LinearMap<T> {
 };
 
 /// Why P has no symmetric form ("metric=Bilinear() is not symmetric"), or empty.
-template <class T>
-std::string asymmetry(const SelfOperator<T>& P);
+template <class T> std::string asymmetry(const SelfOperator<T>& P);
 
 }  // namespace likewise

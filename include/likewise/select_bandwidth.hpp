@@ -13,17 +13,17 @@ struct BandwidthOptions {
   Vector<double> log_key_weights = {};  ///< empty: 0
   Index n_neighbors = 7;                ///< "self_tuning": s_i is the distance to this neighbor
   double perplexity = 30;               ///< "perplexity": at most (n - 1)/3 is used
-  std::uint64_t seed = 0;               ///< of the subsample that "median" and "bgh" look at beyond max_points
+  std::uint64_t seed = 0;  ///< of the subsample that "median" and "bgh" look at beyond max_points
   Index max_points = 2000;
 };
 
-/// The length of `rule` for these points under this metric and kernel. "loo" needs a target: see loo_bandwidth.
-/// median     weighted median of the pairwise distances of at most max_points points
-/// scott      s n^(-1/(d+4)), s^2 = mean squared distance / (2 d): a standard deviation per dimension
-/// silverman  s (4/(d+2))^(1/(d+4)) n^(-1/(d+4))
-/// bgh        sqrt(2 eps) at the largest slope of log S(eps), S = sum_ij exp(-d^2/(4 eps)) (Berry, Giannakis, Harlim 2015)
-/// self_tuning  d^2/(s_i s_j), s the distance to the n_neighbors-th neighbor (Zelnik-Manor and Perona 2004)
-/// perplexity   s_i such that row i has entropy log(perplexity) (Hinton and Roweis 2002); rows only
+/// The length of `rule` for these points under this metric and kernel. "loo" needs a target: see
+/// loo_bandwidth. median     weighted median of the pairwise distances of at most max_points points scott s
+/// n^(-1/(d+4)), s^2 = mean squared distance / (2 d): a standard deviation per dimension silverman  s
+/// (4/(d+2))^(1/(d+4)) n^(-1/(d+4)) bgh        sqrt(2 eps) at the largest slope of log S(eps), S = sum_ij
+/// exp(-d^2/(4 eps)) (Berry, Giannakis, Harlim 2015) self_tuning  d^2/(s_i s_j), s the distance to the
+/// n_neighbors-th neighbor (Zelnik-Manor and Perona 2004) perplexity   s_i such that row i has entropy
+/// log(perplexity) (Hinton and Roweis 2002); rows only
 template <class T>
 SelectedBandwidth select_bandwidth(const std::string& rule, const Metric& metric, const Kernel& kernel,
                                    const Points<T>& Z, const BandwidthOptions& options = {},
@@ -38,11 +38,13 @@ Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& me
 /// What "loo" minimizes: mean squared error of numeric targets, or log loss of one-hot class columns.
 enum class LooLoss { squared_error, log_loss };
 
-/// The bandwidth with the least leave-one-out error of kernel-weighted means of Y (n, n_targets): a log grid from the
-/// smallest neighbor distance to the diameter in one pass over shared distances, then a golden-section refinement.
-/// Leaves out every copy of the point, counts a row left empty as its nearest key. O(n^2 (d + n_lengths)) time.
+/// The bandwidth with the least leave-one-out error of kernel-weighted means of Y (n, n_targets): a log grid
+/// from the smallest neighbor distance to the diameter in one pass over shared distances, then a
+/// golden-section refinement. Leaves out every copy of the point, counts a row left empty as its nearest key.
+/// O(n^2 (d + n_lengths)) time.
 template <class T>
-SelectedBandwidth loo_bandwidth(const Mechanism& mechanism, const Points<T>& Z, const Values<T>& Y, LooLoss loss,
-                                const BandwidthOptions& options = {}, const Execution& run = {});
+SelectedBandwidth loo_bandwidth(const Mechanism& mechanism, const Points<T>& Z, const Values<T>& Y,
+                                LooLoss loss, const BandwidthOptions& options = {},
+                                const Execution& run = {});
 
 }  // namespace likewise

@@ -10,10 +10,14 @@ namespace likewise::engine {
 
 int unit_power(const MetricTraits& laws, CostUnit unit) {
   switch (unit) {
-    case CostUnit::distance: return 1;
-    case CostUnit::squared_distance: return 2;
-    case CostUnit::reported: return laws.reports_root ? 1 : laws.distance_power;
-    case CostUnit::cost: break;
+    case CostUnit::distance:
+      return 1;
+    case CostUnit::squared_distance:
+      return 2;
+    case CostUnit::reported:
+      return laws.reports_root ? 1 : laws.distance_power;
+    case CostUnit::cost:
+      break;
   }
   return laws.distance_power;
 }
@@ -25,8 +29,7 @@ double convert_power(double cost, int from, int to) {
 
 namespace {
 
-template <class T>
-void convert_tile(Tile<T> tile, int from, int to) {
+template <class T> void convert_tile(Tile<T> tile, int from, int to) {
   if (from == to) return;
   if (to == 2)
     tile = tile.array().square();
@@ -35,8 +38,7 @@ void convert_tile(Tile<T> tile, int from, int to) {
 }
 
 /// What all sources share: the metric, its points and the direct evaluation of one pair.
-template <class T, class M>
-class PairSource : public CostSource<T> {
+template <class T, class M> class PairSource : public CostSource<T> {
  public:
   PairSource(const M& metric, const Points<T>& X, const Points<T>& Z)
       : metric_(metric), laws_(metric.traits()), queries_(X), keys_(Z) {}
@@ -45,7 +47,8 @@ class PairSource : public CostSource<T> {
   Index cols() const override { return keys_.rows(); }
   double lift_error(Index) const override { return 0; }
   double pair(Index i, Index j, CostUnit unit) const override {
-    const RowRef<double> x = queries_.row(i).template cast<double>(), z = keys_.row(j).template cast<double>();
+    const RowRef<double> x = queries_.row(i).template cast<double>(),
+                         z = keys_.row(j).template cast<double>();
     double cost = 0;
     if constexpr (TileMetric<M>)  // the tile's own arithmetic, to the last bit
       metric_.template fill<double>(x, z, Eigen::Map<Matrix<double>>(&cost, 1, 1));
@@ -61,8 +64,7 @@ class PairSource : public CostSource<T> {
 };
 
 /// Costs from products of lifted points, computed in C (T or double).
-template <class T, class C, class M>
-class LiftedSource final : public PairSource<T, M> {
+template <class T, class C, class M> class LiftedSource final : public PairSource<T, M> {
   using Base = PairSource<T, M>;
 
  public:
@@ -85,10 +87,12 @@ class LiftedSource final : public PairSource<T, M> {
   }
 
   double lift_error(Index i) const override {
-    // Rounding of a sum of width + 2 terms, each at most |A(x)||B(z)|-sized (biases are no larger for distances).
-    const double size = std::abs(static_cast<double>(queries_.bias(i))) +
-                        static_cast<double>(keys_.bias.size() ? keys_.bias.cwiseAbs().maxCoeff() : C(0)) +
-                        static_cast<double>(queries_.features.row(i).norm()) * static_cast<double>(key_scale_);
+    // Rounding of a sum of width + 2 terms, each at most |A(x)||B(z)|-sized (biases are no larger for
+    // distances).
+    const double size =
+        std::abs(static_cast<double>(queries_.bias(i)))
+        + static_cast<double>(keys_.bias.size() ? keys_.bias.cwiseAbs().maxCoeff() : C(0))
+        + static_cast<double>(queries_.features.row(i).norm()) * static_cast<double>(key_scale_);
     return epsilon() * static_cast<double>(queries_.features.cols() + 4) * size;
   }
 
@@ -117,8 +121,7 @@ class LiftedSource final : public PairSource<T, M> {
 };
 
 /// Costs that a metric fills tile by tile.
-template <class T, class M>
-class FilledSource final : public PairSource<T, M> {
+template <class T, class M> class FilledSource final : public PairSource<T, M> {
  public:
   using PairSource<T, M>::PairSource;
   void fill(Index i0, Index j0, CostUnit unit, Tile<T> out) const override {
@@ -129,10 +132,10 @@ class FilledSource final : public PairSource<T, M> {
 };
 
 /// Costs that came as a matrix.
-template <class T>
-class PrecomputedSource final : public CostSource<T> {
+template <class T> class PrecomputedSource final : public CostSource<T> {
  public:
-  PrecomputedSource(const Precomputed& metric, const Points<T>& costs) : laws_(metric.traits()), costs_(costs) {}
+  PrecomputedSource(const Precomputed& metric, const Points<T>& costs)
+      : laws_(metric.traits()), costs_(costs) {}
 
   Index rows() const override { return costs_.rows(); }
   Index cols() const override { return costs_.cols(); }
@@ -150,9 +153,9 @@ class PrecomputedSource final : public CostSource<T> {
   Matrix<T> costs_;
 };
 
-/// Centering on the keys' mean keeps offsets from costing digits; empty where the metric is not shift-invariant.
-template <class T>
-Vector<double> center_of(const MetricTraits& laws, const Points<T>& Z) {
+/// Centering on the keys' mean keeps offsets from costing digits; empty where the metric is not
+/// shift-invariant.
+template <class T> Vector<double> center_of(const MetricTraits& laws, const Points<T>& Z) {
   if (!laws.shift_invariant || Z.rows() == 0) return {};
   return Z.template cast<double>().colwise().mean().transpose();
 }
@@ -182,7 +185,8 @@ Index key_width(const Metric& metric, Index otherwise) {
 
 void check_widths(const Metric& metric, Index x_width, Index z_width) {
   const auto check = [&](const char* argument, Index width, Index wanted) {
-    require(width == wanted, argument, "an array with " + std::to_string(wanted) + " features for " + repr(metric),
+    require(width == wanted, argument,
+            "an array with " + std::to_string(wanted) + " features for " + repr(metric),
             std::to_string(width) + " features");
   };
   check("X", x_width, query_width(metric, z_width));
@@ -192,10 +196,11 @@ void check_widths(const Metric& metric, Index x_width, Index z_width) {
 }  // namespace
 
 template <class T>
-std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const Points<T>& X, const Points<T>& Z,
-                                                      double max_error) {
+std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const Points<T>& X,
+                                                      const Points<T>& Z, double max_error) {
   if (const auto* precomputed = std::get_if<Precomputed>(&metric)) {
-    require(X.cols() == Z.rows(), "X", "a matrix of costs with one column for each key (" + std::to_string(Z.rows()) + ")",
+    require(X.cols() == Z.rows(), "X",
+            "a matrix of costs with one column for each key (" + std::to_string(Z.rows()) + ")",
             std::to_string(X.cols()) + " columns");
     return std::make_shared<const PrecomputedSource<T>>(*precomputed, X);
   }

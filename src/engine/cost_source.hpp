@@ -8,29 +8,33 @@
 
 namespace likewise::engine {
 
-/// What a tile holds. A metric's cost is d^distance_power; the others are derived from it here and nowhere else.
+/// What a tile holds. A metric's cost is d^distance_power; the others are derived from it here and nowhere
+/// else.
 enum class CostUnit { cost, distance, squared_distance, reported };
 
-/// Costs of every query with every key. Immutable, so that threads share it. O((n_queries + n_keys) d) memory.
-template <class T>
-class CostSource {
+/// Costs of every query with every key. Immutable, so that threads share it. O((n_queries + n_keys) d)
+/// memory.
+template <class T> class CostSource {
  public:
   virtual ~CostSource() = default;
   virtual Index rows() const = 0;
   virtual Index cols() const = 0;
-  /// out(a, b) = cost of query i0 + a and key j0 + b, in that unit. Never NaN, never negative where the metric is not.
+  /// out(a, b) = cost of query i0 + a and key j0 + b, in that unit. Never NaN, never negative where the
+  /// metric is not.
   virtual void fill(Index i0, Index j0, CostUnit unit, Tile<T> out) const = 0;
   /// One pair by the metric's definition, without the lift's cancellation.
   virtual double pair(Index i, Index j, CostUnit unit) const = 0;
-  /// A bound on |fill - pair| of query i with any key, in the unit d^lift_power that the lift is exact in; 0 without lift.
+  /// A bound on |fill - pair| of query i with any key, in the unit d^lift_power that the lift is exact in; 0
+  /// without lift.
   virtual double lift_error(Index i) const = 0;
 };
 
-/// Checks that the widths fit. Shift-invariant lifts are centered on the keys' mean. Where the lift's rounding in T could
-/// exceed `max_error` (in the lift's unit) the products run in float64 on float32 points; infinity: never.
+/// Checks that the widths fit. Shift-invariant lifts are centered on the keys' mean. Where the lift's
+/// rounding in T could exceed `max_error` (in the lift's unit) the products run in float64 on float32 points;
+/// infinity: never.
 template <class T>
-std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const Points<T>& X, const Points<T>& Z,
-                                                      double max_error);
+std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const Points<T>& X,
+                                                      const Points<T>& Z, double max_error);
 
 /// A cost that is d^from as d^to. Powers 1 and 2; equal powers return the value unchanged.
 double convert_power(double cost, int from, int to);

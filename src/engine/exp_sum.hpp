@@ -1,5 +1,5 @@
-// The exp-sum reducer: for each query, mass and weighted sum of exp(log K_ij + bias_j) over keys, in units of a
-// reference exponent, so that nothing overflows and far points lose nothing.
+// The exp-sum reducer: for each query, mass and weighted sum of exp(log K_ij + bias_j) over keys, in units of
+// a reference exponent, so that nothing overflows and far points lose nothing.
 #pragma once
 
 #include <likewise/execution.hpp>
@@ -9,10 +9,11 @@
 
 namespace likewise::engine {
 
-/// V is (n_keys, c), c = 0 for the mass alone. O(n_queries n_keys (d + c)) time, one tile of memory a thread. Key blocks
-/// are merged in an order that the shape fixes.
+/// V is (n_keys, c), c = 0 for the mass alone. O(n_queries n_keys (d + c)) time, one tile of memory a thread.
+/// Key blocks are merged in an order that the shape fixes.
 template <class T>
-Partial<T> exp_sum(const LogWeights<T>& K, const Vector<double>& key_bias, const Values<T>& V, const Execution& run);
+Partial<T> exp_sum(const LogWeights<T>& K, const Vector<double>& key_bias, const Values<T>& V,
+                   const Execution& run);
 
 /// The same of the transposed kernel: keys ask queries. V is (n_queries, c).
 template <class T>
@@ -20,7 +21,6 @@ Partial<T> exp_sum_transposed(const LogWeights<T>& K, const Vector<double>& quer
                               const Execution& run);
 
 /// log of each row's whole mass; -inf where there is none.
-template <class T>
-Vector<double> log_mass(const Partial<T>& part);
+template <class T> Vector<double> log_mass(const Partial<T>& part);
 
 }  // namespace likewise::engine

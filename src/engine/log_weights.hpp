@@ -8,13 +8,13 @@
 namespace likewise::engine {
 
 /// Immutable; threads share it.
-template <class T>
-class LogWeights {
+template <class T> class LogWeights {
  public:
   virtual ~LogWeights() = default;
   virtual Index rows() const = 0;
   virtual Index cols() const = 0;
-  /// out(a, b) = log K of query i0 + a and key j0 + b; -inf where the support does not admit the pair. Never NaN.
+  /// out(a, b) = log K of query i0 + a and key j0 + b; -inf where the support does not admit the pair. Never
+  /// NaN.
   virtual void fill(Index i0, Index j0, Tile<T> out) const = 0;
   /// The keys that any of `n` queries from i0 on may speak to: tiles outside are empty and are not asked for.
   virtual Block admitted_keys(Index /*i0*/, Index /*n*/) const { return {0, cols()}; }

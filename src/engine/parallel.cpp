@@ -22,7 +22,8 @@ const pid_t loaded_in_process = getpid();
 /// Asks the caller's callbacks now and then, from the calling thread only.
 class Watch {
  public:
-  Watch(const Execution& run, Index n_blocks, const char* what) : run_(run), n_blocks_(n_blocks), what_(what) {}
+  Watch(const Execution& run, Index n_blocks, const char* what)
+      : run_(run), n_blocks_(n_blocks), what_(what) {}
 
   void look(Index done) {
     const auto now = Clock::now();
@@ -44,6 +45,13 @@ class Watch {
 int thread_count(const Execution& run) {
   if (getpid() != loaded_in_process) return 1;
   return run.n_jobs > 0 ? run.n_jobs : omp_get_max_threads();
+}
+
+Execution sized(const Execution& run, double operations) {
+  constexpr double worth_a_thread = 1e6;  // about a millisecond of one core
+  Execution sized = run;
+  if (operations < worth_a_thread) sized.n_jobs = 1;
+  return sized;
 }
 
 void parallel_blocks(Index n_blocks, const Execution& run, const char* what,

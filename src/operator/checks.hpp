@@ -9,9 +9,9 @@
 
 namespace likewise {
 
-/// A non-empty matrix of finite numbers, else InvalidArgument naming `argument` and the first offending entry.
-template <class T>
-void check_points(const char* argument, const Points<T>& X) {
+/// A non-empty matrix of finite numbers, else InvalidArgument naming `argument` and the first offending
+/// entry.
+template <class T> void check_points(const char* argument, const Points<T>& X) {
   require(X.rows() > 0 && X.cols() > 0, argument, "an array with at least one row and one column",
           "shape " + std::to_string(X.rows()) + " x " + std::to_string(X.cols()));
   if (X.allFinite()) return;
@@ -24,11 +24,12 @@ void check_points(const char* argument, const Points<T>& X) {
 /// One log weight for each key, not NaN and not +inf, or none at all. Returns n_keys of them.
 inline Vector<double> checked_log_weights(const Vector<double>& log_weights, Index n_keys) {
   if (log_weights.size() == 0) return Vector<double>::Zero(n_keys);
-  require(log_weights.size() == n_keys, "log_key_weights", "of length " + std::to_string(n_keys) + " (one for each key)",
+  require(log_weights.size() == n_keys, "log_key_weights",
+          "of length " + std::to_string(n_keys) + " (one for each key)",
           "length " + std::to_string(log_weights.size()));
   for (Index j = 0; j < n_keys; ++j)
-    require(log_weights(j) < std::numeric_limits<double>::infinity(), "log_key_weights", "below infinity and not NaN",
-            std::to_string(log_weights(j)) + " at key " + std::to_string(j));
+    require(log_weights(j) < std::numeric_limits<double>::infinity(), "log_key_weights",
+            "below infinity and not NaN", std::to_string(log_weights(j)) + " at key " + std::to_string(j));
   return log_weights;
 }
 

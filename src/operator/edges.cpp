@@ -26,18 +26,19 @@ std::vector<const Graph*> graphs_of(const Support& support) {
 }
 
 /// The entries of A for which keep(i, j, value), values unchanged.
-template <class Keep>
-Edges filtered(const Edges& A, const Keep& keep) {
+template <class Keep> Edges filtered(const Edges& A, const Keep& keep) {
   std::vector<Eigen::Triplet<double>> kept;
   for (Index i = 0; i < A.rows(); ++i)
     for (Edge e(A, i); e; ++e)
-      if (keep(i, e.col(), e.value())) kept.emplace_back(static_cast<int>(i), static_cast<int>(e.col()), e.value());
+      if (keep(i, e.col(), e.value()))
+        kept.emplace_back(static_cast<int>(i), static_cast<int>(e.col()), e.value());
   Edges result(A.rows(), A.cols());
   result.setFromTriplets(kept.begin(), kept.end());
   return result;
 }
 
-// --- edges from given graphs --------------------------------------------------------------------------------------
+// --- edges from given graphs
+// --------------------------------------------------------------------------------------
 
 void check_graph(const Graph& graph, Index n_queries, Index n_keys) {
   require(graph.edges->rows() == n_queries && graph.edges->cols() == n_keys, "Graph",
@@ -54,8 +55,9 @@ bool has_entry(const Edges& A, Index i, Index j) {
 /// The pairs that all graphs and filters admit, with the first graph's values.
 Edges common_edges(const std::vector<const Graph*>& graphs, const PairFilters& filters) {
   return filtered(*graphs.front()->edges, [&](Index i, Index j, double) {
-    return filters.admits(i, j) && std::all_of(graphs.begin() + 1, graphs.end(),
-                                               [&](const Graph* g) { return has_entry(*g->edges, i, j); });
+    return filters.admits(i, j) && std::all_of(graphs.begin() + 1, graphs.end(), [&](const Graph* g) {
+             return has_entry(*g->edges, i, j);
+           });
   });
 }
 
@@ -91,7 +93,8 @@ Edges select(const Edges& costs, const Selector& selector, const MetricTraits& l
   return chosen;
 }
 
-// --- edges from a neighbor search ---------------------------------------------------------------------------------
+// --- edges from a neighbor search
+// ---------------------------------------------------------------------------------
 
 /// Reported distances back to costs, as rows sorted by key.
 Edges to_costs(const neighbors::NeighborLists& lists, const MetricTraits& laws, Index n_keys) {
@@ -100,7 +103,8 @@ Edges to_costs(const neighbors::NeighborLists& lists, const MetricTraits& laws, 
   std::vector<Eigen::Triplet<double>> entries;
   entries.reserve(lists.indices.size());
   for (Index i = 0; i < n; ++i)
-    for (Index at = lists.offsets[static_cast<std::size_t>(i)]; at < lists.offsets[static_cast<std::size_t>(i) + 1]; ++at)
+    for (Index at = lists.offsets[static_cast<std::size_t>(i)];
+         at < lists.offsets[static_cast<std::size_t>(i) + 1]; ++at)
       entries.emplace_back(static_cast<int>(i), static_cast<int>(lists.indices[static_cast<std::size_t>(at)]),
                            engine::convert_power(lists.distances[static_cast<std::size_t>(at)], reported,
                                                  laws.distance_power));
@@ -112,7 +116,8 @@ Edges to_costs(const neighbors::NeighborLists& lists, const MetricTraits& laws, 
 void add_self_edges(Edges& costs, const engine::CostSource<double>& source) {
   std::vector<Eigen::Triplet<double>> entries;
   for (Index i = 0; i < costs.rows(); ++i) {
-    for (Edge e(costs, i); e; ++e) entries.emplace_back(static_cast<int>(i), static_cast<int>(e.col()), e.value());
+    for (Edge e(costs, i); e; ++e)
+      entries.emplace_back(static_cast<int>(i), static_cast<int>(e.col()), e.value());
     entries.emplace_back(static_cast<int>(i), static_cast<int>(i), source.pair(i, i, engine::CostUnit::cost));
   }
   costs.setFromTriplets(entries.begin(), entries.end());
@@ -123,8 +128,8 @@ bool only_leaves_self_out(const Support& support) {
                      [](const PairFilter& f) { return std::holds_alternative<LeaveOneOut>(f); });
 }
 
-Edges search(const Mechanism& m, const PairFilters& filters, const Points<double>& X, const Points<double>& Z, bool self,
-             const Execution& run) {
+Edges search(const Mechanism& m, const PairFilters& filters, const Points<double>& X, const Points<double>& Z,
+             bool self, const Execution& run) {
   const MetricTraits laws = traits(m.metric);
   neighbors::Admitted admitted;
   if (!(self && only_leaves_self_out(m.support)) && !filters.empty())
@@ -132,14 +137,15 @@ Edges search(const Mechanism& m, const PairFilters& filters, const Points<double
   NeighborOptions options;
   if (const auto* radius = std::get_if<Radius>(&m.support.selector())) {
     options.exclude_self = self && filters.leaves_self_out();
-    return to_costs(neighbors::within(m.metric, X, Z, radius->radius, admitted, options, run), laws, Z.rows());
+    return to_costs(neighbors::within(m.metric, X, Z, radius->radius, admitted, options, run), laws,
+                    Z.rows());
   }
   const Neighbors& neighbors = *m.support.neighbors();
   const bool with_self = self && neighbors.include_self && !filters.leaves_self_out();
   const Index n_available = self && !with_self ? Z.rows() - 1 : Z.rows();
   require(neighbors.n_neighbors >= 1 && neighbors.n_neighbors <= n_available, "n_neighbors",
-          "an int in [1, " + std::to_string(n_available) + "] (" + std::to_string(Z.rows()) + " samples" +
-              (self && !with_self ? ", a point is not its own neighbor)" : ")"),
+          "an int in [1, " + std::to_string(n_available) + "] (" + std::to_string(Z.rows()) + " samples"
+              + (self && !with_self ? ", a point is not its own neighbor)" : ")"),
           neighbors.n_neighbors);
   options.exclude_self = self;
   const Index k = neighbors.n_neighbors - (with_self ? 1 : 0);
@@ -149,7 +155,8 @@ Edges search(const Mechanism& m, const PairFilters& filters, const Points<double
   return costs;
 }
 
-// --- weights ------------------------------------------------------------------------------------------------------
+// --- weights
+// ------------------------------------------------------------------------------------------------------
 
 std::vector<Index> nearest_of_rows(const Edges& costs) {
   std::vector<Index> nearest(static_cast<std::size_t>(costs.rows()), -1);
@@ -182,7 +189,10 @@ Edges symmetrized(const Edges& A, const std::string& how) {
     if (how == "average") put(i, j, v - std::log(2.0));
   };
   const auto both = [&](Index i, Index j, double a, double b) {
-    put(i, j, how == "average" ? log_add(a, b) - std::log(2.0) : how == "union" ? std::max(a, b) : std::min(a, b));
+    put(i, j,
+        how == "average" ? log_add(a, b) - std::log(2.0)
+        : how == "union" ? std::max(a, b)
+                         : std::min(a, b));
   };
   for (Index i = 0; i < A.rows(); ++i) {  // merge two rows sorted by column
     Edge a(A, i), b(B, i);
@@ -205,7 +215,8 @@ Edges symmetrized(const Edges& A, const std::string& how) {
   return result;
 }
 
-WeightedEdges given_weights(const std::vector<const Graph*>& graphs, const PairFilters& filters, const Support& support) {
+WeightedEdges given_weights(const std::vector<const Graph*>& graphs, const PairFilters& filters,
+                            const Support& support) {
   require(graphs.size() == 1 && support.selector().index() == 0, "Graph",
           "the only graph and without a selector where weights='given'", repr(support));
   Edges weights = common_edges(graphs, filters);
@@ -215,19 +226,23 @@ WeightedEdges given_weights(const std::vector<const Graph*>& graphs, const PairF
   Edges costs = weights;
   Eigen::Map<Vector<double>> values(weights.valuePtr(), weights.nonZeros());
   values = values.array().log();
-  Eigen::Map<Vector<double>>(costs.valuePtr(), costs.nonZeros()) = -values;  // the heaviest edge leads to the nearest
+  Eigen::Map<Vector<double>>(costs.valuePtr(), costs.nonZeros()) =
+      -values;  // the heaviest edge leads to the nearest
   return {std::move(weights), nearest_of_rows(costs)};
 }
 
 }  // namespace
 
-bool is_sparse(const Support& support) { return support.selector().index() != 0 || !graphs_of(support).empty(); }
+bool is_sparse(const Support& support) {
+  return support.selector().index() != 0 || !graphs_of(support).empty();
+}
 
 WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const PairFilters& filters,
                          const Points<double>& X, const Points<double>& Z, bool self, const Execution& run) {
   const std::vector<const Graph*> graphs = graphs_of(m.support);
   for (const Graph* graph : graphs) check_graph(*graph, X.rows(), Z.rows());
-  const bool given = std::any_of(graphs.begin(), graphs.end(), [](const Graph* g) { return g->weights == "given"; });
+  const bool given =
+      std::any_of(graphs.begin(), graphs.end(), [](const Graph* g) { return g->weights == "given"; });
   if (given) return given_weights(graphs, filters, m.support);
 
   Edges edges(X.rows(), Z.rows());

@@ -26,10 +26,10 @@ Index stand_in(const Scaling& scaling, Index row, Index nearest) {
 
 bool may_be_replaced(const Scaling& scaling) { return scaling.by_row_mass && scaling.null_mass == 0; }
 
-// --- dense and sparse storage -----------------------------------------------------------------------------------
+// --- dense and sparse storage
+// -----------------------------------------------------------------------------------
 
-template <class T>
-struct DenseMap final : LinearMapStorage<T> {
+template <class T> struct DenseMap final : LinearMapStorage<T> {
   Matrix<T> P;
 
   explicit DenseMap(Matrix<T> matrix) : P(std::move(matrix)) {}
@@ -37,24 +37,30 @@ struct DenseMap final : LinearMapStorage<T> {
   Index cols() const override { return P.cols(); }
   Matrix<T> apply(const Values<T>& V, const Execution& run) const override {
     Matrix<T> Y(P.rows(), V.cols());
-    engine::parallel_blocks(engine::block_count(P.rows(), row_block), run, "propagating", [&](Index b) {
-      const engine::Block rows = engine::block_of(b, P.rows(), row_block);
-      Y.middleRows(rows.begin, rows.size).noalias() = P.middleRows(rows.begin, rows.size) * V;
-    });
+    engine::parallel_blocks(
+        engine::block_count(P.rows(), row_block), sized(run, V), "propagating", [&](Index b) {
+          const engine::Block rows = engine::block_of(b, P.rows(), row_block);
+          Y.middleRows(rows.begin, rows.size).noalias() = P.middleRows(rows.begin, rows.size) * V;
+        });
     return Y;
   }
   Matrix<T> apply_transposed(const Values<T>& V, const Execution& run) const override {
     Matrix<T> Y(P.cols(), V.cols());
-    engine::parallel_blocks(engine::block_count(P.cols(), row_block), run, "propagating", [&](Index b) {
-      const engine::Block cols = engine::block_of(b, P.cols(), row_block);
-      Y.middleRows(cols.begin, cols.size).noalias() = P.middleCols(cols.begin, cols.size).transpose() * V;
-    });
+    engine::parallel_blocks(
+        engine::block_count(P.cols(), row_block), sized(run, V), "propagating", [&](Index b) {
+          const engine::Block cols = engine::block_of(b, P.cols(), row_block);
+          Y.middleRows(cols.begin, cols.size).noalias() = P.middleCols(cols.begin, cols.size).transpose() * V;
+        });
     return Y;
+  }
+
+ private:
+  Execution sized(const Execution& run, const Values<T>& V) const {
+    return engine::sized(run, static_cast<double>(P.size()) * static_cast<double>(V.cols()));
   }
 };
 
-template <class T>
-struct SparseMap final : LinearMapStorage<T> {
+template <class T> struct SparseMap final : LinearMapStorage<T> {
   SparseMatrix<T> P, transposed;
 
   explicit SparseMap(SparseMatrix<T> matrix) : P(std::move(matrix)), transposed(P.transpose()) {}
@@ -69,7 +75,9 @@ struct SparseMap final : LinearMapStorage<T> {
   static Matrix<T> product(const SparseMatrix<T>& A, const Values<T>& V, const Execution& run) {
     constexpr Index block = 4096;
     Matrix<T> Y = Matrix<T>::Zero(A.rows(), V.cols());
-    engine::parallel_blocks(engine::block_count(A.rows(), block), run, "propagating", [&](Index b) {
+    const Execution threads =
+        engine::sized(run, static_cast<double>(A.nonZeros()) * static_cast<double>(V.cols()));
+    engine::parallel_blocks(engine::block_count(A.rows(), block), threads, "propagating", [&](Index b) {
       const engine::Block rows = engine::block_of(b, A.rows(), block);
       for (Index i = rows.begin; i < rows.begin + rows.size; ++i)
         for (typename SparseMatrix<T>::InnerIterator edge(A, i); edge; ++edge)
@@ -79,10 +87,10 @@ struct SparseMap final : LinearMapStorage<T> {
   }
 };
 
-// --- tiles --------------------------------------------------------------------------------------------------------
+// --- tiles
+// --------------------------------------------------------------------------------------------------------
 
-template <class T>
-class StreamedMap final : public LinearMapStorage<T> {
+template <class T> class StreamedMap final : public LinearMapStorage<T> {
  public:
   StreamedMap(std::shared_ptr<const engine::LogWeights<T>> tiles, Scaling scaling)
       : tiles_(std::move(tiles)), scaling_(std::move(scaling)) {}
@@ -102,7 +110,8 @@ class StreamedMap final : public LinearMapStorage<T> {
     if (may_be_replaced(scaling_))
       for (Index i = 0; i < rows(); ++i)
         if (left(i) == minus_infinity)
-          if (const Index key = stand_in(scaling_, i, tiles_->nearest_key(i)); key >= 0) part.sum.row(key) += V.row(i);
+          if (const Index key = stand_in(scaling_, i, tiles_->nearest_key(i)); key >= 0)
+            part.sum.row(key) += V.row(i);
     return std::move(part.sum);
   }
 
@@ -117,20 +126,21 @@ class StreamedMap final : public LinearMapStorage<T> {
   void finish_row(Partial<T>& part, const Values<T>& V, Index i) const {
     if (!scaling_.by_row_mass) return scale(part.sum, i, scaling_.log_left->get()(i) + part.log_reference(i));
     if (part.mass(i) > 0) {
-      const double null = scaling_.null_mass > 0 ? std::exp(std::log(scaling_.null_mass) - part.log_reference(i)) : 0;
+      const double null =
+          scaling_.null_mass > 0 ? std::exp(std::log(scaling_.null_mass) - part.log_reference(i)) : 0;
       part.sum.row(i) *= static_cast<T>(1 / (part.mass(i) + null));
       return;
     }
     if (!may_be_replaced(scaling_)) return;
-    if (const Index key = stand_in(scaling_, i, tiles_->nearest_key(i)); key >= 0) part.sum.row(i) = V.row(key);
+    if (const Index key = stand_in(scaling_, i, tiles_->nearest_key(i)); key >= 0)
+      part.sum.row(i) = V.row(key);
   }
 
   std::shared_ptr<const engine::LogWeights<T>> tiles_;
   Scaling scaling_;
 };
 
-template <class T>
-class TiledKernelMatrix final : public KernelMatrix<T> {
+template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
  public:
   explicit TiledKernelMatrix(std::shared_ptr<const engine::LogWeights<T>> tiles) : tiles_(std::move(tiles)) {}
   Index rows() const override { return tiles_->rows(); }
@@ -171,14 +181,17 @@ class TiledKernelMatrix final : public KernelMatrix<T> {
       tiles_->fill(rows.begin, j, block);
       for (Index a = 0; a < rows.size; ++a) {
         if (left(rows.begin + a) == minus_infinity) continue;
-        const auto log_scaled = block.row(a).transpose().template cast<double>() + scaling.log_right.segment(j, size);
-        P.row(a).segment(j, size) = (log_scaled.array() + left(rows.begin + a)).exp().matrix().transpose().template cast<T>();
+        const auto log_scaled =
+            block.row(a).transpose().template cast<double>() + scaling.log_right.segment(j, size);
+        P.row(a).segment(j, size) =
+            (log_scaled.array() + left(rows.begin + a)).exp().matrix().transpose().template cast<T>();
       }
     }
     if (may_be_replaced(scaling))
       for (Index a = 0; a < rows.size; ++a)
         if (left(rows.begin + a) == minus_infinity)
-          if (const Index key = stand_in(scaling, rows.begin + a, tiles_->nearest_key(rows.begin + a)); key >= 0)
+          if (const Index key = stand_in(scaling, rows.begin + a, tiles_->nearest_key(rows.begin + a));
+              key >= 0)
             P(a, key) = T(1);
     return P;
   }
@@ -186,10 +199,12 @@ class TiledKernelMatrix final : public KernelMatrix<T> {
   Matrix<T> stored_dense(const Scaling& scaling, const Execution& run) const {
     Matrix<T> P(rows(), cols());
     scaling.log_left->get();  // before the threads start
-    engine::parallel_blocks(engine::block_count(rows(), row_block), run, "storing the operator", [&](Index b) {
-      const engine::Block block = engine::block_of(b, rows(), row_block);
-      P.middleRows(block.begin, block.size) = stored_rows(scaling, block);
-    });
+    const Execution threads = engine::sized(run, 16.0 * static_cast<double>(P.size()));
+    engine::parallel_blocks(engine::block_count(rows(), row_block), threads, "storing the operator",
+                            [&](Index b) {
+                              const engine::Block block = engine::block_of(b, rows(), row_block);
+                              P.middleRows(block.begin, block.size) = stored_rows(scaling, block);
+                            });
     return P;
   }
 
@@ -198,7 +213,8 @@ class TiledKernelMatrix final : public KernelMatrix<T> {
     std::vector<SparseMatrix<T>> parts(static_cast<std::size_t>(n_blocks));
     scaling.log_left->get();
     engine::parallel_blocks(n_blocks, run, "storing the operator", [&](Index b) {
-      parts[static_cast<std::size_t>(b)] = stored_rows(scaling, engine::block_of(b, rows(), row_block)).sparseView();
+      parts[static_cast<std::size_t>(b)] =
+          stored_rows(scaling, engine::block_of(b, rows(), row_block)).sparseView();
     });
     std::vector<Eigen::Triplet<T>> entries;
     for (Index b = 0; b < n_blocks; ++b)
@@ -213,10 +229,10 @@ class TiledKernelMatrix final : public KernelMatrix<T> {
   std::shared_ptr<const engine::LogWeights<T>> tiles_;
 };
 
-// --- edges --------------------------------------------------------------------------------------------------------
+// --- edges
+// --------------------------------------------------------------------------------------------------------
 
-template <class T>
-class EdgeKernelMatrix final : public KernelMatrix<T> {
+template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
  public:
   explicit EdgeKernelMatrix(WeightedEdges edges) : edges_(std::move(edges)) {}
   Index rows() const override { return edges_.log_weights.rows(); }
@@ -260,8 +276,8 @@ class EdgeKernelMatrix final : public KernelMatrix<T> {
       const bool empty = may_be_replaced(scaling) && left(i) == minus_infinity;
       const Index key = empty ? stand_in(scaling, i, edges_.nearest[static_cast<std::size_t>(i)]) : -1;
       for (Edge e(P, i); e; ++e)
-        e.valueRef() = empty ? (e.col() == key ? 1.0 : 0.0)
-                             : std::exp(left(i) + e.value() + scaling.log_right(e.col()));
+        e.valueRef() =
+            empty ? (e.col() == key ? 1.0 : 0.0) : std::exp(left(i) + e.value() + scaling.log_right(e.col()));
     }
     return P.template cast<T>();
   }
@@ -272,28 +288,27 @@ class EdgeKernelMatrix final : public KernelMatrix<T> {
 }  // namespace
 
 template <class T>
-std::shared_ptr<const KernelMatrix<T>> tiled_kernel_matrix(std::shared_ptr<const engine::LogWeights<T>> tiles) {
+std::shared_ptr<const KernelMatrix<T>> tiled_kernel_matrix(
+    std::shared_ptr<const engine::LogWeights<T>> tiles) {
   return std::make_shared<const TiledKernelMatrix<T>>(std::move(tiles));
 }
-template <class T>
-std::shared_ptr<const KernelMatrix<T>> edge_kernel_matrix(WeightedEdges edges) {
+template <class T> std::shared_ptr<const KernelMatrix<T>> edge_kernel_matrix(WeightedEdges edges) {
   return std::make_shared<const EdgeKernelMatrix<T>>(std::move(edges));
 }
-template <class T>
-const Matrix<T>* dense_matrix_of(const LinearMapStorage<T>& map) {
+template <class T> const Matrix<T>* dense_matrix_of(const LinearMapStorage<T>& map) {
   const auto* dense = dynamic_cast<const DenseMap<T>*>(&map);
   return dense ? &dense->P : nullptr;
 }
-template <class T>
-const SparseMatrix<T>* sparse_matrix_of(const LinearMapStorage<T>& map) {
+template <class T> const SparseMatrix<T>* sparse_matrix_of(const LinearMapStorage<T>& map) {
   const auto* sparse = dynamic_cast<const SparseMap<T>*>(&map);
   return sparse ? &sparse->P : nullptr;
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                                                     \
-  template std::shared_ptr<const KernelMatrix<T>> tiled_kernel_matrix(std::shared_ptr<const engine::LogWeights<T>>); \
-  template std::shared_ptr<const KernelMatrix<T>> edge_kernel_matrix(WeightedEdges);                                \
-  template const Matrix<T>* dense_matrix_of(const LinearMapStorage<T>&);                                            \
+#define LIKEWISE_INSTANTIATE(T)                                                      \
+  template std::shared_ptr<const KernelMatrix<T>> tiled_kernel_matrix(               \
+      std::shared_ptr<const engine::LogWeights<T>>);                                 \
+  template std::shared_ptr<const KernelMatrix<T>> edge_kernel_matrix(WeightedEdges); \
+  template const Matrix<T>* dense_matrix_of(const LinearMapStorage<T>&);             \
   template const SparseMatrix<T>* sparse_matrix_of(const LinearMapStorage<T>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

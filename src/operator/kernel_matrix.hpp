@@ -1,4 +1,5 @@
-// K itself, before any scaling: asked for row sums, then turned into the map exp(log l_i + log K_ij + log r_j).
+// K itself, before any scaling: asked for row sums, then turned into the map exp(log l_i + log K_ij + log
+// r_j).
 #pragma once
 
 #include <memory>
@@ -23,8 +24,7 @@ struct Scaling {
   EmptyRow empty_row = EmptyRow::zero;
 };
 
-template <class T>
-class KernelMatrix {
+template <class T> class KernelMatrix {
  public:
   virtual ~KernelMatrix() = default;
   virtual Index rows() const = 0;
@@ -34,7 +34,8 @@ class KernelMatrix {
   /// log K_ii of a square matrix, -inf where the pair is not admitted.
   virtual Vector<double> log_diagonal() const = 0;
   /// The scaled map in that storage ("streamed", "dense" or "sparse").
-  virtual std::shared_ptr<const LinearMapStorage<T>> scaled(const Scaling& scaling, const std::string& storage,
+  virtual std::shared_ptr<const LinearMapStorage<T>> scaled(const Scaling& scaling,
+                                                            const std::string& storage,
                                                             const Execution& run) const = 0;
   /// The storages it offers, the automatic choice first.
   virtual std::vector<std::string> storages() const = 0;
@@ -42,16 +43,14 @@ class KernelMatrix {
 
 /// From tiles: streamed, dense or, where most weights vanish, sparse.
 template <class T>
-std::shared_ptr<const KernelMatrix<T>> tiled_kernel_matrix(std::shared_ptr<const engine::LogWeights<T>> tiles);
+std::shared_ptr<const KernelMatrix<T>> tiled_kernel_matrix(
+    std::shared_ptr<const engine::LogWeights<T>> tiles);
 
 /// From a list of edges: sparse or dense.
-template <class T>
-std::shared_ptr<const KernelMatrix<T>> edge_kernel_matrix(WeightedEdges edges);
+template <class T> std::shared_ptr<const KernelMatrix<T>> edge_kernel_matrix(WeightedEdges edges);
 
 /// The matrix of a map whose storage is dense or sparse; nullptr for the others.
-template <class T>
-const Matrix<T>* dense_matrix_of(const LinearMapStorage<T>& map);
-template <class T>
-const SparseMatrix<T>* sparse_matrix_of(const LinearMapStorage<T>& map);
+template <class T> const Matrix<T>* dense_matrix_of(const LinearMapStorage<T>& map);
+template <class T> const SparseMatrix<T>* sparse_matrix_of(const LinearMapStorage<T>& map);
 
 }  // namespace likewise

@@ -8,8 +8,7 @@
 
 namespace likewise {
 
-template <class V>
-class Lazy {
+template <class V> class Lazy {
  public:
   explicit Lazy(std::function<V()> compute) : compute_(std::move(compute)) {}
   explicit Lazy(V value) : value_(std::move(value)) {}

@@ -14,7 +14,8 @@ namespace {
 // Up to this many weights a self-operator is stored: it is cheap, and most methods apply it more than once.
 constexpr Index store_up_to = 1024 * 1024;
 
-// --- 1. the kernel gets its length --------------------------------------------------------------------------------
+// --- 1. the kernel gets its length
+// --------------------------------------------------------------------------------
 
 SelectedBandwidth number(double length) { return {.length = length}; }
 
@@ -28,8 +29,8 @@ SelectedBandwidth find_bandwidth(const Mechanism& m, const Points<T>& Z, const V
   return select_bandwidth<T>(rule, m.metric, m.kernel, Z, {.log_key_weights = log_w}, run);
 }
 
-/// The rule's answer inside the kernel: a rule with one length becomes that number, a rule with a scale for each point
-/// stays as it is.
+/// The rule's answer inside the kernel: a rule with one length becomes that number, a rule with a scale for
+/// each point stays as it is.
 ResolvedKernel resolve(const Kernel& kernel, const SelectedBandwidth& found) {
   if (!bandwidth_of(kernel)) return {kernel, found.length};
   const bool per_point = found.row_scale.size() || found.key_scale.size();
@@ -37,10 +38,10 @@ ResolvedKernel resolve(const Kernel& kernel, const SelectedBandwidth& found) {
           found.key_scale};
 }
 
-// --- 2. the kernel meets the points -------------------------------------------------------------------------------
+// --- 2. the kernel meets the points
+// -------------------------------------------------------------------------------
 
-template <class T>
-struct Assembled {
+template <class T> struct Assembled {
   std::shared_ptr<const KernelMatrix<T>> matrix;
   std::string asymmetry;
 };
@@ -59,8 +60,9 @@ bool symmetric(const SparseMatrix<double>& A) {
   for (Index i = 0; i < A.rows(); ++i) {
     SparseMatrix<double>::InnerIterator a(A, i), b(B, i);
     for (; a && b; ++a, ++b)
-      if (a.col() != b.col() || std::abs(std::exp(a.value()) - std::exp(b.value())) >
-                                    1e-12 * std::max(std::exp(a.value()), std::exp(b.value())))
+      if (a.col() != b.col()
+          || std::abs(std::exp(a.value()) - std::exp(b.value()))
+                 > 1e-12 * std::max(std::exp(a.value()), std::exp(b.value())))
         return false;
     if (a || b) return false;
   }
@@ -68,14 +70,16 @@ bool symmetric(const SparseMatrix<double>& A) {
 }
 
 template <class T>
-Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const Points<T>& X, const Points<T>& Z,
-                      bool self, const Execution& run) {
+Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const Points<T>& X,
+                      const Points<T>& Z, bool self, const Execution& run) {
   const Index n_keys = Z.rows();
   const PairFilters filters(m.support, X.rows(), n_keys);
   if (is_sparse(m.support)) {
-    WeightedEdges edges = find_edges(m, kernel, filters, X.template cast<double>(), Z.template cast<double>(), self, run);
+    WeightedEdges edges =
+        find_edges(m, kernel, filters, X.template cast<double>(), Z.template cast<double>(), self, run);
     std::string missing;
-    if (self && !symmetric(edges.log_weights)) missing = "a symmetric graph; " + repr(m.support) + " gave a directed one";
+    if (self && !symmetric(edges.log_weights))
+      missing = "a symmetric graph; " + repr(m.support) + " gave a directed one";
     return {edge_kernel_matrix<T>(std::move(edges)), missing};
   }
   std::string missing = asymmetry_of_laws(m, kernel, filters);
@@ -84,10 +88,12 @@ Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const Po
   return {tiled_kernel_matrix<T>(make_tile_weights<T>(m.metric, kernel, filters, X, Z)), missing};
 }
 
-// --- 3. the scalings, and the storage -----------------------------------------------------------------------------
+// --- 3. the scalings, and the storage
+// -----------------------------------------------------------------------------
 
 template <class T>
-std::string choose_storage(const std::string& asked, const KernelMatrix<T>& K, bool self, const Execution& run) {
+std::string choose_storage(const std::string& asked, const KernelMatrix<T>& K, bool self,
+                           const Execution& run) {
   const std::vector<std::string> offered = K.storages();
   std::string storage = asked;
   if (asked == "auto") {
@@ -99,20 +105,21 @@ std::string choose_storage(const std::string& asked, const KernelMatrix<T>& K, b
   require(std::find(offered.begin(), offered.end(), storage) != offered.end(), "storage",
           "one of " + names + " for this support", "'" + asked + "'");
   if (storage == "dense")
-    run.require_memory(static_cast<double>(K.rows()) * static_cast<double>(K.cols()) * sizeof(T),
-                       "a dense operator (" + std::to_string(K.rows()) + " x " + std::to_string(K.cols()) + ")",
-                       "use storage='streamed'");
+    run.require_memory(
+        static_cast<double>(K.rows()) * static_cast<double>(K.cols()) * sizeof(T),
+        "a dense operator (" + std::to_string(K.rows()) + " x " + std::to_string(K.cols()) + ")",
+        "use storage='streamed'");
   return storage;
 }
 
-template <class T>
-LogRowSums row_sums_of(std::shared_ptr<const KernelMatrix<T>> K, const Execution& run) {
+template <class T> LogRowSums row_sums_of(std::shared_ptr<const KernelMatrix<T>> K, const Execution& run) {
   return [K, run](const Vector<double>& bias) { return K->log_row_sums(bias, run); };
 }
 
 using LazyVector = Lazy<Vector<double>>;
 
-/// Row sums and l are computed when first asked for: a product of a row-stochastic operator finds them in its own pass.
+/// Row sums and l are computed when first asked for: a product of a row-stochastic operator finds them in its
+/// own pass.
 template <class T>
 void set_left(detail::OperatorState<T>& state, const Vector<double>& own_weights, const Execution& run) {
   const LogRowSums sums = row_sums_of(state.matrix, Execution{.n_jobs = run.n_jobs});
@@ -121,10 +128,11 @@ void set_left(detail::OperatorState<T>& state, const Vector<double>& own_weights
   state.log_row_sums = std::make_shared<const LazyVector>([=] { return sums(log_w); });
   // Where r is the key weight, l follows from the same row sums, which are then computed once.
   const auto shared_sums = state.log_row_sums;
-  const LogRowSums known = right_is_key_weight(rule) ? LogRowSums([=](const Vector<double>&) { return shared_sums->get(); })
-                                                     : sums;
-  state.scaling.log_left =
-      std::make_shared<const LazyVector>([=] { return log_left_scaling(rule, log_right, log_w, own_weights, known); });
+  const LogRowSums known = right_is_key_weight(rule)
+                               ? LogRowSums([=](const Vector<double>&) { return shared_sums->get(); })
+                               : sums;
+  state.scaling.log_left = std::make_shared<const LazyVector>(
+      [=] { return log_left_scaling(rule, log_right, log_w, own_weights, known); });
   state.scaling.by_row_mass = divides_by_row_mass(rule);
   state.scaling.null_mass = null_mass(rule);
   state.scaling.empty_row = state.mechanism.empty_row;
@@ -133,14 +141,17 @@ void set_left(detail::OperatorState<T>& state, const Vector<double>& own_weights
 void check_empty_rows(const Mechanism& m, const Vector<double>& log_row_sums) {
   if (m.empty_row != EmptyRow::error || std::holds_alternative<Unnormalized>(m.normalization)) return;
   for (Index i = 0; i < log_row_sums.size(); ++i)
-    require(log_row_sums(i) > -std::numeric_limits<double>::infinity(), "empty_row",
-            "'zero' or 'nearest' where a row of the operator has no mass (or widen the bandwidth or the support)",
-            "'error' and row " + std::to_string(i) + " without mass");
+    require(
+        log_row_sums(i) > -std::numeric_limits<double>::infinity(), "empty_row",
+        "'zero' or 'nearest' where a row of the operator has no mass (or widen the bandwidth or the support)",
+        "'error' and row " + std::to_string(i) + " without mass");
 }
 
 void check_slots(const Mechanism& m) {
-  require(!traits(m.kernel).infinite_on_self || std::holds_alternative<RowStochastic>(m.normalization), "normalization",
-          "RowStochastic() with " + repr(m.kernel) + ", whose weights are infinite on equal points", repr(m.normalization));
+  require(!traits(m.kernel).infinite_on_self || std::holds_alternative<RowStochastic>(m.normalization),
+          "normalization",
+          "RowStochastic() with " + repr(m.kernel) + ", whose weights are infinite on equal points",
+          repr(m.normalization));
 }
 
 /// Sinkhorn needs total support, or it never ends: a positive diagonal of a symmetric kernel has it.
@@ -154,15 +165,16 @@ void check_bistochastic(const detail::OperatorState<T>& state, const PairFilters
   if (is_sparse(state.mechanism.support))
     diagonal = (state.matrix->log_diagonal().array() > -std::numeric_limits<double>::infinity()).all();
   require(diagonal || full, "normalization",
-          "another than Bistochastic() on a support without the points themselves (no total support; use include_self)",
+          "another than Bistochastic() on a support without the points themselves (no total support; use "
+          "include_self)",
           "Bistochastic() on " + repr(state.mechanism.support));
 }
 
 }  // namespace
 
 template <class T>
-SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& Z, const OperatorOptions& options,
-                                   const Execution& run) {
+SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& Z,
+                                   const OperatorOptions& options, const Execution& run) {
   check_points<T>("Z", Z);
   validate(mechanism);
   check_slots(mechanism);
@@ -194,19 +206,21 @@ namespace {
 
 /// New rows X for the keys of `origin`, whose r is kept.
 template <class T>
-CrossOperator<T> extend(const detail::OperatorState<T>& origin, const Points<T>& X, const std::string& storage,
-                        const Execution& run) {
+CrossOperator<T> extend(const detail::OperatorState<T>& origin, const Points<T>& X,
+                        const std::string& storage, const Execution& run) {
   check_points<T>("X", X);
   auto state = std::make_shared<detail::OperatorState<T>>(origin);
   if (state->bandwidth.row_scale.size()) {
-    state->kernel.row_scale = row_scales_at<T>(origin.bandwidth, origin.mechanism.metric, origin.mechanism.kernel, X,
-                                               *origin.keys, {.log_key_weights = origin.log_key_weights}, run);
+    state->kernel.row_scale =
+        row_scales_at<T>(origin.bandwidth, origin.mechanism.metric, origin.mechanism.kernel, X, *origin.keys,
+                         {.log_key_weights = origin.log_key_weights}, run);
     state->bandwidth.row_scale = state->kernel.row_scale;
   }
   state->matrix = assemble<T>(state->mechanism, state->kernel, X, *origin.keys, false, run).matrix;
   state->asymmetry = "a square operator; this one goes from queries to keys";
   set_left(*state, {}, run);
-  if (state->mechanism.empty_row == EmptyRow::error) check_empty_rows(state->mechanism, state->log_row_sums->get());
+  if (state->mechanism.empty_row == EmptyRow::error)
+    check_empty_rows(state->mechanism, state->log_row_sums->get());
   state->storage = choose_storage(storage, *state->matrix, false, run);
   state->map = state->matrix->scaled(state->scaling, state->storage, run);
   return CrossOperator<T>(std::move(state));
@@ -220,7 +234,8 @@ CrossOperator<T> make_cross_operator(const Mechanism& mechanism, const Points<T>
   const Bandwidth* asked = bandwidth_of(mechanism.kernel);
   const bool own_scales = asked && (asked->rule() == "self_tuning" || asked->rule() == "perplexity");
   if (!right_is_key_weight(mechanism.normalization) || own_scales) {
-    const OperatorOptions keys_only{options.log_key_weights, is_sparse(mechanism.support) ? "sparse" : "streamed"};
+    const OperatorOptions keys_only{options.log_key_weights,
+                                    is_sparse(mechanism.support) ? "sparse" : "streamed"};
     return extend(make_self_operator<T>(mechanism, Z, keys_only, run).state(), X, options.storage, run);
   }
   // r is the key weight: nothing of the keys' own operator is needed.
@@ -243,27 +258,27 @@ template <class T>
 PropagationOperator<T>::PropagationOperator(std::shared_ptr<const detail::OperatorState<T>> state)
     : LinearMap<T>(state->map), state_(std::move(state)) {}
 
-template <class T>
-const std::string& PropagationOperator<T>::storage() const { return state_->storage; }
-template <class T>
-const Mechanism& PropagationOperator<T>::mechanism() const { return state_->mechanism; }
-template <class T>
-const SelectedBandwidth& PropagationOperator<T>::bandwidth() const { return state_->bandwidth; }
-template <class T>
-const Vector<double>& PropagationOperator<T>::log_row_sums() const { return state_->log_row_sums->get(); }
-template <class T>
-const Vector<double>& PropagationOperator<T>::log_left() const { return state_->scaling.log_left->get(); }
-template <class T>
-const Vector<double>& PropagationOperator<T>::log_right() const { return state_->scaling.log_right; }
-template <class T>
-const Matrix<T>& PropagationOperator<T>::keys() const { return *state_->keys; }
-template <class T>
-const Vector<double>& PropagationOperator<T>::log_key_weights() const { return state_->log_key_weights; }
-template <class T>
-const IterationReport& PropagationOperator<T>::report() const { return state_->report; }
+template <class T> const std::string& PropagationOperator<T>::storage() const { return state_->storage; }
+template <class T> const Mechanism& PropagationOperator<T>::mechanism() const { return state_->mechanism; }
+template <class T> const SelectedBandwidth& PropagationOperator<T>::bandwidth() const {
+  return state_->bandwidth;
+}
+template <class T> const Vector<double>& PropagationOperator<T>::log_row_sums() const {
+  return state_->log_row_sums->get();
+}
+template <class T> const Vector<double>& PropagationOperator<T>::log_left() const {
+  return state_->scaling.log_left->get();
+}
+template <class T> const Vector<double>& PropagationOperator<T>::log_right() const {
+  return state_->scaling.log_right;
+}
+template <class T> const Matrix<T>& PropagationOperator<T>::keys() const { return *state_->keys; }
+template <class T> const Vector<double>& PropagationOperator<T>::log_key_weights() const {
+  return state_->log_key_weights;
+}
+template <class T> const IterationReport& PropagationOperator<T>::report() const { return state_->report; }
 
-template <class T>
-Matrix<T> PropagationOperator<T>::dense(const Execution& run) const {
+template <class T> Matrix<T> PropagationOperator<T>::dense(const Execution& run) const {
   if (const Matrix<T>* stored = dense_matrix_of(*state_->map)) return *stored;
   const std::string shape = std::to_string(this->rows()) + " x " + std::to_string(this->cols());
   run.require_memory(static_cast<double>(this->rows()) * static_cast<double>(this->cols()) * sizeof(T),
@@ -272,25 +287,23 @@ Matrix<T> PropagationOperator<T>::dense(const Execution& run) const {
   return *dense_matrix_of(*state_->matrix->scaled(state_->scaling, "dense", run));
 }
 
-template <class T>
-SparseMatrix<T> PropagationOperator<T>::sparse(const Execution& run) const {
+template <class T> SparseMatrix<T> PropagationOperator<T>::sparse(const Execution& run) const {
   if (const SparseMatrix<T>* stored = sparse_matrix_of(*state_->map)) return *stored;
   return *sparse_matrix_of(*state_->matrix->scaled(state_->scaling, "sparse", run));
 }
 
-template <class T>
-CrossOperator<T> SelfOperator<T>::at(const Points<T>& X, const Execution& run) const {
+template <class T> CrossOperator<T> SelfOperator<T>::at(const Points<T>& X, const Execution& run) const {
   return extend(*this->state_, X, "auto", run);
 }
 
-template <class T>
-Vector<double> SelfOperator<T>::log_stationary() const {
-  const auto difference = [](double r, double l) { return r == -std::numeric_limits<double>::infinity() ? r : r - l; };
+template <class T> Vector<double> SelfOperator<T>::log_stationary() const {
+  const auto difference = [](double r, double l) {
+    return r == -std::numeric_limits<double>::infinity() ? r : r - l;
+  };
   return this->log_right().binaryExpr(this->log_left(), difference);
 }
 
-template <class T>
-std::string asymmetry(const SelfOperator<T>& P) { return P.state().asymmetry; }
+template <class T> std::string asymmetry(const SelfOperator<T>& P) { return P.state().asymmetry; }
 
 namespace {
 
@@ -298,7 +311,8 @@ namespace {
 template <class T>
 std::shared_ptr<const LinearMapStorage<T>> symmetric_map(const SelfOperator<T>& P, const Execution& run) {
   const std::string missing = asymmetry(P);
-  require(missing.empty(), "mechanism", missing.empty() ? "" : "one whose operator has a spectrum, which needs " + missing,
+  require(missing.empty(), "mechanism",
+          missing.empty() ? "" : "one whose operator has a spectrum, which needs " + missing,
           repr(P.mechanism()));
   const Vector<double> half = 0.5 * (P.log_left() + P.log_right());
   const Scaling scaling{.log_left = std::make_shared<const LazyVector>(half), .log_right = half};
@@ -311,15 +325,15 @@ template <class T>
 SymmetricOperator<T>::SymmetricOperator(const SelfOperator<T>& P, const Execution& run)
     : LinearMap<T>(symmetric_map(P, run)), origin_(P), log_scale_(0.5 * P.log_stationary()) {}
 
-#define LIKEWISE_INSTANTIATE(T)                                                                                       \
-  template SelfOperator<T> make_self_operator(const Mechanism&, const Points<T>&, const OperatorOptions&,            \
-                                              const Execution&);                                                     \
-  template CrossOperator<T> make_cross_operator(const Mechanism&, const Points<T>&, const Points<T>&,                \
-                                                const OperatorOptions&, const Execution&);                           \
-  template class PropagationOperator<T>;                                                                             \
-  template class CrossOperator<T>;                                                                                   \
-  template class SelfOperator<T>;                                                                                    \
-  template class SymmetricOperator<T>;                                                                               \
+#define LIKEWISE_INSTANTIATE(T)                                                                           \
+  template SelfOperator<T> make_self_operator(const Mechanism&, const Points<T>&, const OperatorOptions&, \
+                                              const Execution&);                                          \
+  template CrossOperator<T> make_cross_operator(const Mechanism&, const Points<T>&, const Points<T>&,     \
+                                                const OperatorOptions&, const Execution&);                \
+  template class PropagationOperator<T>;                                                                  \
+  template class CrossOperator<T>;                                                                        \
+  template class SelfOperator<T>;                                                                         \
+  template class SymmetricOperator<T>;                                                                    \
   template std::string asymmetry(const SelfOperator<T>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -23,8 +23,7 @@ struct Admits {
   bool operator()(const Graph&) const { return true; }
 };
 
-template <class T>
-struct Exclude {
+template <class T> struct Exclude {
   Index i0, j0, n_queries, n_keys;
   T excluded;
   Tile<T>& tile;
@@ -35,7 +34,8 @@ struct Exclude {
   }
   void operator()(const Causal& causal) const {
     for (Index a = 0; a < tile.rows(); ++a) {
-      const Index keep = std::clamp<Index>(causal_end(causal, i0 + a, n_queries, n_keys) - j0, 0, tile.cols());
+      const Index keep =
+          std::clamp<Index>(causal_end(causal, i0 + a, n_queries, n_keys) - j0, 0, tile.cols());
       tile.row(a).tail(tile.cols() - keep).setConstant(excluded);
     }
   }
@@ -57,8 +57,8 @@ PairFilters::PairFilters(const Support& support, Index n_queries, Index n_keys)
               "of the operator's shape " + shape(n_queries, n_keys) + " (queries x keys)",
               shape(mask->admitted->rows(), mask->admitted->cols()));
     if (std::holds_alternative<LeaveOneOut>(filter))
-      require(n_queries == n_keys, "LeaveOneOut", "on a square operator (a query must be a key to be left out)",
-              shape(n_queries, n_keys));
+      require(n_queries == n_keys, "LeaveOneOut",
+              "on a square operator (a query must be a key to be left out)", shape(n_queries, n_keys));
     if (!std::holds_alternative<Graph>(filter)) filters_.push_back(filter);
   }
 }
@@ -69,8 +69,7 @@ bool PairFilters::admits(Index i, Index j) const {
   return true;
 }
 
-template <class T>
-void PairFilters::exclude(Index i0, Index j0, T excluded, Tile<T> tile) const {
+template <class T> void PairFilters::exclude(Index i0, Index j0, T excluded, Tile<T> tile) const {
   for (const PairFilter& filter : filters_)
     std::visit(Exclude<T>{i0, j0, n_queries_, n_keys_, excluded, tile}, filter);
 }

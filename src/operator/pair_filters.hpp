@@ -10,7 +10,8 @@
 
 namespace likewise {
 
-/// Filters that look at indices only, for one shape of operator. Graphs are not among them: they give the edges.
+/// Filters that look at indices only, for one shape of operator. Graphs are not among them: they give the
+/// edges.
 class PairFilters {
  public:
   PairFilters() = default;
@@ -20,8 +21,7 @@ class PairFilters {
   bool empty() const { return filters_.empty(); }
   bool admits(Index i, Index j) const;
   /// Writes `excluded` over the pairs of a tile that are not admitted.
-  template <class T>
-  void exclude(Index i0, Index j0, T excluded, Tile<T> tile) const;
+  template <class T> void exclude(Index i0, Index j0, T excluded, Tile<T> tile) const;
   /// The keys that any of n queries from i0 on may speak to: causal skips the empty half.
   engine::Block admitted_keys(Index i0, Index n) const;
   /// Admits (i, j) exactly if it admits (j, i).

@@ -38,7 +38,9 @@ struct Right {
 
   Vector<double> operator()(const Unnormalized&) const { return log_w; }
   Vector<double> operator()(const RowStochastic&) const { return log_w; }
-  Vector<double> operator()(const Symmetric&) const { return 0.5 * log_w + minus_or_off(log_row_sums(log_w), 0.5); }
+  Vector<double> operator()(const Symmetric&) const {
+    return 0.5 * log_w + minus_or_off(log_row_sums(log_w), 0.5);
+  }
   Vector<double> operator()(const Density& d) const {
     return d.alpha == 0 ? log_w : Vector<double>(log_w + minus_or_off(log_row_sums(log_w), d.alpha));
   }
@@ -73,7 +75,8 @@ Vector<double> log_left_scaling(const Normalization& normalization, const Vector
 }
 
 bool divides_by_row_mass(const Normalization& normalization) {
-  return !std::holds_alternative<Unnormalized>(normalization) && !std::holds_alternative<Symmetric>(normalization);
+  return !std::holds_alternative<Unnormalized>(normalization)
+         && !std::holds_alternative<Symmetric>(normalization);
 }
 
 double null_mass(const Normalization& normalization) {
@@ -82,7 +85,8 @@ double null_mass(const Normalization& normalization) {
 }
 
 bool right_is_key_weight(const Normalization& normalization) {
-  return std::holds_alternative<RowStochastic>(normalization) || std::holds_alternative<Unnormalized>(normalization);
+  return std::holds_alternative<RowStochastic>(normalization)
+         || std::holds_alternative<Unnormalized>(normalization);
 }
 
 }  // namespace likewise

@@ -9,15 +9,17 @@
 
 namespace likewise {
 
-/// bias_j -> log sum_j K_ij exp(bias_j) for every row i; the one thing a normalization asks of a kernel matrix.
+/// bias_j -> log sum_j K_ij exp(bias_j) for every row i; the one thing a normalization asks of a kernel
+/// matrix.
 using LogRowSums = std::function<Vector<double>(const Vector<double>& key_bias)>;
 
-/// log r of a self-operator with key weights w. `report` says how Sinkhorn ended. A row without mass gets r = 0.
+/// log r of a self-operator with key weights w. `report` says how Sinkhorn ended. A row without mass gets r =
+/// 0.
 Vector<double> log_right_scaling(const Normalization& normalization, const Vector<double>& log_key_weights,
                                  const LogRowSums& log_row_sums, double least_tol, IterationReport& report);
 
-/// log l, given r, of the rows that `log_row_sums` speaks of: of the keys themselves (`own_weights` their log w) or of
-/// new points (`own_weights` empty). A row without mass gets l = 0.
+/// log l, given r, of the rows that `log_row_sums` speaks of: of the keys themselves (`own_weights` their log
+/// w) or of new points (`own_weights` empty). A row without mass gets l = 0.
 Vector<double> log_left_scaling(const Normalization& normalization, const Vector<double>& log_right,
                                 const Vector<double>& log_key_weights, const Vector<double>& own_weights,
                                 const LogRowSums& log_row_sums);

@@ -11,9 +11,8 @@
 
 namespace likewise::detail {
 
-template <class T>
-struct OperatorState {
-  Mechanism mechanism;               ///< bandwidth resolved
+template <class T> struct OperatorState {
+  Mechanism mechanism;  ///< bandwidth resolved
   SelectedBandwidth bandwidth;
   ResolvedKernel kernel;
   std::shared_ptr<const Matrix<T>> keys;
@@ -23,7 +22,7 @@ struct OperatorState {
   Scaling scaling;
   std::shared_ptr<const Lazy<Vector<double>>> log_row_sums;
   IterationReport report;
-  std::string asymmetry;             ///< the law that a symmetric form lacks, or empty
+  std::string asymmetry;  ///< the law that a symmetric form lacks, or empty
   std::shared_ptr<const LinearMapStorage<T>> map;
 };
 

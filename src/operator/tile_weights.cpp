@@ -17,9 +17,12 @@ constexpr double exponent_error = 3e-6;
 
 CostUnit unit_of(KernelInput input) {
   switch (input) {
-    case KernelInput::distance: return CostUnit::distance;
-    case KernelInput::squared_distance: return CostUnit::squared_distance;
-    default: return CostUnit::cost;
+    case KernelInput::distance:
+      return CostUnit::distance;
+    case KernelInput::squared_distance:
+      return CostUnit::squared_distance;
+    default:
+      return CostUnit::cost;
   }
 }
 
@@ -28,20 +31,22 @@ double scale_factor(const Vector<double>& scale, Index i, int power) {
   return std::pow(scale(i), -0.5 * power);
 }
 
-/// An error of the lift's d^power that keeps the kernel's exponent right; 0 where the kernel takes logarithms or roots.
+/// An error of the lift's d^power that keeps the kernel's exponent right; 0 where the kernel takes logarithms
+/// or roots.
 double tolerable_lift_error(const MetricTraits& laws, const ResolvedKernel& kernel) {
   const KernelInput input = traits(kernel.kernel).input;
   if (kernel.row_scale.size() || kernel.key_scale.size()) return 0;
-  if (std::holds_alternative<Gaussian>(kernel.kernel)) return exponent_error * 2 * kernel.scale * kernel.scale;
-  if (input == KernelInput::cost && laws.lift_power == laws.distance_power) return exponent_error * kernel.scale;
+  if (std::holds_alternative<Gaussian>(kernel.kernel))
+    return exponent_error * 2 * kernel.scale * kernel.scale;
+  if (input == KernelInput::cost && laws.lift_power == laws.distance_power)
+    return exponent_error * kernel.scale;
   return 0;
 }
 
-template <class T>
-class TileWeights final : public engine::LogWeights<T> {
+template <class T> class TileWeights final : public engine::LogWeights<T> {
  public:
-  TileWeights(const Metric& metric, const ResolvedKernel& kernel, const PairFilters& filters, const Points<T>& X,
-              const Points<T>& Z)
+  TileWeights(const Metric& metric, const ResolvedKernel& kernel, const PairFilters& filters,
+              const Points<T>& X, const Points<T>& Z)
       : laws_(traits(metric)),
         kernel_(kernel),
         input_(traits(kernel.kernel).input),
@@ -60,7 +65,8 @@ class TileWeights final : public engine::LogWeights<T> {
     if (input_ != KernelInput::nothing) {
       costs_->fill(i0, j0, unit_, out);
       if (row_factor_.size()) out.array().colwise() *= row_factor_.segment(i0, out.rows()).array();
-      if (key_factor_.size()) out.array().rowwise() *= key_factor_.segment(j0, out.cols()).transpose().array();
+      if (key_factor_.size())
+        out.array().rowwise() *= key_factor_.segment(j0, out.cols()).transpose().array();
     }
     std::visit([&](const auto& leaf) { leaf.template log_weights<T>(out, static_cast<T>(kernel_.scale)); },
                kernel_.kernel);
@@ -105,14 +111,16 @@ void require_fitting_kernel(const Metric& metric, const Kernel& kernel) {
 }
 
 template <class T>
-std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& metric, const ResolvedKernel& kernel,
+std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& metric,
+                                                               const ResolvedKernel& kernel,
                                                                const PairFilters& filters, const Points<T>& X,
                                                                const Points<T>& Z) {
   require_fitting_kernel(metric, kernel.kernel);
   return std::make_shared<const TileWeights<T>>(metric, kernel, filters, X, Z);
 }
 
-void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel, SparseMatrix<double>& edges) {
+void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel,
+                          SparseMatrix<double>& edges) {
   const int power = engine::unit_power(laws, unit_of(traits(kernel.kernel).input));
   for (Index i = 0; i < edges.rows(); ++i)
     for (SparseMatrix<double>::InnerIterator edge(edges, i); edge; ++edge) {
@@ -125,8 +133,8 @@ void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel
   std::visit([&](const auto& leaf) { leaf.template log_weights<double>(all, kernel.scale); }, kernel.kernel);
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                                                      \
-  template std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(                                           \
+#define LIKEWISE_INSTANTIATE(T)                                            \
+  template std::shared_ptr<const engine::LogWeights<T>> make_tile_weights( \
       const Metric&, const ResolvedKernel&, const PairFilters&, const Points<T>&, const Points<T>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -15,20 +15,22 @@ namespace likewise {
 /// d^2 / (row_scale_i key_scale_j) at length `scale`.
 struct ResolvedKernel {
   Kernel kernel;
-  double scale = 1;                ///< bandwidth or temperature
-  Vector<double> row_scale = {};   ///< empty: 1
-  Vector<double> key_scale = {};   ///< empty: 1
+  double scale = 1;               ///< bandwidth or temperature
+  Vector<double> row_scale = {};  ///< empty: 1
+  Vector<double> key_scale = {};  ///< empty: 1
 };
 
-/// log phi(c) of a tile or of single pairs, costs converted to what the kernel reads. Refuses a kernel of a distance
-/// with a metric that has none.
+/// log phi(c) of a tile or of single pairs, costs converted to what the kernel reads. Refuses a kernel of a
+/// distance with a metric that has none.
 template <class T>
-std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& metric, const ResolvedKernel& kernel,
+std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& metric,
+                                                               const ResolvedKernel& kernel,
                                                                const PairFilters& filters, const Points<T>& X,
                                                                const Points<T>& Z);
 
 /// Turns the costs of listed pairs (the stored entries, as the metric defines them) into log phi, in place.
-void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel, SparseMatrix<double>& edges);
+void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel,
+                          SparseMatrix<double>& edges);
 
 /// Refuses a kernel that needs a distance the metric does not have.
 void require_fitting_kernel(const Metric& metric, const Kernel& kernel);

@@ -67,12 +67,13 @@ double error(const Matrix<double>& got, const Matrix<double>& want) {
 }
 
 std::vector<Metric> metrics() {
-  return {SquaredEuclidean{}, Euclidean{}, Mahalanobis{random_matrix(2, 3, 5)}, Cosine{}, Manhattan{}, Chebyshev{},
-          Minkowski{3}, DotProduct{}, Bilinear{random_matrix(2, 3, 6), random_matrix(2, 3, 7)}};
+  return {SquaredEuclidean{}, Euclidean{},  Mahalanobis{random_matrix(2, 3, 5)},
+          Cosine{},           Manhattan{},  Chebyshev{},
+          Minkowski{3},       DotProduct{}, Bilinear{random_matrix(2, 3, 6), random_matrix(2, 3, 7)}};
 }
 std::vector<Kernel> kernels() {
-  return {Gaussian{0.9}, Exponential{1.3}, Laplacian{0.8}, Indicator{}, Indicator{1.5}, Epanechnikov{2.5}, Tricube{2.5},
-          StudentT{0.7, 3}, AlphaDecay{1.1, 3}};
+  return {Gaussian{0.9},     Exponential{1.3}, Laplacian{0.8},   Indicator{},       Indicator{1.5},
+          Epanechnikov{2.5}, Tricube{2.5},     StudentT{0.7, 3}, AlphaDecay{1.1, 3}};
 }
 std::vector<Normalization> normalizations() {
   return {Unnormalized{}, RowStochastic{}, RowStochastic{0.3}, Symmetric{}, Density{1}, Density{0.5}};
@@ -170,7 +171,8 @@ TEST_CASE("neighbors: symmetrized in four ways, with and without the point itsel
         for (Index j = 0; j < n; ++j)
           if (include_self || j != i) row.emplace_back(-K(i, j), j);
         std::sort(row.begin(), row.end());
-        for (Index r = 0; r < k; ++r) A(i, row[static_cast<std::size_t>(r)].second) = -row[static_cast<std::size_t>(r)].first;
+        for (Index r = 0; r < k; ++r)
+          A(i, row[static_cast<std::size_t>(r)].second) = -row[static_cast<std::size_t>(r)].first;
       }
       const Matrix<double> B = A.transpose();
       const std::string rule = how;
@@ -196,9 +198,12 @@ TEST_CASE("Bistochastic rows and columns sum to the key weights") {
   const Matrix<double> D = P.dense();
   CHECK((D.rowwise().sum().array() - 1).abs().maxCoeff() < 1e-11);
   CHECK(((w.transpose() * D).transpose() - w).cwiseAbs().maxCoeff() < 1e-10);
-  CHECK_THROWS_AS((Mechanism{DotProduct{}, Exponential{}, Causal{}, Bistochastic{}}.self_operator(Z)), InvalidArgument);
-  CHECK_THROWS_AS((Mechanism{Euclidean{}, Gaussian{1.0}, Neighbors{3}, Bistochastic{}}.self_operator(Z)), InvalidArgument);
-  CHECK_NOTHROW(Mechanism{Euclidean{}, Gaussian{1.0}, Neighbors{3, "", true}, Bistochastic{}}.self_operator(Z));
+  CHECK_THROWS_AS((Mechanism{DotProduct{}, Exponential{}, Causal{}, Bistochastic{}}.self_operator(Z)),
+                  InvalidArgument);
+  CHECK_THROWS_AS((Mechanism{Euclidean{}, Gaussian{1.0}, Neighbors{3}, Bistochastic{}}.self_operator(Z)),
+                  InvalidArgument);
+  CHECK_NOTHROW(
+      Mechanism{Euclidean{}, Gaussian{1.0}, Neighbors{3, "", true}, Bistochastic{}}.self_operator(Z));
 }
 
 TEST_CASE("new points at the keys give the self-operator's rows; cross is short for at") {
@@ -220,7 +225,8 @@ TEST_CASE("no NaN and the right limit: far points, isolated points, extreme logi
   CHECK(Y(2, 0) == Approx(2));  // the nearest other takes all
   CHECK(Y(3, 0) == Approx(1));
   for (const double t : {1e-6, 1.0, 1e6}) {
-    const Matrix<double> scores = Mechanism{DotProduct{}, Exponential{t}}.self_operator(Matrix<double>(Z * 1e-2)) * V;
+    const Matrix<double> scores =
+        Mechanism{DotProduct{}, Exponential{t}}.self_operator(Matrix<double>(Z * 1e-2)) * V;
     CHECK(scores.allFinite());
   }
   Matrix<double> lonely(3, 1);
@@ -248,12 +254,15 @@ TEST_CASE("inverse distance: keys at distance 0 take all") {
   const Matrix<double> Y = Mechanism{Euclidean{}, InverseDistance{}}.cross_operator(X, Z) * V;
   CHECK(Y(0, 0) == Approx(3));
   CHECK(Y(1, 0) == Approx((0.5 * 1 + 2 + 4 + 8) / 3.5));
-  CHECK_THROWS_AS((Mechanism{Euclidean{}, InverseDistance{}, AllPairs{}, Symmetric{}}.self_operator(Z)), InvalidArgument);
+  CHECK_THROWS_AS((Mechanism{Euclidean{}, InverseDistance{}, AllPairs{}, Symmetric{}}.self_operator(Z)),
+                  InvalidArgument);
 }
 
 TEST_CASE("partial results of blocks of keys merge to the whole") {
-  const Matrix<double> X = random_matrix(11, 3, 1), Z = random_matrix(100, 3, 2), V = random_matrix(100, 2, 3);
-  for (const Normalization& rule : {Normalization(RowStochastic{}), Normalization(RowStochastic{0.5}), Normalization(Unnormalized{})}) {
+  const Matrix<double> X = random_matrix(11, 3, 1), Z = random_matrix(100, 3, 2),
+                       V = random_matrix(100, 2, 3);
+  for (const Normalization& rule :
+       {Normalization(RowStochastic{}), Normalization(RowStochastic{0.5}), Normalization(Unnormalized{})}) {
     const Mechanism m{Euclidean{}, Gaussian{0.4}, AllPairs{}, rule};
     Partial<double> whole = partial<double>(m, X, Z.topRows(1), V.topRows(1));
     for (Index j = 1; j < 100; j += 33)
@@ -269,7 +278,8 @@ TEST_CASE("power and heat") {
   CHECK(error(power(P, 3) * V, D * (D * (D * V))) < 1e-14);
   CHECK(error(power(P, 0) * V, V) == 0);
   const double t = 2.5;  // exp(-t (I - D)) by scaling and squaring
-  Matrix<double> E = Matrix<double>::Identity(20, 20) - (t / 1048576) * (Matrix<double>::Identity(20, 20) - D);
+  Matrix<double> E =
+      Matrix<double>::Identity(20, 20) - (t / 1048576) * (Matrix<double>::Identity(20, 20) - D);
   for (int i = 0; i < 20; ++i) E = E * E;
   CHECK(error(heat(P, t) * V, E * V) < 1e-5);
   CHECK(error(heat(P, 0) * V, V) == 0);
@@ -277,7 +287,8 @@ TEST_CASE("power and heat") {
 }
 
 TEST_CASE("results do not depend on the number of threads; few queries split over keys") {
-  const Matrix<double> Z = random_matrix(3000, 4, 1), X = random_matrix(5, 4, 2), V = random_matrix(3000, 2, 3);
+  const Matrix<double> Z = random_matrix(3000, 4, 1), X = random_matrix(5, 4, 2),
+                       V = random_matrix(3000, 2, 3);
   const Mechanism m{SquaredEuclidean{}, Gaussian{0.5}};
   const auto P = m.cross_operator(X, Z);
   const Matrix<double> one = P.apply(V, {.n_jobs = 1}), two = P.apply(V, {.n_jobs = 2});
@@ -306,9 +317,10 @@ TEST_CASE("a user's own metric is called for tiles") {
       [&calls](const Points<double>& x, const Points<double>& z, Tile<double> out) {
 #pragma omp atomic
         ++calls;
-        for (Index i = 0; i < x.rows(); ++i) out.row(i) = (z.rowwise() - x.row(i)).rowwise().squaredNorm().transpose();
+        for (Index i = 0; i < x.rows(); ++i)
+          out.row(i) = (z.rowwise() - x.row(i)).rowwise().squaredNorm().transpose();
       },
-      SquaredEuclidean{}.traits());
+      {.symmetric = true, .zero_on_self = true, .distance_power = 2});
   const Matrix<double> Z = random_matrix(100, 3, 1), V = random_matrix(100, 2, 2);
   const Matrix<double> got = Mechanism{mine, Gaussian{1.0}}.self_operator(Z, {.storage = "streamed"}) * V;
   CHECK(error(got, Mechanism{SquaredEuclidean{}, Gaussian{1.0}}.self_operator(Z) * V) < 1e-13);
@@ -327,16 +339,23 @@ TEST_CASE("what does not fit is refused by name") {
     }
     return "nothing thrown";
   };
-  const auto contains = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
+  const auto contains = [](const std::string& text, const char* part) {
+    return text.find(part) != std::string::npos;
+  };
   CHECK(contains(message([&] { Mechanism{}.self_operator(bad); }), "row 3, column 1"));
   CHECK(contains(message([&] { Mechanism{DotProduct{}, Gaussian{1.0}}.self_operator(Z); }), "DotProduct"));
   CHECK(contains(message([&] { Mechanism{.support = Neighbors{10}}.self_operator(Z); }), "[1, 9]"));
   CHECK(contains(message([&] { Mechanism{}.self_operator(Z, {.storage = "tape"}); }), "storage"));
-  CHECK(contains(message([&] { Mechanism{.support = Mask{BoolMatrix(BoolMatrix::Constant(3, 3, true))}}.self_operator(Z); }), "Mask"));
+  CHECK(contains(message([&] {
+                   Mechanism{.support = Mask{BoolMatrix(BoolMatrix::Constant(3, 3, true))}}.self_operator(Z);
+                 }),
+                 "Mask"));
   CHECK(contains(message([&] { Mechanism{}.self_operator(Z) * Matrix<double>(3, 1); }), "V"));
   CHECK(contains(message([&] { Mechanism{}.cross_operator(Matrix<double>::Zero(2, 5), Z); }), "features"));
   CHECK(contains(message([&] { Mechanism{.kernel = Gaussian{"loo"}}.self_operator(Z); }), "bandwidth"));
-  CHECK(contains(message([&] {
-          SymmetricOperator<double>(Mechanism{DotProduct{}, Exponential{}, Causal{}}.self_operator(Z));
-        }), "symmetric"));
+  CHECK(
+      contains(message([&] {
+                 SymmetricOperator<double>(Mechanism{DotProduct{}, Exponential{}, Causal{}}.self_operator(Z));
+               }),
+               "symmetric"));
 }
