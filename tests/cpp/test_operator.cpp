@@ -329,6 +329,7 @@ TEST_CASE("a user's own metric is called for tiles") {
 
 TEST_CASE("what does not fit is refused by name") {
   const Matrix<double> Z = random_matrix(10, 2, 1);
+  const Mechanism gauss{SquaredEuclidean{}, Gaussian{1.0}};
   Matrix<double> bad = Z;
   bad(3, 1) = std::numeric_limits<double>::quiet_NaN();
   const auto message = [](const auto& call) -> std::string {
@@ -344,14 +345,18 @@ TEST_CASE("what does not fit is refused by name") {
   };
   CHECK(contains(message([&] { Mechanism{}.self_operator(bad); }), "row 3, column 1"));
   CHECK(contains(message([&] { Mechanism{DotProduct{}, Gaussian{1.0}}.self_operator(Z); }), "DotProduct"));
-  CHECK(contains(message([&] { Mechanism{.support = Neighbors{10}}.self_operator(Z); }), "[1, 9]"));
-  CHECK(contains(message([&] { Mechanism{}.self_operator(Z, {.storage = "tape"}); }), "storage"));
+  CHECK(contains(
+      message([&] { Mechanism{.kernel = Gaussian{1.0}, .support = Neighbors{10}}.self_operator(Z); }),
+      "[1, 9]"));
+  CHECK(contains(message([&] { gauss.self_operator(Z, {.storage = "tape"}); }), "storage"));
   CHECK(contains(message([&] {
-                   Mechanism{.support = Mask{BoolMatrix(BoolMatrix::Constant(3, 3, true))}}.self_operator(Z);
+                   Mechanism{.kernel = Gaussian{1.0},
+                             .support = Mask{BoolMatrix(BoolMatrix::Constant(3, 3, true))}}
+                       .self_operator(Z);
                  }),
                  "Mask"));
-  CHECK(contains(message([&] { Mechanism{}.self_operator(Z) * Matrix<double>(3, 1); }), "V"));
-  CHECK(contains(message([&] { Mechanism{}.cross_operator(Matrix<double>::Zero(2, 5), Z); }), "features"));
+  CHECK(contains(message([&] { gauss.self_operator(Z) * Matrix<double>(3, 1); }), "V"));
+  CHECK(contains(message([&] { gauss.cross_operator(Matrix<double>::Zero(2, 5), Z); }), "features"));
   CHECK(contains(message([&] { Mechanism{.kernel = Gaussian{"loo"}}.self_operator(Z); }), "bandwidth"));
   CHECK(
       contains(message([&] {
