@@ -20,8 +20,8 @@ help:  ## list these targets
 study: package  ## compare the methods and write study-report/; ARGS="--quick" passes options
 	$(BIN)/likewise study $(ARGS)
 
-test: $(VENV)/.tools $(if $(TORCH),$(VENV)/.torch)  ## run every test and check; TORCH=1 with those of likewise.torch
-	LIKEWISE_TORCH=$(TORCH) $(BIN)/python scripts/run_tests.py
+test: $(VENV)/.tools $(if $(TORCH),$(VENV)/.torch)  ## run every test and check; TORCH=1 adds likewise.torch, TIDY=1 clang-tidy
+	LIKEWISE_TORCH=$(TORCH) LIKEWISE_TIDY=$(TIDY) $(BIN)/python scripts/run_tests.py
 
 sanitize: $(VENV)/.tools  ## run the C++ tests under the address and undefined-behavior sanitizers
 	$(BIN)/python scripts/run_tests.py sanitizers

@@ -23,8 +23,11 @@ function(likewise_settings target)
   target_compile_options(${target} PRIVATE
     -Wall -Wextra -Wpedantic -Wconversion $<$<BOOL:${LIKEWISE_WERROR}>:-Werror>)
   if(LIKEWISE_SANITIZE)
+    # The checks of each pointer make gcc take 1.6 times as long over Eigen's templates; the address sanitizer
+    # and Eigen's own assertions find most of what they find.
     target_compile_options(${target} PRIVATE
-      -fsanitize=${LIKEWISE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+      -fsanitize=${LIKEWISE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
+      -fno-sanitize=null,alignment,object-size,vptr)
     target_link_options(${target} PUBLIC $<BUILD_INTERFACE:-fsanitize=${LIKEWISE_SANITIZE}>)
   endif()
 endfunction()

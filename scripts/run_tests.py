@@ -1,6 +1,6 @@
 """Run the parts of the tests, every one even after a failure, and sum what passed and failed.
 
-    python scripts/run_tests.py [PART...]     all parts without arguments
+    python scripts/run_tests.py [PART...]     without arguments all parts, tidy only if LIKEWISE_TIDY=1
 
 `make test` calls it. The last line is "N passed, M failed"; the exit status tells whether any failed.
 """
@@ -119,7 +119,12 @@ PARTS = {
     "Python-tests": lambda: junit(sys.executable, "-m", "pytest", "-q", f"--junitxml={JUNIT}"),
     "sanitizers": sanitizers,
     "lint": lambda: steps(["make", "--no-print-directory", "lint"]),
+    "tidy": lambda: steps(["make", "--no-print-directory", "tidy"]),
 }
+
+
+def default_parts():
+    return [name for name in PARTS if name != "tidy" or os.environ.get("LIKEWISE_TIDY") == "1"]
 
 
 def main(names):
@@ -130,7 +135,7 @@ def main(names):
     ):  # else an inner make asks for the outer one's job server
         os.environ.pop(variable, None)
     results = {}
-    for name in names or PARTS:
+    for name in names or default_parts():
         print(f"\n== {name}", flush=True)
         start = time.monotonic()
         results[name] = PARTS[name](), time.monotonic() - start
