@@ -170,7 +170,12 @@ std::shared_ptr<const CostSource<T>> lifted(const M& metric, const Points<T>& X,
     for (Index i = 0; i < X.rows(); ++i) error = std::max(error, single->lift_error(i));
     if (error <= max_error) return single;
   }
-  return std::make_shared<const LiftedSource<T, double, M>>(metric, X, Z, center);
+  auto source = std::make_shared<const LiftedSource<T, double, M>>(metric, X, Z, center);
+  for (Index i = 0; i < X.rows(); ++i)
+    require(std::isfinite(source->lift_error(i)), "X",
+            "of magnitudes whose products fit into float64 (below 1e150)",
+            "a row " + std::to_string(i) + " that overflows with " + repr(Metric(metric)));
+  return source;
 }
 
 Index query_width(const Metric& metric, Index otherwise) {
