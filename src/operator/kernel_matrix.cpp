@@ -14,6 +14,7 @@ namespace likewise {
 namespace {
 
 constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
+constexpr double log_least = -708;  // of the smallest normal number
 constexpr Index row_block = 64, column_block = 512;
 
 /// What a row without mass does: the key whose value it takes, or -1 for 0.
@@ -181,10 +182,12 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
       tiles_->fill(rows.begin, j, block);
       for (Index a = 0; a < rows.size; ++a) {
         if (left(rows.begin + a) == minus_infinity) continue;
-        const auto log_scaled =
-            block.row(a).transpose().template cast<double>() + scaling.log_right.segment(j, size);
-        P.row(a).segment(j, size) =
-            (log_scaled.array() + left(rows.begin + a)).exp().matrix().transpose().template cast<T>();
+        const Eigen::ArrayXd log_scaled =
+            (block.row(a).transpose().template cast<double>() + scaling.log_right.segment(j, size)).array()
+            + left(rows.begin + a);
+        // Eigen's vectorized exp(-inf) is a denormal number: what is no link must be 0.
+        const Eigen::ArrayXd scaled = (log_scaled > log_least).select(log_scaled.exp(), 0.0);
+        P.row(a).segment(j, size) = scaled.matrix().transpose().template cast<T>();
       }
     }
     if (may_be_replaced(scaling))
