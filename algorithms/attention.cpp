@@ -1,0 +1,87 @@
+#include <likewise/algorithms/attention.hpp>
+
+#include <cmath>
+
+#include <likewise/operator.hpp>
+
+#include "engine/parallel.hpp"
+
+namespace likewise {
+namespace {
+
+Support who_may_attend(const AttentionOptions& options) {
+  Support support;
+  if (options.is_causal) support = support & Causal{};
+  if (options.mask) support = support & Mask{*options.mask};
+  return support;
+}
+
+Mechanism softmax(const Metric& metric, double default_temperature, const AttentionOptions& options) {
+  const Mechanism m{metric, Exponential{options.temperature.value_or(default_temperature)},
+                    who_may_attend(options), RowStochastic{}};
+  validate(m);
+  return m;
+}
+
+double root(Index d) { return std::sqrt(static_cast<double>(std::max<Index>(d, 1))); }
+
+using MechanismOf = Mechanism (*)(Index, const AttentionOptions&);
+
+/// Over heads where they fill the threads, else inside each: never nested. The result is the same.
+template <class T>
+std::vector<Matrix<T>> attend_heads(MechanismOf mechanism_of, const std::vector<AttentionHead<T>>& heads,
+                                    const Execution& run) {
+  std::vector<Matrix<T>> outputs(heads.size());
+  const auto attend_one = [&](Index i, const Execution& inside) {
+    const AttentionHead<T>& head = heads[static_cast<std::size_t>(i)];
+    outputs[static_cast<std::size_t>(i)] = attend<T>(mechanism_of(head.q.cols(), head.options), head.q,
+                                                     head.k, head.v, head.options.log_key_weights, inside);
+  };
+  const Index n_heads = static_cast<Index>(heads.size());
+  if (n_heads >= engine::thread_count(run)) {
+    const Execution inside{.n_jobs = 1, .memory_limit = run.memory_limit};
+    engine::parallel_blocks(n_heads, run, "attending", [&](Index i) { attend_one(i, inside); });
+  } else {
+    for (Index i = 0; i < n_heads; ++i) attend_one(i, run);
+  }
+  return outputs;
+}
+
+}  // namespace
+
+Mechanism attention_mechanism(Index d, const AttentionOptions& options) {
+  return softmax(DotProduct{}, root(d), options);
+}
+Mechanism metric_attention_mechanism(Index d, const AttentionOptions& options) {
+  return softmax(SquaredEuclidean{}, 2 * root(d), options);
+}
+
+template <class T>
+Matrix<T> attend(const Mechanism& mechanism, const Points<T>& q, const Points<T>& k, const Values<T>& v,
+                 const Vector<double>& log_key_weights, const Execution& run) {
+  require(k.cols() == q.cols(), "k", "of q's width " + std::to_string(q.cols()), k.cols());
+  require(v.rows() == k.rows(), "v", "of k's length " + std::to_string(k.rows()), v.rows());
+  require(v.allFinite(), "v", "finite", "a NaN or an infinity");
+  if (q.rows() == 0 || k.rows() == 0 || v.cols() == 0) return Matrix<T>::Zero(q.rows(), v.cols());
+  return mechanism.cross_operator(q, k, {.log_key_weights = log_key_weights}, run).apply(v, run);
+}
+
+template <class T>
+std::vector<Matrix<T>> attention(const std::vector<AttentionHead<T>>& heads, const Execution& run) {
+  return attend_heads<T>(attention_mechanism, heads, run);
+}
+template <class T>
+std::vector<Matrix<T>> metric_attention(const std::vector<AttentionHead<T>>& heads, const Execution& run) {
+  return attend_heads<T>(metric_attention_mechanism, heads, run);
+}
+
+#define LIKEWISE_INSTANTIATE(T)                                                                      \
+  template Matrix<T> attend(const Mechanism&, const Points<T>&, const Points<T>&, const Values<T>&,  \
+                            const Vector<double>&, const Execution&);                                \
+  template std::vector<Matrix<T>> attention(const std::vector<AttentionHead<T>>&, const Execution&); \
+  template std::vector<Matrix<T>> metric_attention(const std::vector<AttentionHead<T>>&, const Execution&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
+
+}  // namespace likewise

@@ -1,0 +1,266 @@
+#include <likewise/algorithms/label_propagation.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace likewise {
+namespace {
+
+constexpr double log_zero = -std::numeric_limits<double>::infinity();
+
+// --- labels
+// ---------------------------------------------------------------------------------------------------------
+
+/// One-hot rows; 0 where a point is unlabeled.
+Matrix<double> one_hot(const std::vector<Index>& labels, Index n_points, Index n_classes) {
+  require(static_cast<Index>(labels.size()) == n_points, "labels",
+          "of length " + std::to_string(n_points) + " (one for each point)", labels.size());
+  require(std::any_of(labels.begin(), labels.end(), [](Index label) { return label != unlabeled; }), "labels",
+          "a class for at least one point (-1 marks an unlabeled one)", "only unlabeled points");
+  Matrix<double> Y = Matrix<double>::Zero(n_points, n_classes);
+  for (Index i = 0; i < n_points; ++i) {
+    const Index label = labels[static_cast<std::size_t>(i)];
+    require(label >= unlabeled && label < n_classes, "labels",
+            "-1 (unlabeled) or a class in [0, " + std::to_string(n_classes - 1) + "]", label);
+    if (label != unlabeled) Y(i, label) = 1;
+  }
+  return Y;
+}
+
+std::vector<bool> labeled_rows(const std::vector<Index>& labels) {
+  std::vector<bool> labeled(labels.size());
+  for (std::size_t i = 0; i < labels.size(); ++i) labeled[i] = labels[i] != unlabeled;
+  return labeled;
+}
+
+void scale_rows_to_one(Matrix<double>& F) {
+  for (Index i = 0; i < F.rows(); ++i)
+    if (const double sum = F.row(i).sum(); sum != 0) F.row(i) /= sum;
+}
+
+std::vector<Index> most_probable(const Points<double>& shares) {
+  std::vector<Index> classes(static_cast<std::size_t>(shares.rows()));
+  for (Index i = 0; i < shares.rows(); ++i) shares.row(i).maxCoeff(&classes[static_cast<std::size_t>(i)]);
+  return classes;
+}
+
+// --- mechanisms
+// -----------------------------------------------------------------------------------------------------
+
+Support pair_filter(const PairFilter& filter) {
+  return std::visit([](const auto& leaf) { return Support(leaf); }, filter);
+}
+Support selector_of(const Support& support) {
+  if (const Neighbors* neighbors = support.neighbors()) return *neighbors;
+  if (const auto* radius = std::get_if<Radius>(&support.selector())) return *radius;
+  return {};
+}
+Support filters_of(const Support& support, bool with_leave_one_out) {
+  Support filters;
+  for (const PairFilter& filter : support.filters())
+    if (with_leave_one_out || !std::holds_alternative<LeaveOneOut>(filter))
+      filters = filters & pair_filter(filter);
+  return filters;
+}
+
+/// A self-loop slows a walk but does not change where it ends; without it, weak links keep all their digits.
+Mechanism without_self_loops(Mechanism m) {
+  const auto* row = std::get_if<RowStochastic>(&m.normalization);
+  if (!row || row->null_mass > 0) return m;
+  const Support filters = filters_of(m.support, false);
+  if (const Neighbors* neighbors = m.support.neighbors()) {
+    if (!neighbors->include_self || neighbors->n_neighbors == 1) return m;
+    m.support = filters & Neighbors{neighbors->n_neighbors - 1, neighbors->symmetrize, false};
+  } else {
+    m.support = filters & LeaveOneOut{} & selector_of(m.support);
+  }
+  m.empty_row = EmptyRow::zero;  // a point that had only itself
+  return m;
+}
+
+/// Rows without a label in reach are no keys.
+Vector<double> reachable_keys(const std::vector<bool>& unreached) {
+  Vector<double> log_weights(static_cast<Index>(unreached.size()));
+  for (std::size_t i = 0; i < unreached.size(); ++i)
+    log_weights(static_cast<Index>(i)) = unreached[i] ? log_zero : 0;
+  return log_weights;
+}
+
+/// A_ij / sqrt(d_i d_j) with in-degrees d, self-loops dropped: what scikit-learn spreads over on a directed
+/// graph.
+SelfOperator<double> in_degree_operator(Mechanism m, const Matrix<double>& points, const Execution& run) {
+  m.normalization = Unnormalized{};
+  SparseMatrix<double> A = m.self_operator(points, {}, run).sparse(run);
+  A.prune([](Index i, Index j, double) { return i != j; });
+  const Vector<double> in_degree = A.transpose() * Vector<double>::Ones(A.rows());
+  const Vector<double> scale = (in_degree.array() > 0).select(in_degree.array().rsqrt(), 1.0);
+  const SparseMatrix<double> S = scale.asDiagonal() * A * scale.asDiagonal();
+  const Mechanism given{.kernel = Indicator{}, .support = Graph{S, "given"}, .normalization = Unnormalized{}};
+  return given.self_operator(points, {}, run);
+}
+
+SelfOperator<double> spreading_operator(const Mechanism& m, const Matrix<double>& points,
+                                        const Execution& run) {
+  const SelfOperator<double> S = m.self_operator(points, {}, run);
+  const bool directed_graph = S.storage() == "sparse" && !asymmetry(S).empty();
+  return directed_graph && std::holds_alternative<Symmetric>(m.normalization)
+             ? in_degree_operator(m, points, run)
+             : S;
+}
+
+// --- solving
+// --------------------------------------------------------------------------------------------------------
+
+EquilibriumOptions exactly(double tol, int max_iter) {
+  return {.tol = std::min(tol, 1e-8), .max_iter = std::max(max_iter, 1000)};
+}
+
+/// scikit-learn's loop: `step` until the sum of all changes is below tol.
+template <class Step>
+Matrix<double> repeat(Matrix<double> F, const Step& step, double tol, int max_iter, IterationReport& report) {
+  Matrix<double> previous = Matrix<double>::Zero(F.rows(), F.cols());
+  report = {.converged = false, .solver = "iterate"};
+  for (; report.n_iter < max_iter; ++report.n_iter) {
+    report.residual = (F - previous).cwiseAbs().sum();
+    report.converged = report.residual < tol;
+    if (report.converged) return F;
+    previous = F;
+    F = step(F);
+  }
+  return F;
+}
+
+/// Rows far from all labels are tiny and a solver's error is not: sweeps until each row stands still relative
+/// to its own size. Each divides the error by 1/alpha; nothing is negative.
+template <class Step> Matrix<double> settle(const Matrix<double>& solved, const Step& step) {
+  constexpr int max_sweeps = 200;
+  constexpr double tol = 1e-10;
+  Matrix<double> F = solved.cwiseMax(0.0);
+  for (int sweep = 0; sweep < max_sweeps; ++sweep) {
+    const Matrix<double> next = step(F);
+    const Vector<double> change = (next - F).cwiseAbs().rowwise().sum(), size = next.rowwise().sum();
+    F = next;
+    if ((change.array() <= tol * size.array()).all()) break;
+  }
+  return F;
+}
+
+void check_solver(const std::string& solver, int max_iter, double tol) {
+  require(solver == "cg" || solver == "iterate", "solver", "'cg' or 'iterate'", "'" + solver + "'");
+  require(max_iter >= 1, "max_iter", "an int >= 1", max_iter);
+  require(tol >= 0, "tol", "a number >= 0", tol);
+}
+
+/// Distributions of all points; those that nothing reached get the class shares of the labeled points.
+template <class T>
+PropagatedLabels<T> finish(Mechanism mechanism, const Kernel& resolved, const Points<T>& X, Matrix<double> F,
+                           const Matrix<double>& Y, std::vector<bool> unreached,
+                           const IterationReport& report) {
+  scale_rows_to_one(F);
+  for (std::size_t i = 0; i < unreached.size(); ++i)
+    if (unreached[i]) F.row(static_cast<Index>(i)) = Y.colwise().sum() / Y.sum();
+  mechanism.kernel = resolved;
+  return {std::move(mechanism), X, F.template cast<T>(), std::move(unreached), report};
+}
+
+}  // namespace
+
+Mechanism label_propagation_knn(Index n_neighbors) {
+  return {Euclidean{}, Indicator{}, Neighbors{n_neighbors, "none", true}, RowStochastic{}};
+}
+Mechanism label_spreading_knn(Index n_neighbors) {
+  return {Euclidean{}, Indicator{}, Neighbors{n_neighbors, "none", true}, Symmetric{}};
+}
+
+Mechanism label_prediction(const Mechanism& mechanism) {
+  Mechanism asks = mechanism;
+  asks.support = filters_of(mechanism.support, false) & selector_of(mechanism.support);
+  const Normalization& rule = mechanism.normalization;
+  if (std::holds_alternative<Symmetric>(rule) || std::holds_alternative<Unnormalized>(rule))
+    asks.normalization = RowStochastic{};
+  asks.empty_row = EmptyRow::nearest;
+  return asks;
+}
+
+template <class T>
+PropagatedLabels<T> fit_label_propagation(const Points<T>& X, const std::vector<Index>& labels,
+                                          Index n_classes, const LabelPropagationOptions& o,
+                                          const Execution& run) {
+  check_solver(o.solver, o.max_iter, o.tol);
+  const Matrix<double> points = X.template cast<double>();
+  const Matrix<double> Y = one_hot(labels, X.rows(), n_classes);
+  const std::vector<bool> labeled = labeled_rows(labels);
+  const Mechanism walk = o.solver == "cg" ? without_self_loops(o.mechanism) : o.mechanism;
+  SelfOperator<double> P = walk.self_operator(points, {}, run);
+  const std::vector<bool> unreached = unreached_rows(P, labeled, run);
+  if (std::find(unreached.begin(), unreached.end(), true) != unreached.end())
+    P = walk.self_operator(points, {.log_key_weights = reachable_keys(unreached)}, run);
+
+  if (o.solver == "cg") {
+    const Equilibrium<double> F = clamped_equilibrium<double>(P, Y, labeled, exactly(o.tol, o.max_iter), run);
+    return finish<T>(o.mechanism, P.mechanism().kernel, X, F.values, Y, unreached, F.report);
+  }
+  IterationReport report;
+  const auto step = [&](const Matrix<double>& F) {
+    Matrix<double> next = P.apply(F, run);
+    scale_rows_to_one(next);
+    for (Index i = 0; i < next.rows(); ++i)
+      if (labeled[static_cast<std::size_t>(i)]) next.row(i) = Y.row(i);
+    return next;
+  };
+  const Matrix<double> F = repeat(Y, step, o.tol, o.max_iter, report);
+  return finish<T>(o.mechanism, P.mechanism().kernel, X, F, Y, unreached, report);
+}
+
+template <class T>
+PropagatedLabels<T> fit_label_spreading(const Points<T>& X, const std::vector<Index>& labels, Index n_classes,
+                                        const LabelSpreadingOptions& o, const Execution& run) {
+  check_solver(o.solver, o.max_iter, o.tol);
+  require(o.alpha > 0 && o.alpha < 1, "alpha", "a number in (0, 1)", o.alpha);
+  const Matrix<double> points = X.template cast<double>();
+  const Matrix<double> Y = one_hot(labels, X.rows(), n_classes);
+  const SelfOperator<double> S = spreading_operator(o.mechanism, points, run);
+  const Kernel& resolved = std::holds_alternative<Unnormalized>(S.mechanism().normalization)
+                               ? o.mechanism.kernel
+                               : S.mechanism().kernel;
+  const auto step = [&](const Matrix<double>& F) {
+    return Matrix<double>(o.alpha * S.apply(F, run) + (1 - o.alpha) * Y);
+  };
+  if (o.solver == "cg") {
+    const Equilibrium<double> F = soft_equilibrium<double>(S, Y, o.alpha, exactly(o.tol, o.max_iter), run);
+    return finish<T>(o.mechanism, resolved, X, settle(F.values, step), Y, F.unreached, F.report);
+  }
+  IterationReport report;
+  const Matrix<double> F = repeat(Y, step, o.tol, o.max_iter, report);
+  return finish<T>(o.mechanism, resolved, X, F, Y, unreached_rows(S, labeled_rows(labels), run), report);
+}
+
+template <class T> std::vector<Index> PropagatedLabels<T>::transduction() const {
+  return most_probable(label_distributions.template cast<double>());
+}
+
+template <class T>
+Matrix<T> PropagatedLabels<T>::predict_proba(const Points<T>& X, const Execution& run) const {
+  const CrossOperator<T> P = label_prediction(mechanism).cross_operator(X, points, {}, run);
+  Matrix<double> shares = P.apply(label_distributions, run).template cast<double>();
+  scale_rows_to_one(shares);
+  return shares.template cast<T>();
+}
+
+template <class T>
+std::vector<Index> PropagatedLabels<T>::predict(const Points<T>& X, const Execution& run) const {
+  return most_probable(predict_proba(X, run).template cast<double>());
+}
+
+#define LIKEWISE_INSTANTIATE(T)                                                                          \
+  template struct PropagatedLabels<T>;                                                                   \
+  template PropagatedLabels<T> fit_label_propagation(const Points<T>&, const std::vector<Index>&, Index, \
+                                                     const LabelPropagationOptions&, const Execution&);  \
+  template PropagatedLabels<T> fit_label_spreading(const Points<T>&, const std::vector<Index>&, Index,   \
+                                                   const LabelSpreadingOptions&, const Execution&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
+
+}  // namespace likewise
