@@ -7,6 +7,7 @@
 #include "operator/checks.hpp"
 #include "operator/scalings.hpp"
 #include "operator/state.hpp"
+#include "operator/symmetric_form.hpp"
 
 namespace likewise {
 namespace {
@@ -305,35 +306,33 @@ template <class T> Vector<double> SelfOperator<T>::log_stationary() const {
 
 template <class T> std::string asymmetry(const SelfOperator<T>& P) { return P.state().asymmetry; }
 
-namespace {
-
-/// D P D^-1 = sqrt(l_i r_i) K_ij sqrt(l_j r_j).
 template <class T>
-std::shared_ptr<const LinearMapStorage<T>> symmetric_map(const SelfOperator<T>& P, const Execution& run) {
+std::shared_ptr<const LinearMapStorage<T>> symmetric_form(const SelfOperator<T>& P,
+                                                          const std::string& storage, const Execution& run) {
   const std::string missing = asymmetry(P);
   require(missing.empty(), "mechanism",
           missing.empty() ? "" : "one whose operator has a spectrum, which needs " + missing,
           repr(P.mechanism()));
   const Vector<double> half = 0.5 * (P.log_left() + P.log_right());
   const Scaling scaling{.log_left = std::make_shared<const LazyVector>(half), .log_right = half};
-  return P.state().matrix->scaled(scaling, P.storage(), run);
+  return P.state().matrix->scaled(scaling, storage, run);
 }
-
-}  // namespace
 
 template <class T>
 SymmetricOperator<T>::SymmetricOperator(const SelfOperator<T>& P, const Execution& run)
-    : LinearMap<T>(symmetric_map(P, run)), origin_(P), log_scale_(0.5 * P.log_stationary()) {}
+    : LinearMap<T>(symmetric_form(P, P.storage(), run)), origin_(P), log_scale_(0.5 * P.log_stationary()) {}
 
-#define LIKEWISE_INSTANTIATE(T)                                                                           \
-  template SelfOperator<T> make_self_operator(const Mechanism&, const Points<T>&, const OperatorOptions&, \
-                                              const Execution&);                                          \
-  template CrossOperator<T> make_cross_operator(const Mechanism&, const Points<T>&, const Points<T>&,     \
-                                                const OperatorOptions&, const Execution&);                \
-  template class PropagationOperator<T>;                                                                  \
-  template class CrossOperator<T>;                                                                        \
-  template class SelfOperator<T>;                                                                         \
-  template class SymmetricOperator<T>;                                                                    \
+#define LIKEWISE_INSTANTIATE(T)                                                                             \
+  template SelfOperator<T> make_self_operator(const Mechanism&, const Points<T>&, const OperatorOptions&,   \
+                                              const Execution&);                                            \
+  template CrossOperator<T> make_cross_operator(const Mechanism&, const Points<T>&, const Points<T>&,       \
+                                                const OperatorOptions&, const Execution&);                  \
+  template class PropagationOperator<T>;                                                                    \
+  template class CrossOperator<T>;                                                                          \
+  template class SelfOperator<T>;                                                                           \
+  template class SymmetricOperator<T>;                                                                      \
+  template std::shared_ptr<const LinearMapStorage<T>> symmetric_form(const SelfOperator<T>&,                \
+                                                                     const std::string&, const Execution&); \
   template std::string asymmetry(const SelfOperator<T>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -1,0 +1,96 @@
+#include <likewise/algorithms/diffusion_maps.hpp>
+
+#include <cmath>
+#include <utility>
+
+#include <likewise/error.hpp>
+
+namespace likewise {
+
+namespace {
+
+/// mu^s. Rounding below 0 counts as 0; an eigenvalue that is truly negative has whole powers only.
+Vector<double> power(const Vector<double>& values, double s) {
+  const bool whole = s == std::floor(s);
+  require(whole || values.minCoeff() > -1e-6, "diffusion_time",
+          "an integer with this kernel and metric (an eigenvalue is negative: "
+              + std::to_string(values.minCoeff()) + ")",
+          s);
+  return values.unaryExpr([whole, s](double mu) {
+    if (s == 0) return 1.0;
+    if (std::abs(mu) < 1e-12) return s > 0 ? std::pow(std::abs(mu), s) : 0.0;
+    return whole ? std::pow(mu, s) : std::pow(std::max(mu, 0.0), s);
+  });
+}
+
+Kernel with_open_bandwidth(const Kernel& kernel, const Bandwidth& bandwidth) {
+  const Bandwidth* own = bandwidth_of(kernel);
+  if (!own || own->is_open()) return own ? with_bandwidth(kernel, bandwidth) : kernel;
+  require(!own->is_number() || !bandwidth.is_number() || *own == bandwidth, "bandwidth",
+          "the kernel's own, or left to one of the two", bandwidth);
+  return kernel;
+}
+
+}  // namespace
+
+Mechanism diffusion_mechanism(const DiffusionMapsOptions& o) {
+  const Support neighbors =
+      o.n_neighbors == 0
+          ? Support(AllPairs{})
+          : Neighbors{.n_neighbors = o.n_neighbors, .symmetrize = "union", .include_self = true};
+  return {.metric = o.metric,
+          .kernel = with_open_bandwidth(o.kernel, o.bandwidth),
+          .support = o.support.value_or(neighbors),
+          .normalization = o.normalization.value_or(Density{o.density_alpha}),
+          .empty_row = EmptyRow::error};
+}
+
+template <class T>
+DiffusionMap<T> fit_diffusion_maps(const Points<T>& X, const DiffusionMapsOptions& o, const Execution& run) {
+  require(o.n_components >= 1 && o.n_components < X.rows(), "n_components",
+          "an int in [1, " + std::to_string(X.rows() - 1) + "] (" + std::to_string(X.rows()) + " samples)",
+          o.n_components);
+  require(o.diffusion_time >= 0 && std::isfinite(o.diffusion_time), "diffusion_time", "a number >= 0",
+          o.diffusion_time);
+  const SelfOperator<T> P = diffusion_mechanism(o).self_operator(X, o.operator_options, run);
+  const Spectrum<T> s = largest_eigenpairs(P, o.n_components + 1, o.spectrum, run);  // pair 0: (1, constant)
+  const Vector<double> values = s.values.tail(o.n_components);
+  const Matrix<T> psi = s.vectors.rightCols(o.n_components);
+  // Coifman and Lafon 2006: coordinate k of point i is mu_k^t psi_k(i).
+  Matrix<T> embedding = psi * power(values, o.diffusion_time).template cast<T>().asDiagonal();
+  return {P,
+          values,
+          psi,
+          std::move(embedding),
+          o.diffusion_time,
+          s.residuals.tail(o.n_components),
+          s.n_components,
+          s.report};
+}
+
+template <class T> Matrix<T> DiffusionMap<T>::transform(const Points<T>& X, const Execution& run) const {
+  // psi = P psi / mu, at new points too.
+  const Vector<double> factor =
+      diffusion_time == 0 ? power(eigenvalues, -1) : power(eigenvalues, diffusion_time - 1);
+  return P.at(X, run).apply(eigenvectors, run) * factor.template cast<T>().asDiagonal();
+}
+
+template <class T> Matrix<T> DiffusionMap<T>::diffusion_distances(const Execution& run) const {
+  const Index n = embedding.rows();
+  run.require_memory(static_cast<double>(n) * static_cast<double>(n) * sizeof(T), "diffusion_distances()",
+                     "use the embedding's rows", std::to_string(n) + " x " + std::to_string(n));
+  Matrix<T> distances(n, n);
+  for (Index i = 0; i < n; ++i)
+    distances.row(i) = (embedding.rowwise() - embedding.row(i)).rowwise().norm().transpose();
+  return distances;
+}
+
+#define LIKEWISE_INSTANTIATE(T)                                                              \
+  template struct DiffusionMap<T>;                                                           \
+  template DiffusionMap<T> fit_diffusion_maps(const Points<T>&, const DiffusionMapsOptions&, \
+                                              const Execution&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
+
+}  // namespace likewise

@@ -1,0 +1,78 @@
+#include <likewise/algorithms/spectral_clustering.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <likewise/error.hpp>
+
+namespace likewise {
+
+namespace {
+
+void check(const SpectralClusteringOptions& o, Index n) {
+  const std::string samples = "] (" + std::to_string(n) + " samples)";
+  require(o.n_clusters >= 0 && o.n_clusters <= n, "n_clusters",
+          "'auto' or an int in [1, " + std::to_string(n) + samples, o.n_clusters);
+  require(o.n_components >= 0 && o.n_components <= n, "n_components",
+          "an int in [1, " + std::to_string(n) + samples, o.n_components);
+  require(o.max_clusters >= 1, "max_clusters", "an int of at least 1", o.max_clusters);
+}
+
+/// Enough eigenpairs to see the gap; where the graph falls into more components, one for each of them.
+template <class T>
+Spectrum<T> spectrum_with_gap(const SelfOperator<T>& P, const SpectralClusteringOptions& o,
+                              const Execution& run) {
+  const Index n = P.rows();
+  Spectrum<T> s =
+      largest_eigenpairs(P, std::min(n, std::max(o.max_clusters + 1, o.n_components)), o.spectrum, run);
+  if (s.n_components >= s.values.size())
+    s = largest_eigenpairs(P, std::min(n, s.n_components), o.spectrum, run);
+  return s;
+}
+
+template <class T> Spectrum<T> first_pairs(Spectrum<T> s, Index k) {
+  s.vectors = s.vectors.leftCols(k).eval();
+  return s;
+}
+
+}  // namespace
+
+Index eigengap(const Vector<double>& values, Index n_components) {
+  if (n_components >= values.size()) return values.size();
+  const Index first = std::max<Index>(n_components, 1), n_gaps = values.size() - first;
+  Index largest = 0;
+  (values.segment(first - 1, n_gaps) - values.tail(n_gaps)).maxCoeff(&largest);
+  return first + largest;
+}
+
+template <class T>
+SpectralClustering<T> fit_spectral_clustering(const Points<T>& X, const SpectralClusteringOptions& o,
+                                              const Execution& run) {
+  check(o, X.rows());
+  const bool find_gap = o.n_clusters == 0;
+  const SelfOperator<T> P = o.mechanism.self_operator(X, o.operator_options, run);
+  Spectrum<T> s =
+      find_gap ? spectrum_with_gap(P, o, run)
+               : largest_eigenpairs(P, o.n_components ? o.n_components : o.n_clusters, o.spectrum, run);
+  const Index n_clusters = find_gap ? eigengap(s.values, s.n_components) : o.n_clusters;
+  const Index n_components = o.n_components ? o.n_components : n_clusters;
+  SpectralEmbedding<T> map = make_embedding(P, first_pairs(std::move(s), n_components), 0, n_components);
+  EmbeddingLabels clusters =
+      label_embedding(map.embedding, n_clusters, o.assign_labels, o.n_init, o.seed, run);
+  return {std::move(map), std::move(clusters), n_clusters};
+}
+
+template <class T>
+std::vector<Index> SpectralClustering<T>::predict(const Points<T>& X, const Execution& run) const {
+  return clusters.predict(map.transform(X, run), run);
+}
+
+#define LIKEWISE_INSTANTIATE(T)                                                                              \
+  template struct SpectralClustering<T>;                                                                     \
+  template SpectralClustering<T> fit_spectral_clustering(const Points<T>&, const SpectralClusteringOptions&, \
+                                                         const Execution&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
+
+}  // namespace likewise

@@ -1,0 +1,56 @@
+// Spectral embedding (Laplacian eigenmaps): points where the slow eigenvectors of the random walk take them.
+#pragma once
+
+#include <likewise/spectrum.hpp>
+
+namespace likewise {
+
+/// What a spectrum is asked of: 10 nearest neighbors with weight 1, the point itself among them, averaged.
+inline Mechanism neighbor_graph_mechanism(Index n_neighbors = 10) {
+  return {.metric = Euclidean{},
+          .kernel = Indicator{},
+          .support = Neighbors{.n_neighbors = n_neighbors, .symmetrize = "average", .include_self = true},
+          .normalization = Symmetric{},
+          .empty_row = EmptyRow::error};
+}
+
+struct SpectralEmbeddingOptions {
+  Index n_components = 2;  ///< in [1, n - 1], or n without drop_first
+  Mechanism mechanism = neighbor_graph_mechanism();
+  bool drop_first = true;  ///< leave out the constant eigenvector
+  OperatorOptions operator_options = {};
+  SpectrumOptions spectrum = {};
+};
+
+template <class T> struct SpectralEmbedding {
+  SelfOperator<T> P;
+  /// Eigenvalues of P, largest first, with the dropped one; `spectrum.vectors` are P's.
+  Spectrum<T> spectrum;
+  /// (n, n_components) eigenvectors of the random walk: u_i / sqrt(D_i), u the unit eigenvectors of
+  /// D^-1/2 K D^-1/2, as scikit-learn scales them. D is the walk's stationary measure under other
+  /// normalizations.
+  Matrix<T> embedding;
+
+  /// New points by Nystrom: P.at(X) v / lambda, (n_new, n_components). Exact on the training points of all
+  /// pairs; with neighbors a new point averages the training points nearest to it.
+  Matrix<T> transform(const Points<T>& X, const Execution& run = {}) const;
+};
+
+/// References: Belkin and Niyogi (2003); Shi and Malik (2000); Bengio et al. (2004) for new points.
+template <class T>
+SpectralEmbedding<T> fit_spectral_embedding(const Points<T>& X, const SpectralEmbeddingOptions& options,
+                                            const Execution& run);
+/// The same for any float or double matrix.
+template <class D>
+SpectralEmbedding<typename D::Scalar> spectral_embedding(const Eigen::MatrixBase<D>& X,
+                                                         const SpectralEmbeddingOptions& options = {},
+                                                         const Execution& run = {}) {
+  return fit_spectral_embedding<typename D::Scalar>(X.derived(), options, run);
+}
+
+/// The embedding that P's eigenpairs `from`, ..., `from + n_components - 1` make.
+template <class T>
+SpectralEmbedding<T> make_embedding(const SelfOperator<T>& P, Spectrum<T> spectrum, Index from,
+                                    Index n_components);
+
+}  // namespace likewise

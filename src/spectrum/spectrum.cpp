@@ -1,0 +1,203 @@
+#include <likewise/spectrum.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include <likewise/error.hpp>
+
+#include "spectrum/blocks.hpp"
+
+namespace likewise {
+
+namespace {
+
+using spectrum::Columns;
+using spectrum::Component;
+using spectrum::Eigenpairs;
+using spectrum::SymmetricBlock;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+void check(Index k, Index n, const SpectrumOptions& options) {
+  require(k >= 1 && k <= n, "k",
+          "an int in [1, " + std::to_string(n) + "] (" + std::to_string(n) + " points)", k);
+  const bool known = options.solver == "auto" || options.solver == "dense" || options.solver == "lanczos";
+  require(known, "solver", "one of 'auto', 'dense', 'lanczos'", "'" + options.solver + "'");
+  require(options.tol > 0, "tol", "positive", options.tol);
+  require(options.max_iter >= 1, "max_iter", "an int of at least 1", options.max_iter);
+}
+
+// --- 1. eigenvalue 1 of each component is known ----------------------------------------------------
+// Its eigenvector is the root of the stationary law.
+
+/// log of the stationary measure of the random walk behind P, -inf where a point has none; empty where
+/// eigenvalue 1 is not P's largest.
+template <class T> Vector<double> log_stationary_measure(const SelfOperator<T>& P) {
+  const Normalization& rule = P.mechanism().normalization;
+  const auto* row = std::get_if<RowStochastic>(&rule);
+  if (std::holds_alternative<Unnormalized>(rule) || (row && row->null_mass > 0)) return {};
+  Vector<double> log_measure = std::holds_alternative<Symmetric>(rule)
+                                   ? Vector<double>(P.log_row_sums() + P.log_key_weights())
+                                   : P.log_stationary();
+  return log_measure.unaryExpr([](double m) { return std::isfinite(m) ? m : -infinity; });
+}
+
+double log_sum_exp(const Vector<double>& x) {
+  const double top = x.maxCoeff();
+  return top == -infinity ? top : top + std::log((x.array() - top).exp().sum());
+}
+
+/// Gives each component of positive measure its trivial eigenvector; returns the log measure of each.
+Vector<double> put_trivial_vectors(std::vector<Component>& components, const Vector<double>& log_measure) {
+  Vector<double> log_mass = Vector<double>::Constant(static_cast<Index>(components.size()), -infinity);
+  if (log_measure.size() == 0) return log_mass;
+  for (std::size_t c = 0; c < components.size(); ++c) {
+    const Vector<double> inside = log_measure(components[c].points);
+    const double mass = log_mass(static_cast<Index>(c)) = log_sum_exp(inside);
+    if (mass > -infinity) components[c].block.trivial = (0.5 * (inside.array() - mass)).exp();
+  }
+  return log_mass;
+}
+
+/// Unit eigenvectors of eigenvalue 1 of all components together, the first of them the root of the whole
+/// measure: the components' own, reflected so that e_0 goes to a, a_c^2 the share of component c. At most k
+/// of them.
+Columns trivial_vectors(const std::vector<Component>& components, const Vector<double>& log_mass, Index n,
+                        Index k) {
+  std::vector<std::size_t> massive;
+  for (std::size_t c = 0; c < components.size(); ++c)
+    if (components[c].block.trivial.size()) massive.push_back(c);
+  const auto m = static_cast<Index>(massive.size());
+  Columns U = Columns::Zero(n, std::min(m, k));
+  if (m == 0) return U;
+  Vector<double> a = (0.5 * (log_mass(massive).array() - log_sum_exp(log_mass(massive)))).exp();
+  const double pivot = a.tail(m - 1).squaredNorm() / (1 + a(0));  // 1 - a_0
+  for (Index c = 0; c < m; ++c) {
+    const Component& component = components[massive[static_cast<std::size_t>(c)]];
+    for (Index j = 0; j < U.cols(); ++j) {
+      const double reflected = j == 0 ? a(c) : c == 0 ? a(j) : (c == j ? 1 : 0) - a(c) * a(j) / pivot;
+      for (std::size_t at = 0; at < component.points.size(); ++at)
+        U(component.points[at], j) = reflected * component.block.trivial(static_cast<Index>(at));
+    }
+  }
+  return U;
+}
+
+// --- 2. the others, component by component -------------------------------------------------------
+
+struct Found {
+  double value, residual;
+  std::size_t component;
+  Vector<double> vector;  // within the component
+};
+
+void join(IterationReport& all, const IterationReport& one) {
+  if (all.solver != "lanczos") all.solver = one.solver;
+  all.n_iter += one.n_iter;
+  all.converged = all.converged && one.converged;
+}
+
+/// The k largest eigenpairs of all components beside the trivial ones, descending.
+std::vector<Found> largest_of_all(const std::vector<Component>& components, Index k,
+                                  const SpectrumOptions& options, const Execution& run,
+                                  IterationReport& report) {
+  const auto larger = [](const Found& a, const Found& b) { return a.value > b.value; };
+  std::vector<Found> found;
+  for (std::size_t c = 0; c < components.size(); ++c) {
+    const SymmetricBlock& block = components[c].block;
+    const Index wanted = std::min(k, block.size - (block.trivial.size() ? 1 : 0));
+    if (wanted <= 0) continue;
+    const Eigenpairs pairs = spectrum::largest_beside_trivial(block, wanted, options, run);
+    join(report, pairs.report);
+    for (Index j = 0; j < wanted; ++j)
+      found.push_back({pairs.values(j), pairs.residuals(j), c, pairs.vectors.col(j)});
+    std::stable_sort(found.begin(), found.end(), larger);
+    if (static_cast<Index>(found.size()) > k) found.resize(static_cast<std::size_t>(k), Found{});
+  }
+  return found;
+}
+
+// --- 3. from unit vectors of the symmetric form to right eigenvectors of P -----------------------
+
+/// v = D^-1 u; where D is 0 or infinite (a point without measure) P itself says what follows from the others.
+template <class T>
+Matrix<T> right_eigenvectors(const SelfOperator<T>& P, const Columns& U, const Vector<double>& values,
+                             const Execution& run) {
+  const Vector<double> log_scale =
+      (0.5 * P.log_stationary()).unaryExpr([](double s) { return std::isfinite(s) ? s : -infinity; });
+  const Normalization& rule = P.mechanism().normalization;
+  const bool orthonormal =
+      std::holds_alternative<Symmetric>(rule) || std::holds_alternative<Unnormalized>(rule);
+  const double log_norm = orthonormal ? 0 : 0.5 * log_sum_exp(2 * log_scale);
+  const auto scale = [&](double s) { return s == -infinity ? 0.0 : std::exp(log_norm - s); };
+  Matrix<T> V = (log_scale.unaryExpr(scale).asDiagonal() * U).template cast<T>();
+  if (log_scale.allFinite()) return V;
+
+  const Matrix<T> PV = P.apply(V, run);
+  for (Index i = 0; i < V.rows(); ++i)
+    for (Index j = 0; j < V.cols(); ++j) {
+      const T w = static_cast<T>(values(j));
+      if (log_scale(i) == -infinity)
+        V(i, j) = std::abs(w) > T(1e-12) ? PV(i, j) / w : static_cast<T>(U(i, j));
+    }
+  return V;
+}
+
+/// Entries that differ by rounding only count as equally large.
+template <class T> void fix_signs(Matrix<T>& V) {
+  constexpr T almost = T(1) - 64 * std::numeric_limits<T>::epsilon();
+  for (Index j = 0; j < V.cols(); ++j) {
+    const T largest = V.col(j).cwiseAbs().maxCoeff();
+    Index i = 0;
+    while (std::abs(V(i, j)) < almost * largest) ++i;
+    if (V(i, j) < 0) V.col(j) = -V.col(j);
+  }
+}
+
+}  // namespace
+
+template <class T>
+Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const SpectrumOptions& options,
+                               const Execution& run) {
+  check(k, P.rows(), options);
+  std::vector<Component> components = spectrum::components_of(P, run);
+  const Vector<double> log_mass = put_trivial_vectors(components, log_stationary_measure(P));
+
+  Spectrum<T> s;
+  s.n_components = static_cast<Index>(components.size());
+  s.report.solver = options.solver == "lanczos" ? "lanczos" : "dense";
+  Columns U(P.rows(), k);
+  const Columns trivial = trivial_vectors(components, log_mass, P.rows(), k);
+  const Index m = trivial.cols();
+  const std::vector<Found> others = largest_of_all(components, k - m, options, run, s.report);
+  U.leftCols(m) = trivial;
+  U.rightCols(k - m).setZero();
+  s.values = Vector<double>::Ones(k);
+  s.residuals = Vector<double>::Zero(k);
+  for (Index j = m; j < k; ++j) {
+    const Found& pair = others[static_cast<std::size_t>(j - m)];
+    s.values(j) = m > 0 ? std::min(pair.value, 1.0) : pair.value;  // rounding never puts a copy of 1 first
+    s.residuals(j) = pair.residual;
+    U.col(j)(components[pair.component].points) = pair.vector;
+  }
+  s.vectors = right_eigenvectors(P, U, s.values, run);
+  fix_signs(s.vectors);
+  s.report.residual = s.residuals.maxCoeff();
+  if (options.throw_if_not_converged && !s.report.converged)
+    throw NotConverged("max_iter=" + std::to_string(options.max_iter)
+                       + " restarts of the eigensolver left a residual of "
+                       + std::to_string(s.report.residual) + " (tol=" + std::to_string(options.tol)
+                       + "); raise max_iter or tol");
+  return s;
+}
+
+#define LIKEWISE_INSTANTIATE(T)                                                                  \
+  template Spectrum<T> largest_eigenpairs(const SelfOperator<T>&, Index, const SpectrumOptions&, \
+                                          const Execution&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
+
+}  // namespace likewise
