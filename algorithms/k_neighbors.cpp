@@ -1,0 +1,82 @@
+#include <likewise/algorithms/k_neighbors.hpp>
+
+#include <likewise/operator.hpp>
+
+#include "training_data.hpp"
+
+namespace likewise {
+
+Mechanism k_neighbors_mechanism(const KNeighborsOptions& o) {
+  return {o.metric, o.weights, Neighbors{.n_neighbors = o.n_neighbors}, RowStochastic{}, EmptyRow::zero};
+}
+Mechanism radius_neighbors_mechanism(const RadiusNeighborsOptions& o) {
+  return {o.metric, o.weights, Radius{o.radius}, RowStochastic{}, EmptyRow::zero};
+}
+
+template <class T>
+NeighborsRegression<T> fit_neighbors_regression(const Mechanism& mechanism, const Points<T>& X,
+                                                const Values<T>& Y, const Execution& run) {
+  check_training_data<T>(X, Y);
+  return {resolve_bandwidth<T>(mechanism, X, {}, run).mechanism, X, Y};
+}
+
+template <class T>
+NeighborsClassification<T> fit_neighbors_classification(const Mechanism& mechanism, const Points<T>& X,
+                                                        const std::vector<Index>& labels, Index n_classes,
+                                                        const Execution& run) {
+  return {fit_neighbors_regression<T>(mechanism, X, one_hot<T>(labels, n_classes), run)};
+}
+
+namespace {
+
+template <class T>
+NeighborsPrediction<T> propagate(const PropagationOperator<T>& P, const Matrix<T>& targets,
+                                 const Execution& run) {
+  const Vector<double>& log_mass = P.log_row_sums();
+  std::vector<bool> empty(static_cast<std::size_t>(P.rows()));
+  for (Index i = 0; i < P.rows(); ++i)
+    empty[static_cast<std::size_t>(i)] = log_mass(i) == -std::numeric_limits<double>::infinity();
+  return {P.apply(targets, run), std::move(empty)};
+}
+
+}  // namespace
+
+template <class T>
+NeighborsPrediction<T> NeighborsRegression<T>::predict(const Points<T>& X, const Execution& run) const {
+  return propagate<T>(mechanism.cross_operator(X, points, {}, run), targets, run);
+}
+
+template <class T>
+NeighborsPrediction<T> NeighborsRegression<T>::predict_left_out(const Execution& run) const {
+  Mechanism others = mechanism;
+  others.support = left_out(mechanism.support, points.rows());
+  return propagate<T>(others.self_operator(points, {}, run), targets, run);
+}
+
+template <class T>
+NeighborsPrediction<T> NeighborsClassification<T>::predict_proba(const Points<T>& X,
+                                                                 const Execution& run) const {
+  return regression.predict(X, run);
+}
+
+template <class T>
+std::vector<Index> NeighborsClassification<T>::predict(const Points<T>& X, const Execution& run) const {
+  const NeighborsPrediction<T> votes = predict_proba(X, run);
+  std::vector<Index> classes = largest_columns(votes.mean);
+  for (std::size_t i = 0; i < classes.size(); ++i)
+    if (votes.empty[i]) classes[i] = -1;
+  return classes;
+}
+
+#define LIKEWISE_INSTANTIATE(T)                                                                 \
+  template struct NeighborsRegression<T>;                                                       \
+  template struct NeighborsClassification<T>;                                                   \
+  template NeighborsRegression<T> fit_neighbors_regression(const Mechanism&, const Points<T>&,  \
+                                                           const Values<T>&, const Execution&); \
+  template NeighborsClassification<T> fit_neighbors_classification(                             \
+      const Mechanism&, const Points<T>&, const std::vector<Index>&, Index, const Execution&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
+
+}  // namespace likewise

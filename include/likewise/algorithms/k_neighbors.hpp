@@ -1,0 +1,97 @@
+// k-nearest-neighbor and radius-neighbor regression and classification: a kernel on a neighbor support.
+#pragma once
+
+#include <vector>
+
+#include <likewise/mechanism.hpp>
+
+namespace likewise {
+
+struct KNeighborsOptions {
+  Index n_neighbors = 5;
+  /// Indicator(): every neighbor counts the same. InverseDistance(): 1/d. Any other kernel: its weights.
+  Kernel weights = Indicator{};
+  Metric metric = Euclidean{};
+};
+
+struct RadiusNeighborsOptions {
+  double radius = 1;  ///< in the unit that radius_neighbors reports; a neighbor is at most this far
+  Kernel weights = Indicator{};
+  Metric metric = Euclidean{};
+};
+
+template <class T> struct NeighborsPrediction {
+  Matrix<T> mean;           ///< (n_queries, n_targets); 0 in empty rows
+  std::vector<bool> empty;  ///< queries none of whose neighbors has weight
+};
+
+/// y(x) = sum_j phi(d(x, z_j)) y_j / sum_j phi(d(x, z_j)) over the neighbors j of x (Fix and Hodges 1951).
+template <class T> struct NeighborsRegression {
+  Mechanism mechanism;  ///< Neighbors(k) or Radius(r), RowStochastic
+  Matrix<T> points;     ///< (n, d)
+  Matrix<T> targets;    ///< (n, n_targets)
+
+  /// A neighbor search (see kneighbors) and O(n_queries k n_targets) beyond it.
+  NeighborsPrediction<T> predict(const Points<T>& X, const Execution& run = {}) const;
+  /// Of the training points, each without itself among its neighbors.
+  NeighborsPrediction<T> predict_left_out(const Execution& run = {}) const;
+};
+
+/// A vote: the mean of one-hot columns.
+template <class T> struct NeighborsClassification {
+  NeighborsRegression<T> regression;
+
+  Index n_classes() const { return regression.targets.cols(); }
+  /// `mean` holds probabilities (n_queries, n_classes).
+  NeighborsPrediction<T> predict_proba(const Points<T>& X, const Execution& run = {}) const;
+  /// The class with most votes, ties to the lowest; -1 for a query without neighbors.
+  std::vector<Index> predict(const Points<T>& X, const Execution& run = {}) const;
+};
+
+/// Neighbors(k) or Radius(r) from queries to training points, RowStochastic.
+Mechanism k_neighbors_mechanism(const KNeighborsOptions& options);
+Mechanism radius_neighbors_mechanism(const RadiusNeighborsOptions& options);
+
+/// Any mechanism on a neighbor support; an open bandwidth is resolved. 1 <= k <= n.
+template <class T>
+NeighborsRegression<T> fit_neighbors_regression(const Mechanism& mechanism, const Points<T>& X,
+                                                const Values<T>& Y, const Execution& run = {});
+/// labels: a class in [0, n_classes) for each point.
+template <class T>
+NeighborsClassification<T> fit_neighbors_classification(const Mechanism& mechanism, const Points<T>& X,
+                                                        const std::vector<Index>& labels, Index n_classes,
+                                                        const Execution& run = {});
+
+template <class D, class E>
+NeighborsRegression<typename D::Scalar> k_neighbors_regression(const Eigen::MatrixBase<D>& X,
+                                                               const Eigen::MatrixBase<E>& Y,
+                                                               const KNeighborsOptions& options = {},
+                                                               const Execution& run = {}) {
+  return fit_neighbors_regression<typename D::Scalar>(k_neighbors_mechanism(options), X.derived(),
+                                                      Y.derived(), run);
+}
+template <class D, class E>
+NeighborsRegression<typename D::Scalar> radius_neighbors_regression(
+    const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>& Y, const RadiusNeighborsOptions& options = {},
+    const Execution& run = {}) {
+  return fit_neighbors_regression<typename D::Scalar>(radius_neighbors_mechanism(options), X.derived(),
+                                                      Y.derived(), run);
+}
+template <class D>
+NeighborsClassification<typename D::Scalar> k_neighbors_classification(const Eigen::MatrixBase<D>& X,
+                                                                       const std::vector<Index>& labels,
+                                                                       Index n_classes,
+                                                                       const KNeighborsOptions& options = {},
+                                                                       const Execution& run = {}) {
+  return fit_neighbors_classification<typename D::Scalar>(k_neighbors_mechanism(options), X.derived(), labels,
+                                                          n_classes, run);
+}
+template <class D>
+NeighborsClassification<typename D::Scalar> radius_neighbors_classification(
+    const Eigen::MatrixBase<D>& X, const std::vector<Index>& labels, Index n_classes,
+    const RadiusNeighborsOptions& options = {}, const Execution& run = {}) {
+  return fit_neighbors_classification<typename D::Scalar>(radius_neighbors_mechanism(options), X.derived(),
+                                                          labels, n_classes, run);
+}
+
+}  // namespace likewise

@@ -1,0 +1,108 @@
+// Neighbor regression and classification against sorting by hand.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include <likewise/algorithms/k_neighbors.hpp>
+#include <likewise/operator.hpp>
+
+#include "catch.hpp"
+#include "testing.hpp"
+
+using namespace likewise;
+
+namespace {
+
+double distance(const Matrix<double>& X, Index i, const Matrix<double>& Z, Index j) {
+  return (X.row(i) - Z.row(j)).norm();
+}
+
+/// Keys by (distance, index), without `skip`.
+std::vector<Index> sorted_keys(const Matrix<double>& X, Index i, const Matrix<double>& Z, Index skip = -1) {
+  std::vector<Index> order;
+  for (Index j = 0; j < Z.rows(); ++j)
+    if (j != skip) order.push_back(j);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](Index a, Index b) { return distance(X, i, Z, a) < distance(X, i, Z, b); });
+  return order;
+}
+
+/// 1/d, only the copies where there are any.
+Vector<double> inverse_distances(const Matrix<double>& X, Index i, const Matrix<double>& Z,
+                                 const std::vector<Index>& keys) {
+  Vector<double> w(static_cast<Index>(keys.size()));
+  for (Index a = 0; a < w.size(); ++a) w(a) = distance(X, i, Z, keys[static_cast<std::size_t>(a)]);
+  if (w.minCoeff() == 0) return w.unaryExpr([](double d) { return d == 0 ? 1.0 : 0.0; });
+  return w.cwiseInverse();
+}
+
+}  // namespace
+
+TEST_CASE("k-NN regression is the mean of the k nearest, uniform or by distance") {
+  for (const bool ties : {false, true}) {
+    const Matrix<double> Z = ties ? lattice(60, 2, 1) : normal_matrix(60, 2, 1);
+    const Matrix<double> X = ties ? lattice(25, 2, 2) : normal_matrix(25, 2, 2);
+    const Matrix<double> Y = normal_matrix(60, 2, 3);
+    for (const Index k : {Index(1), Index(5), Index(60)}) {
+      const auto uniform = k_neighbors_regression(Z, Y, {.n_neighbors = k}).predict(X);
+      const auto inverse =
+          k_neighbors_regression(Z, Y, {.n_neighbors = k, .weights = InverseDistance{}}).predict(X);
+      for (Index i = 0; i < X.rows(); ++i) {
+        std::vector<Index> keys = sorted_keys(X, i, Z);
+        keys.resize(static_cast<std::size_t>(k));
+        const Matrix<double> values = Y(keys, Eigen::all);
+        CHECK((uniform.mean.row(i) - values.colwise().mean()).cwiseAbs().maxCoeff() < 1e-12);
+        const Vector<double> w = inverse_distances(X, i, Z, keys);
+        CHECK((inverse.mean.row(i) - w.transpose() * values / w.sum()).cwiseAbs().maxCoeff() < 1e-12);
+      }
+    }
+  }
+}
+
+TEST_CASE("votes: ties go to the lowest class") {
+  const Matrix<double> Z = lattice(80, 2, 4), X = lattice(40, 2, 5);
+  std::vector<Index> labels;
+  for (Index i = 0; i < 80; ++i) labels.push_back((i * 7) % 4);
+  const auto got = k_neighbors_classification(Z, labels, 4, {.n_neighbors = 6}).predict(X);
+  for (Index i = 0; i < X.rows(); ++i) {
+    const std::vector<Index> keys = sorted_keys(X, i, Z);
+    std::vector<int> votes(4);
+    for (std::size_t a = 0; a < 6; ++a)
+      ++votes[static_cast<std::size_t>(labels[static_cast<std::size_t>(keys[a])])];
+    CHECK(got[static_cast<std::size_t>(i)] == std::max_element(votes.begin(), votes.end()) - votes.begin());
+  }
+}
+
+TEST_CASE("left out: a training point is no neighbor of its own") {
+  const Matrix<double> Z = lattice(30, 2, 6), Y = normal_matrix(30, 1, 7);
+  const auto got = k_neighbors_regression(Z, Y, {.n_neighbors = 4}).predict_left_out();
+  for (Index i = 0; i < 30; ++i) {
+    std::vector<Index> keys = sorted_keys(Z, i, Z, i);
+    keys.resize(4);
+    CHECK(got.mean(i, 0) == Approx(Matrix<double>(Y(keys, Eigen::all)).mean()).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("radius: all within, the boundary included; queries without neighbors are reported") {
+  const Matrix<double> Z = lattice(40, 2, 8), Y = normal_matrix(40, 1, 9);
+  Matrix<double> X = lattice(20, 2, 10);
+  X.row(7).setConstant(50);
+  const auto got = radius_neighbors_regression(Z, Y, {.radius = 2}).predict(X);
+  for (Index i = 0; i < X.rows(); ++i) {
+    double sum = 0, count = 0;
+    for (Index j = 0; j < 40; ++j)
+      if (distance(X, i, Z, j) <= 2) sum += Y(j, 0), ++count;
+    CHECK(got.empty[static_cast<std::size_t>(i)] == (count == 0));
+    CHECK(got.mean(i, 0) == Approx(count > 0 ? sum / count : 0).margin(1e-12));
+  }
+  std::vector<Index> labels(40, 1);
+  CHECK(radius_neighbors_classification(Z, labels, 2, {.radius = 2}).predict(X)[7] == -1);
+}
+
+TEST_CASE("k beyond the points is refused by name") {
+  const Matrix<double> Z = normal_matrix(5, 2, 14), Y = normal_matrix(5, 1, 15);
+  CHECK(contains(refusal([&] { k_neighbors_regression(Z, Y, {.n_neighbors = 6}); }),
+                 "n_neighbors must be an int in [1, 5]"));
+  CHECK(contains(refusal([&] { k_neighbors_regression(Z, Y, {.n_neighbors = 0}); }), "n_neighbors"));
+  CHECK(contains(refusal([&] { k_neighbors_regression(Z, Y.topRows(3)); }), "y must be of length 5"));
+}
