@@ -13,5 +13,8 @@ void bind_errors(py::module_& m);
 void bind_slots(py::module_& m);
 void bind_custom_metric(py::module_& m);
 void bind_execution(py::module_& m);
+void bind_bandwidth(py::module_& m);
+void bind_neighbors(py::module_& m);
+void bind_operator(py::module_& m);
 
 }  // namespace likewise::python

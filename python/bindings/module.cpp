@@ -9,4 +9,7 @@ PYBIND11_MODULE(_core, m) {
   bind_execution(m);
   bind_slots(m);
   bind_custom_metric(m);
+  bind_bandwidth(m);
+  bind_neighbors(m);
+  bind_operator(m);
 }

@@ -1,4 +1,7 @@
-"""Array arguments, checked and laid out as the engine reads them. Floats in C order are not copied."""
+"""Array arguments, laid out as the engine reads them; floats in C order are not copied.
+
+Values are checked where they are used, in C++; here only what NumPy alone has: dimensions and dtypes.
+"""
 
 import numpy as np
 
@@ -6,13 +9,8 @@ _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def points(X, name="X", dtype=None):
-    """(n, d) in C order, finite, not empty; float32 stays, other types become float64 (or `dtype`)."""
-    X = _matrix(X, name, "(n_points, n_features)", dtype)
-    if 0 in X.shape:
-        raise ValueError(f"{name} must have at least one point and one feature; got shape {X.shape}.")
-    if not np.isfinite(X).all():
-        raise ValueError(f"{name} must be finite; got NaN or infinity.")
-    return X
+    """(n, d) in C order; float32 stays, other types become float64 (or `dtype`)."""
+    return _matrix(X, name, "(n_points, n_features)", dtype)
 
 
 def queries_and_keys(X, Z):
@@ -22,7 +20,7 @@ def queries_and_keys(X, Z):
     return points(X, "X", dtype), points(Z, "Z", dtype)
 
 
-def columns(V, n_rows, dtype, name="V"):
+def columns(V, n_rows, dtype=None, name="V"):
     """Value columns (n_rows, c) of this dtype; a vector becomes one column."""
     V = np.asarray(V)
     V = _matrix(V[:, None] if V.ndim == 1 else V, name, f"({n_rows}, n_columns)", dtype)
@@ -31,15 +29,23 @@ def columns(V, n_rows, dtype, name="V"):
     return V
 
 
-def log_weights(log_key_weights, n_keys, name="log_key_weights"):
-    """(n_keys,) float64, -inf allowed; empty for None."""
+def booleans(mask, n, name):
+    """(n,) of bool."""
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.shape != (n,):
+        raise ValueError(
+            f"{name} must be a boolean array of shape ({n},); got {mask.dtype} of shape {mask.shape}."
+        )
+    return mask
+
+
+def log_weights(log_key_weights, name="log_key_weights"):
+    """A vector of float64; empty for None."""
     if log_key_weights is None:
         return np.empty(0)
     w = np.ascontiguousarray(log_key_weights, dtype=np.float64)
-    if w.shape != (n_keys,):
-        raise ValueError(f"{name} must have shape ({n_keys},), one for each key; got {w.shape}.")
-    if np.isnan(w).any() or np.isposinf(w).any():
-        raise ValueError(f"{name} must be finite or -inf; got NaN or +inf.")
+    if w.ndim != 1 or not w.size:
+        raise ValueError(f"{name} must be a 1-D array, one for each key, or None; got shape {w.shape}.")
     return w
 
 

@@ -1,7 +1,7 @@
 """What estimators share: parameters become a mechanism by one set of rules, checks, and how fitting is run.
 
-A new estimator is ``class Name(MechanismMixin, RegressorMixin, BaseEstimator)``. Where its parameters are named
-like the slots it is done; else it overrides ``_make_mechanism``.
+A new estimator is ``class Name(MechanismMixin, RegressorMixin, BaseEstimator)``. Where its parameters are
+named like the slots it is done; else it overrides ``_make_mechanism``.
 """
 
 import inspect
@@ -25,7 +25,7 @@ _SLOTS = ("metric", "kernel", "support", "normalization", "empty_row")
 
 
 class MechanismMixin:
-    """An estimator that carries its slots as a value: `mechanism`, and `mechanism_` once resolved for the data.
+    """An estimator that carries its slots as a value: `mechanism`, and once fitted `mechanism_`.
 
     Class attribute `_fixed_slots`: the slots that no parameter sets, such as {"normalization": "row"}.
     """
@@ -185,7 +185,7 @@ def bandwidth_from_gamma(gamma):
 
 
 def seed_of(random_state):
-    """scikit-learn's random_state as a seed of the C++ side: an int as it is, else drawn from the generator."""
+    """scikit-learn's random_state as a seed of the C++ side: an int stays, else one is drawn."""
     if isinstance(random_state, (int, np.integer)):
         return int(random_state)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

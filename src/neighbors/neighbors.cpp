@@ -11,6 +11,7 @@
 #include "neighbors/brute_force.hpp"
 #include "neighbors/kd_tree.hpp"
 #include "neighbors/search.hpp"
+#include "operator/checks.hpp"
 
 namespace likewise {
 namespace neighbors {
@@ -22,14 +23,9 @@ constexpr Index queries_per_block = 64;
 constexpr Index tree_max_coordinates = 8;
 constexpr Index tree_min_keys = 500;
 
-void check_points(const char* argument, const Points<double>& points) {
-  require(points.rows() > 0, argument, "an array with at least one row", "no rows");
-  require(points.allFinite(), argument, "finite", "NaN or infinity");
-}
-
 void check_request(const Points<double>& X, const Points<double>& Z, const NeighborOptions& options) {
-  check_points("X", X);
-  check_points("Z", Z);
+  check_points<double>("X", X);
+  check_points<double>("Z", Z);
   require(!options.exclude_self || X.rows() == Z.rows(), "X",
           "the keys themselves (" + std::to_string(Z.rows()) + " rows) where each is left out of its own row",
           std::to_string(X.rows()) + " rows");
@@ -96,7 +92,9 @@ class Search {
         store(i, row.take());
       }
     };
-    engine::parallel_blocks(engine::block_count(n, queries_per_block), execution, "finding neighbors", work);
+    const double pairs = static_cast<double>(n) * static_cast<double>(costs_->cols());
+    engine::parallel_blocks(engine::block_count(n, queries_per_block), engine::sized(execution, pairs),
+                            "finding neighbors", work);
   }
 
  private:

@@ -1,0 +1,81 @@
+"""The rules that find a bandwidth, the same for every method."""
+
+import numpy as np
+
+from likewise import _checks, _core
+from likewise._mechanism import Mechanism
+from likewise._slots import as_kernel, as_metric
+
+
+def select_bandwidth(
+    rule,
+    Z,
+    y=None,
+    *,
+    metric="euclidean",
+    kernel="gaussian",
+    log_key_weights=None,
+    n_neighbors=7,
+    perplexity=30.0,
+    random_state=0,
+    max_points=2000,
+):
+    """The length that a rule finds for these points.
+
+    Parameters
+    ----------
+    rule : str
+        "median"       weighted median of the pairwise distances
+        "scott"        s n^(-1/(d+4)), s^2 = mean squared distance / (2 d)
+        "silverman"    s (4/(d+2))^(1/(d+4)) n^(-1/(d+4))
+        "bgh"          where log sum_ij exp(-d^2/(4 eps)) grows fastest in log eps; finds the intrinsic
+                       dimension too
+        "self_tuning"  a length for each point, the distance to its n_neighbors-th neighbor
+        "perplexity"   a length for each row, whose entropy is log(perplexity)
+        "loo"          least leave-one-out error of predicting y
+    Z : array (n, n_features)
+    y : array (n,) or (n, n_targets), with "loo" only
+        Numbers: squared error. Booleans or strings: classes and log loss.
+    metric, kernel : slot values or names
+    log_key_weights : array (n,), optional
+    n_neighbors, perplexity : of the rules "self_tuning" and "perplexity"
+    random_state : int, seed of the subsample of `max_points` that "median" and "bgh" look at beyond so many
+
+    Returns
+    -------
+    SelectedBandwidth
+
+    References
+    ----------
+    Berry, Giannakis and Harlim (2015); Zelnik-Manor and Perona (2004); Hinton and Roweis (2002)
+    """
+    Z = _checks.points(Z, "Z")
+    log_w = _checks.log_weights(log_key_weights)
+    if rule == "loo":
+        mechanism = Mechanism(metric=metric, kernel=kernel)
+        Y, log_loss = _targets(y, len(Z), Z.dtype)
+        return _core.loo_bandwidth(mechanism, Z, Y, log_loss, log_w)
+    if y is not None:
+        raise ValueError(f"y must be None with rule={rule!r}, which does not look at a target.")
+    return _core.select_bandwidth(
+        rule,
+        as_metric(metric),
+        as_kernel(kernel),
+        Z,
+        log_w,
+        n_neighbors,
+        perplexity,
+        random_state,
+        max_points,
+    )
+
+
+def _targets(y, n, dtype):
+    """Columns (n, c) and whether they are classes, one-hot."""
+    if y is None:
+        raise ValueError("y must be given with rule='loo', which predicts it.")
+    y = np.asarray(y)
+    if y.dtype.kind in "fiu":
+        return _checks.columns(y, n, dtype, "y"), False
+    _, classes = np.unique(y, return_inverse=True)
+    return _checks.columns(np.eye(classes.max() + 1)[classes], n, dtype, "y"), True

@@ -1,0 +1,238 @@
+"""What a mechanism becomes once it has met points: operators that SciPy can use.
+
+The classes say what can be done: a LinearMap multiplies, a SquareMap has powers and heat, a
+PropagationOperator knows its mechanism, a SelfOperator has a spectrum, equilibria and new points. The work is
+in C++.
+"""
+
+from collections import namedtuple
+from numbers import Real
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from likewise import _checks, _core
+from likewise._errors import warn_unless_converged
+
+Spectrum = namedtuple("Spectrum", "values vectors residuals n_components report")
+Spectrum.__doc__ = """Eigenpairs P v = w v.
+
+values : (k,), descending; vectors : (n, k); residuals : (k,), of the symmetric form;
+n_components : connected components of the support; report : IterationReport"""
+
+
+class EquilibriumReport:
+    """How an equilibrium was reached: n_iter, residual (relative, the largest of a column), converged,
+    solver, and unreached (n,), True for rows that no clamped row reaches; their values are 0."""
+
+    def __init__(self, report, unreached):
+        self.n_iter = report.n_iter
+        self.residual = report.residual
+        self.converged = report.converged
+        self.solver = report.solver
+        self.unreached = unreached
+
+    def __repr__(self):
+        fields = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if name != "unreached")
+        return f"EquilibriumReport({fields}, unreached={int(self.unreached.sum())} rows)"
+
+
+class LinearMap(LinearOperator):
+    """An immutable linear map (m, n), a scipy.sparse.linalg.LinearOperator: ``P @ V`` and ``P.T @ V``.
+
+    V is (n,) or (n, c); the result has the map's dtype.
+    """
+
+    def __init__(self, core, origin):
+        super().__init__(dtype=np.dtype(core.dtype), shape=core.shape)
+        self._core = core
+        self._origin = origin  # (function, arguments) that makes this map again, for pickles
+
+    def __reduce__(self):
+        return self._origin
+
+    def __repr__(self):
+        rows, columns = self.shape
+        return f"<{rows} x {columns} {type(self).__name__} of {self.dtype}{self._details()}>"
+
+    def _details(self):
+        return ""
+
+    def _matmat(self, V):
+        return self._core.apply(_checks.columns(V, self.shape[1], self.dtype))
+
+    def _rmatmat(self, V):
+        return self._core.apply_transposed(_checks.columns(V, self.shape[0], self.dtype))
+
+    def _matvec(self, v):
+        return self._matmat(np.reshape(v, (-1, 1)))[:, 0]
+
+    def _rmatvec(self, v):
+        return self._rmatmat(np.reshape(v, (-1, 1)))[:, 0]
+
+
+class SquareMap(LinearMap):
+    """A map of a space to itself."""
+
+    def power(self, t, V=None):
+        """P^t as a map, t >= 0 products; with V, P^t V."""
+        return _applied(SquareMap(self._core.power(_whole("t", t)), (_power, (self, t))), V)
+
+    def heat(self, t, V=None):
+        """exp(-t (I - P)) as a map, about t + 10 sqrt(t) + 20 products; with V, applied to it.
+
+        For maps whose powers are bounded: row-stochastic, symmetric, density, bistochastic.
+        """
+        return _applied(SquareMap(self._core.heat(_number("t", t)), (_heat, (self, t))), V)
+
+
+class PropagationOperator(LinearMap):
+    """y_i = l_i * sum_j K_ij r_j v_j with K_ij = phi(c(x_i, z_j)) on the support, n_queries x n_keys.
+
+    Attributes
+    ----------
+    mechanism : Mechanism, its bandwidth resolved to a number where a rule found one
+    bandwidth : SelectedBandwidth, what the rule found
+    storage : "streamed" (O(n) memory), "dense" or "sparse"
+    log_row_sums : (n_queries,), log sum_j w_j K_ij before normalization, -inf for an empty row
+    log_left, log_right : (n_queries,) and (n_keys,), log l and log r
+    keys : (n_keys, n_features); log_key_weights : (n_keys,)
+    report : IterationReport of the normalization (Bistochastic)
+    """
+
+    mechanism = property(lambda self: self._core.mechanism)
+    bandwidth = property(lambda self: self._core.bandwidth)
+    storage = property(lambda self: self._core.storage)
+    report = property(lambda self: self._core.report)
+    keys = property(lambda self: self._core.keys)
+    log_key_weights = property(lambda self: self._core.log_key_weights)
+    log_row_sums = property(lambda self: self._core.log_row_sums)
+    log_left = property(lambda self: self._core.log_left)
+    log_right = property(lambda self: self._core.log_right)
+
+    def toarray(self):
+        """The matrix itself, dense; MemoryLimitError beyond the memory limit."""
+        return self._core.dense()
+
+    def tocsr(self):
+        """The matrix as CSR: what the support admits; every non-zero of a dense or streamed operator."""
+        return self._core.sparse()
+
+    def _details(self):
+        return f", {self.storage}"
+
+
+class CrossOperator(PropagationOperator):
+    """From new points to keys."""
+
+
+class SelfOperator(PropagationOperator, SquareMap):
+    """Of a point set with itself."""
+
+    def at(self, X):
+        """The operator from new points X (m, n_features) to these keys: r is kept, l computed anew."""
+        X = _checks.points(X, "X", self.dtype)
+        return CrossOperator(self._core.at(X), (_at, (self, X)))
+
+    def equilibrium(self, V, *, clamped=None, alpha=None, solver="auto", tol=1e-8, max_iter=1000):
+        """The fixed point of propagation from V (n,) or (n, c).
+
+        Parameters
+        ----------
+        clamped : boolean array (n,)
+            F_i = V_i where True, else F = P F (Zhu, Ghahramani and Lafferty 2003).
+        alpha : float in (0, 1)
+            F = alpha P F + (1 - alpha) V instead (Zhou et al. 2004). One of the two is given.
+        solver : "auto", "cg" (symmetric forms), "bicgstab" (directed) or "iterate"
+        tol : relative residual of each column
+
+        Returns
+        -------
+        F : array of V's shape
+        report : EquilibriumReport; a ConvergenceWarning says if it is not converged
+        """
+        if (clamped is None) == (alpha is None):
+            raise ValueError("clamped or alpha must be given, and only one of them.")
+        columns = _checks.columns(V, self.shape[0], self.dtype)
+        how = {"solver": solver, "tol": tol, "max_iter": max_iter}
+        if clamped is None:
+            F, report, unreached = _core.soft_equilibrium(self._core, columns, alpha=alpha, **how)
+        else:
+            clamped = _checks.booleans(clamped, self.shape[0], "clamped")
+            F, report, unreached = _core.clamped_equilibrium(self._core, columns, clamped=clamped, **how)
+        warn_unless_converged(report, max_iter)
+        return F.reshape(np.shape(V)), EquilibriumReport(report, unreached)
+
+    def eigsh(self, k=6, *, tol=1e-9, max_iter=1000, solver="auto", return_eigenvectors=True):
+        """The k largest eigenvalues w (k,), descending, and v (n, k) with P v = w v.
+
+        v are right eigenvectors with sum_i pi_i v_i^2 = 1, pi the stationary law, for row-stochastic
+        operators, and orthonormal for symmetric ones. Components of the graph are split first, so repeated
+        eigenvalues are not lost.
+
+        Raises
+        ------
+        ValueError : the operator is not symmetric (the message names the law), or k is not in [1, n]
+        """
+        found = self.spectrum(k, tol=tol, max_iter=max_iter, solver=solver)
+        return (found.values, found.vectors) if return_eigenvectors else found.values
+
+    def spectrum(self, k=6, *, tol=1e-9, max_iter=1000, solver="auto"):
+        """As eigsh, with residuals, the number of components and the report: a Spectrum."""
+        found = Spectrum(*_core.largest_eigenpairs(self._core, _whole("k", k), tol, max_iter, solver))
+        warn_unless_converged(found.report, max_iter)
+        return found
+
+    @property
+    def asymmetry(self):
+        """Why there is no spectrum ("a symmetric metric; DotProduct() is not"), or ""."""
+        return self._core.asymmetry()
+
+    @property
+    def log_stationary(self):
+        """log pi_i (n,), not normalized: the stationary law where the kernel is symmetric."""
+        return self._core.log_stationary()
+
+
+def self_operator(mechanism, Z, log_key_weights=None, storage="auto"):
+    """The operator of the points Z with themselves; see Mechanism.operator."""
+    Z = _checks.points(Z, "Z")
+    log_w = _checks.log_weights(log_key_weights)
+    core = _core.self_operator(mechanism, Z, log_w, storage)
+    warn_unless_converged(core.report, getattr(mechanism.normalization, "max_iter", None), stacklevel=4)
+    return SelfOperator(core, (self_operator, (mechanism, Z, log_key_weights, core.storage)))
+
+
+def cross_operator(mechanism, X, Z, log_key_weights=None, storage="auto"):
+    """The operator from queries X to keys Z; see Mechanism.operator."""
+    X, Z = _checks.queries_and_keys(X, Z)
+    core = _core.cross_operator(mechanism, X, Z, _checks.log_weights(log_key_weights), storage)
+    return CrossOperator(core, (cross_operator, (mechanism, X, Z, log_key_weights, core.storage)))
+
+
+def _applied(operator, V):
+    return operator if V is None else operator @ np.asarray(V)
+
+
+def _power(P, t):
+    return P.power(t)
+
+
+def _heat(P, t):
+    return P.heat(t)
+
+
+def _at(P, X):
+    return P.at(X)
+
+
+def _whole(name, value):
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int; got {value!r}.")
+    return int(value)
+
+
+def _number(name, value):
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number; got {value!r}.")
+    return float(value)
