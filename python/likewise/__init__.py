@@ -15,6 +15,7 @@ _lazy = {
     "LinearMap": "likewise._operator",
     "PropagationOperator": "likewise._operator",
     "SelfOperator": "likewise._operator",
+    "explain": "likewise._explain",
     "kneighbors": "likewise._neighbors",
     "radius_neighbors": "likewise._neighbors",
     "select_bandwidth": "likewise._bandwidth",

@@ -1,17 +1,79 @@
 """The command line: ``likewise`` or ``python -m likewise``."""
 
 import argparse
+import dataclasses
 import sys
 
 import likewise
 
 
 def main(argv=None):
-    """Run the command line; returns the exit status."""
+    """Run the command line; returns the exit status: 0, 2 for what does not fit, 130 after Ctrl-C."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except (ValueError, TypeError) as error:
+        print(f"likewise {arguments.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser():
     parser = argparse.ArgumentParser(prog="likewise", description=likewise.__doc__)
     parser.add_argument("--version", action="version", version=f"likewise {likewise.__version__}")
-    parser.parse_args(argv)
-    parser.print_help()
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_study(commands)
+    _add_explain(commands)
+    return parser
+
+
+def _add_study(commands):
+    about = "compare methods under metrics, kernels, normalizations and supports, one dial at a time"
+    study = commands.add_parser("study", help=about, description=about)
+    study.set_defaults(run=_study)
+    study.add_argument("--config", metavar="FILE.toml", help="settings as TOML; options given here win")
+    study.add_argument("--data", nargs="+", metavar="NAME", help="data sets by name, or .csv files")
+    study.add_argument("--target", metavar="COLUMN", help="column of the .csv files to predict")
+    for dial in ("methods", "metrics", "kernels", "normalizations", "supports"):
+        study.add_argument(f"--{dial}", nargs="*", metavar="NAME", help=f"{dial} to compare (default: all)")
+    study.add_argument("--repeats", type=int, help="paired splits (default 10; 3 with --quick)")
+    study.add_argument("--n-samples", type=int, help="rows of a split (default 240; 150 with --quick)")
+    study.add_argument("--seed", type=int, help="default 0")
+    study.add_argument("--jobs", type=int, help="worker processes (default: one a core)")
+    study.add_argument("--out", metavar="FOLDER", help="for report.html and CSV files (default study-report)")
+    study.add_argument("--quick", action="store_true", default=None, help="a first look in under a minute")
+    study.add_argument(
+        "--no-agreement", dest="agreement", action="store_false", default=None, help="leave out scikit-learn"
+    )
+
+
+def _add_explain(commands):
+    about = "print the equation of a method with its slots"
+    explain = commands.add_parser("explain", help=about, description=about)
+    explain.set_defaults(run=_explain)
+    explain.add_argument(
+        "method", metavar="METHOD", help="such as k_nearest_neighbors or KNeighborsClassifier"
+    )
+
+
+def _study(arguments):
+    from likewise import study
+
+    names = [field.name for field in dataclasses.fields(study.Settings)]
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    settings = study.from_toml(arguments.config, **given) if arguments.config else study.Settings(**given)
+    if settings.jobs is None:
+        settings = dataclasses.replace(settings, jobs=-1)
+    done = study.run(settings, progress=True)
+    print(done.report)
+    return 130 if done.interrupted else 0
+
+
+def _explain(arguments):
+    from likewise import _explain
+
+    print(_explain.explain_method(arguments.method))
     return 0
 
 

@@ -1,0 +1,109 @@
+"""The drawing functions put the numbers they are given where they belong."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from numpy.testing import assert_allclose, assert_array_equal
+
+from likewise import plots
+
+
+@pytest.fixture
+def ax():
+    return Figure().subplots()
+
+
+def offsets(collection):
+    return np.asarray(collection.get_offsets())
+
+
+def test_embedding_colors_classes_apart(ax):
+    points = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+    plots.embedding(points, np.array([0, 1, 0]), ax=ax, names=("left", "up"))
+    first, second = ax.collections
+    assert_array_equal(offsets(first), points[[0, 2]])
+    assert_array_equal(offsets(second), points[[1]])
+    assert not np.array_equal(first.get_facecolor(), second.get_facecolor())
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("left", "up")
+
+
+def test_embedding_of_numbers_has_one_color_scale(ax):
+    plots.embedding(np.eye(2), np.array([0.5, 2.5]), ax=ax)
+    (points,) = ax.collections
+    assert_array_equal(points.get_array(), [0.5, 2.5])
+
+
+def test_decision_surface_draws_its_level_line_where_the_function_crosses(ax):
+    xs, ys = np.linspace(0, 1, 41), np.linspace(0, 2, 31)
+    values = np.tile(xs**2, (31, 1))  # crosses 0.25 at x = 0.5
+    plots.decision_surface(xs, ys, values, np.array([[0.1, 0.1]]), np.array([1]), ax=ax, levels=[0.25])
+    line = ax.collections[1].get_paths()[0].vertices
+    assert_allclose(line[:, 0], 0.5, atol=0.01)
+    assert line[:, 1].min() == 0 and line[:, 1].max() == 2
+
+
+def test_decision_surface_of_numbers_shares_colors_with_its_points(ax):
+    xs = ys = np.linspace(0, 1, 5)
+    values = np.linspace(-3, 7, 25).reshape(5, 5)
+    plots.decision_surface(xs, ys, values, np.eye(2), np.array([0.0, 1.0]), ax=ax, label="height")
+    surface, points = ax.collections
+    assert surface.get_clim() == points.get_clim() == (-3, 7)
+
+
+def test_arrows_end_where_the_points_are_moved(ax):
+    starts, ends = np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([[1.0, 0.5], [1.0, 0.0]])
+    plots.arrows(starts, ends, np.zeros((3, 2)), ax=ax)
+    quiver = ax.collections[1]
+    assert_array_equal(np.c_[quiver.X, quiver.Y] + np.c_[quiver.U, quiver.V], ends)
+    assert_array_equal(offsets(ax.collections[2]), ends)
+
+
+def test_curve_has_a_band_between_its_bounds(ax):
+    x, mean = np.array([1.0, 2.0, 4.0]), np.array([0.5, 0.7, 0.6])
+    plots.curve(x, mean, mean - 0.1, mean + 0.2, ax=ax)
+    assert_array_equal(ax.lines[0].get_ydata(), mean)
+    band = ax.collections[0].get_paths()[0].vertices
+    assert_allclose([band[:, 1].min(), band[:, 1].max()], [0.4, 0.9])
+
+
+def test_matrix_shows_square_roots(ax):
+    plots.matrix(np.array([[1.0, 0.25], [0.0, 0.04]]), ax=ax)
+    assert_allclose(ax.images[0].get_array(), [[1, 0.5], [0, 0.2]])
+
+
+def test_heat_map_writes_means_and_colors_differences(ax):
+    means = np.array([[0.5, 0.75, np.nan], [0.123, 0.999, 0.2]])
+    differences = means - means[:, :1]
+    clear = np.array([[False, True, False], [False, False, True]])
+    plots.heat_map(
+        means,
+        np.full_like(means, 0.05),
+        differences,
+        clear,
+        row_names=["a", "b"],
+        column_names=["x", "y", "z"],
+        reference="x",
+        ax=ax,
+    )
+    texts = {
+        (round(t.get_position()[0]), round(t.get_position()[1])): t
+        for t in ax.texts
+        if "±" not in t.get_text()
+    }
+    shown = [[texts[column, row].get_text() for column in range(3)] for row in range(2)]
+    assert shown == [["0.50", "0.75", "–"], ["0.12", "1.00", "0.20"]]
+    bold = [[texts[column, row].get_weight() == "bold" for column in range(3)] for row in range(2)]
+    assert_array_equal(bold, clear)
+    colors = ax.images[0].get_array()
+    assert_array_equal(np.ma.getmaskarray(colors), np.isnan(means))
+    assert_allclose(colors.compressed(), differences[~np.isnan(means)])
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["x", "y", "z"]
+    frame = ax.patches[-1]
+    assert (frame.get_x(), frame.get_width(), frame.get_height()) == (-0.5, 1, 2)
+
+
+def test_a_new_figure_is_made_where_no_axes_are_given():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    assert plots.embedding(np.eye(2), np.array([0, 1])).figure is not None
