@@ -15,6 +15,7 @@ Partial<T> partial(const Mechanism& mechanism, const Points<T>& X, const Points<
                    const Vector<double>& log_key_weights, const Execution& run) {
   check_points<T>("X", X);
   check_points<T>("Z", Z);
+  validate(mechanism);
   require(V.rows() == Z.rows(), "V", "a matrix with " + std::to_string(Z.rows()) + " rows (one for each key)",
           V.rows());
   require(mechanism.support.is_all_pairs(), "support", "AllPairs() for partial results",

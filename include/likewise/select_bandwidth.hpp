@@ -17,13 +17,18 @@ struct BandwidthOptions {
   Index max_points = 2000;
 };
 
-/// The length of `rule` for these points under this metric and kernel. "loo" needs a target: see
-/// loo_bandwidth. median     weighted median of the pairwise distances of at most max_points points scott s
-/// n^(-1/(d+4)), s^2 = mean squared distance / (2 d): a standard deviation per dimension silverman  s
-/// (4/(d+2))^(1/(d+4)) n^(-1/(d+4)) bgh        sqrt(2 eps) at the largest slope of log S(eps), S = sum_ij
-/// exp(-d^2/(4 eps)) (Berry, Giannakis, Harlim 2015) self_tuning  d^2/(s_i s_j), s the distance to the
-/// n_neighbors-th neighbor (Zelnik-Manor and Perona 2004) perplexity   s_i such that row i has entropy
-/// log(perplexity) (Hinton and Roweis 2002); rows only
+/// The length of `rule` for these points under this metric and kernel. "loo" needs a target: see loo_bandwidth.
+/// Points that are all one place give length 1: any is as good.
+///
+/// median       the weighted median of the positive distances of at most max_points points
+/// scott        s n^(-1/(d+4)), s^2 = mean squared distance / (2 d), a standard deviation per dimension;
+///              n = (sum w)^2 / sum w^2 is the effective number of points
+/// silverman    the same times (4/(d+2))^(1/(d+4))
+/// bgh          sqrt(2 eps) at the largest d log S / d log eps, S = sum_ij w_i w_j exp(-d_ij^2/(4 eps)); twice that slope is
+///              the intrinsic dimension (Berry, Giannakis and Harlim 2015)
+/// self_tuning  s_i, the distance to the n_neighbors-th neighbor (0: the smallest positive one); the kernel sees
+///              d^2/(s_i s_j) at length 1 (Zelnik-Manor and Perona 2004)
+/// perplexity   s_i at which row i has entropy log(perplexity), for rows only (Hinton and Roweis 2002)
 template <class T>
 SelectedBandwidth select_bandwidth(const std::string& rule, const Metric& metric, const Kernel& kernel,
                                    const Points<T>& Z, const BandwidthOptions& options = {},
@@ -38,10 +43,11 @@ Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& me
 /// What "loo" minimizes: mean squared error of numeric targets, or log loss of one-hot class columns.
 enum class LooLoss { squared_error, log_loss };
 
-/// The bandwidth with the least leave-one-out error of kernel-weighted means of Y (n, n_targets): a log grid
-/// from the smallest neighbor distance to the diameter in one pass over shared distances, then a
-/// golden-section refinement. Leaves out every copy of the point, counts a row left empty as its nearest key.
-/// O(n^2 (d + n_lengths)) time.
+/// The bandwidth (or temperature, in the unit of the cost) with the least leave-one-out error of kernel-weighted means of
+/// Y (n, n_targets): a log grid from the smallest neighbor distance to the diameter, then two finer ones around the best,
+/// each in one pass over shared distances. Leaves out every copy of the point; a row left empty counts as its nearest key;
+/// with Neighbors(k) the others are the k nearest. O(n^2 (d + n_lengths n_targets)) time, O(n) memory; normalizations
+/// that look beyond a row build an operator for each length.
 template <class T>
 SelectedBandwidth loo_bandwidth(const Mechanism& mechanism, const Points<T>& Z, const Values<T>& Y,
                                 LooLoss loss, const BandwidthOptions& options = {},

@@ -148,13 +148,6 @@ void check_empty_rows(const Mechanism& m, const Vector<double>& log_row_sums) {
         "'error' and row " + std::to_string(i) + " without mass");
 }
 
-void check_slots(const Mechanism& m) {
-  require(!traits(m.kernel).infinite_on_self || std::holds_alternative<RowStochastic>(m.normalization),
-          "normalization",
-          "RowStochastic() with " + repr(m.kernel) + ", whose weights are infinite on equal points",
-          repr(m.normalization));
-}
-
 /// Sinkhorn needs total support, or it never ends: a positive diagonal of a symmetric kernel has it.
 template <class T>
 void check_bistochastic(const detail::OperatorState<T>& state, const PairFilters& filters, Index n) {
@@ -178,8 +171,6 @@ SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& 
                                    const OperatorOptions& options, const Execution& run) {
   check_points<T>("Z", Z);
   validate(mechanism);
-  check_slots(mechanism);
-  require_fitting_kernel(mechanism.metric, mechanism.kernel);
   auto state = std::make_shared<detail::OperatorState<T>>();
   state->log_key_weights = checked_log_weights(options.log_key_weights, Z.rows());
   state->keys = std::make_shared<const Matrix<T>>(Z);
@@ -242,8 +233,6 @@ CrossOperator<T> make_cross_operator(const Mechanism& mechanism, const Points<T>
   // r is the key weight: nothing of the keys' own operator is needed.
   check_points<T>("Z", Z);
   validate(mechanism);
-  check_slots(mechanism);
-  require_fitting_kernel(mechanism.metric, mechanism.kernel);
   detail::OperatorState<T> origin;
   origin.log_key_weights = checked_log_weights(options.log_key_weights, Z.rows());
   origin.keys = std::make_shared<const Matrix<T>>(Z);

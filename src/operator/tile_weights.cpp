@@ -68,8 +68,7 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
       if (key_factor_.size())
         out.array().rowwise() *= key_factor_.segment(j0, out.cols()).transpose().array();
     }
-    std::visit([&](const auto& leaf) { leaf.template log_weights<T>(out, static_cast<T>(kernel_.scale)); },
-               kernel_.kernel);
+    log_weights<T>(kernel_.kernel, out, kernel_.scale);
     if (!filters_.empty()) filters_.exclude<T>(i0, j0, -std::numeric_limits<T>::infinity(), out);
   }
 
@@ -104,18 +103,11 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
 
 }  // namespace
 
-void require_fitting_kernel(const Metric& metric, const Kernel& kernel) {
-  const KernelInput input = traits(kernel).input;
-  const bool needs_distance = input == KernelInput::distance || input == KernelInput::squared_distance;
-  require_law(!needs_distance || traits(metric).distance_power > 0, metric, "a distance", repr(kernel));
-}
-
 template <class T>
 std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& metric,
                                                                const ResolvedKernel& kernel,
                                                                const PairFilters& filters, const Points<T>& X,
                                                                const Points<T>& Z) {
-  require_fitting_kernel(metric, kernel.kernel);
   return std::make_shared<const TileWeights<T>>(metric, kernel, filters, X, Z);
 }
 
@@ -130,7 +122,7 @@ void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel
       if (kernel.key_scale.size()) cost *= scale_factor(kernel.key_scale, edge.col(), power);
     }
   Eigen::Map<Matrix<double>> all(edges.valuePtr(), 1, edges.nonZeros());
-  std::visit([&](const auto& leaf) { leaf.template log_weights<double>(all, kernel.scale); }, kernel.kernel);
+  log_weights<double>(kernel.kernel, all, kernel.scale);
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                            \

@@ -32,7 +32,4 @@ std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& met
 void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel,
                           SparseMatrix<double>& edges);
 
-/// Refuses a kernel that needs a distance the metric does not have.
-void require_fitting_kernel(const Metric& metric, const Kernel& kernel);
-
 }  // namespace likewise
