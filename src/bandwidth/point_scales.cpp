@@ -49,8 +49,7 @@ double distance_of_count(const Eigen::Ref<const Vector<double>>& d, const Vector
 /// Entropy of the weights phi(d/s) w over the keys of one row.
 class RowEntropy {
  public:
-  RowEntropy(const Kernel& kernel, const Eigen::Ref<const Vector<double>>& distances,
-             const Vector<double>& log_weights)
+  RowEntropy(const Kernel& kernel, const Vector<double>& distances, const Vector<double>& log_weights)
       : kernel_(kernel),
         squared_(traits(kernel).input == KernelInput::squared_distance),
         d_(distances),
@@ -71,7 +70,7 @@ class RowEntropy {
  private:
   const Kernel& kernel_;
   bool squared_;
-  const Eigen::Ref<const Vector<double>>& d_;
+  const Vector<double>& d_;
   const Vector<double>& log_w_;
 };
 
