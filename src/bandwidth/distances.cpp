@@ -4,13 +4,15 @@
 #include <numeric>
 #include <random>
 
+#include "engine/exp_weights.hpp"
 #include "engine/parallel.hpp"
 
 namespace likewise::bandwidths {
 
 Vector<double> relative_weights(const Vector<double>& log_weights, Index n) {
   if (log_weights.size() == 0) return Vector<double>::Ones(n);
-  return (log_weights.array() - log_weights.maxCoeff()).exp();
+  const Eigen::ArrayXd relative = log_weights.array() - log_weights.maxCoeff();
+  return engine::exp_weights(relative).matrix();
 }
 
 Sample sample_points(const Metric& metric, const Points<double>& Z, const BandwidthOptions& options,

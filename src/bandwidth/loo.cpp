@@ -11,6 +11,7 @@
 #include <likewise/select_bandwidth.hpp>
 
 #include "bandwidth/distances.hpp"
+#include "engine/exp_weights.hpp"
 #include "operator/checks.hpp"
 #include "operator/scalings.hpp"
 
@@ -91,7 +92,8 @@ Matrix<double> predict(const Problem& p, const Matrix<double>& costs, double sca
   const double null = null_mass(p.mechanism.normalization);
   Vector<double> top = W.rowwise().maxCoeff();
   top = (top.array() == -infinity).select(0.0, top);
-  W = (W.colwise() - top).array().exp();
+  W.colwise() -= top;
+  W = engine::exp_weights(W.array()).matrix();
   const Vector<double> mass = W.rowwise().sum();
   Matrix<double> F = W * p.targets;
   for (Index a = 0; a < F.rows(); ++a) {

@@ -9,6 +9,7 @@
 #include <likewise/error.hpp>
 
 #include "bandwidth/distances.hpp"
+#include "engine/exp_weights.hpp"
 
 namespace likewise::bandwidths {
 namespace {
@@ -62,9 +63,9 @@ class RowEntropy {
     const Eigen::ArrayXd logits = input.row(0).transpose().array() + log_w_.array();
     const double top = logits.maxCoeff();
     if (top == -infinity) return -infinity;
-    const Eigen::ArrayXd p = (logits - top).exp();
+    const Eigen::ArrayXd centered = logits - top, p = engine::exp_weights(centered);
     const double mass = p.sum();
-    return std::log(mass) - (p > 0).select(p * (logits - top), 0.0).sum() / mass;
+    return std::log(mass) - (p > 0).select(p * centered, 0.0).sum() / mass;
   }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <vector>
+#include "engine/exp_weights.hpp"
 
 namespace likewise::engine {
 namespace {
@@ -32,7 +33,8 @@ template <class T> void accumulate(Partial<T>& part, Tile<T> tile, const Values<
     // A row still without mass keeps reference -inf; any finite shift leaves its weights at 0.
     shift(a) = part.mass(a) > 0 || top > -largest ? static_cast<T>(part.log_reference(a)) : T(0);
   }
-  tile = (tile.colwise() - shift).array().exp();
+  tile.colwise() -= shift;
+  tile = exp_weights(tile.array()).matrix();
   part.mass += tile.rowwise().sum().template cast<double>();
   if (V.cols() > 0) part.sum.noalias() += tile * V;
 }

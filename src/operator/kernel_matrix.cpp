@@ -8,13 +8,13 @@
 #include <likewise/error.hpp>
 
 #include "engine/exp_sum.hpp"
+#include "engine/exp_weights.hpp"
 #include "engine/parallel.hpp"
 
 namespace likewise {
 namespace {
 
 constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
-constexpr double log_least = -708;  // of the smallest normal number
 constexpr Index row_block = 64, column_block = 512;
 
 /// What a row without mass does: the key whose value it takes, or -1 for 0.
@@ -185,9 +185,7 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
         const Eigen::ArrayXd log_scaled =
             (block.row(a).transpose().template cast<double>() + scaling.log_right.segment(j, size)).array()
             + left(rows.begin + a);
-        // Eigen's vectorized exp(-inf) is a denormal number: what is no link must be 0.
-        const Eigen::ArrayXd scaled = (log_scaled > log_least).select(log_scaled.exp(), 0.0);
-        P.row(a).segment(j, size) = scaled.matrix().transpose().template cast<T>();
+        P.row(a).segment(j, size) = engine::exp_weights(log_scaled).matrix().transpose().template cast<T>();
       }
     }
     if (may_be_replaced(scaling))

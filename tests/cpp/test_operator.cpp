@@ -247,6 +247,22 @@ TEST_CASE("no NaN and the right limit: far points, isolated points, extreme logi
   }
 }
 
+TEST_CASE("a wide row that admits nothing has exactly no mass") {
+  const Index n = 300;  // wide enough for vector code, whose exp(-inf) is not quite 0
+  const Matrix<double> Z = random_matrix(n, 2, 1), V = random_matrix(n, 2, 2);
+  BoolMatrix admitted = BoolMatrix::Constant(n, n, true);
+  admitted.row(7).setConstant(false);
+  for (const char* storage : {"streamed", "dense", "sparse"}) {
+    const Mechanism m{SquaredEuclidean{}, Gaussian{1.0}, Mask{admitted}};
+    const auto P = m.self_operator(Z, {.storage = storage});
+    CHECK(P.log_row_sums()(7) == -std::numeric_limits<double>::infinity());
+    CHECK((P * V).row(7).isZero(0));
+    CHECK(P.dense().row(7).isZero(0));
+    const auto Pf = m.self_operator(Matrix<float>(Z.cast<float>()), {.storage = storage});
+    CHECK((Pf * Matrix<float>(V.cast<float>())).row(7).isZero(0));
+  }
+}
+
 TEST_CASE("inverse distance: keys at distance 0 take all") {
   Matrix<double> Z(4, 2), X(2, 2), V(4, 1);
   Z << 0, 0, 1, 0, 1, 0, 3, 0;
