@@ -72,7 +72,8 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
       : Base(metric, X, Z),
         queries_(metric.template lift_queries<C>(centered(X, center))),
         keys_(metric.template lift_keys<C>(centered(Z, center))),
-        key_scale_(keys_.features.size() ? keys_.features.rowwise().norm().maxCoeff() : C(0)) {}
+        largest_key_(keys_.features.size() ? keys_.features.rowwise().norm().maxCoeff() : C(0)),
+        largest_key_bias_(keys_.bias.size() ? keys_.bias.cwiseAbs().maxCoeff() : C(0)) {}
 
   void fill(Index i0, Index j0, CostUnit unit, Tile<T> out) const override {
     const Index n = out.rows(), m = out.cols();
@@ -90,9 +91,8 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
     // Rounding of a sum of width + 2 terms, each at most |A(x)||B(z)|-sized (biases are no larger for
     // distances).
     const double size =
-        std::abs(static_cast<double>(queries_.bias(i)))
-        + static_cast<double>(keys_.bias.size() ? keys_.bias.cwiseAbs().maxCoeff() : C(0))
-        + static_cast<double>(queries_.features.row(i).norm()) * static_cast<double>(key_scale_);
+        static_cast<double>(std::abs(queries_.bias(i)) + largest_key_bias_)
+        + static_cast<double>(queries_.features.row(i).norm()) * static_cast<double>(largest_key_);
     return epsilon() * static_cast<double>(queries_.features.cols() + 4) * size;
   }
 
@@ -106,18 +106,20 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
 
   /// A root magnifies what cancellation left of a small square: such pairs are evaluated by definition.
   void refine(Index i0, Index j0, Matrix<C>& tile) const {
+    const C unsure = static_cast<C>(64 * epsilon());
+    const C largest = keys_.bias.segment(j0, tile.cols()).maxCoeff();
     for (Index a = 0; a < tile.rows(); ++a) {
-      const C doubtful = static_cast<C>(64 * epsilon()) * (queries_.bias(i0 + a) + keys_.bias.maxCoeff());
-      if (tile.row(a).minCoeff() > doubtful) continue;
+      const C bias = queries_.bias(i0 + a);
+      if (tile.row(a).minCoeff() > unsure * (bias + largest)) continue;
       for (Index b = 0; b < tile.cols(); ++b)
-        if (tile(a, b) <= doubtful)
+        if (tile(a, b) <= unsure * (bias + keys_.bias(j0 + b)))
           tile(a, b) = static_cast<C>(convert_power(this->pair(i0 + a, j0 + b, CostUnit::cost),
                                                     this->laws_.distance_power, this->laws_.lift_power));
     }
   }
 
   Lift<C> queries_, keys_;
-  C key_scale_;
+  C largest_key_, largest_key_bias_;  ///< norm of features and magnitude of bias, over all keys
 };
 
 /// Costs that a metric fills tile by tile.
@@ -172,9 +174,9 @@ std::shared_ptr<const CostSource<T>> lifted(const M& metric, const Points<T>& X,
   }
   auto source = std::make_shared<const LiftedSource<T, double, M>>(metric, X, Z, center);
   for (Index i = 0; i < X.rows(); ++i)
-    require(std::isfinite(source->lift_error(i)), "X",
-            "of magnitudes whose products fit into float64 (below 1e150)",
-            "a row " + std::to_string(i) + " that overflows with " + repr(Metric(metric)));
+    if (!std::isfinite(source->lift_error(i)))
+      refuse("X", "of magnitudes whose products fit into float64 (below 1e150)",
+             "a row " + std::to_string(i) + " that overflows with " + repr(Metric(metric)));
   return source;
 }
 
