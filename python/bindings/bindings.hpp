@@ -16,5 +16,8 @@ void bind_execution(py::module_& m);
 void bind_bandwidth(py::module_& m);
 void bind_neighbors(py::module_& m);
 void bind_operator(py::module_& m);
+void bind_kmeans(py::module_& m);
+void bind_spectral(py::module_& m);
+void bind_diffusion_maps(py::module_& m);
 
 }  // namespace likewise::python

@@ -12,9 +12,12 @@ __version__ = _core.version()
 # Imported when first asked for, so that `import likewise` stays quick: name -> module.
 _lazy = {
     "CrossOperator": "likewise._operator",
+    "DiffusionMaps": "likewise.estimators.diffusion_maps",
     "LinearMap": "likewise._operator",
     "PropagationOperator": "likewise._operator",
     "SelfOperator": "likewise._operator",
+    "SpectralClustering": "likewise.estimators.spectral_clustering",
+    "SpectralEmbedding": "likewise.estimators.spectral_embedding",
     "explain": "likewise._explain",
     "kneighbors": "likewise._neighbors",
     "radius_neighbors": "likewise._neighbors",

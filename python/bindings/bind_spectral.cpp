@@ -1,0 +1,136 @@
+// Eigenpairs, spectral embedding and spectral clustering.
+#include <pybind11/stl.h>
+
+#include <likewise/algorithms/spectral_clustering.hpp>
+
+#include "arrays.hpp"
+#include "execution.hpp"
+#include "pickled_operator.hpp"
+
+namespace likewise::python {
+
+namespace {
+
+template <class T> void bind_eigenpairs(py::module_& m) {
+  m.def(
+      "largest_eigenpairs",
+      [](const SelfOperator<T>& P, Index k, double tol, int max_iter, const std::string& solver) {
+        const SpectrumOptions options{.tol = tol, .max_iter = max_iter, .solver = solver};
+        Spectrum<T> s =
+            run_without_gil([&](const Execution& run) { return largest_eigenpairs(P, k, options, run); });
+        return py::make_tuple(s.values, s.vectors, s.residuals, s.n_components, s.report);
+      },
+      py::arg("P"), py::arg("k"), py::arg("tol") = 1e-9, py::arg("max_iter") = 1000,
+      py::arg("solver") = "auto");
+}
+
+template <class T> py::tuple embedding_state(const SpectralEmbedding<T>& fit) {
+  const Spectrum<T>& s = fit.spectrum;
+  return py::make_tuple(operator_recipe(fit.P), s.values, s.vectors, s.residuals, s.n_components,
+                        report_fields(s.report), fit.embedding);
+}
+
+template <class T> SpectralEmbedding<T> embedding_from_state(const py::tuple& t) {
+  return {operator_from_recipe<T>(t[0].cast<py::tuple>()),
+          {t[1].cast<Vector<double>>(), t[2].cast<Matrix<T>>(), t[3].cast<Vector<double>>(),
+           t[4].cast<Index>(), report_from_fields(t[5].cast<py::tuple>())},
+          t[6].cast<Matrix<T>>()};
+}
+
+template <class T> void bind_embedding(py::module_& m) {
+  using Fit = SpectralEmbedding<T>;
+  py::class_<Fit>(m, fitted_name<T>("SpectralEmbedding").c_str())
+      .def_property_readonly("mechanism", [](const Fit& fit) { return fit.P.mechanism(); })
+      .def_property_readonly("bandwidth", [](const Fit& fit) { return fit.P.bandwidth(); })
+      .def_property_readonly(
+          "keys", [](const py::object& self) { return view(self.cast<const Fit&>().P.keys(), self); })
+      .def_property_readonly("eigenvalues", [](const Fit& fit) { return fit.spectrum.values; })
+      .def_property_readonly("residuals", [](const Fit& fit) { return fit.spectrum.residuals; })
+      .def_property_readonly("n_graph_components", [](const Fit& fit) { return fit.spectrum.n_components; })
+      .def_property_readonly("report", [](const Fit& fit) { return fit.spectrum.report; })
+      .def_property_readonly("embedding", [](const Fit& fit) { return fit.embedding; })
+      .def(
+          "transform",
+          [](const Fit& fit, const Points<T>& X) {
+            return run_without_gil([&](const Execution& run) { return fit.transform(X, run); });
+          },
+          py::arg("X").noconvert())
+      .def(py::pickle(&embedding_state<T>, &embedding_from_state<T>));
+  m.def(
+      "spectral_embedding",
+      [](const Points<T>& X, const Mechanism& mechanism, Index n_components, bool drop_first, double tol) {
+        const SpectralEmbeddingOptions o{.n_components = n_components,
+                                         .mechanism = mechanism,
+                                         .drop_first = drop_first,
+                                         .spectrum = {.tol = tol}};
+        return run_without_gil([&](const Execution& run) { return fit_spectral_embedding<T>(X, o, run); });
+      },
+      py::arg("X").noconvert(), py::arg("mechanism"), py::arg("n_components"), py::arg("drop_first"),
+      py::arg("tol"));
+}
+
+py::tuple labels_state(const EmbeddingLabels& c) {
+  return py::make_tuple(c.kind, c.labels, c.centers, c.rotation, c.scale, c.inertia);
+}
+
+EmbeddingLabels labels_from_state(const py::tuple& t) {
+  return {t[0].cast<std::string>(),    t[1].cast<std::vector<Index>>(), t[2].cast<Matrix<double>>(),
+          t[3].cast<Matrix<double>>(), t[4].cast<Vector<double>>(),     t[5].cast<double>()};
+}
+
+template <class T> void bind_clustering(py::module_& m) {
+  using Fit = SpectralClustering<T>;
+  py::class_<Fit>(m, fitted_name<T>("SpectralClustering").c_str())
+      .def_readonly("map", &Fit::map)
+      .def_readonly("n_clusters", &Fit::n_clusters)
+      .def_property_readonly("labels", [](const Fit& fit) { return moved(fit.labels()); })
+      .def(
+          "predict",
+          [](const Fit& fit, const Points<T>& X) {
+            return moved(run_without_gil([&](const Execution& run) { return fit.predict(X, run); }));
+          },
+          py::arg("X").noconvert())
+      .def(
+          "predict_embedded",
+          [](const Fit& fit, const Matrix<T>& embedding) {
+            return moved(
+                run_without_gil([&](const Execution& run) { return fit.clusters.predict(embedding, run); }));
+          },
+          py::arg("embedding"))
+      .def(py::pickle(
+          [](const Fit& fit) {
+            return py::make_tuple(embedding_state(fit.map), labels_state(fit.clusters), fit.n_clusters);
+          },
+          [](const py::tuple& t) {
+            return Fit{embedding_from_state<T>(t[0].cast<py::tuple>()),
+                       labels_from_state(t[1].cast<py::tuple>()), t[2].cast<Index>()};
+          }));
+  m.def(
+      "spectral_clustering",
+      [](const Points<T>& X, const Mechanism& mechanism, Index n_clusters, Index n_components,
+         const std::string& assign_labels, int n_init, std::uint64_t seed, double tol) {
+        const SpectralClusteringOptions o{.n_clusters = n_clusters,
+                                          .n_components = n_components,
+                                          .mechanism = mechanism,
+                                          .assign_labels = assign_labels,
+                                          .n_init = n_init,
+                                          .seed = seed,
+                                          .spectrum = {.tol = tol}};
+        return run_without_gil([&](const Execution& run) { return fit_spectral_clustering<T>(X, o, run); });
+      },
+      py::arg("X").noconvert(), py::kw_only(), py::arg("mechanism"), py::arg("n_clusters"),
+      py::arg("n_components"), py::arg("assign_labels"), py::arg("n_init"), py::arg("seed"), py::arg("tol"));
+}
+
+}  // namespace
+
+void bind_spectral(py::module_& m) {
+  bind_eigenpairs<float>(m);
+  bind_eigenpairs<double>(m);
+  bind_embedding<float>(m);
+  bind_embedding<double>(m);
+  bind_clustering<float>(m);
+  bind_clustering<double>(m);
+}
+
+}  // namespace likewise::python

@@ -1,0 +1,157 @@
+"""Diffusion maps: coordinates in which distance is how differently two random walks spread."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from likewise import _core, supports
+from likewise._estimator import MechanismMixin, warn_unless_converged
+from likewise._mechanism import Mechanism
+from likewise.normalizations import Density
+
+
+class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Coordinate k of point i is mu_k^t psi_k(i), P psi = mu psi the random walk's eigenvectors.
+
+    Parameters
+    ----------
+    n_components : int in [1, n - 1], default=2
+    density_alpha : float, default=1.0
+        1 forgets the sampling density, 0 keeps it, 1/2 is the Fokker-Planck limit.
+    bandwidth : float > 0 or rule, default="bgh"
+        Of a kernel that leaves it open. "self_tuning" gives each point its own.
+    diffusion_time : float >= 0, default=1
+        t, steps of the walk.
+    n_neighbors : int or None
+        Only the k nearest, the point itself among them, in union; None is all pairs.
+    metric : str or value of likewise.metrics, default="euclidean"
+    kernel : str or value of likewise.kernels, default="gaussian"
+    normalization : None, str or value of likewise.normalizations
+        Instead of Density(density_alpha).
+    support : None, str or value of likewise.supports
+        Instead of n_neighbors.
+    eigen_tol : float, default=1e-9
+        Residual relative to the largest eigenvalue.
+    n_jobs : int or None
+    verbose : bool
+
+    Attributes
+    ----------
+    eigenvalues_ : (n_components,), descending, without the trivial 1
+    eigenvectors_ : (n, n_components), sum_i pi_i psi_i^2 = 1, pi the stationary law
+    embedding_ : (n, n_components), eigenvectors_ * eigenvalues_^t
+    bandwidth_ : float; intrinsic_dimension_ : float, or None where the rule finds none
+    n_features_in_ : int; mechanism_ : Mechanism
+    n_graph_components_ : int, connected components of a graph (eigenvalue 1 repeats in eigenvalues_)
+    report_ : IterationReport of the eigensolver
+
+    Notes
+    -----
+    transform gives the embedding itself on the training points of all pairs. With n_neighbors it is Nystrom
+    over the k nearest training points, a few percent off. O(n^2 n_features) time a product, about 10
+    n_components products; O(n n_components) memory beyond what is stored of the operator.
+
+    References
+    ----------
+    Coifman and Lafon (2006); Berry, Giannakis and Harlim (2015) for the bandwidth.
+    """
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        density_alpha=1.0,
+        bandwidth="bgh",
+        diffusion_time=1,
+        n_neighbors=None,
+        metric="euclidean",
+        kernel="gaussian",
+        normalization=None,
+        support=None,
+        eigen_tol=1e-9,
+        n_jobs=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.density_alpha = density_alpha
+        self.bandwidth = bandwidth
+        self.diffusion_time = diffusion_time
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.kernel = kernel
+        self.normalization = normalization
+        self.support = support
+        self.eigen_tol = eigen_tol
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def _make_mechanism(self):
+        support = self.support
+        if support is None and self.n_neighbors is None:
+            support = "all"
+        elif support is None:
+            support = supports.Neighbors(self.n_neighbors, symmetrize="union", include_self=True)
+        elif self.n_neighbors is not None:
+            raise ValueError(
+                "n_neighbors must be None together with support, which has its own; "
+                f"got {self.n_neighbors!r}."
+            )
+        normalization = Density(self.density_alpha) if self.normalization is None else self.normalization
+        return self._fill_bandwidth(
+            Mechanism(
+                metric=self.metric,
+                kernel=self.kernel,
+                support=support,
+                normalization=normalization,
+                empty_row="error",
+            )
+        )
+
+    def fit(self, X, y=None):
+        """X (n, n_features), or (n, n) distances with metric="precomputed"."""
+        X = validate_data(self, X, dtype=[np.float64, np.float32], order="C", ensure_min_samples=2)
+        if not isinstance(self.n_components, Integral):
+            raise TypeError(f"n_components must be an int; got {self.n_components!r}.")
+        if not isinstance(self.diffusion_time, Real):
+            raise TypeError(f"diffusion_time must be a number; got {self.diffusion_time!r}.")
+        with self._execution():
+            self._fitted = _core.diffusion_maps(
+                X, self.mechanism, self.n_components, self.diffusion_time, self.eigen_tol
+            )
+        self.eigenvalues_ = self._fitted.eigenvalues
+        self.eigenvectors_ = np.asarray(self._fitted.eigenvectors)
+        self.embedding_ = np.asarray(self._fitted.embedding)
+        self.mechanism_ = self._fitted.mechanism
+        self.bandwidth_ = self._fitted.bandwidth.length
+        self.intrinsic_dimension_ = self._fitted.bandwidth.intrinsic_dimension
+        self.n_graph_components_ = self._fitted.n_graph_components
+        self.report_ = self._fitted.report
+        warn_unless_converged(self.report_, 1000)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """embedding_ of X (n, n_features)."""
+        return self.fit(X).embedding_
+
+    def transform(self, X):
+        """New points (n_new, n_features) in diffusion coordinates, (n_new, n_components)."""
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False).astype(self.embedding_.dtype, copy=False)
+        with self._execution():
+            return self._fitted.transform(X)
+
+    def diffusion_distances(self):
+        """(n, n) distances between embedded points, not squared.
+
+        With n - 1 components D(i, j)^2 = sum_l (P^t_il - P^t_jl)^2 / pi_l; with fewer a lower bound of it.
+        MemoryLimitError beyond the memory limit.
+        """
+        check_is_fitted(self)
+        with self._execution():
+            return self._fitted.diffusion_distances()
+
+    @property
+    def _n_features_out(self):
+        return self.embedding_.shape[1]

@@ -1,0 +1,168 @@
+"""Spectral clustering: clusters that a random walk rarely leaves."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.utils.validation import check_is_fitted
+
+from likewise import _core
+from likewise._estimator import seed_of, warn_unless_converged
+from likewise.estimators._affinity import AffinityMixin, pairwise_affinities, pairwise_affinity
+
+
+class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
+    """Clusters of the points in the first eigenvectors of the random walk on a graph of affinities.
+
+    Parameters
+    ----------
+    n_clusters : int or "auto", default=8
+        "auto" is the largest gap between the first 21 eigenvalues, or as many as a graph has parts.
+    eigen_solver : {None, "arpack", "lobpcg", "amg"}, accepted; the library chooses dense or Lanczos
+    n_components : int or None
+        Eigenvectors looked at; None is n_clusters.
+    random_state : int, RandomState or None
+        Of the starts of k-means and the first axis of "discretize".
+    n_init : int, default=10
+    gamma : float, default=1.0
+        "rbf" is exp(-gamma d^2), "laplacian" exp(-gamma d).
+    affinity : str, callable (x, z) -> weight, or Mechanism, default="rbf"
+        "rbf", "laplacian", "nearest_neighbors", "precomputed", "precomputed_nearest_neighbors" or another
+        kernel of scikit-learn's pairwise_kernels. "nearest_neighbors" is the graph of n_neighbors, the point
+        itself among them, averaged with its transpose.
+    n_neighbors : int, default=10
+    eigen_tol : float or "auto"
+        Residual relative to the largest eigenvalue; "auto" is 1e-9.
+    assign_labels : {"kmeans", "cluster_qr", "discretize"}
+    degree, coef0, kernel_params : of scikit-learn's other kernels
+    n_jobs : int or None
+    verbose : bool
+    metric : None, name or value of likewise.metrics
+        Replaces the metric that the affinity has.
+    normalization : str or value of likewise.normalizations, default="symmetric"
+        A Mechanism given as affinity keeps its own unless another is asked for.
+
+    Attributes
+    ----------
+    labels_ : (n,)
+    n_clusters_ : int
+    eigenvalues_ : of the operator, descending from 1; n_components of them, with "auto" at least 21
+    embedding_ : (n, n_components), column 0 constant, sum_i D_i embedding_ij^2 = 1
+    affinity_matrix_ : (n, n), computed when asked for
+    n_features_in_ : int; mechanism_ : Mechanism
+    n_graph_components_ : int, connected components of a graph
+    report_ : IterationReport of the eigensolver
+
+    Notes
+    -----
+    Disconnected graphs are fine: each part has its own eigenvector. predict labels new points by the fitted
+    centers or rotation of their Nystrom extension. Affinities must not be negative.
+
+    References
+    ----------
+    Shi and Malik (2000); Ng, Jordan and Weiss (2001); Yu and Shi (2003); Damle, Minden and Ying (2019).
+    """
+
+    def __init__(
+        self,
+        n_clusters=8,
+        *,
+        eigen_solver=None,
+        n_components=None,
+        random_state=None,
+        n_init=10,
+        gamma=1.0,
+        affinity="rbf",
+        n_neighbors=10,
+        eigen_tol="auto",
+        assign_labels="kmeans",
+        degree=3,
+        coef0=1,
+        kernel_params=None,
+        n_jobs=None,
+        verbose=False,
+        metric=None,
+        normalization="symmetric",
+    ):
+        self.n_clusters = n_clusters
+        self.eigen_solver = eigen_solver
+        self.n_components = n_components
+        self.random_state = random_state
+        self.n_init = n_init
+        self.gamma = gamma
+        self.affinity = affinity
+        self.n_neighbors = n_neighbors
+        self.eigen_tol = eigen_tol
+        self.assign_labels = assign_labels
+        self.degree = degree
+        self.coef0 = coef0
+        self.kernel_params = kernel_params
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.metric = metric
+        self.normalization = normalization
+
+    def _gamma(self, n_features):
+        return self.gamma
+
+    def _n_neighbors(self, n_samples):
+        return self.n_neighbors
+
+    def _other_affinities(self):
+        return pairwise_affinities()
+
+    def _kernel_matrix(self, X, Z):
+        return pairwise_affinity(X, Z, self.affinity, self.gamma, self.degree, self.coef0, self.kernel_params)
+
+    def _count(self, name, auto):
+        """The parameter as an int; `auto` (None or "auto") is 0."""
+        value = getattr(self, name)
+        if value == auto:
+            return 0
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise TypeError(f"{name} must be an int or {auto!r}; got {value!r}.")
+        if value < 1:
+            raise ValueError(f"{name} must be an int of at least 1 or {auto!r}; got {value!r}.")
+        return int(value)
+
+    def fit(self, X, y=None):
+        """X (n, n_features), or (n, n) affinities or distances where they are precomputed."""
+        X = self._check_points(X, reset=True)
+        self._check_affinity_parameters()
+        self._training_points = None
+        points, mechanism = self._points_and_mechanism(X)
+        with self._execution():
+            self._fitted = _core.spectral_clustering(
+                points,
+                mechanism=mechanism,
+                n_clusters=self._count("n_clusters", "auto"),
+                n_components=self._count("n_components", None),
+                assign_labels=self.assign_labels,
+                n_init=self.n_init,
+                seed=seed_of(self.random_state),
+                tol=self._tol(),
+            )
+        self._training_points = X if self._needs_training_points() else None
+        self.labels_ = self._fitted.labels
+        self.n_clusters_ = self._fitted.n_clusters
+        self.embedding_ = np.asarray(self._map.embedding)
+        self.eigenvalues_ = self._map.eigenvalues
+        self.mechanism_ = self._map.mechanism
+        self.n_graph_components_ = self._map.n_graph_components
+        self.report_ = self._map.report
+        warn_unless_converged(self.report_, 1000)
+        return self
+
+    def predict(self, X):
+        """The cluster of each new point (n_new, n_features), (n_new,)."""
+        check_is_fitted(self)
+        X = self._check_points(X, reset=False)
+        with self._execution():
+            return self._fitted.predict_embedded(self._extend(X))
+
+    @property
+    def _map(self):
+        return self._fitted.map
+
+    def _needs_training_points(self):
+        return callable(self.affinity) or self.affinity in pairwise_affinities()

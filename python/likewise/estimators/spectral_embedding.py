@@ -1,0 +1,128 @@
+"""Spectral embedding: points where the slow eigenvectors of the random walk take them."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from likewise import _core
+from likewise._estimator import warn_unless_converged
+from likewise.estimators._affinity import AffinityMixin
+
+
+class SpectralEmbedding(AffinityMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Eigenvectors u_i / sqrt(D_i) of the random walk on a graph of affinities (Laplacian eigenmaps).
+
+    Parameters
+    ----------
+    n_components : int, default=2
+    affinity : str, callable X -> (n, n) affinities, or Mechanism, default="nearest_neighbors"
+        "nearest_neighbors", "rbf", "laplacian", "precomputed" or "precomputed_nearest_neighbors".
+        "nearest_neighbors" is the graph of n_neighbors, the point itself among them, averaged with its
+        transpose.
+    gamma : float or None
+        exp(-gamma d^2); None is 1 / n_features.
+    random_state : accepted; nothing here is random
+    eigen_solver : {None, "arpack", "lobpcg", "amg"}, accepted; the library chooses dense or Lanczos
+    eigen_tol : float or "auto"
+        Residual relative to the largest eigenvalue; "auto" is 1e-9.
+    n_neighbors : int or None
+        None is n_samples / 10, at least 1.
+    n_jobs : int or None
+    metric : None, name or value of likewise.metrics
+        Replaces the metric that the affinity has.
+    normalization : str or value of likewise.normalizations, default="symmetric"
+        "row" gives the same embedding; "density" that of diffusion maps.
+
+    Attributes
+    ----------
+    embedding_ : (n, n_components), without the constant eigenvector, sum_i D_i embedding_ij^2 = 1
+    eigenvalues_ : (n_components + 1,), of the operator, with the constant one's 1
+    affinity_matrix_ : (n, n), computed when asked for
+    n_neighbors_ : int; n_features_in_ : int; mechanism_ : Mechanism
+    n_graph_components_ : int, connected components of a graph (its eigenvalue 1 repeats as often)
+    report_ : IterationReport of the eigensolver
+
+    Notes
+    -----
+    Self-loops of the graph count; scikit-learn drops them. transform extends by Nystrom, exactly on the
+    training points of all pairs; with neighbors a new point averages its nearest training points.
+
+    References
+    ----------
+    Belkin and Niyogi (2003); Bengio et al. (2004) for new points.
+    """
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        affinity="nearest_neighbors",
+        gamma=None,
+        random_state=None,
+        eigen_solver=None,
+        eigen_tol="auto",
+        n_neighbors=None,
+        n_jobs=None,
+        metric=None,
+        normalization="symmetric",
+    ):
+        self.n_components = n_components
+        self.affinity = affinity
+        self.gamma = gamma
+        self.random_state = random_state
+        self.eigen_solver = eigen_solver
+        self.eigen_tol = eigen_tol
+        self.n_neighbors = n_neighbors
+        self.n_jobs = n_jobs
+        self.metric = metric
+        self.normalization = normalization
+
+    def _gamma(self, n_features):
+        return self.gamma if self.gamma is not None or n_features is None else 1 / n_features
+
+    def _n_neighbors(self, n_samples):
+        if self.n_neighbors is not None:
+            return self.n_neighbors
+        return 10 if n_samples is None else max(n_samples // 10, 1)
+
+    def _kernel_matrix(self, X, Z):
+        if Z is not None:
+            raise ValueError("affinity must be a name or a Mechanism to embed new points; got a callable.")
+        return self.affinity(X)
+
+    def fit(self, X, y=None):
+        """X (n, n_features), or (n, n) affinities or distances where they are precomputed."""
+        X = self._check_points(X, reset=True)
+        self._check_affinity_parameters()
+        if not isinstance(self.n_components, Integral):
+            raise TypeError(f"n_components must be an int; got {self.n_components!r}.")
+        points, mechanism = self._points_and_mechanism(X)
+        with self._execution():
+            self._map = _core.spectral_embedding(points, mechanism, self.n_components, True, self._tol())
+        if callable(self.affinity):
+            self._training_points = X
+        self.embedding_ = np.asarray(self._map.embedding)
+        self.eigenvalues_ = self._map.eigenvalues
+        self.mechanism_ = self._map.mechanism
+        self.n_neighbors_ = self._n_neighbors(X.shape[0])
+        self.n_graph_components_ = self._map.n_graph_components
+        self.report_ = self._map.report
+        warn_unless_converged(self.report_, 1000)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """embedding_ of X (n, n_features)."""
+        return self.fit(X).embedding_
+
+    def transform(self, X):
+        """New points (n_new, n_features) in the embedding, (n_new, n_components): P.at(X) v / lambda."""
+        check_is_fitted(self)
+        X = self._check_points(X, reset=False)
+        with self._execution():
+            return self._extend(X)
+
+    @property
+    def _n_features_out(self):
+        return self.embedding_.shape[1]
