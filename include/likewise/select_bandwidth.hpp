@@ -17,24 +17,30 @@ struct BandwidthOptions {
   Index max_points = 2000;
 };
 
-/// The length of `rule` for these points under this metric and kernel. "loo" needs a target: see loo_bandwidth.
-/// Points that are all one place give length 1: any is as good.
+/// The length of `rule` for these points under this metric, which must have a distance d. Weights w count as
+/// copies: a weight of 2 equals the row twice, a weight of 0 a row that is not there. n = sum_i w_i.
+/// - median: of the distances of all pairs of different points of a sample of max_points
+/// - scott: s n^(-1/(d+4)), d = n_features, s^2 = mean of squared distances over all ordered pairs / (2 d):
+///   of Euclidean points the variance per dimension. O(n d) for metrics that lift, else of the sample
+/// - silverman: (4/(d+2))^(1/(d+4)) times scott's
+/// - bgh: sqrt(2 eps) at the largest slope of log S(log eps), S = sum_ij exp(-d_ij^2/(4 eps)), of the sample;
+///   twice that slope is the intrinsic dimension, `curve` the slopes (Berry, Giannakis, Harlim 2015)
+/// - self_tuning: length 1 and row_scale = key_scale = s, the distance to the n_neighbors-th neighbor or to
+///   the farthest where there are fewer. A scale of 0 (so many copies) becomes the smallest positive one.
+///   A neighbor search (Zelnik-Manor and Perona 2004)
+/// - perplexity: length 1 and row_scale = s^2 such that the kernel of d/s over the keys at d > 0 has entropy
+///   log(perplexity) in each row; the nearest distance where at most 3 keys count.
+///   O(n^2) time, O(n) memory a thread (Hinton and Roweis 2002)
 ///
-/// median       the weighted median of the positive distances of at most max_points points
-/// scott        s n^(-1/(d+4)), s^2 = mean squared distance / (2 d), a standard deviation per dimension;
-///              n = (sum w)^2 / sum w^2 is the effective number of points
-/// silverman    the same times (4/(d+2))^(1/(d+4))
-/// bgh          sqrt(2 eps) at the largest d log S / d log eps, S = sum_ij w_i w_j exp(-d_ij^2/(4 eps)); twice that slope is
-///              the intrinsic dimension (Berry, Giannakis and Harlim 2015)
-/// self_tuning  s_i, the distance to the n_neighbors-th neighbor (0: the smallest positive one); the kernel sees
-///              d^2/(s_i s_j) at length 1 (Zelnik-Manor and Perona 2004)
-/// perplexity   s_i at which row i has entropy log(perplexity), for rows only (Hinton and Roweis 2002)
+/// Points that are all in one place give length 1: any is as good.
 template <class T>
 SelectedBandwidth select_bandwidth(const std::string& rule, const Metric& metric, const Kernel& kernel,
                                    const Points<T>& Z, const BandwidthOptions& options = {},
                                    const Execution& run = {});
 
-/// The row scales of new points X under a rule that gives each point its own, from the training keys Z.
+/// The row scales of new points X under a rule that gives each point its own, from the training keys Z. A key
+/// at distance 0 counts as the point itself, so that the training points find their own scales again. Empty
+/// under the other rules.
 template <class T>
 Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& metric, const Kernel& kernel,
                              const Points<T>& X, const Points<T>& Z, const BandwidthOptions& options = {},
@@ -43,11 +49,18 @@ Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& me
 /// What "loo" minimizes: mean squared error of numeric targets, or log loss of one-hot class columns.
 enum class LooLoss { squared_error, log_loss };
 
-/// The bandwidth (or temperature, in the unit of the cost) with the least leave-one-out error of kernel-weighted means of
-/// Y (n, n_targets): a log grid from the smallest neighbor distance to the diameter, then two finer ones around the best,
-/// each in one pass over shared distances. Leaves out every copy of the point; a row left empty counts as its nearest key;
-/// with Neighbors(k) the others are the k nearest. O(n^2 (d + n_lengths n_targets)) time, O(n) memory; normalizations
-/// that look beyond a row build an operator for each length.
+/// The bandwidth with the least leave-one-out error of kernel-weighted means of Y (n, n_targets): a log grid
+/// from the smallest neighbor distance to the diameter in one pass over shared distances, then a
+/// golden-section refinement of the best place. `curve` holds the mean losses of the grid. Of the mechanism's
+/// support the filters and the selector count (not a given graph), always among the others: every copy of the
+/// point is left out. A row left empty counts as its nearest key; a row that admits no key as 0.
+/// Points that are all in one place give length 1.
+///
+/// With an Exponential the result is its temperature, in the unit of the cost; for a cost that is no distance
+/// it is looked for between a thousandth of the largest spread of costs within a row and that spread.
+///
+/// O(n^2 (d + n_lengths n_targets)) time; O(n) memory a thread, and n^2 distances where they fit in 256 MiB.
+/// Normalizations that look beyond a row build an operator for each length.
 template <class T>
 SelectedBandwidth loo_bandwidth(const Mechanism& mechanism, const Points<T>& Z, const Values<T>& Y,
                                 LooLoss loss, const BandwidthOptions& options = {},

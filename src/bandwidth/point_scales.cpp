@@ -1,136 +1,168 @@
-#include "bandwidth/point_scales.hpp"
-
+// The rules that give each point its own scale: self_tuning and perplexity.
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <utility>
-#include <vector>
 
 #include <likewise/error.hpp>
 
-#include "bandwidth/distances.hpp"
-#include "engine/exp_weights.hpp"
+#include "bandwidth/request.hpp"
+#include "engine/parallel.hpp"
+#include "neighbors/search.hpp"
 
 namespace likewise::bandwidths {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
-double smallest_positive(const Vector<double>& values, double otherwise) {
-  double smallest = infinity;
-  for (const double v : values)
-    if (v > 0) smallest = std::min(smallest, v);
-  return smallest < infinity ? smallest : otherwise;
+/// scale_of(counted distances to all keys) of each row of X. O(n_keys) memory a thread.
+template <class F>
+Vector<double> scale_each_row(const Request& request, const Points<double>& X, F scale_of) {
+  const auto costs =
+      engine::make_cost_source<double>(request.metric, X, request.Z, std::numeric_limits<double>::infinity());
+  const Index n = X.rows(), n_keys = request.Z.rows();
+  Vector<double> scales(n);
+  constexpr Index rows_per_block = 16;
+  const auto work = [&](Index block) {
+    const auto [first, size] = engine::block_of(block, n, rows_per_block);
+    Matrix<double> tile(size, n_keys);
+    costs->fill(first, 0, engine::CostUnit::distance, tile);
+    std::vector<Counted> row;
+    for (Index a = 0; a < size; ++a) {
+      row.clear();
+      for (Index j = 0; j < n_keys; ++j)
+        if (request.counts(j) > 0) row.push_back({tile(a, j), request.counts(j)});
+      scales(first + a) = scale_of(row);
+    }
+  };
+  engine::parallel_blocks(engine::block_count(n, rows_per_block), request.run, "finding scales", work);
+  return scales;
 }
 
-/// The key that is the query itself: by index among the points, by distance 0 for a new point; -1 for none. So a new point
-/// that is a training point gets that point's length.
-Index own_key(const Eigen::Ref<const Vector<double>>& d, Index query, bool self) {
-  if (self) return query;
-  for (Index j = 0; j < d.size(); ++j)
-    if (d(j) == 0) return j;
-  return -1;
-}
+// --- self_tuning
 
-/// The distance at which the keys within weigh `count`, or that of the last key.
-double distance_of_count(const Eigen::Ref<const Vector<double>>& d, const Vector<double>& counts,
-                         Index left_out, double count) {
-  std::vector<std::pair<double, double>> keys;
-  for (Index j = 0; j < d.size(); ++j) {
-    const double copies = counts(j) - (j == left_out ? 1 : 0);
-    if (copies > 0) keys.emplace_back(d(j), copies);
+/// The n-th neighbor's distance where every key counts once; a key at distance 0 is the point itself.
+Vector<double> nth_distances(const Request& request, const Points<double>& X) {
+  const Index n_keys = request.Z.rows(), k = std::min(request.options.n_neighbors + 1, n_keys);
+  const auto lists = neighbors::nearest(request.metric, X, request.Z, k, {}, {}, request.run);
+  const MetricTraits laws = traits(request.metric);
+  Vector<double> scales(X.rows());
+  for (Index i = 0; i < X.rows(); ++i) {
+    const double* row = lists.distances.data() + i * k;
+    const Index itself = row[0] == 0 ? 1 : 0;
+    scales(i) = as_distance(laws, row[std::min(request.options.n_neighbors + itself, k) - 1]);
   }
-  std::sort(keys.begin(), keys.end());
-  double within = 0;
-  for (const auto& [distance, copies] : keys)
-    if ((within += copies) >= count * (1 - 1e-12)) return distance;
-  return keys.empty() ? 0 : keys.back().first;
+  return scales;
 }
 
-/// Entropy of the weights phi(d/s) w over the keys of one row.
+double smallest_positive(const Vector<double>& scales) {
+  double smallest = std::numeric_limits<double>::infinity();
+  for (const double s : scales)
+    if (s > 0) smallest = std::min(smallest, s);
+  return std::isfinite(smallest) ? smallest : any_length;
+}
+
+Vector<double> nth_counted_distances(const Request& request, const Points<double>& X) {
+  const double n = static_cast<double>(request.options.n_neighbors);
+  return scale_each_row(request, X, [&](std::vector<Counted>& row) {
+    double copies = 0;
+    for (const Counted& key : row)
+      if (key.value == 0) copies += key.count;
+    return counted_quantile(row, n + std::min(copies, 1.0));
+  });
+}
+
+// --- perplexity
+
+/// The entropy of kernel weights over keys that count.
 class RowEntropy {
  public:
-  RowEntropy(const Kernel& kernel, const Vector<double>& distances, const Vector<double>& log_weights)
-      : kernel_(kernel),
-        squared_(traits(kernel).input == KernelInput::squared_distance),
-        d_(distances),
-        log_w_(log_weights) {}
+  RowEntropy(const Kernel& kernel, const std::vector<Counted>& keys)
+      : kernel_(kernel), input_(1, static_cast<Index>(keys.size())), count_(1, input_.cols()) {
+    const bool squared = traits(kernel).input == KernelInput::squared_distance;
+    for (Index j = 0; j < input_.cols(); ++j) {
+      const Counted& key = keys[static_cast<std::size_t>(j)];
+      input_(0, j) = squared ? key.value * key.value : key.value;
+      count_(0, j) = key.count;
+    }
+  }
 
-  double operator()(double s) const {
-    Matrix<double> input = (d_ / s).transpose();
-    if (squared_) input = input.array().square();
-    log_weights<double>(kernel_, input, 1.0);
-    const Eigen::ArrayXd logits = input.row(0).transpose().array() + log_w_.array();
-    const double top = logits.maxCoeff();
-    if (top == -infinity) return -infinity;
-    const Eigen::ArrayXd centered = logits - top, p = engine::exp_weights(centered);
-    const double mass = p.sum();
-    return std::log(mass) - (p > 0).select(p * centered, 0.0).sum() / mass;
+  /// -sum_j p_j log p_j over each copy of each key; -inf where the kernel reaches none.
+  double operator()(double length) {
+    log_weight_ = input_;
+    log_weights<double>(kernel_, log_weight_, length);
+    const double largest = log_weight_.maxCoeff();
+    if (largest == -std::numeric_limits<double>::infinity()) return largest;
+    double mass = 0, moment = 0;
+    for (Index j = 0; j < input_.cols(); ++j) {
+      const double log_p = log_weight_(0, j) - largest, p = count_(0, j) * std::exp(log_p);
+      mass += p;
+      if (p > 0) moment += p * log_p;
+    }
+    return std::log(mass) - moment / mass;
   }
 
  private:
   const Kernel& kernel_;
-  bool squared_;
-  const Vector<double>& d_;
-  const Vector<double>& log_w_;
+  Matrix<double> input_, count_, log_weight_;
 };
 
-/// The length at which the entropy reaches the target, by bisection of its logarithm between the distances' extremes.
-double length_of_entropy(const RowEntropy& entropy, double target, double nearest, double farthest) {
-  double low = std::log(nearest) - 10, high = std::log(farthest) + 10;
-  for (int step = 0; step < 60; ++step) {
-    const double middle = 0.5 * (low + high);
-    (entropy(std::exp(middle)) < target ? low : high) = middle;
+/// Where an increasing function of a length reaches a value: by doubling, then bisection of the logarithm.
+/// Where it never does, a length 2^60 times the guess.
+template <class F> double solve_increasing(F& f, double value, double guess) {
+  double low = guess, high = guess;
+  for (int step = 0; step < 20 && f(low) >= value; ++step) low /= 2;
+  for (int step = 0; step < 20 && f(high) < value; ++step) high *= 2;
+  while (high > low * (1 + 1e-12)) {
+    const double middle = std::sqrt(low) * std::sqrt(high);
+    if (!(low < middle && middle < high)) break;
+    (f(middle) < value ? low : high) = middle;
   }
-  return std::exp(0.5 * (low + high));
+  return high;
+}
+
+/// s of one row. Keys at distance 0 are copies of the point and do not speak.
+double perplexity_scale(const Kernel& kernel, double perplexity, std::vector<Counted>& keys) {
+  keys.erase(std::remove_if(keys.begin(), keys.end(), [](const Counted& key) { return key.value == 0; }),
+             keys.end());
+  if (keys.empty()) return any_length;
+  double n_others = 0;
+  for (const Counted& key : keys) n_others += key.count;
+  const double wanted = std::min(perplexity, n_others / 3);
+  const double near = counted_quantile(keys, wanted);
+  if (wanted <= 1) return near;
+  RowEntropy entropy(kernel, keys);
+  return solve_increasing(entropy, std::log(wanted), near);
 }
 
 }  // namespace
 
-Vector<double> neighbor_scales(const Metric& metric, const Points<double>& X, const Points<double>& Z,
-                               bool self, const BandwidthOptions& options, const Execution& run) {
-  const auto costs = engine::make_cost_source<double>(metric, X, Z, 0);
-  const Vector<double> counts = options.log_key_weights.size()
-                                    ? Vector<double>(options.log_key_weights.array().exp())
-                                    : Vector<double>::Ones(costs->cols());
-  Vector<double> scales(costs->rows());
-  for_each_row_block(*costs, engine::CostUnit::distance, run, [&](Index i0, Matrix<double>& rows) {
-    for (Index a = 0; a < rows.rows(); ++a) {
-      const Vector<double> d = rows.row(a);
-      scales(i0 + a) =
-          distance_of_count(d, counts, own_key(d, i0 + a, self), static_cast<double>(options.n_neighbors));
-    }
-  });
-  const double least = smallest_positive(scales, 1);
-  return scales.unaryExpr([least](double s) { return s > 0 ? s : least; });
+Vector<double> self_tuning_scales(const Request& request, const Points<double>& X, double smallest) {
+  require(request.options.n_neighbors >= 1, "n_neighbors", "an int of at least 1",
+          request.options.n_neighbors);
+  const bool counts_once = (request.counts.array() == 1).all();
+  Vector<double> scales = counts_once ? nth_distances(request, X) : nth_counted_distances(request, X);
+  if (smallest == 0) smallest = smallest_positive(scales);
+  return scales.cwiseMax(smallest * (scales.array() == 0).cast<double>().matrix());
 }
 
-Vector<double> entropy_scales(const Metric& metric, const Kernel& kernel, const Points<double>& X,
-                              const Points<double>& Z, bool self, const BandwidthOptions& options,
-                              const Execution& run) {
-  require(
-      traits(kernel).input == KernelInput::distance || traits(kernel).input == KernelInput::squared_distance,
-      "kernel", "one with a bandwidth for 'perplexity'", repr(kernel));
-  require(options.perplexity > 1, "perplexity", "above 1", options.perplexity);
-  const auto costs = engine::make_cost_source<double>(metric, X, Z, 0);
-  const double perplexity = std::min(options.perplexity, static_cast<double>(costs->cols() - 1) / 3);
-  const Vector<double> log_w = options.log_key_weights.size()
-                                   ? options.log_key_weights
-                                   : Vector<double>(Vector<double>::Zero(costs->cols()));
-  Vector<double> scales(costs->rows());
-  for_each_row_block(*costs, engine::CostUnit::distance, run, [&](Index i0, Matrix<double>& rows) {
-    for (Index a = 0; a < rows.rows(); ++a) {
-      Vector<double> d = rows.row(a);
-      if (const Index own = own_key(d, i0 + a, self); own >= 0) d(own) = infinity;
-      const double nearest = smallest_positive(d, 1);
-      const double farthest = d.unaryExpr([](double v) { return v < infinity ? v : 0.0; }).maxCoeff();
-      // With three others or fewer no entropy can be asked for: the nearest sets the length.
-      scales(i0 + a) = perplexity > 1 && farthest > 0 ? length_of_entropy(
-                           RowEntropy(kernel, d, log_w), std::log(perplexity), nearest, farthest)
-                                                      : nearest;
-    }
+SelectedBandwidth self_tuning(const Request& request) {
+  SelectedBandwidth found{.length = 1, .rule = "self_tuning"};
+  found.row_scale = found.key_scale = self_tuning_scales(request, request.Z);
+  return found;
+}
+
+Vector<double> perplexity_scales(const Request& request, const Points<double>& X) {
+  const double perplexity = request.options.perplexity;
+  require(perplexity > 1 && std::isfinite(perplexity), "perplexity", "a finite number above 1", perplexity);
+  require(bandwidth_of(request.kernel) != nullptr, "kernel",
+          "one with a bandwidth for bandwidth='perplexity'", repr(request.kernel));
+  const Kernel kernel = with_bandwidth(request.kernel, Bandwidth(1.0));
+  return scale_each_row(request, X, [&](std::vector<Counted>& row) {
+    const double s = perplexity_scale(kernel, perplexity, row);
+    return s * s;
   });
-  return scales;
+}
+
+SelectedBandwidth perplexity(const Request& request) {
+  return {.length = 1, .rule = "perplexity", .row_scale = perplexity_scales(request, request.Z)};
 }
 
 }  // namespace likewise::bandwidths

@@ -1,18 +1,41 @@
-#include <likewise/error.hpp>
+// select_bandwidth and row_scales_at: checks, and the rule of that name.
 #include <likewise/select_bandwidth.hpp>
 
-#include "bandwidth/one_length.hpp"
-#include "bandwidth/point_scales.hpp"
+#include <cmath>
+
+#include <likewise/error.hpp>
+
+#include "bandwidth/request.hpp"
+#include "engine/exp_weights.hpp"
+#include "names.hpp"
 #include "operator/checks.hpp"
 
 namespace likewise {
 namespace {
 
-void check(const Metric& metric, const BandwidthOptions& options, Index n) {
-  require_law(traits(metric).distance_power > 0, metric, "a distance", "a bandwidth rule");
-  require(options.n_neighbors >= 1, "n_neighbors", "an int >= 1", options.n_neighbors);
-  require(options.max_points >= 2, "max_points", "an int >= 2", options.max_points);
-  checked_log_weights(options.log_key_weights, n);
+using bandwidths::Request;
+using Rule = SelectedBandwidth (*)(const Request&);
+
+const detail::NameTable<Rule>& rules() {
+  static const detail::NameTable<Rule> table = {
+      {"median", bandwidths::median},           {"scott", bandwidths::scott},
+      {"silverman", bandwidths::silverman},     {"bgh", bandwidths::bgh},
+      {"self_tuning", bandwidths::self_tuning}, {"perplexity", bandwidths::perplexity},
+  };
+  return table;
+}
+
+void check_metric(const Metric& metric, const std::string& rule) {
+  require_law(traits(metric).distance_power > 0, metric, "a distance", "bandwidth='" + rule + "'");
+}
+
+/// exp(log w) with at least one key that counts.
+Vector<double> checked_counts(const Vector<double>& log_key_weights, Index n_keys) {
+  const Vector<double> counts =
+      engine::exp_weights(checked_log_weights(log_key_weights, n_keys).array().eval()).matrix();
+  require(counts.sum() > 0 && std::isfinite(counts.sum()), "log_key_weights",
+          "such that the weights have a positive, finite sum", counts.sum());
+  return counts;
 }
 
 }  // namespace
@@ -21,39 +44,30 @@ template <class T>
 SelectedBandwidth select_bandwidth(const std::string& rule, const Metric& metric, const Kernel& kernel,
                                    const Points<T>& Z, const BandwidthOptions& options,
                                    const Execution& run) {
+  require(rule != "loo", "bandwidth", "a number or a rule without a target ('loo' is loo_bandwidth)",
+          "'loo'");
+  const Rule find = detail::value_named(rule, "bandwidth", rules());
   check_points<T>("Z", Z);
-  check(metric, options, Z.rows());
+  check_metric(metric, rule);
+  require(options.max_points >= 2, "max_points", "an int of at least 2", options.max_points);
   const Matrix<double> points = Z.template cast<double>();
-  if (rule == "median") return bandwidths::median(metric, points, options, run);
-  if (rule == "scott" || rule == "silverman")
-    return bandwidths::scott_or_silverman(rule, metric, points, options, run);
-  if (rule == "bgh") return bandwidths::bgh(metric, points, options, run);
-  SelectedBandwidth found{.length = 1, .rule = rule};
-  if (rule == "self_tuning") {
-    found.row_scale = bandwidths::neighbor_scales(metric, points, points, true, options, run);
-    found.key_scale = found.row_scale;
-    return found;
-  }
-  if (rule == "perplexity") {
-    found.row_scale = bandwidths::entropy_scales(metric, kernel, points, points, true, options, run);
-    return found;
-  }
-  refuse("bandwidth",
-         "a rule that needs no target ('median', 'scott', 'silverman', 'bgh', 'self_tuning', 'perplexity')",
-         "'" + rule + "'");
+  const Points<double> keys = points;
+  const Vector<double> counts = checked_counts(options.log_key_weights, Z.rows());
+  return find(Request{metric, kernel, keys, counts, options, run});
 }
 
 template <class T>
 Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& metric, const Kernel& kernel,
                              const Points<T>& X, const Points<T>& Z, const BandwidthOptions& options,
                              const Execution& run) {
+  if (selected.row_scale.size() == 0) return {};
   check_points<T>("X", X);
-  const Matrix<double> queries = X.template cast<double>(), keys = Z.template cast<double>();
-  if (selected.rule == "self_tuning")
-    return bandwidths::neighbor_scales(metric, queries, keys, false, options, run);
-  if (selected.rule == "perplexity")
-    return bandwidths::entropy_scales(metric, kernel, queries, keys, false, options, run);
-  return {};
+  const Matrix<double> queries = X.template cast<double>(), points = Z.template cast<double>();
+  const Points<double> keys = points;
+  const Vector<double> counts = checked_counts(options.log_key_weights, Z.rows());
+  const Request request{metric, kernel, keys, counts, options, run};
+  if (selected.key_scale.size() == 0) return bandwidths::perplexity_scales(request, queries);
+  return bandwidths::self_tuning_scales(request, queries, selected.key_scale.minCoeff());
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                             \

@@ -8,12 +8,8 @@
 #include "engine/cost_source.hpp"
 
 namespace likewise {
-namespace {
 
 using engine::CostUnit;
-
-// The largest error of an exponent that float32 products may cause before float64 takes over.
-constexpr double exponent_error = 3e-6;
 
 CostUnit unit_of(KernelInput input) {
   switch (input) {
@@ -25,6 +21,11 @@ CostUnit unit_of(KernelInput input) {
       return CostUnit::cost;
   }
 }
+
+namespace {
+
+// The largest error of an exponent that float32 products may cause before float64 takes over.
+constexpr double exponent_error = 3e-6;
 
 /// d^2/(s_i s_j) for an input that is d^power: the input is divided by (s_i s_j)^(power/2).
 double scale_factor(const Vector<double>& scale, Index i, int power) {

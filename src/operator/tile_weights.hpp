@@ -6,6 +6,7 @@
 #include <likewise/kernel.hpp>
 #include <likewise/metric.hpp>
 
+#include "engine/cost_source.hpp"
 #include "engine/log_weights.hpp"
 #include "operator/pair_filters.hpp"
 
@@ -19,6 +20,9 @@ struct ResolvedKernel {
   Vector<double> row_scale = {};  ///< empty: 1
   Vector<double> key_scale = {};  ///< empty: 1
 };
+
+/// The unit of the costs that a kernel reads.
+engine::CostUnit unit_of(KernelInput input);
 
 /// log phi(c) of a tile or of single pairs, costs converted to what the kernel reads. Refuses a kernel of a
 /// distance with a metric that has none.

@@ -1,0 +1,38 @@
+// The rows that leave-one-out errors are made of: what each point may hear from the others.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include <likewise/mechanism.hpp>
+
+namespace likewise::bandwidths {
+
+/// One left-out point and the keys that speak to it.
+struct LooRow {
+  Index query = 0;
+  Matrix<double> inputs = {};      ///< (1, m), in the kernel's unit
+  Matrix<double> log_counts = {};  ///< (1, m), -inf where a key does not speak
+  bool all_keys = true;            ///< m = n, all keys in their order; else `keys` names them
+  std::vector<Index> keys = {};
+};
+
+/// Rows of a point set, each without every copy of its own point. Immutable, so that threads share it.
+class LooRows {
+ public:
+  virtual ~LooRows() = default;
+  virtual Index block_count() const = 0;
+  /// Calls use(row) for each row of the block in ascending order.
+  virtual void visit(Index block, const std::function<void(const LooRow& row)>& use) const = 0;
+};
+
+/// All pairs: O(n) memory a thread; distances are kept for the next visit where n^2 of them fit in
+/// `kept_bytes`. A selector: the neighbors are found once. A given graph is refused.
+std::unique_ptr<const LooRows> make_loo_rows(const Mechanism& mechanism, const Points<double>& Z,
+                                             const Vector<double>& log_counts, const Execution& run);
+
+/// n x n: whether two points differ in some feature.
+BoolMatrix pairs_of_different_points(const Points<double>& Z);
+
+}  // namespace likewise::bandwidths

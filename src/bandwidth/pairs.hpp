@@ -1,0 +1,18 @@
+// The distances of all pairs of a few points.
+#pragma once
+
+#include <vector>
+
+#include "bandwidth/request.hpp"
+
+namespace likewise::bandwidths {
+
+/// Distances of pairs (i, j), i != j, of at most options.max_points points, each with the product of the two
+/// counts; `self` is the sum of the products (i, i). A seeded subsample beyond that. O(max_points^2) memory.
+struct Pairs {
+  std::vector<Counted> distances;
+  double self = 0;
+};
+Pairs sample_pairs(const Request& request);
+
+}  // namespace likewise::bandwidths
