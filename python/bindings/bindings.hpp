@@ -16,5 +16,9 @@ void bind_execution(py::module_& m);
 void bind_bandwidth(py::module_& m);
 void bind_neighbors(py::module_& m);
 void bind_operator(py::module_& m);
+void bind_attention(py::module_& m);
+void bind_hopfield(py::module_& m);
+void bind_labels(py::module_& m);
+void bind_mean_shift(py::module_& m);
 
 }  // namespace likewise::python

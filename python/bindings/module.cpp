@@ -12,4 +12,8 @@ PYBIND11_MODULE(_core, m) {
   bind_bandwidth(m);
   bind_neighbors(m);
   bind_operator(m);
+  bind_labels(m);
+  bind_mean_shift(m);
+  bind_hopfield(m);
+  bind_attention(m);
 }

@@ -12,11 +12,19 @@ __version__ = _core.version()
 # Imported when first asked for, so that `import likewise` stays quick: name -> module.
 _lazy = {
     "CrossOperator": "likewise._operator",
+    "HopfieldMemory": "likewise.estimators.hopfield_memory",
+    "LabelPropagation": "likewise.estimators.label_propagation",
+    "LabelSpreading": "likewise.estimators.label_propagation",
     "LinearMap": "likewise._operator",
+    "MeanShift": "likewise.estimators.mean_shift",
     "PropagationOperator": "likewise._operator",
     "SelfOperator": "likewise._operator",
+    "attention": "likewise._attention",
+    "estimate_bandwidth": "likewise.estimators.mean_shift",
     "explain": "likewise._explain",
+    "from_torch_mask": "likewise._attention",
     "kneighbors": "likewise._neighbors",
+    "metric_attention": "likewise._attention",
     "radius_neighbors": "likewise._neighbors",
     "select_bandwidth": "likewise._bandwidth",
 }
