@@ -1,3 +1,5 @@
+#include <pybind11/operators.h>
+
 #include <likewise/execution.hpp>
 
 #include "bind_value.hpp"
@@ -46,6 +48,7 @@ n_iter : int, steps; residual : float, in the iteration's own measure; converged
   report.def_readonly("residual", &IterationReport::residual);
   report.def_readonly("converged", &IterationReport::converged);
   report.def_readonly("solver", &IterationReport::solver);
+  report.def(py::self == py::self);
   report.def(py::pickle(
       [](const IterationReport& r) { return py::make_tuple(r.n_iter, r.residual, r.converged, r.solver); },
       [](const py::tuple& t) {
