@@ -16,5 +16,8 @@ void bind_execution(py::module_& m);
 void bind_bandwidth(py::module_& m);
 void bind_neighbors(py::module_& m);
 void bind_operator(py::module_& m);
+void bind_kernel_regression(py::module_& m);
+void bind_k_neighbors(py::module_& m);
+void bind_kernel_density(py::module_& m);
 
 }  // namespace likewise::python

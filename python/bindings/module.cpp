@@ -12,4 +12,7 @@ PYBIND11_MODULE(_core, m) {
   bind_bandwidth(m);
   bind_neighbors(m);
   bind_operator(m);
+  bind_kernel_regression(m);
+  bind_k_neighbors(m);
+  bind_kernel_density(m);
 }

@@ -12,8 +12,16 @@ __version__ = _core.version()
 # Imported when first asked for, so that `import likewise` stays quick: name -> module.
 _lazy = {
     "CrossOperator": "likewise._operator",
+    "KNeighborsClassifier": "likewise.estimators.neighbors",
+    "KNeighborsRegressor": "likewise.estimators.neighbors",
+    "KernelClassifier": "likewise.estimators.kernel_regression",
+    "KernelDensity": "likewise.estimators.kernel_density",
+    "KernelRegressor": "likewise.estimators.kernel_regression",
     "LinearMap": "likewise._operator",
+    "NearestNeighbors": "likewise.estimators.neighbors",
     "PropagationOperator": "likewise._operator",
+    "RadiusNeighborsClassifier": "likewise.estimators.neighbors",
+    "RadiusNeighborsRegressor": "likewise.estimators.neighbors",
     "SelfOperator": "likewise._operator",
     "explain": "likewise._explain",
     "kneighbors": "likewise._neighbors",

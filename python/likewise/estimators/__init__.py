@@ -1,0 +1,1 @@
+"""The estimators, a file a family; import them from `likewise`."""
