@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <string>
 
 #include <likewise/operator.hpp>
 #include <likewise/select_bandwidth.hpp>
@@ -123,11 +124,14 @@ ResolvedMechanism find_bandwidth(Mechanism m, const DistinctPoints<T>& data, Loo
 // --- 4. both estimators
 // -----------------------------------------------------------------------------------------------
 
-void check_slots(const KernelRegressionOptions& o, Index n_features) {
+void check_slots(const KernelRegressionOptions& o, Index n_points) {
   require(o.degree == 0 || o.degree == 1, "degree", "0 (weighted means) or 1 (weighted planes)", o.degree);
   require(o.support.filters().empty(), "support",
           "AllPairs, Neighbors or Radius: new points have no index in a filter", repr(o.support));
-  if (o.degree == 0 || n_features > local_linear_max_features) return;
+  if (const Neighbors* neighbors = o.support.neighbors())
+    require(neighbors->n_neighbors <= n_points, "n_neighbors",
+            "an int in [1, " + std::to_string(n_points) + "] (the training points)", neighbors->n_neighbors);
+  if (o.degree == 0) return;
   require(!std::holds_alternative<Precomputed>(o.metric), "metric", "one of coordinates where degree=1",
           repr(o.metric));
   require(std::holds_alternative<RowStochastic>(o.normalization), "normalization",
@@ -138,12 +142,13 @@ template <class T>
 KernelRegression<T> fit(const Points<T>& X, const Values<T>& Y, const KernelRegressionOptions& o,
                         LooLoss loss, Score score, const Execution& run) {
   check_training_data<T>(X, Y);
-  check_slots(o, X.cols());
+  check_slots(o, X.rows());
   const int degree = X.cols() > local_linear_max_features ? 0 : o.degree;
   const Vector<double> log_w = log_sample_weights(o.sample_weight, X.rows());
   const DistinctPoints<T> data = distinct_points<T>(o.metric, X, Y, log_w);
   const Mechanism asked{o.metric, filled_kernel(o.kernel, o.bandwidth, o.support), o.support, o.normalization,
                         o.empty_row};
+  validate(asked);
   const ResolvedMechanism found = find_bandwidth(asked, data, loss, degree, run);
   double loo_score = std::numeric_limits<double>::quiet_NaN();
   if (data.points.rows() > 1) {
