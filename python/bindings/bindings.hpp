@@ -23,5 +23,8 @@ void bind_attention(py::module_& m);
 void bind_hopfield(py::module_& m);
 void bind_labels(py::module_& m);
 void bind_mean_shift(py::module_& m);
+void bind_kernel_regression(py::module_& m);
+void bind_k_neighbors(py::module_& m);
+void bind_kernel_density(py::module_& m);
 
 }  // namespace likewise::python
