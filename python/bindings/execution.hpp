@@ -25,7 +25,7 @@ class PythonExecution {
 };
 
 /// work(const Execution&) without the GIL; returns what it returns.
-template <class Work> auto run_without_gil(Work&& work) {
+template <class Work> decltype(auto) run_without_gil(Work&& work) {
   PythonExecution execution;
   try {
     const py::gil_scoped_release released;

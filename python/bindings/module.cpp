@@ -12,4 +12,6 @@ PYBIND11_MODULE(_core, m) {
   bind_bandwidth(m);
   bind_neighbors(m);
   bind_operator(m);
+  bind_spectrum(m);
+  bind_equilibrium(m);
 }

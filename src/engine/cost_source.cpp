@@ -72,7 +72,8 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
       : Base(metric, X, Z),
         queries_(metric.template lift_queries<C>(centered(X, center))),
         keys_(metric.template lift_keys<C>(centered(Z, center))),
-        key_scale_(keys_.features.size() ? keys_.features.rowwise().norm().maxCoeff() : C(0)) {}
+        key_scale_(keys_.features.size() ? keys_.features.rowwise().norm().maxCoeff() : C(0)),
+        key_bias_(keys_.bias.size() ? keys_.bias.cwiseAbs().maxCoeff() : C(0)) {}
 
   void fill(Index i0, Index j0, CostUnit unit, Tile<T> out) const override {
     const Index n = out.rows(), m = out.cols();
@@ -90,8 +91,7 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
     // Rounding of a sum of width + 2 terms, each at most |A(x)||B(z)|-sized (biases are no larger for
     // distances).
     const double size =
-        std::abs(static_cast<double>(queries_.bias(i)))
-        + static_cast<double>(keys_.bias.size() ? keys_.bias.cwiseAbs().maxCoeff() : C(0))
+        std::abs(static_cast<double>(queries_.bias(i))) + static_cast<double>(key_bias_)
         + static_cast<double>(queries_.features.row(i).norm()) * static_cast<double>(key_scale_);
     return epsilon() * static_cast<double>(queries_.features.cols() + 4) * size;
   }
@@ -107,7 +107,7 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   /// A root magnifies what cancellation left of a small square: such pairs are evaluated by definition.
   void refine(Index i0, Index j0, Matrix<C>& tile) const {
     for (Index a = 0; a < tile.rows(); ++a) {
-      const C doubtful = static_cast<C>(64 * epsilon()) * (queries_.bias(i0 + a) + keys_.bias.maxCoeff());
+      const C doubtful = static_cast<C>(64 * epsilon()) * (queries_.bias(i0 + a) + key_bias_);
       if (tile.row(a).minCoeff() > doubtful) continue;
       for (Index b = 0; b < tile.cols(); ++b)
         if (tile(a, b) <= doubtful)
@@ -117,7 +117,7 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   }
 
   Lift<C> queries_, keys_;
-  C key_scale_;
+  C key_scale_, key_bias_;  // the largest |B(z)| and |b(z)|
 };
 
 /// Costs that a metric fills tile by tile.
