@@ -14,6 +14,7 @@ void bind_slots(py::module_& m);
 void bind_custom_metric(py::module_& m);
 void bind_execution(py::module_& m);
 void bind_bandwidth(py::module_& m);
+void bind_equilibrium(py::module_& m);
 void bind_neighbors(py::module_& m);
 void bind_operator(py::module_& m);
 void bind_kmeans(py::module_& m);
@@ -26,5 +27,6 @@ void bind_mean_shift(py::module_& m);
 void bind_kernel_regression(py::module_& m);
 void bind_k_neighbors(py::module_& m);
 void bind_kernel_density(py::module_& m);
+void bind_spectrum(py::module_& m);
 
 }  // namespace likewise::python
