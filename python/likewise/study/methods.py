@@ -85,7 +85,7 @@ def _graph(split, normalization):
     return lw.Mechanism(
         metric="euclidean",
         kernel=kernels.Gaussian(bandwidth="self_tuning"),
-        support=supports.Neighbors(N_NEIGHBORS),
+        support=supports.Neighbors(N_NEIGHBORS, include_self=True),
         normalization=normalization,
     )
 
@@ -167,7 +167,7 @@ def _retrieve(mechanism, patterns, queries):
     if mechanism.replace(metric="dot") == lw.HopfieldMemory(temperature=2 * NOISE**2).mechanism:
         memory = lw.HopfieldMemory.from_mechanism(mechanism).fit(patterns)
         return memory.transform(queries), memory.mechanism_
-    # A Hopfield memory is exponential, over all pairs and row-stochastic; beyond that the bare operator steps.
+    # A Hopfield memory is exponential, over all pairs and row-stochastic; beyond, the bare operator steps.
     P = mechanism.operator(patterns)
     return repeated_steps(P, queries, max_iter=20), P.mechanism
 
