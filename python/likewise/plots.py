@@ -126,9 +126,22 @@ def _cell_text(ax, row, column, mean, half_width, bold):
         ax.text(column, row, "–", ha="center", va="center", color="#8a909a")
         return
     weight = "bold" if bold else "normal"
-    ax.text(column, row - 0.14, f"{mean:.2f}", ha="center", va="center", fontsize=9, weight=weight)
+    ax.text(column, row - 0.14, short_number(mean), ha="center", va="center", fontsize=9, weight=weight)
     if not np.isnan(half_width):
-        ax.text(column, row + 0.24, f"±{half_width:.2f}", ha="center", va="center", fontsize=6.5, color=_INK)
+        ax.text(
+            column,
+            row + 0.24,
+            f"±{short_number(half_width)}",
+            ha="center",
+            va="center",
+            fontsize=6.5,
+            color=_INK,
+        )
+
+
+def short_number(x):
+    """Two decimals below 100, else one digit and the power of ten."""
+    return f"{x:.2f}" if abs(x) < 100 else f"{x:.0e}"
 
 
 def _frame_column(ax, column, n_rows):

@@ -80,7 +80,7 @@ def _run_cells(settings, data, found, progress):
 
 def _compare_with_scikit_learn(settings, found, progress):
     size = {"n_samples": 600, "rounds": 3} if settings.quick else {}
-    names = [pair.name for pair in agreement.PAIRS]
+    names = agreement.names(settings.quick)
     with runner.progress_bar(len(names), "agreement with scikit-learn", progress) as bar:
         for name in names:
             found.agreement.append(agreement.compare(name, **size))

@@ -87,8 +87,8 @@ def _clusters(model, X, y, Q):
 
 
 def _centers(model, X, y, Q):
-    """The first 500 points only: scikit-learn searches anew in every step."""
-    centers = model.fit(X[:500]).cluster_centers_
+    """The first 250 points only: scikit-learn searches anew for every point in every step."""
+    centers = model.fit(X[:250]).cluster_centers_
     return centers[np.lexsort(centers.T)]
 
 
@@ -137,7 +137,7 @@ PAIRS = (
         "MeanShift",
         "sklearn.cluster",
         {"bandwidth": 0.8, "max_iter": 1000},
-        "cluster_centers_, 500 rows",
+        "cluster_centers_, 250 rows",
         _centers,
     ),
 )
@@ -154,18 +154,27 @@ def _data(n_samples):
     return X[:n_samples], y[:n_samples], X[n_samples:]
 
 
+QUICK = ("KNeighborsClassifier", "KernelDensity", "SpectralClustering", "LabelSpreading")
+
+
+def names(quick=False):
+    """The classes that are compared."""
+    return [pair.name for pair in PAIRS if not quick or pair.name in QUICK]
+
+
 def compare(name, n_samples=N_SAMPLES, rounds=ROUNDS):
     """One row of the table, a dict: the difference, medians and ratios ours / theirs, or a message."""
     pair = _pair(name)
     row = {"method": name, "compared": pair.compared, "n_samples": n_samples, "rounds": rounds}
     try:
-        row |= _child(name, "time", n_samples, rounds)
-        ours, theirs = (_child(name, role, n_samples, 1)["peak"] for role in ("ours", "theirs"))
+        row |= _children(name, ["time"], n_samples, rounds)[0]
+        ours, theirs = _children(name, ["ours", "theirs"], n_samples, 1)
+        row |= {"our_peak": ours["peak"], "their_peak": theirs["peak"]}
     except (subprocess.SubprocessError, RuntimeError) as error:
         return {**row, "status": "failed", "message": str(error)}
-    row |= {"our_peak": ours, "their_peak": theirs, "time_ratio": row["our_time"] / row["their_time"]}
-    if ours and theirs:
-        row["memory_ratio"] = ours / theirs
+    row["time_ratio"] = row["our_time"] / row["their_time"]
+    if row["our_peak"] and row["their_peak"]:
+        row["memory_ratio"] = row["our_peak"] / row["their_peak"]
     return {**row, "status": "ok", "message": ""}
 
 
@@ -173,17 +182,31 @@ def _pair(name):
     return next(pair for pair in PAIRS if pair.name == name)
 
 
+def _children(name, roles, n_samples, rounds):
+    """What a child of each role answers, side by side; none is left running, whatever happens."""
+    children = [_child(name, role, n_samples, rounds) for role in roles]
+    try:
+        return [_answer(child) for child in children]
+    finally:
+        for child in children:
+            child.kill()
+
+
 def _child(name, role, n_samples, rounds):
     """One thread in both libraries, so that the ratio compares the work."""
     command = [sys.executable, "-m", "likewise.study.agreement", name, role, str(n_samples), str(rounds)]
     one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    done = subprocess.run(
-        command, env={**os.environ, **one_thread}, capture_output=True, text=True, timeout=TIMEOUT
+    return subprocess.Popen(
+        command, env={**os.environ, **one_thread}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+
+
+def _answer(child):
+    output, errors = child.communicate(timeout=TIMEOUT)
+    if child.returncode:
+        lines = errors.strip().splitlines() or [f"exit status {child.returncode}"]
         raise RuntimeError(lines[-1])
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(output.splitlines()[-1])
 
 
 def _measure_times(pair, n_samples, rounds):

@@ -24,12 +24,14 @@ class Dial:
     slot : str, as in Mechanism ("metric")
     reference : name of the value that the others are compared with, or None
     values : dict, name -> function (mechanism, X_train) -> slot value
+    hint : str, what to see, from the mathematics rather than from the data
     """
 
     name: str
     slot: str
     reference: str
     values: dict
+    hint: str = ""
 
     def names(self):
         """The names of the values, the reference among them."""
@@ -117,6 +119,10 @@ METRICS = Dial(
         "dot": _fixed(metrics.DotProduct()),
         "bilinear": _bilinear,
     },
+    "Kernels of a distance give a Euclidean metric and its square the same weights, so those two "
+    "columns agree save for the exponential kernel of attention and Hopfield retrieval. Dot products "
+    "are no distance: only the exponential kernel, or an indicator over neighbors, takes them. "
+    "Temperatures stay as they are, so a metric of another scale also means another sharpness",
 )
 KERNELS = Dial(
     "kernels",
@@ -133,6 +139,8 @@ KERNELS = Dial(
         "inverse_distance": _fixed(kernels.InverseDistance()),
         "exponential": _exponential,
     },
+    "With neighbors as the support (k-NN, graphs) every kernel hears the same ten rows; over all "
+    "pairs it also decides who is heard. Where the bandwidth is a rule, each kernel gets its own length",
 )
 NORMALIZATIONS = Dial(
     "normalizations",
@@ -146,6 +154,9 @@ NORMALIZATIONS = Dial(
         "bistochastic": _fixed(normalizations.Bistochastic()),
         "unnormalized": _fixed(normalizations.Unnormalized()),
     },
+    "A scaling of whole rows cannot change which class has the largest share: after one step row, "
+    "null_mass and unnormalized have the same accuracy, and only R² shows that unnormalized sums are "
+    "no means",
 )
 SUPPORTS = Dial(
     "supports",
@@ -154,10 +165,14 @@ SUPPORTS = Dial(
     {
         "all": _fixed(supports.AllPairs()),
         "neighbors": _fixed(supports.Neighbors(N_NEIGHBORS)),
-        "mutual": _fixed(supports.Neighbors(N_NEIGHBORS, symmetrize="mutual")),
+        "with_self": _fixed(supports.Neighbors(N_NEIGHBORS, include_self=True)),
+        "mutual": _fixed(supports.Neighbors(N_NEIGHBORS, symmetrize="mutual", include_self=True)),
         "radius": _radius,
         "leave_one_out": _fixed(supports.LeaveOneOut()),
     },
+    "An indicator over all pairs hears everyone alike, so k-NN without its support is the most "
+    "frequent class. From test to training rows symmetrization has no meaning and neighbors, "
+    "with_self and mutual agree",
 )
 SLOT_DIALS = (METRICS, KERNELS, NORMALIZATIONS, SUPPORTS)
 

@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, adjusted_rand_score, r2_score
 import likewise as lw
 from likewise import kernels, metrics, normalizations, supports
 from likewise.study.dials import N_NEIGHBORS
-from likewise.study.one_step import OneStepClassifier, OneStepRegressor
+from likewise.study.steps import OneStepClassifier, OneStepRegressor, repeated_steps
 
 CLASSES = ("classification",)
 BOTH = ("classification", "regression")
@@ -85,7 +85,7 @@ def _graph(split, normalization):
     return lw.Mechanism(
         metric="euclidean",
         kernel=kernels.Gaussian(bandwidth="self_tuning"),
-        support=supports.Neighbors(N_NEIGHBORS),
+        support=supports.Neighbors(N_NEIGHBORS, include_self=True),
         normalization=normalization,
     )
 
@@ -159,9 +159,17 @@ def _hopfield(split):
 def _run_hopfield(mechanism, split):
     patterns = split.X_train[:N_PATTERNS]
     noise = NOISE * np.random.default_rng(split.seed).standard_normal(patterns.shape)
-    memory = lw.HopfieldMemory.from_mechanism(mechanism).fit(patterns)
-    left = memory.transform(patterns + noise) - patterns
-    return Outcome(1 - (left**2).sum() / (noise**2).sum(), memory.mechanism_)
+    retrieved, used = _retrieve(mechanism, patterns, patterns + noise)
+    return Outcome(float(1 - ((retrieved - patterns) ** 2).sum() / (noise**2).sum()), used)
+
+
+def _retrieve(mechanism, patterns, queries):
+    if mechanism.replace(metric="dot") == lw.HopfieldMemory(temperature=2 * NOISE**2).mechanism:
+        memory = lw.HopfieldMemory.from_mechanism(mechanism).fit(patterns)
+        return memory.transform(queries), memory.mechanism_
+    # A Hopfield memory is exponential, over all pairs and row-stochastic; beyond, the bare operator steps.
+    P = mechanism.operator(patterns)
+    return repeated_steps(P, queries, max_iter=20), P.mechanism
 
 
 def _self_attention(split):

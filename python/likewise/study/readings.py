@@ -6,13 +6,13 @@ import numpy as np
 
 import likewise as lw
 from likewise import datasets, kernels, supports
+from likewise.study.steps import repeated_steps
 
 BANDWIDTH = 0.15
 N_SAMPLES = 200
 N_NEIGHBORS = 10
 DIFFUSION_TIME = 8
 GRID = (90, 60)
-MAX_STEPS = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ def compute(seed=0):
         diffusion=vectors[:, 1:] * values[1:] ** DIFFUSION_TIME,
         labeled=labeled,
         propagated=_propagate(P, y, labeled),
-        modes=_climb(P, X),
+        modes=repeated_steps(P, X, max_iter=300, tol=1e-5),  # mean shift
         queries=queries,
         attended=P.at(queries) @ X,
         mechanism=P.mechanism,
@@ -100,14 +100,3 @@ def _propagate(P, y, labeled):
     values = np.where(clamped, y, 0.0)[:, None]
     F, _ = P.equilibrium(values, clamped=clamped)
     return F[:, 0]
-
-
-def _climb(P, X):
-    """Repeated steps of new points toward the mean of their neighborhood: mean shift."""
-    points = X
-    for _ in range(MAX_STEPS):
-        moved = P.at(points) @ X
-        if np.abs(moved - points).max() < 1e-5:
-            return moved
-        points = moved
-    return points

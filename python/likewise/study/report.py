@@ -9,6 +9,7 @@ import jinja2
 import numpy as np
 
 import likewise
+from likewise import plots
 from likewise.study import agreement, dials, figures, methods, splits
 from likewise.study.cells import FAILED, OK, OWN, REFUSED
 
@@ -88,6 +89,7 @@ def _dial(study, dial):
         "name": dial.name,
         "slot": dial.slot,
         "reference": dial.reference,
+        "hint": dial.hint,
         "figure": _drawn(figures.dial_heat_map(study.overview, dial)),
         "findings": _findings(overview, dial.reference),
         "n_clear": int(_clear(overview).sum()),
@@ -106,7 +108,7 @@ def _findings(overview, reference):
     rows = overview[_clear(overview)]
     rows = rows.reindex(rows["difference"].abs().sort_values(ascending=False).index).head(N_FINDINGS)
     return [
-        f"{_row_name(row)}: {row.value} has {row.mean:.2f}, {_signed(row.difference)} "
+        f"{_row_name(row)}: {row.value} has {plots.short_number(row.mean)}, {_signed(row.difference)} "
         f"[{_signed(row.difference_low)}, {_signed(row.difference_high)}] against {reference}"
         for row in rows.itertuples()
     ]
@@ -143,8 +145,8 @@ def _cell(row):
     clear = row["difference_low"] > 0 or row["difference_high"] < 0
     difference = 0.0 if np.isnan(row["difference"]) else row["difference"]
     return {
-        "mean": f"{row['mean']:.3f}",
-        "half_width": "" if np.isnan(row["high"]) else f"±{row['high'] - row['mean']:.3f}",
+        "mean": plots.short_number(row["mean"]),
+        "half_width": "" if np.isnan(row["high"]) else f"±{plots.short_number(row['high'] - row['mean'])}",
         "clear": bool(clear),
         "shade": "up" if difference > 0 else "down",
         "strength": round(min(abs(difference) / 0.3, 1.0) * 55),
@@ -154,7 +156,13 @@ def _cell(row):
 
 
 def _signed(number):
-    return "–" if np.isnan(number) else f"{number:+.2f}".replace("-", "−")
+    return (
+        "–"
+        if np.isnan(number)
+        else plots.short_number(number).replace("-", "−")
+        if number < 0
+        else f"+{plots.short_number(number)}"
+    )
 
 
 def _agreement_row(row):
@@ -177,16 +185,17 @@ def _peaks(row):
 
 
 def _grouped(rows, column):
-    """Equal messages once, with how often and where."""
+    """Messages that differ in numbers only once, the first of them, with how often and where."""
+    pattern = rows[column].str.replace(r"\d+(\.\d+)?(e[+-]?\d+)?", "#", regex=True)
     groups = [
         {
-            "message": message,
+            "message": group[column].iloc[0],
             "count": len(group),
             "methods": ", ".join(dict.fromkeys(group["method"])),
             "values": ", ".join(dict.fromkeys(group["dial"] + " = " + group["value"])),
             "datasets": ", ".join(dict.fromkeys(group["dataset"])),
         }
-        for message, group in rows.groupby(column, sort=False)
+        for _, group in rows.groupby(pattern, sort=False)
     ]
     return sorted(groups, key=lambda group: -group["count"])
 

@@ -1,7 +1,21 @@
-"""One step of any mechanism from test to training rows: attention in context, and k-NN beyond its support."""
+"""Steps of the bare operator: attention in context, and methods beyond the slots that their names fix."""
 
 import numpy as np
 from sklearn.base import BaseEstimator
+
+
+def repeated_steps(P, X, max_iter, tol=1e-4):
+    """New points X (q, d) after up to max_iter steps x <- P.at(x) Z toward the means of P's keys Z (n, d).
+
+    Stops when no coordinate moves farther than tol.
+    """
+    keys = P.keys
+    for _ in range(max_iter):
+        moved = P.at(X) @ keys
+        if np.abs(moved - X).max() < tol:
+            return moved
+        X = moved
+    return X
 
 
 class _OneStep(BaseEstimator):
