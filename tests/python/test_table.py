@@ -17,6 +17,10 @@ IRIS = scale(IRIS) + 1e-3 * np.random.default_rng(0).normal(size=IRIS.shape)  # 
 TRAIN, TEST = slice(0, None, 2), slice(1, None, 2)
 
 
+def mechanism(metric, kernel, support, normalization, **policy):
+    return lw.Mechanism(metric=metric, kernel=kernel, support=support, normalization=normalization, **policy)
+
+
 def squared(X, Z):
     return ((X[:, None] - Z[None]) ** 2).sum(-1)
 
@@ -34,7 +38,7 @@ def test_nadaraya_watson_regression():
     X, y = load_diabetes(return_X_y=True)
     X, y, Q = 20 * X[TRAIN], y[TRAIN], 20 * X[TEST]
     model = lw.KernelRegressor(bandwidth=0.8).fit(X, y)
-    slots = lw.Mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(0.8), lw.supports.AllPairs(),
+    slots = mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(0.8), lw.supports.AllPairs(),
                          lw.normalizations.RowStochastic(), empty_row="nearest")
     want = softmax(-squared(Q, X) / (2 * 0.8**2)) @ y
     assert model.mechanism_ == slots
@@ -46,7 +50,7 @@ def test_nadaraya_watson_regression():
 def test_k_nearest_neighbors(metric):
     X, y, Q = IRIS[TRAIN], SPECIES[TRAIN], IRIS[TEST]
     model = lw.KNeighborsClassifier(7, metric=metric).fit(X, y)
-    slots = lw.Mechanism(metric, lw.kernels.Indicator(), lw.supports.Neighbors(7), lw.normalizations.RowStochastic())
+    slots = mechanism(metric, lw.kernels.Indicator(), lw.supports.Neighbors(7), lw.normalizations.RowStochastic())
     one_hot = np.eye(3)[y]
     D = np.sqrt(squared(Q, X)) if metric == "euclidean" else np.abs(Q[:, None] - X[None]).sum(-1)
     want = np.stack([one_hot[np.argsort(d, kind="stable")[:7]].mean(0) for d in D])
@@ -59,7 +63,7 @@ def test_k_nearest_neighbors(metric):
 def test_spectral_clustering():
     X = load_digits().data[:300] / 16
     model = lw.SpectralClustering(n_clusters=4, affinity="rbf", gamma=0.2, random_state=0).fit(X)
-    slots = lw.Mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(np.sqrt(1 / 0.4)), lw.supports.AllPairs(),
+    slots = mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(np.sqrt(1 / 0.4)), lw.supports.AllPairs(),
                          lw.normalizations.Symmetric())
     K = np.exp(-0.2 * squared(X, X))
     root = np.sqrt(K.sum(1))
@@ -79,7 +83,7 @@ def test_spectral_clustering():
 def test_diffusion_maps(alpha):
     X, h, t = IRIS, 0.9, 3
     model = lw.DiffusionMaps(n_components=3, density_alpha=alpha, bandwidth=h, diffusion_time=t).fit(X)
-    slots = lw.Mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(h), lw.supports.AllPairs(),
+    slots = mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(h), lw.supports.AllPairs(),
                          lw.normalizations.Density(alpha))
     K = np.exp(-squared(X, X) / (2 * h**2))
     K /= np.outer(K.sum(1), K.sum(1)) ** alpha
@@ -104,7 +108,7 @@ def some_labels(step=10):
 def test_label_propagation():
     y = some_labels()
     model = lw.LabelPropagation(gamma=2.0).fit(IRIS, y)
-    slots = lw.Mechanism(lw.metrics.SquaredEuclidean(), lw.kernels.Gaussian(0.5), lw.supports.AllPairs(),
+    slots = mechanism(lw.metrics.SquaredEuclidean(), lw.kernels.Gaussian(0.5), lw.supports.AllPairs(),
                          lw.normalizations.RowStochastic())
     P = softmax(-2.0 * squared(IRIS, IRIS))
     u, labeled = y == -1, y != -1
@@ -119,7 +123,7 @@ def test_label_propagation():
 def test_label_spreading():
     y, a = some_labels(), 0.3
     model = lw.LabelSpreading(gamma=2.0, alpha=a).fit(IRIS, y)
-    slots = lw.Mechanism(lw.metrics.SquaredEuclidean(), lw.kernels.Gaussian(0.5), lw.supports.LeaveOneOut(),
+    slots = mechanism(lw.metrics.SquaredEuclidean(), lw.kernels.Gaussian(0.5), lw.supports.LeaveOneOut(),
                          lw.normalizations.Symmetric())
     K = np.exp(-2.0 * squared(IRIS, IRIS))
     np.fill_diagonal(K, 0)
@@ -134,7 +138,7 @@ def test_label_spreading():
 def test_mean_shift():
     h = 0.6
     model = lw.MeanShift(bandwidth=h, kernel="gaussian", max_iter=2000).fit(IRIS)
-    slots = lw.Mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(h), lw.supports.AllPairs(),
+    slots = mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(h), lw.supports.AllPairs(),
                          lw.normalizations.RowStochastic())
     for center in np.asarray(model.cluster_centers_):  # a mode stands still under both
         x = center[None]
@@ -149,7 +153,7 @@ def test_hopfield_retrieval():
     patterns = load_digits().data[:50] / 16
     noisy = patterns[:9] + 0.2 * np.random.default_rng(0).normal(size=(9, 64))
     memory = lw.HopfieldMemory(temperature=0.5, max_iter=3, tol=0).fit(patterns)
-    slots = lw.Mechanism(lw.metrics.DotProduct(), lw.kernels.Exponential(0.5), lw.supports.AllPairs(),
+    slots = mechanism(lw.metrics.DotProduct(), lw.kernels.Exponential(0.5), lw.supports.AllPairs(),
                          lw.normalizations.RowStochastic())
     want = by_slots = noisy
     for _ in range(3):
@@ -168,7 +172,7 @@ def test_self_attention(causal):
     q, k, v = tokens @ Wq.T, tokens @ Wk.T, tokens @ Wv.T
     S = q @ k.T / np.sqrt(5)
     want = softmax(np.where(np.tri(8, dtype=bool) | (not causal), S, -np.inf)) @ v
-    slots = lw.Mechanism(lw.metrics.Bilinear(Wq, Wk), lw.kernels.Exponential(np.sqrt(5)),
+    slots = mechanism(lw.metrics.Bilinear(Wq, Wk), lw.kernels.Exponential(np.sqrt(5)),
                          lw.supports.Causal() if causal else lw.supports.AllPairs(), lw.normalizations.RowStochastic())
     assert_allclose(lw.attention(q, k, v, is_causal=causal), want, atol=1e-12)
     assert_allclose(slots.operator(tokens) @ v, want, atol=1e-12)
@@ -180,7 +184,7 @@ def test_metric_attention():
     W, Wv = rng.normal(size=(2, 5, 8))
     p, v = tokens @ W.T, tokens @ Wv.T
     want = softmax(-squared(p, p) / 1.7) @ v
-    slots = lw.Mechanism(lw.metrics.Mahalanobis(W), lw.kernels.Exponential(1.7), lw.supports.AllPairs(),
+    slots = mechanism(lw.metrics.Mahalanobis(W), lw.kernels.Exponential(1.7), lw.supports.AllPairs(),
                          lw.normalizations.RowStochastic())
     assert_allclose(lw.metric_attention(p, p, v, temperature=1.7), want, atol=1e-12)
     assert_allclose(slots.operator(tokens) @ v, want, atol=1e-12)
@@ -189,7 +193,7 @@ def test_metric_attention():
 def test_kernel_density():
     h, d = 0.5, IRIS.shape[1]
     model = lw.KernelDensity(bandwidth=h).fit(IRIS[TRAIN])
-    slots = lw.Mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(h), lw.supports.AllPairs(),
+    slots = mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(h), lw.supports.AllPairs(),
                          lw.normalizations.Unnormalized())
     K = np.exp(-squared(IRIS[TEST], IRIS[TRAIN]) / (2 * h**2))
     want = np.log(K.mean(1) / (2 * np.pi * h**2) ** (d / 2))
