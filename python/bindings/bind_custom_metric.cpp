@@ -27,7 +27,8 @@ class PythonTileFunction : public TileFunction {
     const py::gil_scoped_acquire gil;
     const py::object result = function_(py::cast(Matrix<double>(x)), py::cast(Matrix<double>(z)));
     const auto costs = py::array_t<double, py::array::c_style | py::array::forcecast>::ensure(result);
-    if (!costs) throw py::error_already_set();
+    require(static_cast<bool>(costs), "metric", "a function that returns an array of costs",
+            py::repr(result).cast<std::string>());
     if (costs.ndim() != 2 || costs.shape(0) != out.rows() || costs.shape(1) != out.cols())
       throw InvalidArgument("metric must return costs of shape (" + std::to_string(out.rows()) + ", "
                             + std::to_string(out.cols()) + ") for blocks of " + std::to_string(x.rows())
