@@ -53,11 +53,6 @@ std::string aligned(const std::vector<Line>& all) {
   return out;
 }
 
-bool reads_distance(const Kernel& kernel) {
-  const KernelInput input = traits(kernel).input;
-  return input == KernelInput::distance || input == KernelInput::squared_distance;
-}
-
 }  // namespace
 
 std::string Mechanism::equation() const {
@@ -89,7 +84,7 @@ void validate(const Mechanism& mechanism) {
   validate(mechanism.metric);
   validate(mechanism.kernel);
   validate(mechanism.normalization);
-  require_law(!reads_distance(mechanism.kernel) || traits(mechanism.metric).distance_power != 0,
+  require_law(!reads_distance(traits(mechanism.kernel).input) || traits(mechanism.metric).distance_power != 0,
               mechanism.metric, "a distance or its square", repr(mechanism.kernel));
   require(!traits(mechanism.kernel).infinite_on_self
               || std::holds_alternative<RowStochastic>(mechanism.normalization),

@@ -19,5 +19,8 @@ void bind_operator(py::module_& m);
 void bind_kmeans(py::module_& m);
 void bind_spectral(py::module_& m);
 void bind_diffusion_maps(py::module_& m);
+void bind_kernel_regression(py::module_& m);
+void bind_k_neighbors(py::module_& m);
+void bind_kernel_density(py::module_& m);
 
 }  // namespace likewise::python

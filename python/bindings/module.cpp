@@ -15,4 +15,7 @@ PYBIND11_MODULE(_core, m) {
   bind_kmeans(m);
   bind_spectral(m);
   bind_diffusion_maps(m);
+  bind_kernel_regression(m);
+  bind_k_neighbors(m);
+  bind_kernel_density(m);
 }

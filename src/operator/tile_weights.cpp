@@ -17,6 +17,8 @@ CostUnit unit_of(KernelInput input) {
       return CostUnit::distance;
     case KernelInput::squared_distance:
       return CostUnit::squared_distance;
+    case KernelInput::reported:
+      return CostUnit::reported;
     default:
       return CostUnit::cost;
   }

@@ -59,6 +59,18 @@ TEST_CASE("k-NN regression is the mean of the k nearest, uniform or by distance"
   }
 }
 
+TEST_CASE("1/d is of the distance that kneighbors reports") {
+  const Matrix<double> Z = normal_matrix(20, 3, 16), X = normal_matrix(5, 3, 17),
+                       Y = normal_matrix(20, 1, 18);
+  const auto got =
+      k_neighbors_regression(Z, Y, {.n_neighbors = 20, .weights = InverseDistance{}, .metric = Cosine{}});
+  const Matrix<double> cosines = X.rowwise().normalized() * Z.rowwise().normalized().transpose();
+  for (Index i = 0; i < X.rows(); ++i) {
+    const Vector<double> w = (1 - cosines.row(i).transpose().array()).inverse();
+    CHECK(got.predict(X).mean(i, 0) == Approx(w.dot(Y.col(0)) / w.sum()).epsilon(1e-9));
+  }
+}
+
 TEST_CASE("votes: ties go to the lowest class") {
   const Matrix<double> Z = lattice(80, 2, 4), X = lattice(40, 2, 5);
   std::vector<Index> labels;
@@ -105,4 +117,14 @@ TEST_CASE("k beyond the points is refused by name") {
                  "n_neighbors must be an int in [1, 5]"));
   CHECK(contains(refusal([&] { k_neighbors_regression(Z, Y, {.n_neighbors = 0}); }), "n_neighbors"));
   CHECK(contains(refusal([&] { k_neighbors_regression(Z, Y.topRows(3)); }), "y must be of length 5"));
+}
+
+TEST_CASE("any kernel weighs the neighbors, and the estimator is the operator") {
+  const Matrix<float> Z = normal_matrix(50, 3, 11).cast<float>(), X = normal_matrix(10, 3, 12).cast<float>();
+  const Matrix<float> Y = normal_matrix(50, 1, 13).cast<float>();
+  const auto fitted =
+      k_neighbors_regression(Z, Y, {.n_neighbors = 8, .weights = Gaussian{}, .metric = Manhattan{}});
+  CHECK(
+      std::get<Gaussian>(fitted.mechanism.kernel).bandwidth.is_number());  // "median", found for these points
+  CHECK(fitted.predict(X).mean == fitted.mechanism.cross_operator(X, Z) * Y);
 }

@@ -59,3 +59,16 @@ TEST_CASE(
   CHECK(kernel_density(Z, {.kernel = Epanechnikov{}}).score_samples(far)(0)
         == -std::numeric_limits<double>::infinity());
 }
+
+TEST_CASE("rules find the bandwidth, and what has no constant is refused by name") {
+  const Matrix<double> Z = normal_matrix(200, 2, 5);
+  const auto fitted = kernel_density(Z, {.bandwidth = "silverman"});
+  CHECK(std::get<Gaussian>(fitted.mechanism.kernel).bandwidth == Bandwidth(fitted.bandwidth.length));
+  CHECK(fitted.bandwidth.length
+        == Approx(std::pow(200.0, -1.0 / 6)).epsilon(0.2));  // Silverman: sigma n^(-1/6) at d = 2
+  const auto refused = [&](const KernelDensityOptions& o) { return refusal([&] { kernel_density(Z, o); }); };
+  CHECK(contains(refused({.metric = Cosine{}}), "metric must be one that comes from a norm"));
+  CHECK(contains(refused({.kernel = StudentT{0.5, 1}, .bandwidth = {}}), "finite integral"));
+  CHECK(contains(refused({.kernel = Indicator{}, .bandwidth = {}}), "kernel must be"));
+  CHECK(contains(refused({.bandwidth = "self_tuning"}), "bandwidth must be a number"));
+}

@@ -216,3 +216,37 @@ TEST_CASE("bad input is refused by name") {
   const auto fitted = kernel_regression(Z, Y, {.kernel = Gaussian{1.0}, .normalization = Symmetric{}});
   CHECK(contains(refusal([&] { fitted.predict(Z, true); }), "return_std"));
 }
+
+TEST_CASE("weight 2 is a row twice and weight 0 no row, bandwidth and score included") {
+  const Matrix<double> Z = normal_matrix(20, 2, 24),
+                       Y = Z.col(0).array().sin().matrix() + 0.1 * normal_matrix(20, 1, 25);
+  Matrix<double> repeated(20, 2), values(20, 1);
+  repeated << Z.row(0), Z.topRows(19);  // row 0 twice, row 19 not at all
+  values << Y.row(0), Y.topRows(19);
+  Vector<double> weight = Vector<double>::Ones(20);
+  weight(0) = 2;
+  weight(19) = 0;
+  for (const int degree : {0, 1}) {
+    KernelRegressionOptions options{.degree = degree};
+    const auto want = kernel_regression(repeated, values, options);
+    options.sample_weight = weight;
+    const auto got = kernel_regression(Z, Y, options);
+    CHECK(got.bandwidth.length == Approx(want.bandwidth.length).epsilon(1e-9));
+    CHECK(got.loo_score == Approx(want.loo_score).epsilon(1e-9));
+    const Matrix<double> X = normal_matrix(6, 2, 26);
+    CHECK((got.predict(X).mean - want.predict(X).mean).cwiseAbs().maxCoeff() < 1e-8);
+  }
+}
+
+TEST_CASE("the chosen bandwidth beats its neighbors in leave-one-out score") {
+  const Matrix<double> Z = 3 * normal_matrix(150, 1, 27);
+  const Matrix<double> Y = Z.array().sin().matrix() + 0.2 * normal_matrix(150, 1, 28);
+  for (const int degree : {0, 1}) {
+    const auto fitted = kernel_regression(Z, Y, {.degree = degree});
+    const double h = fitted.bandwidth.length;
+    CHECK(fitted.mechanism.kernel == Kernel(Gaussian{h}));
+    for (const double factor : {0.25, 0.5, 2.0, 4.0})
+      CHECK(kernel_regression(Z, Y, {.kernel = Gaussian{factor * h}, .degree = degree}).loo_score
+            < fitted.loo_score);
+  }
+}

@@ -4,14 +4,14 @@
 
 namespace likewise {
 
-/// phi(d) = 1/d. Where some d = 0, only those keys count, equally (as in scikit-learn). Row-stochastic use
-/// only.
+/// phi(d) = 1/d, d as kneighbors reports it. Where some d = 0, only those keys count, equally (as in
+/// scikit-learn). Row-stochastic use only.
 struct InverseDistance {
   static constexpr const char* name = "InverseDistance";
   static constexpr const char* formula = "1 / d";
   static constexpr auto fields() { return std::tuple{}; }
   static constexpr KernelTraits traits() {
-    return {.input = KernelInput::distance, .infinite_on_self = true};
+    return {.input = KernelInput::reported, .infinite_on_self = true};
   }
 
   // A finite stand-in for log(1/0), so far above log(1/d) of every other float64 d that those keys weigh 0

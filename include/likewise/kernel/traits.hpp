@@ -13,8 +13,14 @@
 
 namespace likewise {
 
-/// What a kernel reads. The engine converts a metric's cost to it, in one place.
-enum class KernelInput { nothing, cost, distance, squared_distance };
+/// What a kernel reads. The engine converts a metric's cost to it, in one place. `reported` is the distance
+/// as kneighbors reports it: 1 - cos for Cosine, the square for SquaredEuclidean.
+enum class KernelInput { nothing, cost, distance, squared_distance, reported };
+
+/// Whether the kernel needs a metric that is a distance or its square.
+constexpr bool reads_distance(KernelInput input) {
+  return input != KernelInput::nothing && input != KernelInput::cost;
+}
 
 struct KernelTraits {
   KernelInput input = KernelInput::squared_distance;

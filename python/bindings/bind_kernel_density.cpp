@@ -1,0 +1,42 @@
+// Kernel density.
+#include <likewise/algorithms/kernel_density.hpp>
+
+#include "bind_fitted.hpp"
+#include "execution.hpp"
+
+namespace likewise::python {
+
+namespace {
+
+template <class T> void bind_density(py::module_& m) {
+  using Fitted = KernelDensity<T>;
+  py::class_<Fitted> cls(m, name_of_dtype<T>("KernelDensity").c_str());
+  cls.def_readonly("mechanism", &Fitted::mechanism);
+  cls.def_readonly("bandwidth", &Fitted::bandwidth);
+  cls.def_readonly("points", &Fitted::points);
+  cls.def_readonly("log_key_weights", &Fitted::log_key_weights);
+  def_fitted_pickle(cls, &Fitted::mechanism, &Fitted::points, &Fitted::log_key_weights, &Fitted::log_constant,
+                    &Fitted::bandwidth);
+  cls.def(
+      "score_samples",
+      [](const Fitted& fitted, const Points<T>& X) {
+        return run_without_gil([&](const Execution& run) { return fitted.score_samples(X, run); });
+      },
+      py::arg("X").noconvert());
+  m.def(
+      "fit_kernel_density",
+      [](const Points<T>& X, const Mechanism& mechanism, const Vector<double>& sample_weight) {
+        const KernelDensityOptions o{mechanism.metric, mechanism.kernel, {}, sample_weight};
+        return run_without_gil([&](const Execution& run) { return fit_kernel_density<T>(X, o, run); });
+      },
+      py::arg("X").noconvert(), py::arg("mechanism"), py::arg("sample_weight"));
+}
+
+}  // namespace
+
+void bind_kernel_density(py::module_& m) {
+  bind_density<float>(m);
+  bind_density<double>(m);
+}
+
+}  // namespace likewise::python

@@ -1,0 +1,40 @@
+"""scikit-learn's way to name a metric: a name with p and metric_params."""
+
+import numpy as np
+
+from likewise import metrics
+from likewise._slots import as_metric
+
+
+def metric_from_params(metric, p=2, metric_params=None):
+    """The metric that scikit-learn's metric, p and metric_params mean.
+
+    minkowski with p (and weights w at p=2), mahalanobis with VI or V, seuclidean with V; every other name and
+    value as likewise reads it. A parameter that the metric does not take is a ValueError.
+    """
+    params = dict(metric_params or {})
+    if metric == "minkowski":
+        found = _minkowski(params.pop("p", p), params.pop("w", None))
+    elif metric == "mahalanobis" and {"V", "VI"} & set(params):
+        inverse = params.pop("VI", None)
+        covariance = params.pop("V", None)
+        found = metrics.Mahalanobis.from_matrix(np.linalg.inv(covariance) if inverse is None else inverse)
+    elif metric == "seuclidean" and "V" in params:
+        found = metrics.Mahalanobis.from_diagonal(1 / np.asarray(params.pop("V"), dtype=float))
+    else:
+        found = as_metric(metric)
+    if params:
+        raise ValueError(f"metric_params must hold only what metric={metric!r} takes; got {sorted(params)}.")
+    return found
+
+
+def _minkowski(p, w):
+    if w is not None:
+        if p != 2:
+            raise ValueError(f"metric_params['w'] must come with p=2; got p={p!r}.")
+        return metrics.Mahalanobis.from_diagonal(w)
+    if p == 1:
+        return metrics.Manhattan()
+    if p == 2:
+        return metrics.Euclidean()
+    return metrics.Chebyshev() if p == np.inf else metrics.Minkowski(p)

@@ -1,0 +1,632 @@
+"""Nearest neighbors: search, and votes and means of the neighbors, with scikit-learn's parameters."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from likewise import _core, kernels, supports
+from likewise._estimator import MechanismMixin
+from likewise._mechanism import Mechanism
+from likewise._slots import as_kernel
+from likewise.estimators._metric import metric_from_params
+from likewise.estimators._training import as_columns, check_square, like_fitted
+
+_PARAMETERS = """
+    weights : "uniform", "distance", value of likewise.kernels, name of one, or function, default="uniform"
+        What a neighbor counts: the same, 1/d (where some d = 0 only those), a kernel's weight, or what the
+        function makes of an array of distances.
+    algorithm : "auto", "brute", "kd_tree" or "ball_tree", default="auto"
+        How kneighbors and radius_neighbors search; "ball_tree" is read as "auto". Results do not depend on
+        it.
+    leaf_size : int
+        Accepted for scikit-learn's signature.
+    p : float, default=2
+        Of metric="minkowski".
+    metric : str, value of likewise.metrics or function of two blocks, default="minkowski"
+        "precomputed": X is a dense matrix of distances, (n, n) in fit and (n_queries, n) later. Distances are
+        those of scikit-learn's metric of that name.
+    metric_params : dict or None
+        Such as {"p": 3}, {"w": weights} of minkowski, {"VI": matrix} of mahalanobis, {"V": variances} of
+        seuclidean.
+    n_jobs : int or None"""
+
+_ALGORITHMS = {"auto": "auto", "brute": "brute", "kd_tree": "kd_tree", "ball_tree": "auto"}
+
+
+class _NeighborsBase(MechanismMixin, BaseEstimator):
+    """The training points, and the metric and algorithm to search them with."""
+
+    def _metric(self):
+        return metric_from_params(self.metric, self.p, self.metric_params)
+
+    def _is_pairwise(self):
+        return self.metric == "precomputed" or super()._is_pairwise()
+
+    def _set_points(self, X):
+        """Keep X and see which algorithm runs on it."""
+        if self._is_pairwise():
+            check_square(X)
+        if self.algorithm not in _ALGORITHMS:
+            known = ", ".join(map(repr, _ALGORITHMS))
+            raise ValueError(f"algorithm must be one of {known}; got {self.algorithm!r}.")
+        self._fit_X = X
+        self._fit_metric = self._metric()
+        with self._execution():
+            *_, self.algorithm_ = _core.kneighbors(self._fit_metric, X[:1], X, 1, _ALGORITHMS[self.algorithm])
+        self.effective_metric_ = self._fit_metric if self.metric == "minkowski" else self.metric
+        self.n_samples_fit_ = X.shape[0]
+
+    def _queries(self, X):
+        return like_fitted(self._check_X(X, reset=False), self._fit_X.dtype)
+
+    def _search_arguments(self, X):
+        """metric, queries, keys, and whether the queries are the keys, each left out of its own row."""
+        check_is_fitted(self)
+        alone = X is None
+        return self._fit_metric, self._fit_X if alone else self._queries(X), self._fit_X, alone
+
+
+class _KNeighborsSearch(_NeighborsBase):
+    """kneighbors and its graph."""
+
+    def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
+        """The training points nearest to each query, by (distance, index).
+
+        Parameters
+        ----------
+        X : array (n_queries, n_features) or None
+            None: the training points, each without itself.
+        n_neighbors : int or None
+            None: the estimator's. At most n_samples_fit_, one less where X is None.
+        return_distance : bool
+
+        Returns
+        -------
+        distances : array (n_queries, n_neighbors), ascending; only with return_distance
+        indices : int array (n_queries, n_neighbors)
+        """
+        metric, X, Z, alone = self._search_arguments(X)
+        k = _checked_count(self.n_neighbors if n_neighbors is None else n_neighbors)
+        with self._execution():
+            distances, indices, _ = _core.kneighbors(metric, X, Z, k, _ALGORITHMS[self.algorithm], alone)
+        return (distances, indices) if return_distance else indices
+
+    def kneighbors_graph(self, X=None, n_neighbors=None, mode="connectivity"):
+        """CSR (n_queries, n_samples_fit_): neighbors' 1 (mode "connectivity") or distance ("distance")."""
+        distances, indices = self.kneighbors(X, n_neighbors)
+        ends = np.arange(0, indices.size + 1, indices.shape[1])
+        return _graph(distances.ravel(), indices.ravel(), ends, self.n_samples_fit_, mode)
+
+
+class _RadiusSearch(_NeighborsBase):
+    """radius_neighbors and its graph."""
+
+    def radius_neighbors(self, X=None, radius=None, return_distance=True, sort_results=False):
+        """The training points at most `radius` away from each query, always by (distance, index).
+
+        Parameters
+        ----------
+        X : array (n_queries, n_features) or None
+            None: the training points, each without itself.
+        radius : float or None
+            None: the estimator's.
+        return_distance, sort_results : bool
+
+        Returns
+        -------
+        distances : object array (n_queries,) of arrays; only with return_distance
+        indices : object array (n_queries,) of int arrays
+        """
+        distances, indices, ends = self._within(X, radius)
+        rows = _rows(indices, ends)
+        return (_rows(distances, ends), rows) if return_distance else rows
+
+    def radius_neighbors_graph(self, X=None, radius=None, mode="connectivity", sort_results=False):
+        """CSR (n_queries, n_samples_fit_): neighbors' 1 (mode "connectivity") or distance ("distance")."""
+        distances, indices, ends = self._within(X, radius)
+        return _graph(distances, indices, ends, self.n_samples_fit_, mode)
+
+    def _within(self, X, radius):
+        metric, X, Z, alone = self._search_arguments(X)
+        radius = _checked_radius(self.radius if radius is None else radius)
+        with self._execution():
+            *found, _ = _core.radius_neighbors(metric, X, Z, radius, _ALGORITHMS[self.algorithm], alone)
+        return found
+
+
+class NearestNeighbors(_KNeighborsSearch, _RadiusSearch):
+    __doc__ = (
+        """Search for nearest neighbors: exact, ties to the lowest index.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+    radius : float, default=1.0"""
+        + _PARAMETERS[_PARAMETERS.index("\n    algorithm") :]
+        + """
+
+    Attributes
+    ----------
+    algorithm_ : "kd_tree" or "brute", the one that runs
+    effective_metric_ : the metric
+    n_samples_fit_, n_features_in_ : int
+    mechanism_ : Mechanism of the graph, 1 on the neighbors of each point
+
+    Notes
+    -----
+    O(n_queries n_samples n_features) time by brute force, about O((n_queries + n_samples) log n_samples) by
+    tree in few dimensions. Float32 points are compared in float64.
+    """
+    )
+
+    _fixed_slots = {"kernel": "indicator", "normalization": "none"}  # noqa: RUF012 (read only)
+
+    def __init__(
+        self,
+        *,
+        n_neighbors=5,
+        radius=1.0,
+        algorithm="auto",
+        leaf_size=30,
+        metric="minkowski",
+        p=2,
+        metric_params=None,
+        n_jobs=None,
+    ):
+        self.n_neighbors = n_neighbors
+        self.radius = radius
+        self.algorithm = algorithm
+        self.leaf_size = leaf_size
+        self.metric = metric
+        self.p = p
+        self.metric_params = metric_params
+        self.n_jobs = n_jobs
+
+    def _make_mechanism(self):
+        support = supports.Neighbors(_checked_count(self.n_neighbors), symmetrize="none")
+        return Mechanism(metric=self._metric(), support=support, **self._fixed_slots)
+
+    def fit(self, X, y=None):
+        """X (n, d), or distances (n, n) with metric="precomputed"; y is ignored."""
+        self._set_points(self._check_X(X, reset=True))
+        self.mechanism_ = self.mechanism
+        return self
+
+
+class _NeighborsSupervised(_NeighborsBase):
+    """Weighted means of the neighbors' targets, by the operator of the mechanism."""
+
+    def _make_mechanism(self):
+        kernel = _kernel_of(self.weights)
+        return Mechanism(
+            metric=self._metric(),
+            kernel=kernels.Indicator() if kernel is None else kernel,
+            support=self._support(),
+            normalization="row",
+            empty_row=self._empty_row,
+        )
+
+    @classmethod
+    def from_mechanism(cls, mechanism, **params):
+        """The estimator with the slots of `mechanism`, and other parameters as given."""
+        params = {"metric": mechanism.metric, "weights": mechanism.kernel, **params}
+        estimator = cls(**{**cls._of_support(mechanism.support), **params})
+        estimator._require_slots_of(mechanism)
+        return estimator
+
+    def _fit_targets(self, X, Y):
+        self._set_points(X)
+        with self._execution():
+            self._fitted = _core.fit_neighbors_regression(X, Y, self.mechanism)
+        self.mechanism_ = self._fitted.mechanism
+
+    def _propagated(self, X):
+        """Mean target columns (n_queries, n_columns), and which queries have none; X None: each left out."""
+        check_is_fitted(self)
+        if _kernel_of(self.weights) is None:
+            return self._propagated_by_function(X)
+        if X is not None:
+            X = self._queries(X)
+        with self._execution():
+            return self._fitted.predict_left_out() if X is None else self._fitted.predict(X)
+
+    def _propagated_by_function(self, X):
+        """The function's weights are the values of a given graph: the same operator otherwise."""
+        graph = self._weighted_graph(X)
+        m = self.mechanism_.replace(support=supports.Graph(graph, weights="given"))
+        with self._execution():
+            P = m.operator(self._fit_X if X is None else self._queries(X), self._fit_X)
+            return P @ self._fitted.targets, np.isneginf(P.log_row_sums)
+
+
+class _KNeighborsSupervised(_KNeighborsSearch, _NeighborsSupervised):
+    _empty_row = "nearest"
+
+    def __init__(
+        self,
+        n_neighbors=5,
+        *,
+        weights="uniform",
+        algorithm="auto",
+        leaf_size=30,
+        p=2,
+        metric="minkowski",
+        metric_params=None,
+        n_jobs=None,
+    ):
+        self.n_neighbors = n_neighbors
+        self.weights = weights
+        self.algorithm = algorithm
+        self.leaf_size = leaf_size
+        self.p = p
+        self.metric = metric
+        self.metric_params = metric_params
+        self.n_jobs = n_jobs
+
+    def _support(self):
+        return supports.Neighbors(_checked_count(self.n_neighbors))
+
+    @staticmethod
+    def _of_support(support):
+        if not isinstance(support, supports.Neighbors):
+            raise ValueError(f"support must be Neighbors(n_neighbors); got {support!r}.")
+        return {"n_neighbors": support.n_neighbors}
+
+    def _weighted_graph(self, X):
+        distances, indices = self.kneighbors(X)
+        ends = np.arange(0, indices.size + 1, indices.shape[1])
+        weights = np.asarray(self.weights(distances), dtype=float).ravel()
+        return csr_matrix((weights, indices.ravel(), ends), shape=(len(indices), self.n_samples_fit_))
+
+
+class _RadiusSupervised(_RadiusSearch, _NeighborsSupervised):
+    _empty_row = "zero"
+
+    def _support(self):
+        return supports.Radius(_checked_radius(self.radius))
+
+    @staticmethod
+    def _of_support(support):
+        if not isinstance(support, supports.Radius):
+            raise ValueError(f"support must be Radius(radius); got {support!r}.")
+        return {"radius": support.radius}
+
+    def _weighted_graph(self, X):
+        distances, indices, ends = self._within(X, None)
+        weights = np.concatenate([np.asarray(w, float) for w in self.weights(_rows(distances, ends))] or [[]])
+        return csr_matrix((weights, indices, ends), shape=(len(ends) - 1, self.n_samples_fit_))
+
+
+class _NeighborsRegressor(RegressorMixin, _NeighborsSupervised):
+    def fit(self, X, y):
+        """X (n, d), or distances (n, n) with metric="precomputed"; y (n,) or (n, n_outputs)."""
+        X, y = self._check_X_y(X, y, multi_output=True, y_numeric=True)
+        self._one_target = y.ndim == 1
+        self._fit_targets(X, as_columns(y, X.dtype))
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+class _NeighborsClassifier(ClassifierMixin, _NeighborsSupervised):
+    def fit(self, X, y):
+        """X (n, d), or distances (n, n) with metric="precomputed"; y (n,) or (n, n_outputs) of labels."""
+        X, y = self._check_X_y(X, y, multi_output=True)
+        check_classification_targets(y)
+        if y.ndim == 2 and y.shape[1] == 1:
+            warnings.warn(
+                "A column-vector y was passed when a 1d array was expected. "
+                "Please change the shape of y to (n_samples,), for example using ravel().",
+                _data_conversion_warning(),
+                stacklevel=2,
+            )
+        self.outputs_2d_ = y.ndim == 2 and y.shape[1] > 1
+        columns = y.reshape(len(y), -1).T
+        classes, labels = zip(*(np.unique(column, return_inverse=True) for column in columns))
+        self.classes_ = list(classes) if self.outputs_2d_ else classes[0]
+        self._fit_targets(X, np.hstack([np.eye(len(c), dtype=X.dtype)[k] for c, k in zip(classes, labels)]))
+        return self
+
+    def _classes_of_outputs(self):
+        return self.classes_ if self.outputs_2d_ else [self.classes_]
+
+    def _shares(self, X):
+        """A list of each output's class shares (n_queries, n_classes), and which queries have no neighbor."""
+        mean, empty = self._propagated(X)
+        ends = np.cumsum([len(classes) for classes in self._classes_of_outputs()])
+        return np.split(mean, ends[:-1], axis=1), empty
+
+    def _labels(self, shares):
+        """The class with most votes in each output, ties to the lowest."""
+        found = [c[s.argmax(axis=1)] for c, s in zip(self._classes_of_outputs(), shares)]
+        return np.stack(found, axis=1) if self.outputs_2d_ else found[0]
+
+    def score(self, X, y, sample_weight=None):
+        """Accuracy; X None: of the training points, each predicted without itself."""
+        from sklearn.metrics import accuracy_score
+
+        return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class KNeighborsRegressor(_NeighborsRegressor, _KNeighborsSupervised):
+    __doc__ = (
+        """Mean of the targets of the k nearest training points.
+
+    y(x) = sum_j phi(d(x, z_j)) y_j / sum_j phi(d(x, z_j)) over the k nearest j, ties to the lowest index.
+
+    Parameters
+    ----------
+    n_neighbors : int in [1, n_samples], default=5"""
+        + _PARAMETERS
+        + """
+
+    Attributes
+    ----------
+    mechanism_ : Mechanism on Neighbors(n_neighbors), RowStochastic()
+    algorithm_, effective_metric_, n_samples_fit_, n_features_in_ : as in NearestNeighbors
+
+    References
+    ----------
+    Fix and Hodges (1951); Cover and Hart (1967).
+    """
+    )
+
+    def predict(self, X):
+        """Targets (n_queries,) or (n_queries, n_outputs); X None: of the training points, each left out."""
+        mean, _ = self._propagated(X)
+        return mean.ravel() if self._one_target else mean
+
+    def score(self, X, y, sample_weight=None):
+        """R^2; X None: of the training points, each predicted without itself."""
+        from sklearn.metrics import r2_score
+
+        return r2_score(y, self.predict(X), sample_weight=sample_weight)
+
+
+class KNeighborsClassifier(_NeighborsClassifier, _KNeighborsSupervised):
+    __doc__ = (
+        """Vote of the k nearest training points: the mean of their one-hot labels.
+
+    Parameters
+    ----------
+    n_neighbors : int in [1, n_samples], default=5"""
+        + _PARAMETERS
+        + """
+
+    Attributes
+    ----------
+    classes_ : array (n_classes,), or a list of them with several outputs
+    outputs_2d_ : bool
+    mechanism_ : Mechanism on Neighbors(n_neighbors), RowStochastic()
+    algorithm_, effective_metric_, n_samples_fit_, n_features_in_ : as in NearestNeighbors
+
+    References
+    ----------
+    Fix and Hodges (1951); Cover and Hart (1967).
+    """
+    )
+
+    def predict_proba(self, X):
+        """Shares (n_queries, n_classes), a list of them with several outputs; X None: each point left out."""
+        shares, _ = self._shares(X)
+        return shares if self.outputs_2d_ else shares[0]
+
+    def predict(self, X):
+        """Labels (n_queries,) or (n_queries, n_outputs), ties to the lowest; X None: each point left out."""
+        shares, _ = self._shares(X)
+        return self._labels(shares)
+
+
+class RadiusNeighborsRegressor(_NeighborsRegressor, _RadiusSupervised):
+    __doc__ = (
+        """Mean of the targets of all training points at most `radius` away; without any NaN, and a warning.
+
+    Parameters
+    ----------
+    radius : float >= 0, default=1.0"""
+        + _PARAMETERS
+        + """
+
+    Attributes
+    ----------
+    mechanism_ : Mechanism on Radius(radius), RowStochastic()
+    algorithm_, effective_metric_, n_samples_fit_, n_features_in_ : as in NearestNeighbors
+    """
+    )
+
+    def __init__(
+        self,
+        radius=1.0,
+        *,
+        weights="uniform",
+        algorithm="auto",
+        leaf_size=30,
+        p=2,
+        metric="minkowski",
+        metric_params=None,
+        n_jobs=None,
+    ):
+        self.radius = radius
+        self.weights = weights
+        self.algorithm = algorithm
+        self.leaf_size = leaf_size
+        self.p = p
+        self.metric = metric
+        self.metric_params = metric_params
+        self.n_jobs = n_jobs
+
+    def predict(self, X):
+        """Targets (n_queries,) or (n_queries, n_outputs); X None: of the training points, each left out."""
+        mean, empty = self._propagated(X)
+        if empty.any():
+            warnings.warn(
+                "One or more samples have no neighbors within specified radius; predicting NaN.", stacklevel=2
+            )
+            mean = np.where(empty[:, None], np.nan, mean)
+        return mean.ravel() if self._one_target else mean
+
+    score = KNeighborsRegressor.score
+
+
+class RadiusNeighborsClassifier(_NeighborsClassifier, _RadiusSupervised):
+    __doc__ = (
+        """Vote of all training points at most `radius` away.
+
+    Parameters
+    ----------
+    radius : float >= 0, default=1.0"""
+        + _PARAMETERS
+        + """
+    outlier_label : label, "most_frequent", list of them for several outputs, or None
+        What a query without neighbors gets; None: a ValueError.
+
+    Attributes
+    ----------
+    classes_, outputs_2d_ : as in KNeighborsClassifier
+    outlier_label_ : list of one label for each output, or None
+    mechanism_ : Mechanism on Radius(radius), RowStochastic()
+    algorithm_, effective_metric_, n_samples_fit_, n_features_in_ : as in NearestNeighbors
+    """
+    )
+
+    def __init__(
+        self,
+        radius=1.0,
+        *,
+        weights="uniform",
+        algorithm="auto",
+        leaf_size=30,
+        p=2,
+        metric="minkowski",
+        outlier_label=None,
+        metric_params=None,
+        n_jobs=None,
+    ):
+        self.radius = radius
+        self.weights = weights
+        self.algorithm = algorithm
+        self.leaf_size = leaf_size
+        self.p = p
+        self.metric = metric
+        self.outlier_label = outlier_label
+        self.metric_params = metric_params
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y):
+        """X (n, d), or distances (n, n) with metric="precomputed"; y (n,) or (n, n_outputs) of labels."""
+        super().fit(X, y)
+        self.outlier_label_ = self._outlier_labels()
+        return self
+
+    def _outlier_labels(self):
+        """One label for each output, of the kind that its classes are."""
+        outputs = self._classes_of_outputs()
+        if self.outlier_label is None:
+            return None
+        if isinstance(self.outlier_label, str) and self.outlier_label == "most_frequent":
+            counts = np.split(self._fitted.targets.sum(axis=0), np.cumsum([len(c) for c in outputs])[:-1])
+            return [classes[count.argmax()] for classes, count in zip(outputs, counts)]
+        several = isinstance(self.outlier_label, (list, tuple, np.ndarray))
+        labels = list(self.outlier_label) if several else [self.outlier_label] * len(outputs)
+        if len(labels) != len(outputs):
+            raise ValueError(
+                f"The length of outlier_label must be {len(outputs)}, the number of outputs; got {labels!r}."
+            )
+        for classes, label in zip(outputs, labels):
+            if not np.can_cast(np.asarray(label).dtype, classes.dtype, casting="same_kind"):
+                raise TypeError(f"outlier_label must be of the labels' type {classes.dtype}; got {label!r}.")
+        return labels
+
+    def predict_proba(self, X):
+        """Shares (n_queries, n_classes), or a list of them; without neighbors 1 for the outlier label."""
+        shares, empty = self._shares(X)
+        if empty.any():
+            self._require_outlier_label(empty)
+            for classes, share, label in zip(self._classes_of_outputs(), shares, self.outlier_label_):
+                share[empty] = classes == label
+                if label not in classes:
+                    warnings.warn(
+                        f"Outlier label {label} is not in training classes. "
+                        "All class probabilities of outliers will be assigned with 0.",
+                        stacklevel=2,
+                    )
+        return shares if self.outputs_2d_ else shares[0]
+
+    def predict(self, X):
+        """Labels (n_queries,) or (n_queries, n_outputs), ties to the lowest; X None: each point left out."""
+        shares, empty = self._shares(X)
+        labels = self._labels(shares)
+        if empty.any():
+            self._require_outlier_label(empty)
+            labels[empty] = self.outlier_label_ if self.outputs_2d_ else self.outlier_label_[0]
+        return labels
+
+    def _require_outlier_label(self, empty):
+        if self.outlier_label_ is None:
+            raise ValueError(
+                f"No neighbors found for test samples {np.flatnonzero(empty)!r}, you can try using larger "
+                "radius, giving an outlier_label, or considering removing them from your dataset."
+            )
+
+
+def _kernel_of(weights):
+    """The kernel that `weights` means, None for a function."""
+    named = {"uniform": kernels.Indicator(), "distance": kernels.InverseDistance()}
+    if weights is None:
+        return kernels.Indicator()
+    if isinstance(weights, str) and weights in named:
+        return named[weights]
+    if callable(weights) and not isinstance(weights, type):
+        return None
+    return as_kernel(weights, "weights")
+
+
+def _checked_count(n_neighbors):
+    if not isinstance(n_neighbors, Integral) or isinstance(n_neighbors, bool):
+        raise TypeError(f"n_neighbors must be an int; got {n_neighbors!r}.")
+    if n_neighbors < 1:
+        raise ValueError(f"n_neighbors must be an int >= 1; got {n_neighbors}.")
+    return int(n_neighbors)
+
+
+def _checked_radius(radius):
+    if not isinstance(radius, Real) or isinstance(radius, bool):
+        raise TypeError(f"radius must be a number; got {radius!r}.")
+    if not radius >= 0:
+        raise ValueError(f"radius must be a number >= 0; got {radius}.")
+    return float(radius)
+
+
+def _rows(values, ends):
+    """An object array of the parts values[ends[i] : ends[i + 1]]."""
+    rows = np.empty(len(ends) - 1, dtype=object)
+    for i in range(len(rows)):  # np.array would make a matrix of parts of equal length
+        rows[i] = values[ends[i] : ends[i + 1]]
+    return rows
+
+
+def _graph(distances, indices, ends, n_keys, mode):
+    if mode not in ("connectivity", "distance"):
+        raise ValueError(f"mode must be 'connectivity' or 'distance'; got {mode!r}.")
+    values = np.ones(len(indices)) if mode == "connectivity" else distances
+    return csr_matrix((values, indices, ends), shape=(len(ends) - 1, n_keys))
+
+
+def _data_conversion_warning():
+    from sklearn.exceptions import DataConversionWarning
+
+    return DataConversionWarning
