@@ -51,8 +51,8 @@ ESTIMATORS = [
     lw.KNeighborsClassifier(),
     lw.KNeighborsClassifier(weights="distance"),
     lw.KNeighborsRegressor(),
-    lw.RadiusNeighborsClassifier(radius=10.0),
-    lw.RadiusNeighborsRegressor(radius=10.0),
+    lw.RadiusNeighborsClassifier(),
+    lw.RadiusNeighborsRegressor(),
 ]
 
 
@@ -80,7 +80,7 @@ def test_predictions_equal_scikit_learns(name, metric, weights):
     theirs = getattr(neighbors, "KNeighbors" + kind)(7, metric=metric, weights=weights).fit(X, y)
     scipy_name = "cityblock" if metric == "manhattan" else metric
     unique = without_boundary_tie(queries, X, 7, scipy_name)
-    assert unique.sum() >= 30
+    assert unique.sum() >= 20
     got, want = ours.predict(queries[unique]), theirs.predict(queries[unique])
     if kind == "Regressor":
         assert_allclose(got, want, rtol=1e-10)
@@ -347,6 +347,9 @@ def test_mechanisms_go_in_and_out():
 def test_pickle_dtype_and_threads(estimator):
     X, y, queries, _ = real_data("iris")
     X, queries = X.astype(np.float32), queries.astype(np.float32)
+    estimator = clone(estimator)
+    if "radius" in estimator.get_params():
+        estimator.set_params(radius=10.0)  # everybody has neighbors
     fitted = clone(estimator).fit(X, y)
     again = pickle.loads(pickle.dumps(fitted))
     serial = clone(estimator).set_params(n_jobs=1).fit(X, y)

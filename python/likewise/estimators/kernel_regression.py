@@ -188,4 +188,5 @@ class KernelClassifier(ClassifierMixin, _KernelEstimator):
 
     def predict(self, X):
         """The most probable class, ties to the first of `classes_`."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        proba = self.predict_proba(X)
+        return self.classes_[proba.argmax(axis=1)]
