@@ -1,6 +1,7 @@
 #include <likewise/algorithms/hopfield_memory.hpp>
 
 #include <cmath>
+#include <numeric>
 
 #include <likewise/operator.hpp>
 
@@ -33,9 +34,9 @@ Vector<double> energy_of(const CrossOperator<T>& P, const Matrix<T>& patterns, c
   return E.array() + 0.5 * (q.template cast<double>().rowwise().squaredNorm().array() + longest);
 }
 
-void append_row(Matrix<double>& rows, const Vector<double>& row) {
-  rows.conservativeResize(rows.rows() + 1, row.size());
-  rows.row(rows.rows() - 1) = row;
+void repeat_last_row(Matrix<double>& rows) {
+  rows.conservativeResize(rows.rows() + 1, Eigen::NoChange);
+  rows.bottomRows(1) = rows.row(rows.rows() - 2);
 }
 
 }  // namespace
@@ -55,18 +56,29 @@ Vector<double> HopfieldMemory<T>::energy(const Points<T>& queries, const Executi
 template <class T>
 Retrieval<T> HopfieldMemory<T>::retrieve(const Points<T>& queries, const Execution& run) const {
   const double longest = patterns.template cast<double>().rowwise().norm().maxCoeff();
-  Retrieval<T> r{queries, {}, {.converged = false, .solver = "iterate"}};
-  while (true) {
-    const CrossOperator<T> P = mechanism.cross_operator(r.states, patterns, {}, run);
-    if (has_energy()) append_row(r.energies, energy_of<T>(P, patterns, r.states));
-    if (r.report.converged || r.report.n_iter == max_iter) return r;
-    const Matrix<T> next = P.apply(patterns, run);
-    const double farthest = (next - r.states).template cast<double>().rowwise().norm().maxCoeff();
-    r.report.residual = longest > 0 ? farthest / longest : farthest;
-    r.report.converged = r.report.residual <= tol;
-    r.states = next;
-    ++r.report.n_iter;
+  const auto to_patterns = [&](const Matrix<T>& q) { return mechanism.cross_operator(q, patterns, {}, run); };
+  Retrieval<T> r{queries, {}, {.solver = "iterate"}};
+  if (has_energy()) r.energies = energy(queries, run).transpose();
+  // Each query stops by itself, so that a batch gives what its queries give alone.
+  std::vector<Index> moving(static_cast<std::size_t>(queries.rows()));
+  std::iota(moving.begin(), moving.end(), Index(0));
+  for (; r.report.n_iter < max_iter && !moving.empty(); ++r.report.n_iter) {
+    const Matrix<T> from = r.states(moving, Eigen::all), to = to_patterns(from).apply(patterns, run);
+    const Vector<double> moved =
+        (to - from).template cast<double>().rowwise().norm() / (longest > 0 ? longest : 1);
+    r.states(moving, Eigen::all) = to;
+    r.report.residual = moved.maxCoeff();
+    if (has_energy()) {
+      repeat_last_row(r.energies);
+      r.energies(Eigen::last, moving) = energy_of<T>(to_patterns(to), patterns, to).transpose();
+    }
+    std::vector<Index> still;
+    for (std::size_t i = 0; i < moving.size(); ++i)
+      if (moved(static_cast<Index>(i)) > tol) still.push_back(moving[i]);
+    moving = std::move(still);
   }
+  r.report.converged = moving.empty();
+  return r;
 }
 
 template struct HopfieldMemory<float>;

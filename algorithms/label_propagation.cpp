@@ -87,6 +87,16 @@ Vector<double> reachable_keys(const std::vector<bool>& unreached) {
   return log_weights;
 }
 
+/// An operator for many products: dense, if a quarter of the memory and 512 MB hold it, instead of streamed.
+SelfOperator<double> reused_operator(const Mechanism& m, const Matrix<double>& points,
+                                     const Vector<double>& log_key_weights, const Execution& run) {
+  const SelfOperator<double> P = m.self_operator(points, {.log_key_weights = log_key_weights}, run);
+  const double bytes = sizeof(double) * static_cast<double>(P.rows()) * static_cast<double>(P.rows());
+  if (P.storage() != "streamed" || bytes > 512e6 || bytes > 0.25 * static_cast<double>(run.memory_allowed()))
+    return P;
+  return m.self_operator(points, {.log_key_weights = log_key_weights, .storage = "dense"}, run);
+}
+
 /// A_ij / sqrt(d_i d_j) with in-degrees d, self-loops dropped: what scikit-learn spreads over on a directed
 /// graph.
 SelfOperator<double> in_degree_operator(Mechanism m, const Matrix<double>& points, const Execution& run) {
@@ -102,7 +112,7 @@ SelfOperator<double> in_degree_operator(Mechanism m, const Matrix<double>& point
 
 SelfOperator<double> spreading_operator(const Mechanism& m, const Matrix<double>& points,
                                         const Execution& run) {
-  const SelfOperator<double> S = m.self_operator(points, {}, run);
+  const SelfOperator<double> S = reused_operator(m, points, {}, run);
   const bool directed_graph = S.storage() == "sparse" && !asymmetry(S).empty();
   return directed_graph && std::holds_alternative<Symmetric>(m.normalization)
              ? in_degree_operator(m, points, run)
@@ -157,6 +167,7 @@ template <class T>
 PropagatedLabels<T> finish(Mechanism mechanism, const Kernel& resolved, const Points<T>& X, Matrix<double> F,
                            const Matrix<double>& Y, std::vector<bool> unreached,
                            const IterationReport& report) {
+  F = F.cwiseMax(0.0);  // a solver's rounding
   scale_rows_to_one(F);
   for (std::size_t i = 0; i < unreached.size(); ++i)
     if (unreached[i]) F.row(static_cast<Index>(i)) = Y.colwise().sum() / Y.sum();
@@ -192,10 +203,10 @@ PropagatedLabels<T> fit_label_propagation(const Points<T>& X, const std::vector<
   const Matrix<double> Y = one_hot(labels, X.rows(), n_classes);
   const std::vector<bool> labeled = labeled_rows(labels);
   const Mechanism walk = o.solver == "cg" ? without_self_loops(o.mechanism) : o.mechanism;
-  SelfOperator<double> P = walk.self_operator(points, {}, run);
+  SelfOperator<double> P = reused_operator(walk, points, {}, run);
   const std::vector<bool> unreached = unreached_rows(P, labeled, run);
   if (std::find(unreached.begin(), unreached.end(), true) != unreached.end())
-    P = walk.self_operator(points, {.log_key_weights = reachable_keys(unreached)}, run);
+    P = reused_operator(walk, points, reachable_keys(unreached), run);
 
   if (o.solver == "cg") {
     const Equilibrium<double> F = clamped_equilibrium<double>(P, Y, labeled, exactly(o.tol, o.max_iter), run);

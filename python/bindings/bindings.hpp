@@ -19,5 +19,9 @@ void bind_operator(py::module_& m);
 void bind_kmeans(py::module_& m);
 void bind_spectral(py::module_& m);
 void bind_diffusion_maps(py::module_& m);
+void bind_attention(py::module_& m);
+void bind_hopfield(py::module_& m);
+void bind_labels(py::module_& m);
+void bind_mean_shift(py::module_& m);
 
 }  // namespace likewise::python

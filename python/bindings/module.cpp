@@ -15,4 +15,8 @@ PYBIND11_MODULE(_core, m) {
   bind_kmeans(m);
   bind_spectral(m);
   bind_diffusion_maps(m);
+  bind_labels(m);
+  bind_mean_shift(m);
+  bind_hopfield(m);
+  bind_attention(m);
 }

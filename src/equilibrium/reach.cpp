@@ -1,7 +1,5 @@
 #include <likewise/equilibrium.hpp>
 
-#include <limits>
-
 #include "operator/state.hpp"
 
 namespace likewise {
@@ -28,12 +26,10 @@ std::vector<bool> search_by_products(const LinearMap<T>& P, const std::vector<bo
                                      const Execution& run) {
   Matrix<T> reached(P.rows(), 1);
   for (Index i = 0; i < P.rows(); ++i) reached(i, 0) = seeds[static_cast<std::size_t>(i)] ? T(1) : T(0);
-  // A vectorized exp(-inf) may be a denormal number: a sum of n of those is still no link.
-  const T nothing = static_cast<T>(P.cols()) * std::numeric_limits<T>::min();
   for (Index before = -1, now = 0; now != before;) {
     before = now;
     const Matrix<T> asks = P.apply(reached, run);
-    reached = (asks.array() > nothing).select(T(1), reached);
+    reached = (asks.array() > T(0)).select(T(1), reached);
     now = (reached.array() > T(0)).count();
   }
   std::vector<bool> result(seeds.size());

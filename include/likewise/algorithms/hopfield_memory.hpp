@@ -11,14 +11,13 @@ struct HopfieldOptions {
   Metric metric = DotProduct{};
   double temperature = 1;  ///< 1/beta of Ramsauer et al. 2020, in the unit of the cost
   int max_iter = 20;
-  double tol = 1e-4;  ///< stops when no state moves farther than tol times the longest pattern
+  double tol = 1e-4;  ///< a query has arrived when an update moves it at most tol times the longest pattern
 };
 
 template <class T> struct Retrieval {
-  Matrix<T> states;  ///< (n_queries, d)
-  Matrix<double>
-      energies;  ///< (n_iter + 1, n_queries) before the first and after each step; empty without an energy
-  IterationReport report;  ///< residual: the farthest last move relative to the longest pattern
+  Matrix<T> states;         ///< (n_queries, d)
+  Matrix<double> energies;  ///< (n_iter + 1, n_queries) before and after each step; empty without energy
+  IterationReport report;   ///< residual: the farthest last move relative to the longest pattern
 };
 
 template <class T> struct HopfieldMemory {

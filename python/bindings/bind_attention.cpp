@@ -1,0 +1,108 @@
+// Attention over stacks of matrices: leading dimensions are already broadcast, the last two lie dense.
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <likewise/algorithms/attention.hpp>
+#include <map>
+
+#include "execution.hpp"
+#include "fields.hpp"
+
+namespace likewise::python {
+
+namespace {
+
+/// The matrices of an array (..., rows, cols), broadcast dimensions having stride 0.
+class Stack {
+ public:
+  explicit Stack(const py::array& array, py::ssize_t matrix_dims = 2)
+      : array_(array), n_lead_(array.ndim() - matrix_dims) {}
+
+  Index count() const {
+    Index n = 1;
+    for (py::ssize_t k = 0; k < n_lead_; ++k) n *= array_.shape(k);
+    return n;
+  }
+  /// Where matrix i of the leading dimensions, counted in C order, begins.
+  const void* at(Index i) const {
+    const char* data = static_cast<const char*>(array_.data());
+    for (py::ssize_t k = n_lead_ - 1; k >= 0; --k) {
+      data += (i % array_.shape(k)) * array_.strides(k);
+      i /= array_.shape(k);
+    }
+    return data;
+  }
+  Index rows() const { return array_.shape(n_lead_); }
+  Index cols() const { return array_.shape(n_lead_ + 1); }
+
+  template <class T> Eigen::Map<const Matrix<T>> matrix(Index i) const {
+    return {static_cast<const T*>(at(i)), rows(), cols()};
+  }
+
+ private:
+  py::array array_;
+  py::ssize_t n_lead_;
+};
+
+/// A mask that several heads share is copied once.
+class Masks {
+ public:
+  explicit Masks(const std::optional<py::array_t<bool>>& masks) {
+    if (masks) stack_.emplace(*masks);
+  }
+  std::optional<Shared<BoolMatrix>> of(Index i) {
+    if (!stack_) return {};
+    const auto [place, is_new] = copies_.try_emplace(stack_->at(i));
+    if (is_new) place->second = Shared<BoolMatrix>(BoolMatrix(stack_->matrix<bool>(i)));
+    return place->second;
+  }
+
+ private:
+  std::optional<Stack> stack_;
+  std::map<const void*, Shared<BoolMatrix>> copies_;
+};
+
+template <class T>
+py::array_t<T> run_heads(bool squared_distances, const py::array_t<T>& q, const py::array_t<T>& k,
+                         const py::array_t<T>& v, std::optional<double> temperature, bool is_causal,
+                         const std::optional<py::array_t<bool>>& mask,
+                         const std::optional<py::array_t<double>>& log_key_weights) {
+  const Stack queries(q), keys(k), values(v);
+  Masks masks(mask);
+  std::optional<Stack> weights;
+  if (log_key_weights) weights.emplace(*log_key_weights, 1);
+  std::vector<AttentionHead<T>> heads;
+  for (Index i = 0; i < queries.count(); ++i) {
+    heads.push_back({queries.matrix<T>(i),
+                     keys.matrix<T>(i),
+                     values.matrix<T>(i),
+                     {.temperature = temperature, .is_causal = is_causal, .mask = masks.of(i)}});
+    if (weights)
+      heads.back().options.log_key_weights =
+          Eigen::Map<const Vector<double>>(static_cast<const double*>(weights->at(i)), keys.rows());
+  }
+  const std::vector<Matrix<T>> outputs = run_without_gil([&](const Execution& run) {
+    return squared_distances ? metric_attention<T>(heads, run) : attention<T>(heads, run);
+  });
+  std::vector<py::ssize_t> shape(q.shape(), q.shape() + q.ndim());
+  shape.back() = v.shape(v.ndim() - 1);
+  py::array_t<T> result(shape);
+  T* next = result.mutable_data();
+  for (const Matrix<T>& output : outputs) next = std::copy_n(output.data(), output.size(), next);
+  return result;
+}
+
+template <class T> void bind_dtype(py::module_& m) {
+  m.def("attention", &run_heads<T>, py::arg("squared_distances"), py::arg("q").noconvert(),
+        py::arg("k").noconvert(), py::arg("v").noconvert(), py::arg("temperature"), py::arg("is_causal"),
+        py::arg("mask"), py::arg("log_key_weights"));
+}
+
+}  // namespace
+
+void bind_attention(py::module_& m) {
+  bind_dtype<float>(m);
+  bind_dtype<double>(m);
+}
+
+}  // namespace likewise::python

@@ -1,0 +1,148 @@
+"""Attention and metric-attention with fixed weights, over batches and heads."""
+
+import numpy as np
+
+from likewise import _core
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def attention(
+    q, k, v, temperature=None, is_causal=False, mask=None, key_padding_mask=None, log_key_weights=None
+):
+    """softmax(q k^T / t) v: each query's mean of the values, weighted by its scores with the keys.
+
+    Parameters
+    ----------
+    q : array (..., n_queries, dim); float32 stays float32
+    k : array (..., n_keys, dim)
+    v : array (..., n_keys, value_dim)
+        Leading dimensions (batch, heads, ...) broadcast.
+    temperature : float > 0 or None
+        Divides the scores; None is sqrt(dim).
+    is_causal : bool
+        Query i attends to keys 0..i.
+    mask : boolean array, broadcastable to (..., n_queries, n_keys), or None
+        True = may attend (the opposite polarity of torch.nn.MultiheadAttention; see from_torch_mask).
+    key_padding_mask : boolean array (batch, n_keys), or None
+        True = a key that may be attended to; (n_keys,) where q has no leading dimensions.
+    log_key_weights : array, broadcastable to (..., n_keys), or None
+        Added to the scores: log of a weight for each key, -inf for none.
+
+    Returns
+    -------
+    array (..., n_queries, value_dim); 0 for a query that may attend to nothing
+
+    Raises
+    ------
+    ValueError : shapes that do not fit, values that are not finite, a temperature that is not positive
+
+    Notes
+    -----
+    O(n_queries n_keys (dim + value_dim)) time for each head, never a matrix n_queries x n_keys. Heads are
+    spread over threads. The mechanism is DotProduct, Exponential(t), RowStochastic; one step.
+    """
+    return _attend(False, q, k, v, temperature, is_causal, mask, key_padding_mask, log_key_weights)
+
+
+def metric_attention(
+    q, k, v, temperature=None, is_causal=False, mask=None, key_padding_mask=None, log_key_weights=None
+):
+    """softmax(-|q - k|^2 / t) v: kernel regression from keys to queries with bandwidth^2 = t/2.
+
+    As `attention`, with squared distances as scores; temperature None is 2 sqrt(dim), with which both agree
+    on keys of equal norm.
+    """
+    return _attend(True, q, k, v, temperature, is_causal, mask, key_padding_mask, log_key_weights)
+
+
+def from_torch_mask(mask):
+    """A mask of torch.nn.MultiheadAttention or nn.Transformer (True = may NOT attend) in ours (True = may).
+
+    Boolean masks are inverted; additive float masks may hold 0 and -inf only. Masks of
+    torch.nn.functional.scaled_dot_product_attention already have our polarity. A mask does not show its
+    polarity: nothing can check that this is called where it must be.
+    """
+    mask = np.asarray(mask)
+    if mask.dtype == bool:
+        return ~mask
+    if mask.dtype.kind == "f" and np.all((mask == 0) | np.isneginf(mask)):
+        return mask == 0
+    raise ValueError(
+        f"mask must be boolean, or hold only 0 and -inf; got {mask.dtype}. Other biases are log_key_weights."
+    )
+
+
+def _attend(squared_distances, q, k, v, temperature, is_causal, mask, key_padding_mask, log_key_weights):
+    q, k, v = _matrices(q, k, v)
+    n_queries, n_keys = q.shape[-2], k.shape[-2]
+    if k.shape[-1] != q.shape[-1]:
+        raise ValueError(f"k must be of q's width {q.shape[-1]}; got {k.shape[-1]}.")
+    if v.shape[-2] != n_keys:
+        raise ValueError(f"v must be of k's length {n_keys}; got {v.shape[-2]}.")
+    try:
+        lead = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
+    except ValueError:
+        raise ValueError(
+            f"q, k and v must have leading dimensions that broadcast; got {q.shape}, {k.shape}, {v.shape}."
+        ) from None
+    if mask is not None:
+        mask = _booleans("mask", mask, (n_queries, n_keys))
+        mask = _broadcast("mask", mask, (*lead, n_queries, n_keys))
+    weights = _log_weights(log_key_weights, key_padding_mask, lead, n_keys)
+    q, k, v = (np.broadcast_to(a, lead + a.shape[-2:]) for a in (q, k, v))
+    return _core.attention(squared_distances, q, k, v, temperature, bool(is_causal), mask, weights)
+
+
+def _matrices(*arrays):
+    """q, k, v as dense matrices of one float type, finite."""
+    arrays = [np.asarray(a) for a in arrays]
+    dtype = np.result_type(*arrays)
+    dtype = dtype if dtype in _FLOATS else np.dtype(np.float64)
+    for name, a in zip("qkv", arrays):
+        if a.dtype.kind not in "fiub":
+            raise ValueError(f"{name} must be a real array; got {a.dtype}.")
+        if a.ndim < 2:
+            raise ValueError(f"{name} must be of shape (..., length, dim); got {a.shape}.")
+        if not np.isfinite(a).all():
+            raise ValueError(f"{name} must be finite; got NaN or infinity.")
+    return [np.ascontiguousarray(a, dtype=dtype) for a in arrays]
+
+
+def _booleans(name, mask, last_two):
+    """The mask with its last two dimensions dense."""
+    mask = np.asarray(mask)
+    if mask.dtype != bool:
+        raise TypeError(f"{name} must be boolean, True = may attend (see from_torch_mask); got {mask.dtype}.")
+    mask = np.atleast_2d(mask)
+    return np.ascontiguousarray(_broadcast(name, mask, mask.shape[:-2] + last_two))
+
+
+def _log_weights(log_key_weights, key_padding_mask, lead, n_keys):
+    """Both as one array (*lead, n_keys), or None."""
+    weights = None
+    if log_key_weights is not None:
+        weights = np.asarray(log_key_weights, dtype=np.float64)
+        if np.isnan(weights).any() or np.isposinf(weights).any():
+            raise ValueError("log_key_weights must be finite or -inf; got NaN or +inf.")
+        weights = _broadcast("log_key_weights", np.atleast_1d(weights), (*lead, n_keys))
+    if key_padding_mask is not None:
+        padding = np.asarray(key_padding_mask)
+        if padding.dtype != bool:
+            raise TypeError(
+                "key_padding_mask must be boolean, True = may be attended to (see from_torch_mask); "
+                f"got {padding.dtype}."
+            )
+        if padding.shape != (*lead[:1], n_keys):
+            raise ValueError(f"key_padding_mask must have shape {(*lead[:1], n_keys)}; got {padding.shape}.")
+        padding = padding.reshape(*lead[:1], *(1,) * (len(lead) - 1), n_keys)
+        weights = np.where(padding, 0.0 if weights is None else weights, -np.inf)
+        weights = np.broadcast_to(weights, (*lead, n_keys))
+    return None if weights is None else np.ascontiguousarray(weights)
+
+
+def _broadcast(name, array, shape):
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError:
+        raise ValueError(f"{name} must be broadcastable to {shape}; got {array.shape}.") from None
