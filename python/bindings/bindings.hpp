@@ -14,10 +14,12 @@ void bind_slots(py::module_& m);
 void bind_custom_metric(py::module_& m);
 void bind_execution(py::module_& m);
 void bind_bandwidth(py::module_& m);
+void bind_equilibrium(py::module_& m);
 void bind_neighbors(py::module_& m);
 void bind_operator(py::module_& m);
 void bind_kmeans(py::module_& m);
 void bind_spectral(py::module_& m);
 void bind_diffusion_maps(py::module_& m);
+void bind_spectrum(py::module_& m);
 
 }  // namespace likewise::python

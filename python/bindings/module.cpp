@@ -15,4 +15,6 @@ PYBIND11_MODULE(_core, m) {
   bind_kmeans(m);
   bind_spectral(m);
   bind_diffusion_maps(m);
+  bind_spectrum(m);
+  bind_equilibrium(m);
 }

@@ -19,6 +19,9 @@ constexpr auto poll_interval = std::chrono::milliseconds(50);
 // A child forked from a process that has used libgomp hangs in its first parallel region: it runs serially.
 const pid_t loaded_in_process = getpid();
 
+// When this thread last asked: across calls, so that many short ones in a row can be stopped too.
+thread_local Clock::time_point last_look;
+
 /// Asks the caller's callbacks now and then, from the calling thread only.
 class Watch {
  public:
@@ -27,17 +30,18 @@ class Watch {
 
   void look(Index done) {
     const auto now = Clock::now();
-    if (now - last_ < poll_interval) return;
-    last_ = now;
+    if (now - last_look < poll_interval) return;
+    last_look = now;
     if (run_.stop_requested && run_.stop_requested()) throw Interrupted();
-    if (run_.progress) run_.progress(static_cast<double>(done) / static_cast<double>(n_blocks_), what_);
+    if (run_.progress && now - start_ > poll_interval)
+      run_.progress(static_cast<double>(done) / static_cast<double>(n_blocks_), what_);
   }
 
  private:
   const Execution& run_;
   Index n_blocks_;
   const char* what_;
-  Clock::time_point last_ = Clock::now();
+  Clock::time_point start_ = Clock::now();
 };
 
 }  // namespace

@@ -140,7 +140,9 @@ void set_left(detail::OperatorState<T>& state, const Vector<double>& own_weights
 }
 
 void check_empty_rows(const Mechanism& m, const Vector<double>& log_row_sums) {
-  if (m.empty_row != EmptyRow::error || std::holds_alternative<Unnormalized>(m.normalization)) return;
+  const bool may_be_empty =
+      std::holds_alternative<Unnormalized>(m.normalization) || null_mass(m.normalization) > 0;
+  if (m.empty_row != EmptyRow::error || may_be_empty) return;
   for (Index i = 0; i < log_row_sums.size(); ++i)
     require(
         log_row_sums(i) > -std::numeric_limits<double>::infinity(), "empty_row",

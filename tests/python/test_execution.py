@@ -1,0 +1,382 @@
+"""How work is run: threads, memory, progress, stopping, the GIL, and functions of the user's inside it."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import likewise as lw
+from likewise import kernels, metrics
+from likewise._execution import current, effective_n_jobs
+
+GAUSSIAN = lw.Mechanism(kernel=kernels.Gaussian(1.0))
+
+
+def points(n, d=3, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+# --- settings
+
+
+def test_settings_hold_inside_the_block_only():
+    with lw.execution(n_jobs=2, memory_limit="4GB"):
+        assert current() == (2, 4 * 10**9, None)
+        with lw.execution(n_jobs=1):
+            assert current() == (1, 4 * 10**9, None)
+        assert current() == (2, 4 * 10**9, None)
+    assert current() == (0, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [
+        (1000, 1000),
+        ("512", 512),
+        ("4GB", 4 * 10**9),
+        ("1.5 GiB", 3 * 2**29),
+        ("64kb", 64000),
+        ("1MiB", 2**20),
+    ],
+)
+def test_memory_limits(text, n_bytes):
+    with lw.execution(memory_limit=text):
+        assert current()[1] == n_bytes
+
+
+def test_negative_n_jobs_count_from_all_cores():
+    cores = len(os.sched_getaffinity(0))
+    with lw.execution(n_jobs=-1):
+        assert current()[0] == cores
+    with lw.execution(n_jobs=-cores - 5):
+        assert current()[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"n_jobs": 0}, ValueError, "n_jobs must be .*; got 0"),
+        ({"n_jobs": 1.5}, TypeError, r"n_jobs must be an int or None; got 1\.5"),
+        ({"memory_limit": "lots"}, ValueError, "memory_limit must be .*'4GB'.*; got 'lots'"),
+        ({"memory_limit": "4 parsec"}, ValueError, "memory_limit must be .*; got '4 parsec'"),
+        ({"memory_limit": -1}, ValueError, "memory_limit must be .*; got -1"),
+        ({"progress": "yes"}, TypeError, "progress must be .*; got 'yes'"),
+    ],
+)
+def test_wrong_settings_are_refused(settings, error, message):
+    with pytest.raises(error, match=message):
+        with lw.execution(**settings):
+            pass
+
+
+def test_omp_num_threads_is_heard(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert effective_n_jobs() == 3
+    with lw.execution(n_jobs=2):
+        assert effective_n_jobs() == 2
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_one_thread_inside_joblib_workers(backend):
+    inside = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(effective_n_jobs)() for _ in range(2))
+    assert inside == [1, 1]
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    X, V = points(700), points(700, 4, 1)
+    results = []
+    for n_jobs in (1, 2, 3):
+        with lw.execution(n_jobs=n_jobs):
+            results.append(GAUSSIAN.operator(X, storage="streamed") @ V)
+    assert_array_equal(results[0], results[1])
+    assert_array_equal(results[0], results[2])
+
+
+# --- memory
+
+
+def test_work_beyond_the_memory_limit_is_refused_before_it_starts():
+    X = points(500)
+    with lw.execution(memory_limit="1MB"):
+        with pytest.raises(
+            lw.MemoryLimitError, match=r"500 x 500.* needs 1\.91 MiB, limit 977 KiB.*streamed"
+        ):
+            GAUSSIAN.operator(X, storage="dense")
+        P = GAUSSIAN.operator(X, storage="streamed")
+        with pytest.raises(lw.MemoryLimitError, match=r"toarray\(\).*use P @ V or raise memory_limit"):
+            P.toarray()
+    assert issubclass(lw.MemoryLimitError, MemoryError) and issubclass(lw.MemoryLimitError, ValueError)
+    assert P.toarray().shape == (500, 500)
+
+
+def peak_of(code):
+    """Peak memory in bytes of a Python process that runs the code (VmHWM, which a child does not inherit)."""
+    report = "\nprint([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0])"
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code) + report], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout) * 1024
+
+
+def test_arrays_pass_without_copies():
+    # 96 MB of values in, 3 kB out: a copy of them would show.
+    setup = """
+        import numpy as np, likewise as lw
+        Z = np.zeros((4, 1)); V = np.ones((4, 3_000_000)); X = np.zeros((1, 1))
+        P = lw.Mechanism(kernel=lw.kernels.Gaussian(1.0)).operator(Z)
+        {}
+        """
+    passed = peak_of(setup.format("P._core.apply(V[:, :1].copy())"))
+    product = peak_of(setup.format("P @ V"))
+    assert product - passed < 1.6 * 96e6  # the result alone is 96 MB
+    V = points(100, 8)
+    for layout in (V, V.astype(np.float32)):
+        assert lw._checks.columns(layout, 100, layout.dtype) is layout
+        assert lw._checks.points(layout) is layout
+
+
+def test_streamed_products_need_no_square_memory():
+    code = """
+        import numpy as np, likewise as lw
+        X = np.random.default_rng(0).normal(size=({}, 4)).astype(np.float32)
+        P = lw.Mechanism(kernel=lw.kernels.Gaussian(1.0)).operator(X, storage="streamed")
+        P @ X
+        """
+    few, many = peak_of(code.format(100)), peak_of(code.format(12000))  # 12000 x 12000 would be 576 MB
+    assert many - few < 60e6
+
+
+# --- progress
+
+
+def test_progress_is_told_and_prints_only_when_asked(capfd):
+    told = []
+    X = points(6000, 8)
+    with lw.execution(progress=lambda fraction, what: told.append((fraction, what)), n_jobs=1):
+        GAUSSIAN.operator(X, storage="streamed") @ X
+    assert told and all(0 <= fraction <= 1 for fraction, _ in told)
+    assert {what for _, what in told} == {"propagating"}
+    assert sorted(told) == told
+    GAUSSIAN.operator(X, storage="streamed") @ X[:, :1]
+    assert capfd.readouterr() == ("", "")
+    with lw.execution(progress=True):
+        GAUSSIAN.operator(X, storage="streamed") @ X
+    out, err = capfd.readouterr()
+    assert out == "" and "propagating" in err
+
+
+def test_an_exception_in_the_progress_callback_stops_the_work():
+    def tell(fraction, what):
+        raise LookupError("enough")
+
+    X = points(20000, 8)
+    start = time.monotonic()
+    with pytest.raises(LookupError, match="enough"), lw.execution(progress=tell):
+        GAUSSIAN.operator(X, storage="streamed") @ X
+    assert time.monotonic() - start < 10
+
+
+# --- stopping
+
+LONG_WORK = {
+    "one product": "P = m.operator(np.ones((1_000_000, 8))); ready(); P @ np.ones(1_000_000)",
+    "many small products": "P = m.operator(np.ones((30, 2))); ready(); P.power(2_000_000_000, np.ones(30))",
+    "neighbors": "ready(); lw.kneighbors(rng.normal(size=(200_000, 40)), metric='l1')",
+    "a function in Python": """
+m = m.replace(metric=lw.metrics.Custom(slow, distance_power=1))
+P = m.operator(np.ones((4000, 2)), storage='streamed'); ready(); P @ np.ones(4000)""",
+}
+
+
+@pytest.mark.parametrize("work", LONG_WORK)
+def test_ctrl_c_stops_within_a_second(work):
+    code = f"""
+import time
+import numpy as np
+import likewise as lw
+m = lw.Mechanism(kernel=lw.kernels.Gaussian(1.0))
+rng = np.random.default_rng(0)
+def slow(X, Z):
+    time.sleep(0.02)
+    return np.ones((len(X), len(Z)))
+def ready():
+    print("ready", flush=True)
+try:
+    {LONG_WORK[work].strip().replace(chr(10), chr(10) + "    ")}
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+"""
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(0.7)
+        assert child.poll() is None, "the work was over before it could be stopped"
+        child.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        assert child.stdout.readline() == "stopped\n"
+        assert time.monotonic() - start < 1
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_signal_handler_may_raise_its_own_exception():
+    def handler(signum, frame):
+        raise TimeoutError("time is up")
+
+    previous = signal.signal(signal.SIGALRM, handler)
+    X = np.ones((300_000, 8))
+    try:
+        P = GAUSSIAN.operator(X, storage="streamed")
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(TimeoutError, match="time is up"):
+            P @ X
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+# --- the GIL
+
+
+def test_other_python_threads_run_meanwhile():
+    X = points(12000, 16)
+    P = GAUSSIAN.operator(X, storage="streamed")
+    ticks = []
+    finished = threading.Event()
+
+    def tick():
+        while not finished.is_set():
+            ticks.append(time.monotonic())
+            time.sleep(0.005)
+
+    ticker = threading.Thread(target=tick)
+    ticker.start()
+    start = time.monotonic()
+    with lw.execution(n_jobs=1):
+        P @ X
+    end = time.monotonic()
+    finished.set()
+    ticker.join()
+    during = [start, *(t for t in ticks if start < t < end), end]
+    assert end - start > 0.2
+    assert max(np.diff(during)) < 0.5 * (end - start)
+
+
+def test_operators_are_shared_by_threads():
+    X = points(300)
+    P = GAUSSIAN.replace(metric=metrics.Custom(manhattan, distance_power=1)).operator(X, storage="streamed")
+    want = P.toarray()
+    results = [None] * 4
+
+    def work(i):
+        P.log_row_sums  # noqa: B018 (computed by whoever comes first)
+        results[i] = P @ X
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for result in results:
+        assert_allclose(result, want @ X, rtol=1e-10)
+
+
+# --- functions of the user's
+
+
+def manhattan(X, Z):
+    return np.abs(X[:, None] - Z[None]).sum(-1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_function_on_blocks_is_a_metric(dtype):
+    X = points(300).astype(dtype)
+    custom = metrics.Custom(
+        manhattan,
+        symmetric=True,
+        zero_on_self=True,
+        triangle_inequality=True,
+        shift_invariant=True,
+        distance_power=1,
+    )
+    want = GAUSSIAN.replace(metric="manhattan").operator(X) @ X
+    got = GAUSSIAN.replace(metric=custom).operator(X) @ X
+    assert got.dtype == dtype
+    assert_allclose(got, want, rtol=1e-5 if dtype is np.float32 else 1e-12)
+    for a, b in zip(
+        lw.kneighbors(X, n_neighbors=4, metric=custom), lw.kneighbors(X, n_neighbors=4, metric="manhattan")
+    ):
+        assert_allclose(a, b, rtol=1e-6)
+
+
+def test_it_is_called_once_a_tile_and_never_once_a_pair():
+    calls = []
+
+    def counted(X, Z):
+        assert X.dtype == Z.dtype == np.float64 and X.shape[1] == Z.shape[1] == 3
+        calls.append(len(X) * len(Z))
+        return manhattan(X, Z)
+
+    X = points(300)
+    m = GAUSSIAN.replace(metric=metrics.Custom(counted, distance_power=1))
+    m.operator(X, storage="streamed") @ X
+    assert sum(calls) == 300 * 300
+    assert len(calls) <= 16
+
+
+def test_an_exception_keeps_its_type_on_its_way_out():
+    class Mine(Exception):
+        pass
+
+    def broken(X, Z):
+        raise Mine("from inside")
+
+    for n_jobs in (1, 2):
+        with lw.execution(n_jobs=n_jobs), pytest.raises(Mine, match="from inside") as raised:
+            GAUSSIAN.replace(metric=metrics.Custom(broken, distance_power=1)).operator(points(500))
+        assert any(entry.name == "broken" for entry in raised.traceback)
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        (
+            lambda X, Z: np.ones(len(Z)),
+            ValueError,
+            r"metric must return costs of shape \(50, 50\).*got shape \(50,\)",
+        ),
+        (lambda X, Z: np.ones((len(X), 1)), ValueError, r"metric must return costs .*got shape \(50, 1\)"),
+        (lambda X, Z: 1.0, ValueError, r"metric must return costs .*got shape \(\)"),
+        (lambda X, Z: np.full((len(X), len(Z)), np.nan), ValueError, "metric must be .*no NaN"),
+        (lambda X, Z: "text", ValueError, "could not convert string to float"),
+        (lambda X: X, TypeError, "positional argument"),
+    ],
+)
+def test_a_function_of_the_wrong_kind_is_named(function, error, message):
+    with pytest.raises(error, match=message):
+        GAUSSIAN.replace(metric=metrics.Custom(function, distance_power=1)).operator(points(50))
+
+
+def test_a_bare_function_declares_no_law():
+    with pytest.raises(ValueError, match=r"Custom.*distance|distance.*Custom"):
+        GAUSSIAN.replace(metric=manhattan).operator(points(5))
+    m = lw.Mechanism(metric=manhattan, kernel=kernels.Exponential(2.0))
+    want = lw.Mechanism(metric="manhattan", kernel=kernels.Laplacian(2.0)).operator(points(50)).toarray()
+    assert_allclose(m.operator(points(50)).toarray(), want, rtol=1e-12)
+
+
+def test_custom_metrics_pickle_with_their_function():
+    m = GAUSSIAN.replace(metric=metrics.Custom(manhattan, distance_power=1))
+    assert pickle.loads(pickle.dumps(m)) == m
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        pickle.dumps(metrics.Custom(lambda X, Z: X @ Z.T))

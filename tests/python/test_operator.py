@@ -1,0 +1,489 @@
+"""Operators against plain NumPy: every metric, kernel, support and normalization that mathematics allows."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from oracle import KERNELS, METRICS, W2, W, distances, nearest, normalized, symmetrized, weights
+from scipy.linalg import expm
+from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import LinearOperator, aslinearoperator, eigs, eigsh, gmres, svds
+
+import likewise as lw
+from likewise import kernels, metrics, normalizations, supports
+
+N, D = 13, 3
+
+
+def rng(seed):
+    return np.random.default_rng(seed)
+
+
+Z = rng(0).normal(size=(N, D))
+X = rng(1).normal(size=(5, D))
+V = rng(2).normal(size=(N, 2))
+MASK = (rng(3).random((N, N)) < 0.6) | np.eye(N, dtype=bool)
+EDGES = csr_matrix((rng(4).random((N, N)) < 0.4) * rng(5).random((N, N)) + np.eye(N))
+
+
+def metric_of(name):
+    return eval("metrics." + name, {"metrics": metrics, "W": W, "W2": W2})
+
+
+def kernel_of(name):
+    return eval("kernels." + name)
+
+
+def reported(metric):
+    """What kneighbors reports and Neighbors and Radius compare: 1 - cos, the squares, |Wx - Wz|."""
+    cost, power = METRICS[metric]
+    return distances(cost(Z, Z), power if metric.startswith("Mahalanobis") else None)
+
+
+def supported(metric, K):
+    """(support, K on it) for every kind of support."""
+    R = reported(metric)
+    radius = max(0, np.quantile(R, 0.4))
+    patterns = [
+        (supports.AllPairs(), np.ones((N, N))),
+        (supports.LeaveOneOut(), 1 - np.eye(N)),
+        (supports.Causal(), np.tri(N)),
+        (supports.Mask(MASK), MASK),
+        (supports.Mask(MASK) & supports.LeaveOneOut(), MASK & ~np.eye(N, dtype=bool)),
+        (supports.Mask(csr_matrix(MASK)), MASK),
+        (supports.Graph(EDGES), EDGES.toarray() > 0),
+        (supports.Graph(EDGES) & supports.Causal(), np.tril(EDGES.toarray() > 0)),
+        (supports.Radius(radius), R <= radius),
+    ]
+    for support, pattern in patterns:
+        yield support, np.where(pattern, K, 0)
+    yield supports.Graph(EDGES, weights="given"), EDGES.toarray()
+    for how in ("union", "mutual", "average", "none"):
+        for include_self in (False, True):
+            A = np.where(nearest(R, 4, include_self), K, 0)
+            yield supports.Neighbors(4, symmetrize=how, include_self=include_self), symmetrized(A, how)
+    among = np.where(MASK, R, np.inf)
+    A = np.where(nearest(among, 3, False) & MASK, K, 0)
+    yield supports.Neighbors(3, symmetrize="none") & supports.Mask(MASK), A
+
+
+NORMALIZATIONS = {
+    "Unnormalized()": {"rule": "none"},
+    "RowStochastic()": {"rule": "row"},
+    "RowStochastic(0.3)": {"rule": "row", "null_mass": 0.3},
+    "Symmetric()": {"rule": "symmetric"},
+    "Density(1)": {"rule": "density", "alpha": 1.0},
+    "Density(0.5)": {"rule": "density", "alpha": 0.5},
+}
+PAIRS = [(m, k) for m in METRICS for k in KERNELS if weights(m, k, Z[:2], Z[:2]) is not None]
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+@pytest.mark.parametrize(("metric", "kernel"), PAIRS)
+def test_every_combination_equals_numpy(metric, kernel):
+    K = weights(metric, kernel, Z, Z)
+    log_w = rng(6).normal(size=N)
+    for support, on_support in supported(metric, K):
+        for name, rule in NORMALIZATIONS.items():
+            if kernel == "InverseDistance()" and (rule["rule"] != "row" or "null_mass" in rule):
+                continue
+            if kernel == "InverseDistance()" and np.isinf(on_support).any() and "average" in repr(support):
+                continue  # the mean of an infinite weight and a finite one
+            want = normalized(on_support, w=np.exp(log_w), **rule)
+            m = lw.Mechanism(
+                metric=metric_of(metric),
+                kernel=kernel_of(kernel),
+                support=support,
+                normalization=eval("normalizations." + name),
+            )
+            P = m.operator(Z, log_key_weights=log_w)
+            assert_allclose(P.toarray(), want, rtol=1e-9, atol=1e-12, err_msg=repr(m))
+            assert_allclose(P @ V, want @ V, rtol=1e-9, atol=1e-11, err_msg=repr(m))
+
+
+@pytest.mark.parametrize(("metric", "kernel"), PAIRS)
+def test_distance_kernels_want_a_distance(metric, kernel):
+    for other in KERNELS:
+        if (metric, other) not in PAIRS:
+            with pytest.raises(ValueError, match=r"metric=.*must be a distance|metric must be a distance"):
+                lw.Mechanism(metric=metric_of(metric), kernel=kernel_of(other)).operator(Z)
+
+
+SYMMETRIC_PAIRS = [(m, k) for m, k in PAIRS if m != "Bilinear(W, W2)" and k != "InverseDistance()"]
+
+
+@pytest.mark.parametrize(("metric", "kernel"), SYMMETRIC_PAIRS)
+def test_bistochastic_equals_sinkhorn_in_numpy(metric, kernel):
+    K = weights(metric, kernel, Z, Z)
+    w = np.exp(0.3 * rng(6).normal(size=N))
+    neighbors = supports.Neighbors(4, include_self=True)
+    A = np.where(nearest(reported(metric), 4, True), K, 0)
+    for support, on_support in [(supports.AllPairs(), K), (neighbors, symmetrized(A, "union"))]:
+        m = lw.Mechanism(
+            metric=metric_of(metric),
+            kernel=kernel_of(kernel),
+            support=support,
+            normalization=normalizations.Bistochastic(tol=1e-10, max_iter=20000),
+        )
+        P = m.operator(Z, log_key_weights=np.log(w))
+        assert P.report.converged and P.report.residual <= 1e-10
+        assert_allclose(P.toarray(), normalized(on_support, "bistochastic", w), atol=1e-7)
+        assert_allclose(P.toarray().sum(1), 1, atol=1e-9)
+        assert_allclose(P.toarray() / w, (P.toarray() / w).T, atol=1e-9)
+
+
+@pytest.mark.parametrize("storage", ["streamed", "dense", "sparse"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("normalization", [*NORMALIZATIONS, "Bistochastic()"])
+def test_storages_give_one_operator(storage, dtype, normalization):
+    m = lw.Mechanism(kernel=kernels.Gaussian(0.9), normalization=eval("normalizations." + normalization))
+    tolerance = {"rtol": 1e-12, "atol": 1e-12} if dtype is np.float64 else {"rtol": 1e-5, "atol": 1e-6}
+    want = m.operator(Z).toarray()
+    P = m.operator(Z.astype(dtype), storage=storage)
+    assert P.storage == storage
+    assert P.dtype == dtype
+    assert P.shape == (N, N)
+    assert_allclose(P.toarray(), want, **tolerance)
+    assert_allclose(P.tocsr().toarray(), want, **tolerance)
+    for result, expected in [(P @ V, want @ V), (P.T @ V, want.T @ V), (P @ V[:, 0], want @ V[:, 0])]:
+        assert result.dtype == dtype
+        assert result.shape == expected.shape
+        assert_allclose(result, expected, **tolerance)
+
+
+def gaussian(**slots):
+    return lw.Mechanism(kernel=kernels.Gaussian(0.9), **slots)
+
+
+def test_cross_operators_equal_numpy():
+    K, w = weights("Euclidean()", "Gaussian(0.9)", X, Z), np.exp(rng(6).normal(size=N))
+    D = (weights("Euclidean()", "Gaussian(0.9)", Z, Z) * w).sum(1)
+    q = (K * w).sum(1, keepdims=True)
+    r = w / np.sqrt(D)
+    wants = {
+        "none": K * w,
+        "row": K * w / q,
+        "symmetric": K * np.sqrt(w / D) / np.sqrt(q),
+        normalizations.Density(0.5): K * r / (K * r).sum(1, keepdims=True),
+    }
+    for rule, want in wants.items():
+        m = gaussian(normalization=rule)
+        at = m.operator(Z, log_key_weights=np.log(w)).at(X)
+        assert isinstance(at, lw.CrossOperator)
+        assert_allclose(at.toarray(), want, rtol=1e-12)
+        assert_allclose(m.operator(X, Z, log_key_weights=np.log(w)).toarray(), want, rtol=1e-12)
+
+
+def test_cross_neighbors_are_not_symmetrized():
+    m = gaussian(support=supports.Neighbors(4))
+    K = weights("Euclidean()", "Gaussian(0.9)", X, Z)
+    K = np.where(nearest(METRICS["Euclidean()"][0](X, Z), 4), K, 0)
+    assert_allclose(m.operator(X, Z).toarray(), normalized(K, "row"), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("align", "shift"), [("upper_left", 0), ("lower_right", N - 5)])
+def test_causal_alignment_on_rectangles(align, shift):
+    K = weights("Euclidean()", "Gaussian(0.9)", X, Z) * np.tri(5, N, shift)
+    m = gaussian(support=supports.Causal(align))
+    assert_allclose(m.operator(X, Z).toarray(), normalized(K, "row"), rtol=1e-12)
+
+
+def test_at_its_own_points_is_the_operator_itself():
+    for rule in ("none", "row", "symmetric", "density", "bistochastic"):
+        P = gaussian(normalization=rule).operator(Z)
+        assert_allclose(P.at(Z).toarray(), P.toarray(), atol=1e-7)
+
+
+def test_precomputed_costs_are_the_points():
+    D2 = METRICS["SquaredEuclidean()"][0](Z, Z)
+    want = gaussian().operator(Z).toarray()
+    got = gaussian(metric=metrics.Precomputed(2)).operator(D2)
+    assert_allclose(got.toarray(), want, rtol=1e-10)
+    got = gaussian(metric="precomputed").operator(np.sqrt(D2))
+    assert_allclose(got.toarray(), want, rtol=1e-10)
+    cross = METRICS["SquaredEuclidean()"][0](X, Z)
+    got = gaussian(metric=metrics.Precomputed(2)).operator(D2).at(cross)
+    assert_allclose(got.toarray(), gaussian().operator(X, Z).toarray(), rtol=1e-10)
+
+
+def test_log_row_sums_are_of_weighted_kernels():
+    K, log_w = weights("Euclidean()", "Gaussian(0.9)", Z, Z), rng(6).normal(size=N)
+    for rule in ("row", "symmetric", "density"):
+        P = gaussian(normalization=rule).operator(Z, log_key_weights=log_w)
+        assert_allclose(P.log_row_sums, np.log((K * np.exp(log_w)).sum(1)), rtol=1e-12)
+        assert_allclose(
+            P.toarray(), np.exp(P.log_left)[:, None] * K * np.exp(P.log_right), rtol=1e-10, atol=1e-15
+        )
+
+
+def test_a_weight_of_two_is_a_point_twice_and_no_weight_is_no_point():
+    log_w = np.zeros(N)
+    log_w[0], log_w[1] = np.log(2), -np.inf
+    twice = np.concatenate([Z[:1], Z[:1], Z[2:]])
+    for rule in ("row", "none", "density"):
+        m = gaussian(normalization=rule)
+        got = m.operator(X, Z, log_key_weights=log_w).toarray()
+        want = m.operator(X, twice).toarray()
+        assert_allclose(got[:, 0], want[:, 0] + want[:, 1], rtol=1e-10)
+        assert_allclose(got[:, 2:], want[:, 2:], rtol=1e-10)
+        assert_array_equal(got[:, 1], 0)
+
+
+# --- rows without mass
+
+
+def test_empty_rows_follow_the_policy():
+    mask = np.ones((3, 3), bool)
+    mask[1] = False
+    far = np.array([[0.0], [1.0], [1e6]])
+    V = np.array([[1.0], [2.0], [3.0]])
+    compact = lw.Mechanism(kernel=kernels.Epanechnikov(2.0), support="leave_one_out")
+    assert_array_equal(compact.operator(far) @ V, [[2], [1], [0]])
+    assert_array_equal(compact.replace(empty_row="nearest").operator(far) @ V, [[2], [1], [2]])
+    with pytest.raises(ValueError, match=r"empty_row must be .*row 2 without mass"):
+        compact.replace(empty_row="error").operator(far)
+    assert compact.operator(far).log_row_sums[2] == -np.inf
+    masked = gaussian(support=supports.Mask(mask))
+    for policy in ("zero", "nearest"):  # nearest of nobody is nobody
+        P = masked.replace(empty_row=policy).operator(far)
+        assert_array_equal(P.toarray()[1], 0)
+        assert np.isfinite(P.toarray()).all()
+        assert_array_equal((P @ V)[1], 0)
+
+
+def test_weights_below_every_float_still_normalize():
+    points = np.array([[0.0], [1e3], [2.5e3]])
+    P = lw.Mechanism(kernel=kernels.Gaussian(1e-3), support="leave_one_out").operator(points)
+    assert_array_equal(P.toarray(), [[0, 1, 0], [1, 0, 0], [0, 1, 0]])
+
+
+def test_null_mass_is_never_empty():
+    m = lw.Mechanism(kernel=kernels.Epanechnikov(1.0), normalization=normalizations.RowStochastic(0.5))
+    for policy in ("zero", "nearest", "error"):
+        far = m.replace(empty_row=policy).operator(np.array([[0.0], [10.0]]), np.array([[0.0]]))
+        assert_allclose(far.toarray(), [[1 / 1.5], [0]])
+        assert_allclose(far @ np.array([3.0]), [2, 0])
+
+
+# --- powers, heat
+
+
+@pytest.mark.parametrize("rule", ["row", "symmetric", "density", "bistochastic"])
+def test_power_and_heat(rule):
+    P = gaussian(normalization=rule).operator(Z)
+    A = P.toarray()
+    for t in (0, 1, 2, 7):
+        want = np.linalg.matrix_power(A, t)
+        assert_allclose(P.power(t) @ V, want @ V, atol=1e-12)
+        assert_allclose(P.power(t, V), want @ V, atol=1e-12)
+        assert_allclose(P.power(t).T @ V, want.T @ V, atol=1e-12)
+        assert_allclose(P.power(t, V[:, 0]), want @ V[:, 0], atol=1e-12)
+    for t in (0, 0.3, 4.0, 50.0):
+        want = expm(-t * (np.eye(N) - A))
+        assert_allclose(P.heat(t) @ V, want @ V, atol=1e-12)
+        assert_allclose(P.heat(t).T @ V, want.T @ V, atol=1e-12)
+        assert_allclose(P.heat(t, V[:, 0]), want @ V[:, 0], atol=1e-12)
+    assert_allclose(P.power(2).power(3, V), np.linalg.matrix_power(A, 6) @ V, atol=1e-12)
+
+
+def test_stationary_law_is_a_left_fixed_point():
+    P = gaussian(normalization=normalizations.Density(0.5)).operator(Z)
+    pi = np.exp(P.log_stationary)
+    assert_allclose(P.T @ pi, pi, rtol=1e-10)
+
+
+def test_what_cannot_be_done_has_no_member():
+    cross, power = gaussian().operator(X, Z), gaussian().operator(Z).power(2)
+    for name in ("power", "heat", "at", "eigsh", "equilibrium"):
+        assert not hasattr(cross, name)
+    for name in ("at", "eigsh", "equilibrium", "toarray", "log_row_sums"):
+        assert not hasattr(power, name)
+
+
+# --- the protocol of SciPy
+
+
+def test_scipy_solvers_take_operators():
+    S = gaussian(normalization="symmetric").operator(Z)
+    A = S.toarray()
+    assert isinstance(S, LinearOperator) and aslinearoperator(S) is S
+    assert_allclose(eigsh(S, 3)[0], np.linalg.eigvalsh(A)[-3:], atol=1e-10)
+    assert_allclose(np.sort(svds(S, 3)[1]), np.linalg.svd(A)[1][:3][::-1], atol=1e-8)
+    P = gaussian().operator(Z)
+    assert_allclose(max(abs(eigs(P, 2)[0])), 1, atol=1e-10)
+    system = aslinearoperator(np.eye(N)) - 0.5 * P
+    solution, failed = gmres(system, V[:, 0], rtol=1e-12)
+    assert not failed
+    assert_allclose(solution, np.linalg.solve(np.eye(N) - 0.5 * P.toarray(), V[:, 0]), atol=1e-8)
+    assert_allclose((P @ P) @ V, P.power(2, V), atol=1e-12)
+    assert_allclose((P.T.T - P) @ V, 0, atol=1e-15)
+    assert_allclose(P.H @ V, P.T @ V)
+
+
+def test_products_take_any_layout_and_type():
+    P = gaussian().operator(Z)
+    want = P.toarray() @ V
+    for layout in (np.asfortranarray(V), np.repeat(V, 2, axis=1)[:, ::2], V[::-1][::-1], V.tolist()):
+        assert_allclose(P @ np.asarray(layout), want, rtol=1e-12)
+    assert_allclose(P @ np.arange(N), P.toarray() @ np.arange(N))
+    assert (P @ np.empty((N, 0))).shape == (N, 0)
+    assert (P.T @ np.empty((N, 0))).shape == (N, 0)
+    assert (P @ V[:, :1]).shape == (N, 1)
+    with pytest.raises(ValueError, match="mismatch"):
+        P @ V[1:]
+    with pytest.raises(ValueError, match="V must be real"):
+        P @ (1j * V)
+
+
+def test_other_types_become_float64_and_mixed_ones_too():
+    P = gaussian().operator(np.arange(6).reshape(3, 2))
+    assert P.dtype == np.float64
+    assert gaussian().operator(X.astype(np.float32), Z).dtype == np.float64
+    assert gaussian().operator(X.astype(np.float32), Z.astype(np.float32)).dtype == np.float32
+    assert gaussian().operator(Z.astype(np.float32)).at(X).dtype == np.float32
+    assert gaussian().operator(Z.astype(">f8")).dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: gaussian().operator(Z),
+        lambda: gaussian(normalization="density").operator(Z, log_key_weights=np.log(1 + np.arange(N))),
+        lambda: gaussian(support=supports.Neighbors(3)).operator(Z.astype(np.float32)),
+        lambda: gaussian().operator(Z, storage="streamed"),
+        lambda: gaussian().operator(X, Z),
+        lambda: gaussian(normalization="symmetric").operator(Z).at(X),
+        lambda: gaussian().operator(Z).power(3),
+        lambda: gaussian().operator(Z).heat(0.5).power(2),
+    ],
+)
+def test_operators_pickle(make):
+    P = make()
+    again = pickle.loads(pickle.dumps(P))
+    assert type(again) is type(P) and again.dtype == P.dtype and repr(again) == repr(P)
+    assert_array_equal(again @ V, P @ V)
+
+
+def test_repr_says_shape_type_dtype_and_storage():
+    assert repr(gaussian().operator(Z)) == "<13 x 13 SelfOperator of float64, dense>"
+    assert repr(gaussian().operator(X, Z)) == "<5 x 13 CrossOperator of float64, streamed>"
+
+
+def test_mechanism_of_an_operator_holds_leaf_objects():
+    m = gaussian(support=supports.Neighbors(3) & supports.LeaveOneOut(), metric=metrics.Mahalanobis(W))
+    P = m.operator(Z)
+    assert P.mechanism == m
+    assert type(P.mechanism.kernel) is kernels.Gaussian
+    assert P.mechanism.replace(support="all").support == supports.AllPairs()
+    assert P.storage == "sparse"
+    assert_array_equal(P.keys, Z)
+    with pytest.raises(ValueError, match="read-only"):
+        P.log_row_sums[0] = 0
+
+
+# --- unusual shapes and points
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.integers(1, 9),
+    d=st.integers(1, 4),
+    seed=st.integers(0, 10**6),
+    kind=st.sampled_from(["plain", "zero columns", "duplicates", "far outlier", "all equal", "tiny"]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    rule=st.sampled_from(["none", "row", "symmetric", "density", "bistochastic"]),
+    storage=st.sampled_from(["auto", "streamed", "dense", "sparse"]),
+)
+def test_any_shape_of_points(n, d, seed, kind, dtype, rule, storage):
+    points = rng(seed).normal(size=(n, d))
+    if kind == "zero columns":
+        points[:, 0] = 0
+    elif kind == "duplicates":
+        points[n // 2 :] = points[0]
+    elif kind == "far outlier":
+        points[-1] = 1e5
+    elif kind == "all equal":
+        points[:] = 3.7
+    elif kind == "tiny":
+        points *= 1e-12
+    points = points.astype(dtype)
+    K = weights("Euclidean()", "Gaussian(0.9)", points.astype(float), points.astype(float))
+    P = gaussian(normalization=rule).operator(points, storage=storage)
+    tolerance = 1e-6 if dtype is np.float64 else 1e-4
+    assert_allclose(P.toarray(), normalized(K, rule), atol=tolerance)
+    values = rng(seed + 1).normal(size=(n, 2))
+    assert_allclose(P @ values, P.toarray() @ values, atol=tolerance)
+    assert_allclose(P.T @ values, P.toarray().T @ values, atol=tolerance)
+
+
+@settings(max_examples=30, deadline=None)
+@given(offset=st.sampled_from([0.0, 100.0, 1e4]), d=st.sampled_from([1, 16, 64]), seed=st.integers(0, 10**6))
+def test_a_large_offset_in_float32_does_no_harm(offset, d, seed):
+    points = (rng(seed).normal(size=(40, d)) + offset).astype(np.float32)
+    exact = points.astype(float)
+    h = np.sqrt(d)
+    K = np.exp(-((exact[:, None] - exact[None]) ** 2).sum(-1) / (2 * h * h))
+    P = lw.Mechanism(kernel=kernels.Gaussian(h)).operator(points)
+    assert_allclose(P.toarray(), K / K.sum(1, keepdims=True), rtol=2e-4)
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: gaussian().operator(Z[0]), "Z must be a 2-D array"),
+        (lambda: gaussian().operator(Z[:0]), "Z must be .*at least one row"),
+        (lambda: gaussian().operator(Z[:, :0]), "Z must be .*at least one row and one column"),
+        (lambda: gaussian().operator(np.full((2, 2), np.nan)), "Z must be finite.*got nan"),
+        (lambda: gaussian().operator(X * np.inf, Z), "X must be finite"),
+        (lambda: gaussian().operator([["a"]]), "Z must be numeric"),
+        (lambda: gaussian().operator(1j * Z), "Z must be real"),
+        (lambda: gaussian().operator(X[:, :2], Z), "X must be .*3 features.*got 2"),
+        (lambda: gaussian().operator(Z).at(X[:, :2]), "X must be .*3 features.*got 2"),
+        (lambda: gaussian().operator(Z, storage="disk"), "storage must be one of .*'streamed'.*; got 'disk'"),
+        (lambda: gaussian().operator(Z, log_key_weights=[0.0]), "log_key_weights must be of length 13"),
+        (lambda: gaussian().operator(Z, log_key_weights=np.full(N, np.nan)), "log_key_weights must be"),
+        (lambda: gaussian().operator(Z, log_key_weights=np.full(N, np.inf)), "log_key_weights must be"),
+        (lambda: gaussian().operator(Z, log_key_weights=np.zeros((N, 1))), "log_key_weights must be a 1-D"),
+        (
+            lambda: gaussian(support=supports.Neighbors(N)).operator(Z),
+            r"n_neighbors must be .*\[1, 12\].*got 13",
+        ),
+        (lambda: gaussian(support=supports.Neighbors(14)).operator(X, Z), r"n_neighbors must be .*\[1, 13\]"),
+        (lambda: gaussian(support=supports.Mask(MASK)).operator(X, Z), "Mask must be .*5 x 13.*got 13 x 13"),
+        (lambda: gaussian(support=supports.Graph(EDGES)).operator(Z[:4]), "Graph must be .*4 x 4"),
+        (
+            lambda: gaussian(support="leave_one_out").operator(X, Z),
+            "LeaveOneOut must be on a square operator",
+        ),
+        (
+            lambda: gaussian(metric="precomputed").operator(X),
+            "must be a matrix of costs .*5.*; got 3 columns",
+        ),
+        (lambda: gaussian(metric=metrics.Mahalanobis(np.eye(2))).operator(Z), "2 features|2 columns"),
+        (lambda: gaussian(metric="dot").operator(Z), r"DotProduct\(\).*distance|distance.*DotProduct"),
+        (lambda: gaussian(support="causal", normalization="bistochastic").operator(Z), "Bistochastic"),
+        (lambda: gaussian(support="neighbors", normalization="bistochastic").operator(Z), "include_self"),
+        (lambda: gaussian().operator(Z).power(-1), "t must be an int >= 0; got -1"),
+        (lambda: gaussian().operator(Z).heat(-1.0), "t must be .*>= 0; got -1"),
+        (lambda: gaussian().operator(Z).heat(np.inf), "t must be a finite"),
+    ],
+)
+def test_what_is_refused_and_how(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_wrong_types_are_type_errors():
+    for make, message in [
+        (lambda: gaussian().operator(csr_matrix(Z)), "Z must be a dense array"),
+        (lambda: gaussian().operator(Z).power(1.5), "t must be an int; got 1.5"),
+        (lambda: gaussian().operator(Z).heat("long"), "t must be a number; got 'long'"),
+    ]:
+        with pytest.raises(TypeError, match=message):
+            make()
