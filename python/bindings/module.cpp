@@ -27,4 +27,6 @@ PYBIND11_MODULE(_core, m) {
   bind_kernel_regression(m);
   bind_k_neighbors(m);
   bind_kernel_density(m);
+  bind_spectrum(m);
+  bind_equilibrium(m);
 }

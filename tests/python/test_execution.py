@@ -216,6 +216,8 @@ except KeyboardInterrupt:
     print("stopped", flush=True)
 """
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    watchdog = threading.Timer(60, child.kill)
+    watchdog.start()
     try:
         assert child.stdout.readline() == "ready\n"
         time.sleep(0.7)
@@ -225,8 +227,9 @@ except KeyboardInterrupt:
         assert child.stdout.readline() == "stopped\n"
         assert time.monotonic() - start < 1
     finally:
+        watchdog.cancel()
         child.kill()
-        child.wait()
+        child.communicate()
 
 
 def test_a_signal_handler_may_raise_its_own_exception():
