@@ -24,9 +24,4 @@ PYBIND11_MODULE(_core, m) {
   bind_kernel_density(m);
   bind_spectrum(m);
   bind_equilibrium(m);
-  bind_kernel_regression(m);
-  bind_k_neighbors(m);
-  bind_kernel_density(m);
-  bind_spectrum(m);
-  bind_equilibrium(m);
 }

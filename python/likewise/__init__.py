@@ -23,7 +23,6 @@ _lazy = {
     "LabelSpreading": "likewise.estimators.label_propagation",
     "LinearMap": "likewise._operator",
     "MeanShift": "likewise.estimators.mean_shift",
-    "LinearMap": "likewise._operator",
     "NearestNeighbors": "likewise.estimators.neighbors",
     "PropagationOperator": "likewise._operator",
     "RadiusNeighborsClassifier": "likewise.estimators.neighbors",
