@@ -7,11 +7,14 @@ from sklearn.base import BaseEstimator
 def repeated_steps(P, X, max_iter, tol=1e-4):
     """New points X (q, d) after up to max_iter steps x <- P.at(x) Z toward the means of P's keys Z (n, d).
 
-    Stops when no coordinate moves farther than tol.
+    Stops when no coordinate moves farther than tol; an ArithmeticError where they grow without bound, as rows
+    that do not sum to 1 can make them.
     """
     keys = P.keys
     for _ in range(max_iter):
         moved = P.at(X) @ keys
+        if not np.isfinite(moved).all():
+            raise ArithmeticError(f"repeated steps grow without bound under {P.mechanism.normalization!r}")
         if np.abs(moved - X).max() < tol:
             return moved
         X = moved
