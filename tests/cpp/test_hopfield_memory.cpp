@@ -29,7 +29,8 @@ TEST_CASE("the energy is Ramsauer's and decreases at every step", "[hopfield]") 
       CHECK(memory.energy(Q)(i) >= 0);  // eq. 38 of the paper
     }
     const auto r = memory.retrieve(Q);
-    REQUIRE(r.energies.rows() == 51);
+    REQUIRE(r.energies.rows() == r.report.n_iter + 1);  // fewer than 51 where all stand exactly still
+    REQUIRE(r.energies.rows() > 2);
     CHECK((r.energies.row(0) - memory.energy(Q).transpose()).norm() == 0);
     for (Index step = 1; step < r.energies.rows(); ++step)
       CHECK(((r.energies.row(step) - r.energies.row(step - 1)).array() <= 1e-12).all());

@@ -32,7 +32,7 @@ METRICS = {
     "Bilinear(W, W)": (lambda X, Z: -(X @ W.T) @ (Z @ W.T).T, None),
 }
 
-# name -> (weight of its input, what that is: d = distance, c = cost, - = nothing)
+# name -> (weight of its input, what that is: d = distance, r = what kneighbors reports, c = cost, - = nothing)
 KERNELS = {
     "Gaussian(0.9)": (lambda d: np.exp(-0.5 * (d / 0.9) ** 2), "d"),
     "Exponential(1.3)": (lambda c: np.exp(-c / 1.3), "c"),
@@ -43,7 +43,7 @@ KERNELS = {
     "Tricube(2.5)": (lambda d: np.maximum(0, 1 - (d / 2.5) ** 3) ** 3, "d"),
     "StudentT(0.7, df=3)": (lambda d: (1 + d**2 / (3 * 0.49)) ** -2.0, "d"),
     "AlphaDecay(1.1, decay=3)": (lambda d: np.exp(-((d / 1.1) ** 3)), "d"),
-    "InverseDistance()": (lambda d: np.where(d > 0, 1 / np.where(d > 0, d, 1), np.inf), "d"),
+    "InverseDistance()": (lambda d: np.where(d > 0, 1 / np.where(d > 0, d, 1), np.inf), "r"),
 }
 
 
@@ -56,6 +56,10 @@ def weights(metric, kernel, X, Z):
     (cost, power), (phi, wants) = METRICS[metric], KERNELS[kernel]
     if wants == "d":
         return None if power is None else phi(distances(cost(X, Z), power))
+    if wants == "r":  # as scikit-learn's metric of that name: |Wx - Wz|, else the cost
+        return (
+            None if power is None else phi(np.sqrt(cost(X, Z)) if metric == "Mahalanobis(W)" else cost(X, Z))
+        )
     return phi(cost(X, Z))
 
 

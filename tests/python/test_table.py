@@ -38,8 +38,13 @@ def test_nadaraya_watson_regression():
     X, y = load_diabetes(return_X_y=True)
     X, y, Q = 20 * X[TRAIN], y[TRAIN], 20 * X[TEST]
     model = lw.KernelRegressor(bandwidth=0.8).fit(X, y)
-    slots = mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(0.8), lw.supports.AllPairs(),
-                         lw.normalizations.RowStochastic(), empty_row="nearest")
+    slots = mechanism(
+        lw.metrics.Euclidean(),
+        lw.kernels.Gaussian(0.8),
+        lw.supports.AllPairs(),
+        lw.normalizations.RowStochastic(),
+        empty_row="nearest",
+    )
     want = softmax(-squared(Q, X) / (2 * 0.8**2)) @ y
     assert model.mechanism_ == slots
     assert_allclose(model.predict(Q), want, rtol=1e-10)
@@ -50,7 +55,9 @@ def test_nadaraya_watson_regression():
 def test_k_nearest_neighbors(metric):
     X, y, Q = IRIS[TRAIN], SPECIES[TRAIN], IRIS[TEST]
     model = lw.KNeighborsClassifier(7, metric=metric).fit(X, y)
-    slots = mechanism(metric, lw.kernels.Indicator(), lw.supports.Neighbors(7), lw.normalizations.RowStochastic())
+    slots = mechanism(
+        metric, lw.kernels.Indicator(), lw.supports.Neighbors(7), lw.normalizations.RowStochastic()
+    )
     one_hot = np.eye(3)[y]
     D = np.sqrt(squared(Q, X)) if metric == "euclidean" else np.abs(Q[:, None] - X[None]).sum(-1)
     want = np.stack([one_hot[np.argsort(d, kind="stable")[:7]].mean(0) for d in D])
@@ -63,8 +70,12 @@ def test_k_nearest_neighbors(metric):
 def test_spectral_clustering():
     X = load_digits().data[:300] / 16
     model = lw.SpectralClustering(n_clusters=4, affinity="rbf", gamma=0.2, random_state=0).fit(X)
-    slots = mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(np.sqrt(1 / 0.4)), lw.supports.AllPairs(),
-                         lw.normalizations.Symmetric())
+    slots = mechanism(
+        lw.metrics.Euclidean(),
+        lw.kernels.Gaussian(np.sqrt(1 / 0.4)),
+        lw.supports.AllPairs(),
+        lw.normalizations.Symmetric(),
+    )
     K = np.exp(-0.2 * squared(X, X))
     root = np.sqrt(K.sum(1))
     values, vectors = np.linalg.eigh(K / np.outer(root, root))
@@ -83,8 +94,12 @@ def test_spectral_clustering():
 def test_diffusion_maps(alpha):
     X, h, t = IRIS, 0.9, 3
     model = lw.DiffusionMaps(n_components=3, density_alpha=alpha, bandwidth=h, diffusion_time=t).fit(X)
-    slots = mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(h), lw.supports.AllPairs(),
-                         lw.normalizations.Density(alpha))
+    slots = mechanism(
+        lw.metrics.Euclidean(),
+        lw.kernels.Gaussian(h),
+        lw.supports.AllPairs(),
+        lw.normalizations.Density(alpha),
+    )
     K = np.exp(-squared(X, X) / (2 * h**2))
     K /= np.outer(K.sum(1), K.sum(1)) ** alpha
     D = K.sum(1)
@@ -108,13 +123,19 @@ def some_labels(step=10):
 def test_label_propagation():
     y = some_labels()
     model = lw.LabelPropagation(gamma=2.0).fit(IRIS, y)
-    slots = mechanism(lw.metrics.SquaredEuclidean(), lw.kernels.Gaussian(0.5), lw.supports.AllPairs(),
-                         lw.normalizations.RowStochastic())
+    slots = mechanism(
+        lw.metrics.SquaredEuclidean(),
+        lw.kernels.Gaussian(0.5),
+        lw.supports.AllPairs(),
+        lw.normalizations.RowStochastic(),
+    )
     P = softmax(-2.0 * squared(IRIS, IRIS))
     u, labeled = y == -1, y != -1
     F = np.eye(3)[np.maximum(y, 0)] * labeled[:, None]
     F[u] = np.linalg.solve(np.eye(u.sum()) - P[np.ix_(u, u)], P[np.ix_(u, labeled)] @ F[labeled])
-    got, report = slots.operator(IRIS).equilibrium(np.eye(3)[np.maximum(y, 0)] * labeled[:, None], clamped=labeled)
+    got, report = slots.operator(IRIS).equilibrium(
+        np.eye(3)[np.maximum(y, 0)] * labeled[:, None], clamped=labeled
+    )
     assert report.converged
     assert_allclose(got, F, atol=1e-6)
     assert_allclose(model.label_distributions_, F, atol=1e-6)
@@ -123,8 +144,12 @@ def test_label_propagation():
 def test_label_spreading():
     y, a = some_labels(), 0.3
     model = lw.LabelSpreading(gamma=2.0, alpha=a).fit(IRIS, y)
-    slots = mechanism(lw.metrics.SquaredEuclidean(), lw.kernels.Gaussian(0.5), lw.supports.LeaveOneOut(),
-                         lw.normalizations.Symmetric())
+    slots = mechanism(
+        lw.metrics.SquaredEuclidean(),
+        lw.kernels.Gaussian(0.5),
+        lw.supports.LeaveOneOut(),
+        lw.normalizations.Symmetric(),
+    )
     K = np.exp(-2.0 * squared(IRIS, IRIS))
     np.fill_diagonal(K, 0)
     S = K / np.sqrt(np.outer(K.sum(1), K.sum(1)))
@@ -138,8 +163,12 @@ def test_label_spreading():
 def test_mean_shift():
     h = 0.6
     model = lw.MeanShift(bandwidth=h, kernel="gaussian", max_iter=2000).fit(IRIS)
-    slots = mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(h), lw.supports.AllPairs(),
-                         lw.normalizations.RowStochastic())
+    slots = mechanism(
+        lw.metrics.Euclidean(),
+        lw.kernels.Gaussian(h),
+        lw.supports.AllPairs(),
+        lw.normalizations.RowStochastic(),
+    )
     for center in np.asarray(model.cluster_centers_):  # a mode stands still under both
         x = center[None]
         for _ in range(500):
@@ -153,8 +182,12 @@ def test_hopfield_retrieval():
     patterns = load_digits().data[:50] / 16
     noisy = patterns[:9] + 0.2 * np.random.default_rng(0).normal(size=(9, 64))
     memory = lw.HopfieldMemory(temperature=0.5, max_iter=3, tol=0).fit(patterns)
-    slots = mechanism(lw.metrics.DotProduct(), lw.kernels.Exponential(0.5), lw.supports.AllPairs(),
-                         lw.normalizations.RowStochastic())
+    slots = mechanism(
+        lw.metrics.DotProduct(),
+        lw.kernels.Exponential(0.5),
+        lw.supports.AllPairs(),
+        lw.normalizations.RowStochastic(),
+    )
     want = by_slots = noisy
     for _ in range(3):
         want = softmax(want @ patterns.T / 0.5) @ patterns
@@ -172,8 +205,12 @@ def test_self_attention(causal):
     q, k, v = tokens @ Wq.T, tokens @ Wk.T, tokens @ Wv.T
     S = q @ k.T / np.sqrt(5)
     want = softmax(np.where(np.tri(8, dtype=bool) | (not causal), S, -np.inf)) @ v
-    slots = mechanism(lw.metrics.Bilinear(Wq, Wk), lw.kernels.Exponential(np.sqrt(5)),
-                         lw.supports.Causal() if causal else lw.supports.AllPairs(), lw.normalizations.RowStochastic())
+    slots = mechanism(
+        lw.metrics.Bilinear(Wq, Wk),
+        lw.kernels.Exponential(np.sqrt(5)),
+        lw.supports.Causal() if causal else lw.supports.AllPairs(),
+        lw.normalizations.RowStochastic(),
+    )
     assert_allclose(lw.attention(q, k, v, is_causal=causal), want, atol=1e-12)
     assert_allclose(slots.operator(tokens) @ v, want, atol=1e-12)
 
@@ -184,8 +221,12 @@ def test_metric_attention():
     W, Wv = rng.normal(size=(2, 5, 8))
     p, v = tokens @ W.T, tokens @ Wv.T
     want = softmax(-squared(p, p) / 1.7) @ v
-    slots = mechanism(lw.metrics.Mahalanobis(W), lw.kernels.Exponential(1.7), lw.supports.AllPairs(),
-                         lw.normalizations.RowStochastic())
+    slots = mechanism(
+        lw.metrics.Mahalanobis(W),
+        lw.kernels.Exponential(1.7),
+        lw.supports.AllPairs(),
+        lw.normalizations.RowStochastic(),
+    )
     assert_allclose(lw.metric_attention(p, p, v, temperature=1.7), want, atol=1e-12)
     assert_allclose(slots.operator(tokens) @ v, want, atol=1e-12)
 
@@ -193,14 +234,21 @@ def test_metric_attention():
 def test_kernel_density():
     h, d = 0.5, IRIS.shape[1]
     model = lw.KernelDensity(bandwidth=h).fit(IRIS[TRAIN])
-    slots = mechanism(lw.metrics.Euclidean(), lw.kernels.Gaussian(h), lw.supports.AllPairs(),
-                         lw.normalizations.Unnormalized())
+    slots = mechanism(
+        lw.metrics.Euclidean(),
+        lw.kernels.Gaussian(h),
+        lw.supports.AllPairs(),
+        lw.normalizations.Unnormalized(),
+    )
     K = np.exp(-squared(IRIS[TEST], IRIS[TRAIN]) / (2 * h**2))
     want = np.log(K.mean(1) / (2 * np.pi * h**2) ** (d / 2))
     assert_allclose(model.score_samples(IRIS[TEST]), want, atol=1e-10)
     ones = np.full((len(IRIS[TRAIN]), 1), 1 / len(IRIS[TRAIN]))
-    assert_allclose(np.log((slots.operator(IRIS[TEST], IRIS[TRAIN]) @ ones)[:, 0] / (2 * np.pi * h**2) ** (d / 2)), want,
-                    atol=1e-10)
+    assert_allclose(
+        np.log((slots.operator(IRIS[TEST], IRIS[TRAIN]) @ ones)[:, 0] / (2 * np.pi * h**2) ** (d / 2)),
+        want,
+        atol=1e-10,
+    )
 
 
 def test_one_slot_changed_is_the_other_method():
@@ -210,6 +258,8 @@ def test_one_slot_changed_is_the_other_method():
     k_nn = kernel_regression.replace(kernel=lw.kernels.Indicator(), support=lw.supports.Neighbors(5))
     assert_allclose(k_nn.operator(Q, X) @ y, lw.KNeighborsRegressor(5).fit(X, y).predict(Q), atol=1e-12)
     attention = kernel_regression.replace(metric=lw.metrics.DotProduct(), kernel=lw.kernels.Exponential(2.0))
-    assert_allclose(attention.operator(Q, X) @ y[:, None], lw.attention(Q, X, y[:, None], temperature=2.0), atol=1e-12)
+    assert_allclose(
+        attention.operator(Q, X) @ y[:, None], lw.attention(Q, X, y[:, None], temperature=2.0), atol=1e-12
+    )
     changed = lw.KNeighborsClassifier(5).set_params(metric="manhattan").fit(X, SPECIES[TRAIN])
     assert changed.mechanism_.metric == lw.metrics.Manhattan()
