@@ -32,7 +32,7 @@ METRICS = {
     "Bilinear(W, W)": (lambda X, Z: -(X @ W.T) @ (Z @ W.T).T, None),
 }
 
-# name -> (weight of its input, what that is: d = distance, r = what kneighbors reports, c = cost, - = nothing)
+# name -> (weight of its input, what that is: d distance, r what kneighbors reports, c cost, - nothing)
 KERNELS = {
     "Gaussian(0.9)": (lambda d: np.exp(-0.5 * (d / 0.9) ** 2), "d"),
     "Exponential(1.3)": (lambda c: np.exp(-c / 1.3), "c"),

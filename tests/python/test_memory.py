@@ -1,4 +1,4 @@
-"""Streamed work takes O(n) memory: read as VmHWM of a child process (ru_maxrss would inherit the parent's peak)."""
+"""Streamed work takes O(n) memory: VmHWM of a child process (ru_maxrss would inherit the parent's)."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
 rng = np.random.default_rng(0)
 X, V = rng.normal(size=({n}, 16)), rng.normal(size=({n}, 1))
-lw.Mechanism(kernel=lw.kernels.Gaussian(1.0)).operator(X[:3000]) @ V[:3000]  # libraries are loaded, threads started
+lw.Mechanism(kernel=lw.kernels.Gaussian(1.0)).operator(X[:3000]) @ V[:3000]  # warm
 before = peak()
 P = lw.Mechanism(kernel=lw.kernels.Gaussian(1.0)).operator(X)
 assert P.storage == "streamed"

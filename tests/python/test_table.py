@@ -1,7 +1,7 @@
 """The table "one mechanism, every method", row by row.
 
-Each test says the same thing twice: the estimator equals the bare operator with its slots filled, and both equal a few
-lines of float64 NumPy that use nothing of ours. Real data throughout: irises, digits, diabetes.
+Each test says the same thing twice: the estimator equals the bare operator with its slots filled, and
+both equal a few lines of float64 NumPy that use nothing of ours. Real data throughout: irises, digits, diabetes.
 """
 
 import numpy as np
@@ -252,7 +252,7 @@ def test_kernel_density():
 
 
 def test_one_slot_changed_is_the_other_method():
-    """Kernel regression with a neighbor support and an indicator is k-NN; with dot products it is attention."""
+    """Kernel regression with a neighbor support and an indicator is k-NN; with dot products, attention."""
     X, y, Q = IRIS[TRAIN], SPECIES[TRAIN].astype(float), IRIS[TEST]
     kernel_regression = lw.KernelRegressor(bandwidth=0.5).fit(X, y).mechanism_
     k_nn = kernel_regression.replace(kernel=lw.kernels.Indicator(), support=lw.supports.Neighbors(5))

@@ -308,7 +308,8 @@ _METHODS = (
         "repeated steps, v = patterns",
         _NOISE_REMOVED,
         f"stores the first {N_PATTERNS} training rows, scaled to equal norm, and retrieves them from copies "
-        f"with Gaussian noise of standard deviation {NOISE}; 1 - squared error after / before (1 perfect, 0 no "
+        f"with Gaussian noise of standard deviation {NOISE}; 1 - squared error after / before (1 perfect, 0 "
+        "no "
         "gain)",
         _hopfield,
         _run_hopfield,
