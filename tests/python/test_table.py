@@ -1,7 +1,7 @@
 """The table "one mechanism, every method", row by row.
 
-Each test says the same thing twice: the estimator equals the bare operator with its slots filled, and
-both equal a few lines of float64 NumPy that use nothing of ours. Real data throughout: irises, digits, diabetes.
+Each test says the same thing twice: the estimator equals the bare operator with its slots filled, and both
+equal a few lines of float64 NumPy that use nothing of ours. Real data throughout: irises, digits, diabetes.
 """
 
 import numpy as np
