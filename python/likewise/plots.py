@@ -82,15 +82,17 @@ def color_bar(ax, colored, label):
     ax.figure.colorbar(colored, cax=ax.inset_axes([1.04, 0, 0.04, 1]), label=label)
 
 
-def curve(x, mean, low, high, *, ax=None, color=None, label=None, marker="o"):
+def curve(x, mean, low, high, *, ax=None, color=None, label=None, linestyle="-"):
     """Means (n,) over x with their intervals as a band."""
     ax = _axes(ax)
-    (line,) = ax.plot(x, mean, marker=marker, markersize=3.5, linewidth=1.5, color=color, label=label)
+    (line,) = ax.plot(x, mean, linestyle, marker="o", markersize=3.5, linewidth=1.5, color=color, label=label)
     ax.fill_between(x, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
     return ax
 
 
-def heat_map(means, half_widths, differences, clear, *, row_names, column_names, reference=None, ax=None):
+def heat_map(
+    means, half_widths, differences, clear, *, row_names, column_names, reference=None, starred=None, ax=None
+):
     """A table of means with intervals, colored by the paired difference from a reference column.
 
     Parameters
@@ -98,6 +100,7 @@ def heat_map(means, half_widths, differences, clear, *, row_names, column_names,
     means, half_widths, differences : (rows, columns); NaN where there is nothing
     clear : (rows, columns) boolean, the interval of the difference leaves out 0: drawn bold
     row_names, column_names : lists of str
+    starred : (rows, columns) boolean or None, numbers that get a star
     reference : name of the column that differences are taken from; framed
     """
     ax = _axes(ax)
@@ -106,7 +109,8 @@ def heat_map(means, half_widths, differences, clear, *, row_names, column_names,
     limit = 0.3
     image = ax.imshow(shown, cmap=colors, vmin=-limit, vmax=limit, aspect="auto")
     for (row, column), mean in np.ndenumerate(means):
-        _cell_text(ax, row, column, mean, half_widths[row, column], bool(clear[row, column]))
+        star = "*" if starred is not None and starred[row, column] else ""
+        _cell_text(ax, row, column, mean, half_widths[row, column], bool(clear[row, column]), star)
     ax.set_xticks(range(len(column_names)), column_names, rotation=30, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(row_names)), row_names)
     ax.set_xticks(np.arange(len(column_names) - 1) + 0.5, minor=True)
@@ -121,12 +125,14 @@ def heat_map(means, half_widths, differences, clear, *, row_names, column_names,
     return ax
 
 
-def _cell_text(ax, row, column, mean, half_width, bold):
+def _cell_text(ax, row, column, mean, half_width, bold, star):
     if np.isnan(mean):
         ax.text(column, row, "–", ha="center", va="center", color="#8a909a")
         return
     weight = "bold" if bold else "normal"
-    ax.text(column, row - 0.14, short_number(mean), ha="center", va="center", fontsize=9, weight=weight)
+    ax.text(
+        column, row - 0.14, short_number(mean) + star, ha="center", va="center", fontsize=9, weight=weight
+    )
     if not np.isnan(half_width):
         ax.text(
             column,
@@ -140,8 +146,8 @@ def _cell_text(ax, row, column, mean, half_width, bold):
 
 
 def short_number(x):
-    """Two decimals below 100, else one digit and the power of ten."""
-    return f"{x:.2f}" if abs(x) < 100 else f"{x:.0e}"
+    """Two decimals below 100, none below 10 000, else one digit and the power of ten."""
+    return f"{x:.2f}" if abs(x) < 100 else f"{x:.0f}" if abs(x) < 1e4 else f"{x:.0e}"
 
 
 def _frame_column(ax, column, n_rows):

@@ -83,6 +83,7 @@ def test_heat_map_writes_means_and_colors_differences(ax):
         row_names=["a", "b"],
         column_names=["x", "y", "z"],
         reference="x",
+        starred=np.array([[False, True, False], [False, False, False]]),
         ax=ax,
     )
     texts = {
@@ -91,7 +92,7 @@ def test_heat_map_writes_means_and_colors_differences(ax):
         if "±" not in t.get_text()
     }
     shown = [[texts[column, row].get_text() for column in range(3)] for row in range(2)]
-    assert shown == [["0.50", "0.75", "–"], ["0.12", "1.00", "0.20"]]
+    assert shown == [["0.50", "0.75*", "–"], ["0.12", "1.00", "0.20"]]
     bold = [[texts[column, row].get_weight() == "bold" for column in range(3)] for row in range(2)]
     assert_array_equal(bold, clear)
     colors = ax.images[0].get_array()
@@ -107,3 +108,10 @@ def test_a_new_figure_is_made_where_no_axes_are_given():
 
     matplotlib.use("Agg")
     assert plots.embedding(np.eye(2), np.array([0, 1])).figure is not None
+
+
+@pytest.mark.parametrize(
+    "x, text", [(0.126, "0.13"), (-99.994, "-99.99"), (-115.6, "-116"), (31_000, "3e+04"), (0, "0.00")]
+)
+def test_numbers_are_short(x, text):
+    assert plots.short_number(x) == text

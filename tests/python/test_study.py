@@ -325,18 +325,20 @@ def test_tables_of_the_report_equal_the_csv(small_study):
         want = summary[(summary["dial"] == dial) & (summary["dataset"] == dataset)]
         for row in want.itertuples():
             line = next(line for line in shown if titles[line["Method"]] == row.method)
-            assert line[row.value].split()[0] == two_decimals(row.mean)
+            bold = "**" if row.difference_low > 0 or row.difference_high < 0 else ""
+            assert line[row.value].split()[0] == bold + two_decimals(row.mean) + bold
             n_compared += 1
     assert n_compared == len(summary[summary["dial"].isin([dial.name for dial in dials.SLOT_DIALS])])
 
 
 def two_decimals(x):
-    return f"{x:.2f}" if abs(x) < 100 else f"{x:.0e}"
+    return f"{x:.2f}" if abs(x) < 100 else f"{x:.0f}" if abs(x) < 1e4 else f"{x:.0e}"
 
 
 def _rows(table):
     def texts(row, tag):
         found = re.findall(rf"<{tag}[^>]*>(.*?)</{tag}>", row, re.S)
+        found = [re.sub(r"</?strong>", "**", text) for text in found]
         return [re.sub(r"<[^>]*>", " ", text).strip() for text in found]
 
     head, *body = re.findall(r"<tr>(.*?)</tr>", table, re.S)
@@ -348,9 +350,8 @@ def test_heat_map_shows_the_overview(small_study):
     for dial in dials.SLOT_DIALS:
         ax = figures.dial_heat_map(small_study.overview, dial).axes[0]
         want = overview[overview["dial"] == dial.name]
-        numbers = [
-            text.get_text() for text in ax.texts if re.fullmatch(r"-?\d+(\.\d\d|e.*)", text.get_text())
-        ]
+        texts = [text.get_text() for text in ax.texts]
+        numbers = [text.rstrip("*") for text in texts if "±" not in text and text != "–"]
         assert sorted(numbers) == sorted(map(two_decimals, want["mean"]))
         names = [tick.get_text() for tick in ax.get_xticklabels()]
         means = [text for text in ax.texts if "±" not in text.get_text()]
@@ -361,7 +362,9 @@ def test_heat_map_shows_the_overview(small_study):
                 names.index(row.value),
                 rows.index(f"{methods.get(row.method).title} · {methods.shown(row.score_name)}"),
             )
-            assert at[place] == two_decimals(row.mean)
+            same = want[(want["method"] == row.method) & (want["score_name"] == row.score_name)]
+            star = "*" if row.n_datasets < same["n_datasets"].max() else ""
+            assert at[place] == two_decimals(row.mean) + star
 
 
 def test_slots_of_the_report_are_those_of_the_fitted_objects(small_study):

@@ -46,7 +46,7 @@ def run(settings=None, *, progress=False, **fields):
     settings = settings if settings is not None else Settings(**fields)
     data = settings.load_data()
     Path(settings.out).mkdir(parents=True, exist_ok=True)
-    found, start = Results(), time.perf_counter()
+    found, start = Results(data=data), time.perf_counter()
     try:
         _read_one_operator(settings, found)
         _run_cells(settings, data, found, progress)

@@ -155,8 +155,8 @@ NORMALIZATIONS = Dial(
         "unnormalized": _fixed(normalizations.Unnormalized()),
     },
     "A scaling of whole rows cannot change which class has the largest share: after one step row, "
-    "null_mass and unnormalized have the same accuracy, and only R² shows that unnormalized sums are "
-    "no means",
+    "null_mass and unnormalized have the same accuracy, save for rows without mass, and only R² shows "
+    "that unnormalized sums are no means",
 )
 SUPPORTS = Dial(
     "supports",

@@ -102,6 +102,7 @@ def dial_heat_map(overview, dial):
     table = rows.set_index(["method", "score_name", "value"])
     at = {column: _grid(table[column], keys, columns) for column in ("mean", "high", "difference")}
     low, high = (_grid(table[column], keys, columns) for column in ("difference_low", "difference_high"))
+    n_datasets = _grid(table["n_datasets"], keys, columns)
     figure = Figure(figsize=(5 + 0.82 * len(columns), 1.4 + 0.42 * len(keys)), layout="constrained")
     plots.heat_map(
         at["mean"],
@@ -111,6 +112,7 @@ def dial_heat_map(overview, dial):
         row_names=[f"{methods.get(name).title} · {methods.shown(score)}" for name, score in keys],
         column_names=columns,
         reference=dial.reference,
+        starred=n_datasets < np.nanmax(n_datasets, axis=1, keepdims=True),
         ax=figure.subplots(),
     )
     return figure
@@ -150,7 +152,8 @@ def _curve_panel(ax, rows, name, log_x, drawn):
         if line.empty:
             continue
         x = line["value"].astype(float)
-        plots.curve(x, line["mean"], line["low"], line["high"], ax=ax, color=color)
+        style = "--" if method == "metric_attention" else "-"  # lies on kernel regression
+        plots.curve(x, line["mean"], line["low"], line["high"], ax=ax, color=color, linestyle=style)
         drawn[methods.get(method).title] = ax.lines[-1]
     ax.set_ylim(
         max(rows["mean"].min() - 0.1, -0.6), 1.05

@@ -7,10 +7,11 @@ from datetime import datetime, timezone
 
 import jinja2
 import numpy as np
+import pandas as pd
 
 import likewise
 from likewise import plots
-from likewise.study import agreement, dials, figures, methods, splits
+from likewise.study import dials, figures, methods, splits
 from likewise.study.cells import FAILED, OK, OWN, REFUSED
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "matplotlib", "jinja2", "tqdm")
@@ -33,6 +34,7 @@ def write(study, found):
 
 def _context(study, found):
     return {
+        "study": study,
         "settings": study.settings,
         "found": found,
         "n_done": len(study.records),
@@ -44,7 +46,6 @@ def _context(study, found):
         "alpha_curve": _drawn(figures.alpha_curve(study.summary)),
         "bandwidth_curve": _drawn(figures.bandwidth_curve(study.summary)),
         "agreement": [_agreement_row(row) for row in study.agreement.to_dict("records")],
-        "agreement_rounds": agreement.ROUNDS,
         "problems": found.problems,
         "failures": _grouped(study.records[study.records["status"] == FAILED], "message"),
         "refusals": _grouped(study.records[study.records["status"] == REFUSED], "message"),
@@ -108,7 +109,7 @@ def _findings(overview, reference):
     rows = overview[_clear(overview)]
     rows = rows.reindex(rows["difference"].abs().sort_values(ascending=False).index).head(N_FINDINGS)
     return [
-        f"{_row_name(row)}: {row.value} has {plots.short_number(row.mean)}, {_signed(row.difference)} "
+        f"{_row_name(row)}: {row.value} has {_number(row.mean)}, {_signed(row.difference)} "
         f"[{_signed(row.difference_low)}, {_signed(row.difference_high)}] against {reference}"
         for row in rows.itertuples()
     ]
@@ -147,7 +148,7 @@ def _cell(row):
     return {
         "mean": plots.short_number(row["mean"]),
         "half_width": "" if np.isnan(row["high"]) else f"±{plots.short_number(row['high'] - row['mean'])}",
-        "clear": bool(clear),
+        "bold": bool(clear),
         "shade": "up" if difference > 0 else "down",
         "strength": round(min(abs(difference) / 0.3, 1.0) * 55),
         "hint": f"n = {row['n']}, difference {_signed(row['difference'])} "
@@ -155,18 +156,18 @@ def _cell(row):
     }
 
 
-def _signed(number):
-    return (
-        "–"
-        if np.isnan(number)
-        else plots.short_number(number).replace("-", "−")
-        if number < 0
-        else f"+{plots.short_number(number)}"
-    )
+def _number(x):
+    return plots.short_number(x).replace("-", "−", 1)
+
+
+def _signed(x):
+    if np.isnan(x):
+        return "–"
+    return _number(x) if x < 0 else f"+{_number(x)}"
 
 
 def _agreement_row(row):
-    shown = {key: row[key] for key in ("method", "compared", "n_samples", "rounds", "status", "message")}
+    shown = {key: row[key] for key in ("method", "compared", "status", "message")}
     if row["status"] != OK:
         return shown
     return {
@@ -175,18 +176,25 @@ def _agreement_row(row):
         "times": f"{1000 * row['our_time']:.3g} / {1000 * row['their_time']:.3g}",
         "time_ratio": f"{row['time_ratio']:.2f}",
         "peaks": _peaks(row),
-        "memory_ratio": "not measured" if np.isnan(row["memory_ratio"]) else f"{row['memory_ratio']:.2f}",
+        "memory_ratio": _memory_ratio(row),
     }
+
+
+def _memory_ratio(row):
+    if np.isnan(row["memory_ratio"]):
+        measured = not (pd.isna(row["our_peak"]) or pd.isna(row["their_peak"]))
+        return "too small" if measured else "not measured"
+    return f"{row['memory_ratio']:.2f}"
 
 
 def _peaks(row):
     peaks = (row["our_peak"], row["their_peak"])
-    return " / ".join("–" if peak is None or np.isnan(peak) else f"{peak / 2**20:.1f}" for peak in peaks)
+    return " / ".join("–" if pd.isna(peak) else f"{peak / 2**20:.1f}" for peak in peaks)
 
 
 def _grouped(rows, column):
-    """Messages that differ in numbers only once, the first of them, with how often and where."""
-    pattern = rows[column].str.replace(r"\d+(\.\d+)?(e[+-]?\d+)?", "#", regex=True)
+    """Messages that differ in numbers and slots only once, the first of them, with how often and where."""
+    pattern = rows[column].str.replace(r"[A-Z]\w+\([^()]*\)|\d+(\.\d+)?(e[+-]?\d+)?", "#", regex=True)
     groups = [
         {
             "message": group[column].iloc[0],

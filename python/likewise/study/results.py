@@ -30,6 +30,7 @@ class Results:
 
     Attributes
     ----------
+    data : list of Dataset
     n_cells : int, planned; order : list of (repeat, data set, method), as planned
     records : list of dicts with the keys RECORD, one a finished cell
     agreement : list of dicts with the keys AGREEMENT
@@ -37,6 +38,7 @@ class Results:
     interrupted : bool; seconds : float
     """
 
+    data: list = field(default_factory=list)
     n_cells: int = 0
     order: list = field(default_factory=list)
     records: list = field(default_factory=list)
