@@ -200,7 +200,9 @@ def _grouped(rows, column):
             "message": group[column].iloc[0],
             "count": len(group),
             "methods": ", ".join(dict.fromkeys(group["method"])),
-            "values": ", ".join(dict.fromkeys(group["dial"] + " = " + group["value"])),
+            "values": ", ".join(dict.fromkeys(group["dial"] + " = " + group["value"])).replace(
+                f"{OWN} = {OWN}", "as it is"
+            ),
             "datasets": ", ".join(dict.fromkeys(group["dataset"])),
         }
         for _, group in rows.groupby(pattern, sort=False)
