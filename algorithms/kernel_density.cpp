@@ -7,6 +7,7 @@
 
 #include <likewise/operator.hpp>
 
+#include "engine/exp_weights.hpp"
 #include "operator/checks.hpp"
 #include "training_data.hpp"
 
@@ -70,8 +71,7 @@ KernelDensity<T> fit_kernel_density(const Points<T>& X, const KernelDensityOptio
   require(found.row_scale.size() == 0, "bandwidth", "a number or a rule with one length for all points",
           o.bandwidth);
   const double log_constant = log_kernel_integral(o.metric, mechanism.kernel, X.cols());
-  const double top = log_w.maxCoeff();
-  log_w.array() -= top + std::log((log_w.array() - top).exp().sum());
+  log_w.array() -= engine::log_sum_exp(log_w);
   return {mechanism, X, std::move(log_w), log_constant, found};
 }
 

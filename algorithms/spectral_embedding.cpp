@@ -5,6 +5,8 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/exp_weights.hpp"
+
 namespace likewise {
 
 namespace {
@@ -20,8 +22,8 @@ template <class T> Vector<T> inverse_root(const Vector<double>& log_x) {
 }
 
 double log_total(const Vector<double>& log_x) {
-  const double top = log_x.maxCoeff();
-  return std::isfinite(top) ? top + std::log((log_x.array() - top).exp().sum()) : 0;
+  const double total = engine::log_sum_exp(log_x);
+  return std::isfinite(total) ? total : 0;
 }
 
 /// From P's eigenvectors to the walk's, each row divided by the root of its measure, each column of unit

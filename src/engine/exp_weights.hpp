@@ -16,4 +16,12 @@ template <class Array> auto exp_weights(const Array& x) {
   return (x > least).select(x.exp(), T(0));
 }
 
+/// log sum_j exp(x_j); -inf where every x_j is.
+inline double log_sum_exp(const Vector<double>& x) {
+  const double top = x.maxCoeff();
+  if (top == -std::numeric_limits<double>::infinity()) return top;
+  const Eigen::ArrayXd centered = x.array() - top;
+  return top + std::log(exp_weights(centered).sum());
+}
+
 }  // namespace likewise::engine

@@ -27,6 +27,25 @@ Index stand_in(const Scaling& scaling, Index row, Index nearest) {
 
 bool may_be_replaced(const Scaling& scaling) { return scaling.by_row_mass && scaling.null_mass == 0; }
 
+/// Turns log K_ij + log r_j of a row into the row of the scaled matrix, in place. Under a scaling by row mass l comes from
+/// the row itself: a far point's logarithms are so large that adding log l to them would lose every digit.
+void scale_row(const Scaling& scaling, Index row, Eigen::ArrayXd& log_row) {
+  if (!scaling.by_row_mass) {
+    log_row += scaling.log_left->get()(row);
+    log_row = engine::exp_weights(log_row).eval();
+    return;
+  }
+  log_row = log_row.min(std::numeric_limits<double>::max());  // an overflowed score: the largest there is
+  const double top = log_row.size() ? log_row.maxCoeff() : minus_infinity;
+  if (top == minus_infinity) {
+    log_row.setZero();
+    return;
+  }
+  log_row -= top;
+  log_row = engine::exp_weights(log_row).eval();
+  log_row /= log_row.sum() + (scaling.null_mass > 0 ? std::exp(std::log(scaling.null_mass) - top) : 0);
+}
+
 // --- dense and sparse storage
 // -----------------------------------------------------------------------------------
 
@@ -172,34 +191,31 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
  private:
   /// Rows [begin, begin + size) of the scaled matrix.
   Matrix<T> stored_rows(const Scaling& scaling, engine::Block rows) const {
-    const Vector<double>& left = scaling.log_left->get();
-    Matrix<T> P = Matrix<T>::Zero(rows.size, cols());
     const engine::Block keys = tiles_->admitted_keys(rows.begin, rows.size);
+    Matrix<double> log_rows(rows.size, keys.size);
     Matrix<T> tile(rows.size, column_block);
     for (Index j = keys.begin; j < keys.begin + keys.size; j += column_block) {
       const Index size = std::min(column_block, keys.begin + keys.size - j);
       Tile<T> block = tile.leftCols(size);
       tiles_->fill(rows.begin, j, block);
-      for (Index a = 0; a < rows.size; ++a) {
-        if (left(rows.begin + a) == minus_infinity) continue;
-        const Eigen::ArrayXd log_scaled =
-            (block.row(a).transpose().template cast<double>() + scaling.log_right.segment(j, size)).array()
-            + left(rows.begin + a);
-        P.row(a).segment(j, size) = engine::exp_weights(log_scaled).matrix().transpose().template cast<T>();
-      }
+      log_rows.middleCols(j - keys.begin, size) =
+          block.template cast<double>().rowwise() + scaling.log_right.segment(j, size).transpose();
     }
-    if (may_be_replaced(scaling))
-      for (Index a = 0; a < rows.size; ++a)
-        if (left(rows.begin + a) == minus_infinity)
-          if (const Index key = stand_in(scaling, rows.begin + a, tiles_->nearest_key(rows.begin + a));
-              key >= 0)
-            P(a, key) = T(1);
+    Matrix<T> P = Matrix<T>::Zero(rows.size, cols());
+    for (Index a = 0; a < rows.size; ++a) {
+      const Index row = rows.begin + a;
+      Eigen::ArrayXd weights = log_rows.row(a).transpose();
+      scale_row(scaling, row, weights);
+      P.row(a).segment(keys.begin, keys.size) = weights.matrix().transpose().template cast<T>();
+      if (may_be_replaced(scaling) && (weights == 0).all())
+        if (const Index key = stand_in(scaling, row, tiles_->nearest_key(row)); key >= 0) P(a, key) = T(1);
+    }
     return P;
   }
 
   Matrix<T> stored_dense(const Scaling& scaling, const Execution& run) const {
     Matrix<T> P(rows(), cols());
-    scaling.log_left->get();  // before the threads start
+    if (!scaling.by_row_mass) scaling.log_left->get();  // before the threads start
     const Execution threads = engine::sized(run, 16.0 * static_cast<double>(P.size()));
     engine::parallel_blocks(engine::block_count(rows(), row_block), threads, "storing the operator",
                             [&](Index b) {
@@ -212,7 +228,7 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
   SparseMatrix<T> stored_sparse(const Scaling& scaling, const Execution& run) const {
     const Index n_blocks = engine::block_count(rows(), row_block);
     std::vector<SparseMatrix<T>> parts(static_cast<std::size_t>(n_blocks));
-    scaling.log_left->get();
+    if (!scaling.by_row_mass) scaling.log_left->get();
     engine::parallel_blocks(n_blocks, run, "storing the operator", [&](Index b) {
       parts[static_cast<std::size_t>(b)] =
           stored_rows(scaling, engine::block_of(b, rows(), row_block)).sparseView();
@@ -271,14 +287,19 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
   using Edge = SparseMatrix<double>::InnerIterator;
 
   SparseMatrix<T> stored(const Scaling& scaling) const {
-    const Vector<double>& left = scaling.log_left->get();
     SparseMatrix<double> P = edges_.log_weights;
     for (Index i = 0; i < rows(); ++i) {
-      const bool empty = may_be_replaced(scaling) && left(i) == minus_infinity;
-      const Index key = empty ? stand_in(scaling, i, edges_.nearest[static_cast<std::size_t>(i)]) : -1;
+      const Index begin = P.outerIndexPtr()[i], size = P.outerIndexPtr()[i + 1] - begin;
+      Eigen::Map<Eigen::ArrayXd> row(P.valuePtr() + begin, size);
+      Eigen::ArrayXd weights(size);
+      Index at = 0;
+      for (Edge e(P, i); e; ++e) weights(at++) = e.value() + scaling.log_right(e.col());
+      scale_row(scaling, i, weights);
+      row = weights;
+      if (!may_be_replaced(scaling) || (weights != 0).any()) continue;
+      const Index key = stand_in(scaling, i, edges_.nearest[static_cast<std::size_t>(i)]);
       for (Edge e(P, i); e; ++e)
-        e.valueRef() =
-            empty ? (e.col() == key ? 1.0 : 0.0) : std::exp(left(i) + e.value() + scaling.log_right(e.col()));
+        if (e.col() == key) e.valueRef() = 1;
     }
     return P.template cast<T>();
   }

@@ -7,6 +7,7 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/exp_weights.hpp"
 #include "spectrum/blocks.hpp"
 
 namespace likewise {
@@ -44,18 +45,13 @@ template <class T> Vector<double> log_stationary_measure(const SelfOperator<T>& 
   return log_measure.unaryExpr([](double m) { return std::isfinite(m) ? m : -infinity; });
 }
 
-double log_sum_exp(const Vector<double>& x) {
-  const double top = x.maxCoeff();
-  return top == -infinity ? top : top + std::log((x.array() - top).exp().sum());
-}
-
 /// Gives each component of positive measure its trivial eigenvector; returns the log measure of each.
 Vector<double> put_trivial_vectors(std::vector<Component>& components, const Vector<double>& log_measure) {
   Vector<double> log_mass = Vector<double>::Constant(static_cast<Index>(components.size()), -infinity);
   if (log_measure.size() == 0) return log_mass;
   for (std::size_t c = 0; c < components.size(); ++c) {
     const Vector<double> inside = log_measure(components[c].points);
-    const double mass = log_mass(static_cast<Index>(c)) = log_sum_exp(inside);
+    const double mass = log_mass(static_cast<Index>(c)) = engine::log_sum_exp(inside);
     if (mass > -infinity) components[c].block.trivial = (0.5 * (inside.array() - mass)).exp();
   }
   return log_mass;
@@ -72,7 +68,7 @@ Columns trivial_vectors(const std::vector<Component>& components, const Vector<d
   const auto m = static_cast<Index>(massive.size());
   Columns U = Columns::Zero(n, std::min(m, k));
   if (m == 0) return U;
-  Vector<double> a = (0.5 * (log_mass(massive).array() - log_sum_exp(log_mass(massive)))).exp();
+  Vector<double> a = (0.5 * (log_mass(massive).array() - engine::log_sum_exp(log_mass(massive)))).exp();
   const double pivot = a.tail(m - 1).squaredNorm() / (1 + a(0));  // 1 - a_0
   for (Index c = 0; c < m; ++c) {
     const Component& component = components[massive[static_cast<std::size_t>(c)]];
@@ -130,7 +126,7 @@ Matrix<T> right_eigenvectors(const SelfOperator<T>& P, const Columns& U, const V
   const Normalization& rule = P.mechanism().normalization;
   const bool orthonormal =
       std::holds_alternative<Symmetric>(rule) || std::holds_alternative<Unnormalized>(rule);
-  const double log_norm = orthonormal ? 0 : 0.5 * log_sum_exp(2 * log_scale);
+  const double log_norm = orthonormal ? 0 : 0.5 * engine::log_sum_exp(2 * log_scale);
   const auto scale = [&](double s) { return s == -infinity ? 0.0 : std::exp(log_norm - s); };
   Matrix<T> V = (log_scale.unaryExpr(scale).asDiagonal() * U).template cast<T>();
   if (log_scale.allFinite()) return V;

@@ -263,6 +263,22 @@ TEST_CASE("a wide row that admits nothing has exactly no mass") {
   }
 }
 
+TEST_CASE("a query however far keeps the shares of its nearest keys, in every storage") {
+  Matrix<double> Z(4, 1), X(2, 1), V(4, 1);
+  Z << 0, 0, 0, -5;  // three at one place, so that 1/3 each must come out
+  X << 1e9, 1e12;
+  V << 1, 3, 5, 70;
+  for (const Normalization& rule : std::vector<Normalization>{RowStochastic{}, Density{0.5}})
+    for (const char* storage : {"streamed", "dense", "sparse"}) {
+      const Mechanism m{SquaredEuclidean{}, Gaussian{1e-3}, AllPairs{}, rule};
+      const auto P = m.cross_operator(X, Z, {.storage = storage});
+      CHECK(error(P * V, Matrix<double>::Constant(2, 1, 3)) < 1e-14);
+      CHECK((P.dense().rowwise().sum().array() - 1).abs().maxCoeff() < 1e-14);
+    }
+  const Mechanism nearest{SquaredEuclidean{}, Gaussian{1e-3}, Neighbors{3}, RowStochastic{}};
+  CHECK(error(nearest.cross_operator(X, Z) * V, Matrix<double>::Constant(2, 1, 3)) < 1e-14);
+}
+
 TEST_CASE("inverse distance: keys at distance 0 take all") {
   Matrix<double> Z(4, 2), X(2, 2), V(4, 1);
   Z << 0, 0, 1, 0, 1, 0, 3, 0;
