@@ -30,6 +30,10 @@ find_package(nanoflann CONFIG QUIET)
 likewise_need(nanoflann::nanoflann "nanoflann 1.4.3 or newer"
   "apt: libnanoflann-dev" "dnf: nanoflann-devel" "brew: nanoflann" "conda (conda-forge): nanoflann")
 
+find_package(hwy CONFIG QUIET)
+likewise_need(hwy::hwy "Highway 1.0.3 or newer"
+  "apt: libhwy-dev" "dnf: highway-devel" "brew: highway" "conda (conda-forge): libhwy")
+
 find_package(OpenMP QUIET COMPONENTS CXX)
 likewise_need(OpenMP::OpenMP_CXX "OpenMP for this compiler (${CMAKE_CXX_COMPILER_ID})"
   "apt: nothing for g++, libomp-dev for clang" "dnf: nothing for g++, libomp-devel for clang"
