@@ -1,5 +1,7 @@
 #include <likewise/algorithms/k_neighbors.hpp>
 
+#include <string>
+
 #include <likewise/operator.hpp>
 
 #include "training_data.hpp"
@@ -13,11 +15,27 @@ Mechanism radius_neighbors_mechanism(const RadiusNeighborsOptions& o) {
   return {o.metric, o.weights, Radius{o.radius}, RowStochastic{}, EmptyRow::zero};
 }
 
+namespace {
+
+/// The mechanism with its bandwidth found. No neighbors are searched: a bandwidth does not depend on them.
+template <class T> Mechanism resolved(Mechanism m, const Points<T>& X, const Execution& run) {
+  if (const Neighbors* neighbors = m.support.neighbors())
+    require(neighbors->n_neighbors <= X.rows(), "n_neighbors",
+            "an int in [1, " + std::to_string(X.rows()) + "] (" + std::to_string(X.rows()) + " samples)",
+            neighbors->n_neighbors);
+  Mechanism all_pairs = m;
+  all_pairs.support = AllPairs{};
+  m.kernel = resolve_bandwidth<T>(all_pairs, X, {}, run).mechanism.kernel;
+  return m;
+}
+
+}  // namespace
+
 template <class T>
 NeighborsRegression<T> fit_neighbors_regression(const Mechanism& mechanism, const Points<T>& X,
                                                 const Values<T>& Y, const Execution& run) {
   check_training_data<T>(X, Y);
-  return {resolve_bandwidth<T>(mechanism, X, {}, run).mechanism, X, Y};
+  return {resolved<T>(mechanism, X, run), X, Y};
 }
 
 template <class T>
