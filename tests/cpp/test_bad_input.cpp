@@ -238,7 +238,7 @@ TEST_CASE("the table of bad parameters", "[bad_input]") {
       {"normalization", "'row'", [] { normalization_from_name("rows"); }},
       {"empty_row", "'nearest'", [] { empty_row_from_name("last"); }},
       {"bandwidth", "'silverman'", [] { kernel_density(X, {.bandwidth = "silver"}); }},
-      {"algorithm", "'kd_tree'", [] { kneighbors<double>(Euclidean{}, X, X, 3, {.algorithm = "tree"}); }},
+      {"algorithm", "\"kd_tree\"", [] { kneighbors<double>(Euclidean{}, X, X, 3, {.algorithm = "tree"}); }},
       {"storage", "'streamed'", [] { gaussian.self_operator(X, {.storage = "tape"}); }},
       {"solver", "'cg'", [] { label_propagation(X, y, 2, {.mechanism = gaussian, .solver = "lu"}); }},
       {"assign_labels", "'kmeans'", [] { spectral_clustering(X, {.n_clusters = 2, .assign_labels = "qr"}); }},
@@ -250,11 +250,11 @@ TEST_CASE("the table of bad parameters", "[bad_input]") {
          Mechanism{DotProduct{}, Gaussian{1.0}}.self_operator(X);
        }},
       {"metric", "a norm", [] { kernel_density(X, {.metric = Cosine{}}); }},
-      {"metric", "symmetric",
+      {"mechanism", "a symmetric metric",
        [&] {
          largest_eigenpairs(Mechanism{directed, Exponential{1.0}}.self_operator(X), 2);
        }},
-      {"metric", "symmetric",
+      {"mechanism", "a symmetric metric",
        [&] {
          spectral_clustering(X, {.n_clusters = 2, .mechanism = {directed, Exponential{1.0}}});
        }},
