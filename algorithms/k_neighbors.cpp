@@ -1,5 +1,7 @@
 #include <likewise/algorithms/k_neighbors.hpp>
 
+#include <algorithm>
+#include <limits>
 #include <string>
 
 #include <likewise/operator.hpp>
@@ -57,11 +59,34 @@ NeighborsPrediction<T> propagate(const PropagationOperator<T>& P, const Matrix<T
   return {P.apply(targets, run), std::move(empty)};
 }
 
+/// Within a radius nobody knows beforehand how many neighbors there are: so many queries at a time that their edges
+/// stay few, and that the search is prepared at most four times for as many queries as keys.
+Index queries_at_a_time(const Mechanism& m, Index n_queries, Index n_keys) {
+  constexpr Index least = 1024;
+  return m.support.neighbors() || !m.support.filters().empty()
+             ? n_queries
+             : std::min(n_queries, std::max(least, n_keys / 4));
+}
+
 }  // namespace
 
 template <class T>
 NeighborsPrediction<T> NeighborsRegression<T>::predict(const Points<T>& X, const Execution& run) const {
-  return propagate<T>(mechanism.cross_operator(X, points, {}, run), targets, run);
+  const Index size = std::max<Index>(1, queries_at_a_time(mechanism, X.rows(), points.rows()));
+  if (size >= X.rows()) return propagate<T>(mechanism.cross_operator(X, points, {}, run), targets, run);
+  NeighborsPrediction<T> all{Matrix<T>(X.rows(), targets.cols()), {}};
+  Execution quiet = run;
+  quiet.progress = {};
+  for (Index first = 0; first < X.rows(); first += size) {
+    const Index n = std::min(size, X.rows() - first);
+    const auto P = mechanism.cross_operator(X.middleRows(first, n), points, {}, quiet);
+    const NeighborsPrediction<T> some = propagate<T>(P, targets, quiet);
+    all.mean.middleRows(first, n) = some.mean;
+    all.empty.insert(all.empty.end(), some.empty.begin(), some.empty.end());
+    if (run.progress)
+      run.progress(static_cast<double>(first + n) / static_cast<double>(X.rows()), "finding neighbors");
+  }
+  return all;
 }
 
 template <class T>

@@ -6,25 +6,21 @@
 #include <likewise/linear_map.hpp>
 
 #include "engine/parallel.hpp"
-#include "operator/lazy.hpp"
 
 namespace likewise {
 
 template <class T> struct SparseMap final : LinearMapStorage<T> {
-  SparseMatrix<T> P;
+  SparseMatrix<T> P, transposed;
 
-  explicit SparseMap(SparseMatrix<T> matrix)
-      : P(std::move(matrix)), transposed_([this] { return SparseMatrix<T>(P.transpose()); }) {}
+  explicit SparseMap(SparseMatrix<T> matrix) : P(std::move(matrix)), transposed(P.transpose()) {}
   Index rows() const override { return P.rows(); }
   Index cols() const override { return P.cols(); }
   Matrix<T> apply(const Values<T>& V, const Execution& run) const override { return product(P, V, run); }
   Matrix<T> apply_transposed(const Values<T>& V, const Execution& run) const override {
-    return product(transposed_.get(), V, run);
+    return product(transposed, V, run);
   }
 
  private:
-  Lazy<SparseMatrix<T>> transposed_;  ///< predictions never need it
-
   static Matrix<T> product(const SparseMatrix<T>& A, const Values<T>& V, const Execution& run) {
     constexpr Index block = 4096;
     Matrix<T> Y = Matrix<T>::Zero(A.rows(), V.cols());
