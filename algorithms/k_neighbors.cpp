@@ -62,7 +62,7 @@ NeighborsPrediction<T> propagate(const PropagationOperator<T>& P, const Matrix<T
 /// Within a radius nobody knows beforehand how many neighbors there are: so many queries at a time that their edges
 /// stay few, and that the search is prepared at most four times for as many queries as keys.
 Index queries_at_a_time(const Mechanism& m, Index n_queries, Index n_keys) {
-  constexpr Index least = 1024;
+  constexpr Index least = 256;
   return m.support.neighbors() || !m.support.filters().empty()
              ? n_queries
              : std::min(n_queries, std::max(least, n_keys / 4));
