@@ -154,6 +154,8 @@ class WidenedWeights final : public engine::LogWeights<float> {
     out = tile.cast<float>();
   }
   engine::Block admitted_keys(Index i0, Index n) const override { return weights_->admitted_keys(i0, n); }
+  std::optional<engine::Exponents> exponents() const override { return weights_->exponents(); }
+  const engine::PairMask* mask() const override { return weights_->mask(); }
   Index nearest_key(Index i) const override { return weights_->nearest_key(i); }
 
  private:
