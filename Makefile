@@ -12,7 +12,8 @@ PACKAGE_SOURCES := CMakeLists.txt $(shell find cmake include src algorithms pyth
   -not -path '*/__pycache__*' -not -name '* *' 2>/dev/null)
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard -- '*.cpp' '*.hpp')
 
-.PHONY: help study test sanitize install-test lint format format-check tidy package clean distclean system
+.PHONY: help study test sanitize install-test lint format format-check tidy valgrind fuzz mutate package clean \
+  distclean system
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -45,6 +46,17 @@ tidy: $(VENV)/.tools  ## run clang-tidy on the library
 	scripts/system_packages.sh clang-tidy libomp-dev
 	cmake -S . -B build -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
 	run-clang-tidy -quiet -p build '^$(CURDIR)/(src|algorithms)/'
+
+valgrind: $(VENV)/.tools  ## run the quick C++ tests under memcheck; writes docs/reports
+	scripts/system_packages.sh valgrind
+	$(BIN)/python scripts/run_tests.py C++-build
+	$(BIN)/python scripts/slow_checks/valgrind.py $(ARGS)
+
+fuzz: package  ## compare with NumPy on random slots and points for five minutes; writes docs/reports
+	$(BIN)/python scripts/slow_checks/fuzz.py $(ARGS)
+
+mutate: package  ## break the code line by line and see which tests notice; writes docs/reports
+	$(BIN)/python scripts/slow_checks/mutate.py $(ARGS)
 
 package: $(VENV)/.installed  ## build the library and install the Python package into .venv
 

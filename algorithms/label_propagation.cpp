@@ -162,6 +162,16 @@ void check_solver(const std::string& solver, int max_iter, double tol) {
   require(tol >= 0, "tol", "a number >= 0", tol);
 }
 
+/// Said of the neighbors that were asked for: the solver may look for one less.
+void check_neighbors(const Mechanism& m, Index n) {
+  const Neighbors* neighbors = m.support.neighbors();
+  if (!neighbors) return;
+  const Index most = neighbors->include_self ? n : n - 1;
+  require(neighbors->n_neighbors <= most, "n_neighbors",
+          "an int in [1, " + std::to_string(most) + "] (" + std::to_string(n) + " samples)",
+          neighbors->n_neighbors);
+}
+
 /// Distributions of all points; those that nothing reached get the class shares of the labeled points.
 template <class T>
 PropagatedLabels<T> finish(Mechanism mechanism, const Kernel& resolved, const Points<T>& X, Matrix<double> F,
@@ -199,6 +209,7 @@ PropagatedLabels<T> fit_label_propagation(const Points<T>& X, const std::vector<
                                           Index n_classes, const LabelPropagationOptions& o,
                                           const Execution& run) {
   check_solver(o.solver, o.max_iter, o.tol);
+  check_neighbors(o.mechanism, X.rows());
   const Matrix<double> points = X.template cast<double>();
   const Matrix<double> Y = one_hot(labels, X.rows(), n_classes);
   const std::vector<bool> labeled = labeled_rows(labels);
@@ -229,6 +240,7 @@ PropagatedLabels<T> fit_label_spreading(const Points<T>& X, const std::vector<In
                                         const LabelSpreadingOptions& o, const Execution& run) {
   check_solver(o.solver, o.max_iter, o.tol);
   require(o.alpha > 0 && o.alpha < 1, "alpha", "a number in (0, 1)", o.alpha);
+  check_neighbors(o.mechanism, X.rows());
   const Matrix<double> points = X.template cast<double>();
   const Matrix<double> Y = one_hot(labels, X.rows(), n_classes);
   const SelfOperator<double> S = spreading_operator(o.mechanism, points, run);

@@ -11,6 +11,7 @@
 #include <likewise/algorithms/mean_shift.hpp>
 #include <likewise/algorithms/spectral_clustering.hpp>
 #include <likewise/algorithms/spectral_embedding.hpp>
+#include <likewise/convergence.hpp>
 #include <likewise/equilibrium.hpp>
 #include <likewise/kmeans.hpp>
 #include <likewise/mechanism.hpp>

@@ -58,6 +58,19 @@ class LinearMap(LinearOperator):
     def _details(self):
         return ""
 
+    def matvec(self, V):
+        self._require_rows(V)
+        return super().matvec(V)
+
+    def matmat(self, V):
+        self._require_rows(V)
+        return super().matmat(V)
+
+    def _require_rows(self, V):
+        """SciPy would only say that a dimension does not match."""
+        if np.shape(V)[:1] != self.shape[1:]:
+            raise ValueError(f"V must have {self.shape[1]} rows; got shape {np.shape(V)}.")
+
     def _matmat(self, V):
         return self._core.apply(_checks.columns(V, self.shape[1], self.dtype))
 

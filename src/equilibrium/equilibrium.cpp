@@ -2,7 +2,8 @@
 
 #include <cmath>
 #include <limits>
-#include <sstream>
+
+#include <likewise/convergence.hpp>
 
 #include "equilibrium/fixed_point.hpp"
 #include "operator/scalings.hpp"
@@ -77,12 +78,7 @@ template <class T> double usable_tol(double tol) {
 }
 
 void throw_unless_converged(const IterationReport& report, const EquilibriumOptions& options) {
-  if (report.converged || !options.throw_if_not_converged) return;
-  std::ostringstream message;
-  message << "max_iter=" << options.max_iter
-          << " was reached without convergence. residual=" << report.residual << ", steps=" << report.n_iter
-          << " (solver '" << report.solver << "'). Increase max_iter or tol.";
-  throw NotConverged(message.str());
+  if (options.throw_if_not_converged) require_converged(report, options.max_iter);
 }
 
 template <class T> void append_column(Matrix<T>& V, const Vector<T>& column) {

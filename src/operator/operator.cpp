@@ -119,19 +119,21 @@ template <class T> LogRowSums row_sums_of(std::shared_ptr<const KernelMatrix<T>>
 
 using LazyVector = Lazy<Vector<double>>;
 
-/// Row sums and l are computed when first asked for: a product of a row-stochastic operator finds them in its
-/// own pass.
+/// Row sums and l are computed when first asked for, unless r has needed the sums: a product of a
+/// row-stochastic operator finds them in its own pass.
 template <class T>
-void set_left(detail::OperatorState<T>& state, const Vector<double>& own_weights, const Execution& run) {
+void set_left(detail::OperatorState<T>& state, const Vector<double>& own_weights, const Execution& run,
+              const Vector<double>& row_sums = {}) {
   const LogRowSums sums = row_sums_of(state.matrix, Execution{.n_jobs = run.n_jobs});
   const Normalization& rule = state.mechanism.normalization;
   const Vector<double> log_w = state.log_key_weights, log_right = state.scaling.log_right;
-  state.log_row_sums = std::make_shared<const LazyVector>([=] { return sums(log_w); });
-  // Where r is the key weight, l follows from the same row sums, which are then computed once.
+  state.log_row_sums =
+      std::make_shared<const LazyVector>([=] { return row_sums.size() ? row_sums : sums(log_w); });
+  // Row sums under the key weights, which l may look at too, are computed once.
   const auto shared_sums = state.log_row_sums;
-  const LogRowSums known = right_is_key_weight(rule)
-                               ? LogRowSums([=](const Vector<double>&) { return shared_sums->get(); })
-                               : sums;
+  const LogRowSums known = [=](const Vector<double>& bias) {
+    return bias == log_w ? shared_sums->get() : sums(bias);
+  };
   state.scaling.log_left = std::make_shared<const LazyVector>(
       [=] { return log_left_scaling(rule, log_right, log_w, own_weights, known); });
   state.scaling.by_row_mass = divides_by_row_mass(rule);
@@ -187,9 +189,17 @@ SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& 
   check_bistochastic(*state, PairFilters(mechanism.support, Z.rows(), Z.rows()), Z.rows());
 
   constexpr double least_tol = 32 * static_cast<double>(std::numeric_limits<T>::epsilon());
-  state->scaling.log_right = log_right_scaling(mechanism.normalization, state->log_key_weights,
-                                               row_sums_of(state->matrix, run), least_tol, state->report);
-  set_left(*state, state->log_key_weights, run);
+  const Vector<double>& log_w = state->log_key_weights;
+  const LogRowSums sums = row_sums_of(state->matrix, run);
+  Vector<double> row_sums;  // of the key weights, where r needs them
+  const LogRowSums known = [&](const Vector<double>& bias) {
+    if (bias != log_w) return sums(bias);
+    if (row_sums.size() == 0) row_sums = sums(bias);
+    return row_sums;
+  };
+  state->scaling.log_right =
+      log_right_scaling(mechanism.normalization, log_w, known, least_tol, state->report);
+  set_left(*state, log_w, run, row_sums);
   if (mechanism.empty_row == EmptyRow::error) check_empty_rows(mechanism, state->log_row_sums->get());
   state->storage = choose_storage(options.storage, *state->matrix, true, run);
   state->map = state->matrix->scaled(state->scaling, state->storage, run);

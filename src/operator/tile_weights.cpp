@@ -1,7 +1,10 @@
 #include "operator/tile_weights.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
+#include <utility>
 
 #include <likewise/error.hpp>
 
@@ -115,6 +118,50 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
   Vector<T> row_factor_, key_factor_;
 };
 
+// --- float32 points beyond the reach of float32 squares
+
+/// Lengths whose squares float32 holds to many digits.
+bool fits_float32(double length) { return 1e-15 < length && length < 1e15; }
+bool fit_float32(const Vector<double>& lengths) {
+  return std::all_of(lengths.begin(), lengths.end(), fits_float32);
+}
+
+float largest(const Points<float>& X) { return X.size() ? X.cwiseAbs().maxCoeff() : 0; }
+
+/// Whether float32 tiles hold what the kernel reads: not where the lengths at which it changes, squared, leave
+/// float32's range, nor where any distance may matter, however short.
+bool float32_holds_input(const Metric& metric, const ResolvedKernel& kernel, const Points<float>& X,
+                         const Points<float>& Z) {
+  const KernelTraits laws = traits(kernel.kernel);
+  if (laws.input == KernelInput::nothing) return true;
+  if (laws.infinite_on_self) return false;
+  const bool of_length = laws.input != KernelInput::cost || traits(metric).distance_power == 1;
+  return fits_float32(of_length ? kernel.scale : std::sqrt(kernel.scale)) && fit_float32(kernel.row_scale)
+         && fit_float32(kernel.key_scale) && largest(X) < 1e15F && largest(Z) < 1e15F;
+}
+
+/// Log weights found in float64, handed out as float32.
+class WidenedWeights final : public engine::LogWeights<float> {
+ public:
+  explicit WidenedWeights(std::shared_ptr<const engine::LogWeights<double>> weights)
+      : weights_(std::move(weights)) {}
+
+  Index rows() const override { return weights_->rows(); }
+  Index cols() const override { return weights_->cols(); }
+  void fill(Index i0, Index j0, Tile<float> out) const override {
+    Matrix<double> tile(out.rows(), out.cols());
+    weights_->fill(i0, j0, tile);
+    out = tile.cast<float>();
+  }
+  engine::Block admitted_keys(Index i0, Index n) const override { return weights_->admitted_keys(i0, n); }
+  std::optional<engine::Exponents> exponents() const override { return weights_->exponents(); }
+  const engine::PairMask* mask() const override { return weights_->mask(); }
+  Index nearest_key(Index i) const override { return weights_->nearest_key(i); }
+
+ private:
+  std::shared_ptr<const engine::LogWeights<double>> weights_;
+};
+
 }  // namespace
 
 template <class T>
@@ -122,6 +169,11 @@ std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& met
                                                                const ResolvedKernel& kernel,
                                                                const PairFilters& filters, const Points<T>& X,
                                                                const Points<T>& Z) {
+  if constexpr (std::is_same_v<T, float>)
+    if (!float32_holds_input(metric, kernel, X, Z))
+      return std::make_shared<const WidenedWeights>(
+          make_tile_weights<double>(metric, kernel, filters, Matrix<double>(X.template cast<double>()),
+                                    Matrix<double>(Z.template cast<double>())));
   return std::make_shared<const TileWeights<T>>(metric, kernel, filters, X, Z);
 }
 
