@@ -63,7 +63,7 @@ def run(settings=None, *, progress=False, **fields):
 def listing():
     """Every workload with its group and contenders, as lines of text."""
     return "\n".join(
-        f"{workload.name:28}{workload.group:12}{workload.title}; "
+        f"{workload.name:34}{workload.group:12}{workload.title}; "
         + ", ".join(contender.name for contender in workload.contenders)
         for workload in workloads.all_workloads()
     )

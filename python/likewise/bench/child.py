@@ -9,7 +9,7 @@ import sys
 
 from likewise._experiments.child import Answers, Child
 
-TINY = 120  # n of the run that imports and compiles everything before memory is measured
+TINY = 300  # n of the run that imports and compiles everything before memory is measured
 
 # The environment must not choose BLAS kernels: the yardstick is what NumPy's own detection finds.
 BLAS_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_VERBOSE")

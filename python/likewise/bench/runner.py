@@ -14,11 +14,15 @@ MEMORY_SHARE = 0.5  # of what is available: a growing contender stops before it
 
 
 def jobs_of(settings):
-    """(workloads that share a process, threads), in the order in which they run."""
+    """(workloads that share a process, threads), in the order in which they run.
+
+    With --quick a whole group does, which saves the imports.
+    """
     jobs = {}
     for workload in settings.workloads():
+        shared = workload.process or (settings.quick and not workload.sizes and workload.group)
         for threads in settings.threads[-1:] if workload.sizes else settings.threads:
-            jobs.setdefault((workload.process or workload.name, threads), []).append(workload)
+            jobs.setdefault((shared or workload.name, threads), []).append(workload)
     return [(tuple(together), threads) for (_, threads), together in jobs.items()]
 
 
@@ -138,6 +142,8 @@ def _peaks(together, records, threads, settings, *, size=None, only=None):
     timed = [record for record in records if record["status"] == OK]
     timed = [record for record in timed if only is None or record["contender"] in only]
     workloads = {workload.name: workload for workload in together}
+    if settings.quick:  # what the goals are about
+        timed = [record for record in timed if record["ours"] and workloads[record["workload"]].streamed]
     started = []
 
     def measure(record):
@@ -180,7 +186,7 @@ def _grow(workload, threads, settings, found, advance):
             rounds=3,
             advance=lambda fraction, done=done: advance((done + 0.5 * fraction) / len(sizes)),
         )
-        if settings.memory:
+        if settings.memory and not settings.quick:
             _peaks((workload,), records, threads, settings, size={"n": n})
         found.growth.extend(map(checked, records))
         advance((done + 1) / len(sizes))

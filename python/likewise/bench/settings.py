@@ -20,7 +20,7 @@ class Settings:
     rounds : int >= 3 or None for 9 (3 when quick)
     memory : bool; also measure peak memory, each contender in a process of its own
     out : folder for report.html, bench.json and bench.csv
-    quick : bool; small sizes, under two minutes; nothing is judged by the goals
+    quick : bool; small sizes, under two minutes, peak memory of ours only; nothing is judged by the goals
     """
 
     only: Optional[tuple] = None

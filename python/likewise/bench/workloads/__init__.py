@@ -2,10 +2,29 @@
 
 from likewise.bench.workloads import (
     attention,
+    backward,
+    bandwidth,
+    diffusion_maps,
     gaussian,
+    growth,
+    iris,
+    labels,
+    neighbors,
+    spectral,
 )
 
-_MODULES = (attention, gaussian)
+_MODULES = (
+    attention,
+    backward,
+    gaussian,
+    neighbors,
+    spectral,
+    diffusion_maps,
+    labels,
+    bandwidth,
+    iris,
+    growth,
+)
 
 
 def all_workloads():
