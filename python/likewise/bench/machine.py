@@ -8,15 +8,13 @@ from likewise._execution import n_cores
 
 
 def describe():
-    """A dict: cpu, cores, memory in bytes, system, compiler, flags."""
-    build = _core.build() if hasattr(_core, "build") else {}
+    """A dict: cpu, cores, memory_bytes, system, compiler, flags."""
     return {
         "cpu": _cpu(),
         "cores": n_cores(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": platform.platform(),
-        "compiler": build.get("compiler"),
-        "flags": build.get("flags"),
+        **_core.build(),
     }
 
 

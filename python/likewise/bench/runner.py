@@ -8,6 +8,7 @@ from likewise._experiments.page import installed_version
 from likewise.bench import child, goals
 from likewise.bench.measure import FAILED, NOT_AVAILABLE, OK
 from likewise.bench.results import RECORD, beyond, checked, median_with_interval
+from likewise.bench.workload import spaced
 
 TIMEOUT = 1500  # seconds for one child
 MEMORY_SHARE = 0.5  # of what is available: a growing contender stops before it
@@ -90,7 +91,7 @@ def _record(workload, size, threads, entry, times, settings):
     record |= {
         "workload": workload.name,
         "group": workload.group,
-        "title": workload.title,
+        "title": workload.title + _other_size(workload, size),
         "contender": contender.name,
         "package": contender.peer.distribution,
         "version": installed_version(contender.peer.distribution) or _own_version(contender),
@@ -110,6 +111,12 @@ def _record(workload, size, threads, entry, times, settings):
         _add_ratio(record, workload, contender, size, times)
         _judge(record, workload, settings)
     return record
+
+
+def _other_size(workload, size):
+    """Titles name the full size; with --quick, say what was run."""
+    same = workload.sizes or size.get("n") == workload.size.get("n")
+    return "" if same else f" (here n = {spaced(size['n'])})"
 
 
 def _own_version(contender):
