@@ -320,6 +320,36 @@ def test_a_child_that_takes_too_long_is_stopped():
         list(sleeper.answers(0.5))
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="processes are looked up in /proc")
+def test_a_child_ends_with_its_parent():
+    parent = (
+        "import likewise.bench.child as c; p = c.start('times', 1, workloads=['iris-MeanShift'], size=None,"
+    )
+    parent += "quick=False, rounds=10**6, budget=600, only=None); print(p._process.pid, flush=True); input()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    child = int(process.stdout.readline())
+    time.sleep(2)  # it is under way
+    process.kill()
+    process.communicate()
+    for _ in range(200):
+        if _is_gone(child):
+            return
+        time.sleep(0.1)
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("the child outlived its parent")
+
+
+def _is_gone(pid):
+    """Ended, or a zombie that nobody has waited for."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")")[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def test_blas_variables_of_the_environment_do_not_reach_the_yardstick(monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
     settings = bench.Settings(only="iris-NearestNeighbors", memory=False, **TINY)

@@ -35,6 +35,7 @@ class Child:
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             env=environment,
+            stdin=subprocess.PIPE,  # its end tells the child that this process is gone
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
@@ -84,6 +85,7 @@ class Answers:
     def __init__(self):
         self._out = os.fdopen(os.dup(1), "w", buffering=1)
         os.dup2(2, 1)
+        threading.Thread(target=_end_with_the_parent, daemon=True).start()
 
     def __call__(self, found):
         self._out.write(json.dumps(found) + "\n")
@@ -92,3 +94,10 @@ class Answers:
         """Run the same command anew in this process, with the environment as it is now."""
         os.dup2(self._out.fileno(), 1)
         os.execv(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]])
+
+
+def _end_with_the_parent():
+    """However the parent ends, nothing that it started goes on measuring."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
