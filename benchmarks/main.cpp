@@ -8,6 +8,7 @@
 
 int main(int argc, char** argv) {
   namespace lb = likewise::benchmarks;
+  lb::choose_product_kernels(argv);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   const auto gigaflops = [](double speed) {

@@ -7,6 +7,9 @@
 
 #include <omp.h>
 
+#ifdef __linux__
+#include <unistd.h>
+#endif
 #ifdef LIKEWISE_OPENBLAS
 #include <cblas.h>
 #endif
@@ -72,10 +75,25 @@ template double product_speed<double>();
 
 std::string product_name() {
 #ifdef LIKEWISE_OPENBLAS
-  const std::string forced = std::getenv("OPENBLAS_CORETYPE") ? " (forced by OPENBLAS_CORETYPE)" : "";
+  const std::string forced = std::getenv("OPENBLAS_CORETYPE") ? " (set by OPENBLAS_CORETYPE)" : "";
   return std::string("OpenBLAS ") + openblas_get_corename() + forced;
 #else
   return "Eigen";
+#endif
+}
+
+void choose_product_kernels([[maybe_unused]] char** argv) {
+#if defined(LIKEWISE_OPENBLAS) && defined(__linux__) && defined(__x86_64__)
+  const std::string kernels = openblas_get_corename();
+  const bool old =
+      kernels == "Prescott" || kernels == "Nehalem" || kernels == "Core2" || kernels == "Generic";
+  const char* wanted = __builtin_cpu_supports("avx512f") ? "SkylakeX"
+                       : __builtin_cpu_supports("avx2")  ? "Haswell"
+                                                         : nullptr;
+  if (!old || !wanted || std::getenv("OPENBLAS_CORETYPE")) return;
+  setenv("OPENBLAS_CORETYPE", wanted, 1);
+  execv("/proc/self/exe",
+        argv);  // returns only where it fails: then A stays what it is, and its name says so
 #endif
 }
 
