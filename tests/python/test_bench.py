@@ -443,7 +443,7 @@ def test_the_page_shows_goals_growth_and_problems(tmp_path):
 def test_growth_goes_on_until_a_contender_takes_too_long(monkeypatch):
     def times(together, threads, settings, found, *, size, only, **rest):
         n = size["n"]
-        seconds = {"likewise": 1e-9 * n**2, "KeOps": 1e-6 * n**2, "scikit-learn": 1e-9 * n**2}
+        seconds = {"likewise": 1e-10 * n**2, "KeOps": 5e-7 * n**2, "scikit-learn": 1e-9 * n**2}
         peak = {"likewise": 2**20, "KeOps": 2**20, "scikit-learn": 8 * n**2}
         asked.append((n, tuple(only)))
         row = dict.fromkeys(results.RECORD) | {"workload": "growth-gaussian", "n": n, "threads": threads}
@@ -463,7 +463,7 @@ def test_growth_goes_on_until_a_contender_takes_too_long(monkeypatch):
     assert dict(asked)[5000] == everyone and dict(asked)[10_000] == ("likewise", "scikit-learn")
     assert dict(asked)[200_000] == ("likewise",)
     reasons = {stop["contender"]: stop["reason"] for stop in found.stops}
-    assert reasons["KeOps"] == "n = 10000 would take about 100 s a call; 45 s are allowed"
+    assert reasons["KeOps"] == "n = 10000 would take about 50 s a call; 20 s are allowed"
     assert "GiB" in reasons["scikit-learn"]
 
 

@@ -70,6 +70,7 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        self._process.stdin.close()
 
     def _last_error(self, status):
         if status == -signal.SIGKILL:

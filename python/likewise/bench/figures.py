@@ -11,8 +11,9 @@ VERDICT_COLORS = {"stretch": "#3f9b57", "goal": "#2f6fb0", "missed": "#d9822b", 
 
 
 def ratios(records):
-    """Bars of peer time / ours with their intervals, against goal and stretch; None without any."""
+    """Bars of peer time / ours at the most threads, with intervals, goals and stretches; None without any."""
     rows = [row for row in records if row["status"] == "ok" and not row["ours"]]
+    rows = [row for row in rows if row["threads"] == max(row["threads"] for row in rows)]
     if not rows:
         return None
     figure = Figure(figsize=(11, 1.3 + 0.32 * len(rows)), layout="constrained")
@@ -35,7 +36,7 @@ def ratios(records):
 
 
 def _row_name(row):
-    return f"{row['title']} · {row['contender']} · {row['threads']} thr."
+    return f"{row['title']} · {row['contender']}"
 
 
 def growth(rows, slopes):

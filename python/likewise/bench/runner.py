@@ -6,7 +6,7 @@ from likewise._execution import n_cores
 from likewise._experiments.memory import available_bytes
 from likewise._experiments.page import installed_version
 from likewise.bench import child, goals
-from likewise.bench.measure import FAILED, NOT_AVAILABLE, OK
+from likewise.bench.measure import FAILED, OK
 from likewise.bench.results import RECORD, beyond, checked, median_with_interval
 from likewise.bench.workload import spaced
 
@@ -198,14 +198,17 @@ def _grow(workload, threads, settings, found, advance):
         found.growth.extend(map(checked, records))
         advance((done + 1) / len(sizes))
         following = sizes[done + 1] if done + 1 < len(sizes) else None
-        running = _go_on(records, running, following, settings, found)
+        running = _go_on(workload, records, following, settings, found)
         if not running:
             break
     advance(1.0)
 
 
-def _go_on(records, running, following, settings, found):
-    """The contenders that may try the next n; why the others may not joins found.stops."""
+def _go_on(workload, records, following, settings, found):
+    """The contenders that may try the next n; why the others may not joins found.stops.
+
+    A peer ends with ours: there is nothing left that its answer could be compared with.
+    """
     still = []
     for record in records:
         reason = _why_stop(record, following, settings)
@@ -214,19 +217,19 @@ def _go_on(records, running, following, settings, found):
             found.stops.append({**{key: record[key] for key in keys}, "reason": reason})
         else:
             still.append(record["contender"])
-    ours = [name for name in running if name.startswith("likewise")]
-    return still if set(still) & set(ours) else []
+    return [name for name in still if workload.contender(name).against in still]
 
 
 def _why_stop(record, following, settings):
-    if record["status"] in (FAILED, NOT_AVAILABLE) or record["status"] != OK:
+    if record["status"] != OK:
         return f"{record['status']}: {record['message']}"
     if following is None:
         return ""
     growth = (following / record["n"]) ** 2
     seconds = record["seconds"] * growth
-    if seconds > settings.budget:
-        return f"n = {following} would take about {seconds:.0f} s a call; {settings.budget:.0f} s are allowed"
+    if seconds > settings.longest_call:
+        allowed = f"{settings.longest_call:.0f} s are allowed"
+        return f"n = {following} would take about {seconds:.0f} s a call; {allowed}"
     peak, available = (record["peak_bytes"] or 0) * growth, available_bytes()
     if (
         available

@@ -46,8 +46,13 @@ class Settings:
 
     @property
     def budget(self):
-        """Seconds for the rounds of one workload, and for one contender at one n of a growth."""
+        """Seconds for the rounds of one workload."""
         return 3.0 if self.quick else 45.0
+
+    @property
+    def longest_call(self):
+        """Seconds of one call beyond which a contender grows no further."""
+        return 1.0 if self.quick else 20.0
 
     def command(self):
         """The command line that measures the same."""

@@ -90,7 +90,7 @@ def _workload(name, n, heads, quick_n):
     return Workload(
         name=name,
         group="backward",
-        title=f"attention forward + backward, {heads} head(s), n = {spaced(n)}, d = 64",
+        title=f"attention forward + backward, {heads} head{'s'[: heads - 1]}, n = {spaced(n)}, d = 64",
         compared="output and gradients of q, k, v; largest difference / largest value",
         size={"n": n, "d": 64, "heads": heads},
         quick={"n": quick_n, "d": 64, "heads": heads},
