@@ -86,11 +86,11 @@ CONTENDERS = (
 )
 
 
-def _workload(name, n, heads, quick_n):
+def _workload(name, words, n, heads, quick_n):
     return Workload(
         name=name,
         group="backward",
-        title=f"attention forward + backward, {heads} head{'s'[: heads - 1]}, n = {spaced(n)}, d = 64",
+        title=f"attention forward + backward, {words}, n = {spaced(n)}, d = 64",
         compared="output and gradients of q, k, v; largest difference / largest value",
         size={"n": n, "d": 64, "heads": heads},
         quick={"n": quick_n, "d": 64, "heads": heads},
@@ -102,4 +102,7 @@ def _workload(name, n, heads, quick_n):
     )
 
 
-WORKLOADS = (_workload("backward-1-head", 16384, 1, 1024), _workload("backward-8-heads", 2048, 8, 256))
+WORKLOADS = (
+    _workload("backward-1-head", "1 head", 16384, 1, 1024),
+    _workload("backward-8-heads", "8 heads", 2048, 8, 256),
+)
