@@ -26,24 +26,29 @@ CostUnit unit_of(KernelInput input) {
 
 namespace {
 
-// The largest error of an exponent that float32 products may cause before float64 takes over.
-constexpr double exponent_error = 3e-6;
+// Up to this a/t + b/t + |A||B|/t float32 products serve; beyond, float64. Their error in the exponent is about epsilon
+// times that, 2e-5 at the limit, and half of that was the most seen.
+constexpr double largest_single_exponent = 168;
 
 /// d^2/(s_i s_j) for an input that is d^power: the input is divided by (s_i s_j)^(power/2).
 double scale_factor(const Vector<double>& scale, Index i, int power) {
   return std::pow(scale(i), -0.5 * power);
 }
 
-/// An error of the lift's d^power that keeps the kernel's exponent right; 0 where the kernel takes logarithms
-/// or roots.
-double tolerable_lift_error(const MetricTraits& laws, const ResolvedKernel& kernel) {
-  const KernelInput input = traits(kernel.kernel).input;
-  if (kernel.row_scale.size() || kernel.key_scale.size()) return 0;
-  if (std::holds_alternative<Gaussian>(kernel.kernel))
-    return exponent_error * 2 * kernel.scale * kernel.scale;
-  if (input == KernelInput::cost && laws.lift_power == laws.distance_power)
-    return exponent_error * kernel.scale;
+/// log K = -factor * lift for kernels that are exponentials of what the metric's lift gives; 0: not of that form.
+double exponent_factor(const MetricTraits& laws, const ResolvedKernel& kernel) {
+  if (!laws.lifts || kernel.row_scale.size() || kernel.key_scale.size()) return 0;
+  if (std::holds_alternative<Gaussian>(kernel.kernel) && laws.lift_power == 2)
+    return 0.5 / kernel.scale / kernel.scale;
+  if (std::holds_alternative<Exponential>(kernel.kernel) && laws.lift_power == laws.distance_power)
+    return 1 / kernel.scale;
   return 0;
+}
+
+/// The largest terms of a lift that float32 may add: kernels that take logarithms or roots get float64.
+double largest_single(const MetricTraits& laws, const ResolvedKernel& kernel) {
+  const double factor = exponent_factor(laws, kernel);
+  return factor > 0 ? largest_single_exponent / factor : 0;
 }
 
 template <class T> class TileWeights final : public engine::LogWeights<T> {
@@ -55,7 +60,7 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
         input_(traits(kernel.kernel).input),
         unit_(unit_of(input_)),
         filters_(filters),
-        costs_(engine::make_cost_source<T>(metric, X, Z, tolerable_lift_error(laws_, kernel))) {
+        costs_(engine::make_cost_source<T>(metric, X, Z, largest_single(laws_, kernel))) {
     const int power = engine::unit_power(laws_, unit_);
     row_factor_ = factors(kernel.row_scale, power);
     key_factor_ = factors(kernel.key_scale, power);
@@ -78,6 +83,12 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
   engine::Block admitted_keys(Index i0, Index n) const override {
     return filters_.empty() ? engine::Block{0, cols()} : filters_.admitted_keys(i0, n);
   }
+
+  std::optional<engine::Exponents> exponents() const override {
+    const double factor = exponent_factor(laws_, kernel_);
+    return factor > 0 && std::isfinite(factor) ? costs_->exponents(factor) : std::nullopt;
+  }
+  const engine::PairMask* mask() const override { return filters_.empty() ? nullptr : &filters_; }
 
   Index nearest_key(Index i) const override {
     Matrix<T> costs(1, cols());
