@@ -1,0 +1,55 @@
+// Masses and weighted sums of exponentials for a block of queries: the fused loop, compiled for each instruction set.
+#pragma once
+
+#include <cstddef>
+
+namespace likewise::engine::simd {
+
+/// Which pairs of a block a support admits. Indices are those of the whole operator.
+template <class C> class PairMask {
+ public:
+  enum class Coverage { empty, partial, full };
+  virtual ~PairMask() = default;
+  virtual Coverage coverage(std::ptrdiff_t i0, std::ptrdiff_t n, std::ptrdiff_t j0,
+                            std::ptrdiff_t m) const = 0;
+  /// Writes -inf over excluded pairs: pair (i0 + a, j0 + b) stands at exponents[b * lanes + a].
+  virtual void exclude(std::ptrdiff_t i0, std::ptrdiff_t n, std::ptrdiff_t j0, std::ptrdiff_t m, C* exponents,
+                       std::ptrdiff_t lanes) const = 0;
+};
+
+/// Exponents to the base 2: e_ij = query_bias_i + key_bias_j + query_scale <A_i, B_j>, never above `upper_bound` + the
+/// rounding of a sum. Points are rows, `stride` apart; -inf as a key bias takes the key out.
+template <class C> struct ExponentBlock {
+  const C* queries;
+  std::ptrdiff_t query_stride;
+  const C* query_bias;
+  std::ptrdiff_t n_queries;
+  const C* keys;
+  std::ptrdiff_t key_stride;
+  const C* key_bias;
+  std::ptrdiff_t n_keys;
+  std::ptrdiff_t width;
+  C query_scale;
+  double upper_bound;
+  const PairMask<C>* mask = nullptr;              ///< all pairs
+  std::ptrdiff_t first_query = 0, first_key = 0;  ///< what the mask calls these
+};
+
+/// sum_j 2^(e_ij - reference_i) [1, v_j] of each query; a query without mass has reference -inf and sums 0.
+template <class C> struct PanelSums {
+  const C* values;  ///< (n_keys, n_columns), rows `value_stride` apart
+  std::ptrdiff_t value_stride;
+  std::ptrdiff_t n_columns;
+  double* reference;  ///< (n_queries,), to the base 2
+  double* mass;       ///< (n_queries,)
+  C* sums;            ///< (n_queries, n_columns), rows `sum_stride` apart
+  std::ptrdiff_t sum_stride;
+};
+
+/// O(n_queries n_keys (width + n_columns)) time; scratch of some tens of kilobytes plus the queries' panels.
+template <class C> void sum_panels(const ExponentBlock<C>& block, const PanelSums<C>& out);
+
+/// Queries that are worked on together; a block of this many, or a multiple, wastes no lane.
+std::ptrdiff_t panel_lanes(bool single_precision);
+
+}  // namespace likewise::engine::simd
