@@ -6,7 +6,7 @@
 
 #include <likewise/spectrum.hpp>
 
-#include "engine/block_products.hpp"
+#include "engine/simd/block_products.hpp"
 
 namespace likewise::spectrum {
 

@@ -1,9 +1,11 @@
-#include "engine/block_products.hpp"
+#include "engine/simd/block_products.hpp"
 
 #include <vector>
 
+#include "engine/simd/targets.hpp"
+
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "engine/block_products.cpp"
+#define HWY_TARGET_INCLUDE "engine/simd/block_products.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -109,6 +111,50 @@ void times_small(const double* X, Index p, const double* C, Index q, Index n, do
     }
 }
 
+/// Y (R rows, C columns; ld c) = P (R, n) V for V^T (C, n).
+template <Index R, Index C, class T> void dense_tile(const T* P, const T* V, Index n, T* Y, Index c) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<Index>(hn::Lanes(d));
+  hn::Vec<decltype(d)> sum[R][C];
+  for (auto& row : sum)
+    for (auto& s : row) s = hn::Zero(d);
+  Index j = 0;
+  for (; j + lanes <= n; j += lanes) {
+    hn::Vec<decltype(d)> v[C];
+    for (Index b = 0; b < C; ++b) v[b] = hn::LoadU(d, V + b * n + j);
+    for (Index a = 0; a < R; ++a) {
+      const auto p = hn::LoadU(d, P + a * n + j);
+      for (Index b = 0; b < C; ++b) sum[a][b] = hn::MulAdd(p, v[b], sum[a][b]);
+    }
+  }
+  for (Index a = 0; a < R; ++a)
+    for (Index b = 0; b < C; ++b) {
+      T y = hn::GetLane(hn::SumOfLanes(d, sum[a][b]));
+      for (Index e = j; e < n; ++e) y += P[a * n + e] * V[b * n + e];
+      Y[a * c + b] = y;
+    }
+}
+
+template <Index R, class T> void dense_rows(const T* P, const T* V, Index n, T* Y, Index c) {
+  Index b = 0;
+  for (; b + 4 <= c; b += 4) dense_tile<R, 4>(P, V + b * n, n, Y + b, c);
+  for (; b + 2 <= c; b += 2) dense_tile<R, 2>(P, V + b * n, n, Y + b, c);
+  if (b < c) dense_tile<R, 1>(P, V + b * n, n, Y + b, c);
+}
+
+template <class T> void dense_all(const T* P, const T* V, Index n, T* Y, Index c, Index rows) {
+  Index i = 0;
+  for (; i + 4 <= rows; i += 4) dense_rows<4>(P + i * n, V, n, Y + i * c, c);
+  for (; i < rows; ++i) dense_rows<1>(P + i * n, V, n, Y + i * c, c);
+}
+
+void dense_float(const float* P, const float* V, Index n, float* Y, Index c, Index rows) {
+  dense_all(P, V, n, Y, c, rows);
+}
+void dense_double(const double* P, const double* V, Index n, double* Y, Index c, Index rows) {
+  dense_all(P, V, n, Y, c, rows);
+}
+
 }  // namespace likewise::engine::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -119,6 +165,8 @@ HWY_EXPORT(step_float);
 HWY_EXPORT(step_double);
 HWY_EXPORT(add_gram);
 HWY_EXPORT(times_small);
+HWY_EXPORT(dense_float);
+HWY_EXPORT(dense_double);
 
 void sparse_step(const SparseStep<float>& step, Block rows) { HWY_DYNAMIC_DISPATCH(step_float)(step, rows); }
 void sparse_step(const SparseStep<double>& step, Block rows) {
@@ -138,6 +186,17 @@ template void sparse_product(const SparseMatrix<float>&, const float*, float*, I
                              const char*);
 template void sparse_product(const SparseMatrix<double>&, const double*, double*, Index, const Execution&,
                              const char*);
+
+void dense_rows_product(const Matrix<float>& P, const Matrix<float>& V, Matrix<float>& Y, Block rows) {
+  HWY_DYNAMIC_DISPATCH(dense_float)
+  (P.data() + rows.begin * P.cols(), V.data(), P.cols(), Y.data() + rows.begin * Y.cols(), Y.cols(),
+   rows.size);
+}
+void dense_rows_product(const Matrix<double>& P, const Matrix<double>& V, Matrix<double>& Y, Block rows) {
+  HWY_DYNAMIC_DISPATCH(dense_double)
+  (P.data() + rows.begin * P.cols(), V.data(), P.cols(), Y.data() + rows.begin * Y.cols(), Y.cols(),
+   rows.size);
+}
 
 Matrix<double> tall_gram(const Matrix<double>& X, const Matrix<double>& Y, const Execution& run) {
   constexpr Index rows_at_a_time = 2048, rows_in_cache = 128;

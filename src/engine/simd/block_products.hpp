@@ -39,6 +39,12 @@ template <class T>
 void sparse_product(const SparseMatrix<T>& A, const T* X, T* Y, Index columns, const Execution& run,
                     const char* what);
 
+/// Rows of Y = P V from V^T, (c, P.cols()), for a handful of columns: P is read from memory once.
+void dense_rows_product(const Matrix<float>& P, const Matrix<float>& V_transposed, Matrix<float>& Y,
+                        Block rows);
+void dense_rows_product(const Matrix<double>& P, const Matrix<double>& V_transposed, Matrix<double>& Y,
+                        Block rows);
+
 /// Blocks in memory have a multiple of so many columns.
 constexpr Index column_multiple = 16;
 
