@@ -119,6 +119,16 @@ bool is_converged(const Ritz& ritz, Index k, double tol, double loose) {
   return ritz.residuals(k) <= loose || ritz.values(k) + ritz.residuals(k) < ritz.values(k - 1);
 }
 
+/// What the filter keeps small ends at the last Ritz value: it is below that many eigenvalues, so that nothing wanted is
+/// inside. Where the block ends within a repeated eigenvalue, the end moves below it.
+double upper_end(const Ritz& ritz, Index k, double low, double norm) {
+  const Index last = ritz.values.size() - 1;
+  double slack = std::isfinite(ritz.residuals(last)) ? ritz.residuals(last) : 0;
+  if (ritz.values(k - 1) - ritz.values(last) <= ritz.residuals.head(k).maxCoeff())
+    slack = std::max(slack, 0.01 * (ritz.values(0) - low));
+  return std::max(ritz.values(last) - slack, low + 1e-6 * norm);
+}
+
 /// Enough for the k-th pair if all goes well, but no more than what keeps the columns apart.
 Index next_degree(const Ritz& ritz, Index first, Index k, const Interval& interval, double tol) {
   constexpr double contrast = 1e6;
@@ -152,9 +162,7 @@ Eigenpairs chebyshev_eigenpairs(const SymmetricBlock& A, Index k, const Spectrum
     Index first = 0;  // pairs that are found stay as they are
     while (first < k && ritz.residuals(first) <= 0.1 * tol) ++first;
     first = m - rounded_up(m - first);
-    // Ritz values are below eigenvalues: an interval up to the last of them holds nothing that is wanted.
-    const double slack = std::isfinite(ritz.residuals(m - 1)) ? ritz.residuals(m - 1) : 0;
-    interval.high = std::max(ritz.values(m - 1) - slack, interval.low + 1e-6 * norm);
+    interval.high = upper_end(ritz, k, interval.low, norm);
     filter.residual_form(ritz, first, interval, next_degree(ritz, first, k, interval, tol));
   }
   return {ritz.values.head(k), ritz.V.leftCols(k), ritz.residuals.head(k), report};

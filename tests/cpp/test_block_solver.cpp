@@ -63,7 +63,7 @@ Triplets untidy_entries(Index rows, Index cols, unsigned seed) {
   std::mt19937 random(seed);
   Triplets entries;
   for (Index i = 0; i < rows; ++i)
-    for (unsigned e = random() % 9; e > 0; --e)
+    for (auto e = random() % 9; e > 0; --e)
       entries.emplace_back(static_cast<int>(i), static_cast<int>(random() % static_cast<unsigned>(cols)),
                            static_cast<double>(random() % 4));
   return entries;
