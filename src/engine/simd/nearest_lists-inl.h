@@ -20,7 +20,15 @@ namespace hn = hwy::HWY_NAMESPACE;
 /// Vectors of at most 16 lanes, so that rows of a multiple of 16 are whole vectors.
 template <class C> using ListTag = hn::CappedTag<C, 16>;
 
-/// Moves what is greater than `value` one place up, from the top vector down, and puts `value` into the gap.
+/// Lane a - 1 in lane a; lane 0 keeps its own.
+template <class D, class V = hn::VFromD<D>> HWY_INLINE V Up(D d, V v) {
+  using I = hn::TFromD<hn::RebindToSigned<D>>;
+  HWY_ALIGN static constexpr I kFrom[16] = {0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
+  return hn::TableLookupLanes(v, hn::SetTableIndices(d, kFrom));
+}
+
+/// Moves what is greater than `value` one place up, from the top vector down, and puts `value` into the gap. Vectors
+/// are stored as they are loaded, so that the next insertion need not wait for memory.
 template <class C>
 HWY_INLINE C InsertSorted(C* HWY_RESTRICT values, ListIndex<C>* HWY_RESTRICT keys, std::size_t size, C value,
                           ListIndex<C> key) {
@@ -28,25 +36,23 @@ HWY_INLINE C InsertSorted(C* HWY_RESTRICT values, ListIndex<C>* HWY_RESTRICT key
   const hn::RebindToSigned<ListTag<C>> di;
   const std::size_t lanes = hn::Lanes(d);
   const auto x = hn::Set(d, value);
-  std::size_t place = 0;
+  const auto x_key = hn::Set(di, key);
   for (std::size_t base = size - lanes;; base -= lanes) {
     const auto v = hn::LoadU(d, values + base);
-    const auto greater = hn::Gt(v, x);
-    const std::size_t n_greater = hn::CountTrue(d, greater);
-    if (n_greater) {
-      const auto moved = base + lanes == size ? hn::And(greater, hn::FirstN(d, lanes - 1)) : greater;
-      const auto k = hn::LoadU(di, keys + base);
-      hn::BlendedStore(v, moved, d, values + base + 1);
-      hn::BlendedStore(k, hn::RebindMask(di, moved), di, keys + base + 1);
-    }
-    if (n_greater < lanes) {
-      place = base + lanes - n_greater;
-      break;
-    }
+    const auto stays = hn::Le(v, x);
+    if (hn::AllTrue(d, stays)) break;  // only where a vector above took all
+    const auto k = hn::LoadU(di, keys + base);
+    // One place up. What enters from below is x itself, or what x does not pass.
+    const auto up = base ? hn::LoadU(d, values + base - 1) : Up(d, v);
+    const auto up_k = base ? hn::LoadU(di, keys + base - 1) : Up(di, k);
+    auto enters = hn::Le(up, x);  // where x goes if v does not stay there
+    if (base == 0) enters = hn::Or(enters, hn::FirstN(d, 1));
+    const auto shifted = hn::IfThenElse(enters, x, up);
+    const auto shifted_k = hn::IfThenElse(hn::RebindMask(di, enters), x_key, up_k);
+    hn::StoreU(hn::IfThenElse(stays, v, shifted), d, values + base);
+    hn::StoreU(hn::IfThenElse(hn::RebindMask(di, stays), k, shifted_k), di, keys + base);
     if (base == 0) break;
   }
-  values[place] = value;
-  keys[place] = key;
   return values[size - 1];
 }
 

@@ -7,6 +7,7 @@
 #include "hwy/foreach_target.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "engine/simd/nearest_lists-inl.h"
@@ -92,70 +93,79 @@ template <class C, class Use> struct Scan {
         for (std::size_t b = 0; b < kKeys; ++b) acc[b][v] = hn::Add(start, hn::Set(d, keys.bias[j + b]));
       }
       MultiplyAdd<kKeys, C>(points, width, keys.rows + j * keys.stride, keys.stride, acc);
-      if (!AnyBelow(acc, limit, keys, j)) continue;
-      HWY_ALIGN C values[kKeys * kVectors * hn::MaxLanes(D())];
+      const V lowest[kVectors] = {Lowest(acc, 0), Lowest(acc, 1), Lowest(acc, 2)};
+      const bool offers = AnyBelow(lowest, limit);
+      bool mirror_offers = false;
+      if constexpr (Use::kMirror) mirror_offers = AnyBelowKeys(lowest, keys, j);
+      if (!offers && !mirror_offers) continue;
+      HWY_ALIGN C values[kGroup];
       LIKEWISE_UNROLL
       for (std::size_t b = 0; b < kKeys; ++b) {
         LIKEWISE_UNROLL
         for (std::size_t v = 0; v < kVectors; ++v) hn::Store(acc[b][v], d, values + b * lanes + v * vector);
       }
-      Sift(values, first, keys, j);
-      LoadLimits(first, limit);
+      if (offers) {
+        Sift<false>(values, first, keys, j);
+        LoadLimits(first, limit);
+      }
+      if constexpr (Use::kMirror)
+        if (mirror_offers) Sift<true>(values, first, keys, j);
     }
   }
+
+  static constexpr std::size_t kGroup = kKeys * kVectors * hn::MaxLanes(D());
 
   HWY_INLINE void LoadLimits(std::size_t first, V (&limit)[kVectors]) const {
     LIKEWISE_UNROLL
     for (std::size_t v = 0; v < kVectors; ++v) limit[v] = hn::LoadU(d, use.limits() + first + v * vector);
   }
 
-  HWY_INLINE bool AnyBelow(const V (&acc)[kKeys][kVectors], const V (&limit)[kVectors],
-                           const KeyTile<C>& keys, std::size_t j) const {
-    V lowest[kVectors];
+  static HWY_INLINE V Lowest(const V (&acc)[kKeys][kVectors], std::size_t v) {
+    V lowest = acc[0][v];
     LIKEWISE_UNROLL
-    for (std::size_t v = 0; v < kVectors; ++v) {
-      lowest[v] = acc[0][v];
-      LIKEWISE_UNROLL
-      for (std::size_t b = 1; b < kKeys; ++b) lowest[v] = hn::Min(lowest[v], acc[b][v]);
-    }
-    V bound[kVectors] = {limit[0], limit[1], limit[2]};
-    if constexpr (Use::kMirror) {
-      const std::size_t end = std::min(j + kKeys, keys.size);
-      C highest = use.key_limits()[keys.first + j];
-      for (std::size_t b = j + 1; b < end; ++b) highest = std::max(highest, use.key_limits()[keys.first + b]);
-      const V mirror = hn::Set(d, highest);
-      LIKEWISE_UNROLL
-      for (std::size_t v = 0; v < kVectors; ++v) bound[v] = hn::Max(bound[v], mirror);
-    }
-    const auto below =
-        hn::Or(hn::Lt(lowest[0], bound[0]), hn::Or(hn::Lt(lowest[1], bound[1]), hn::Lt(lowest[2], bound[2])));
-    return !hn::AllFalse(d, below);
+    for (std::size_t b = 1; b < kKeys; ++b) lowest = hn::Min(lowest, acc[b][v]);
+    return lowest;
+  }
+  HWY_INLINE bool AnyBelow(const V (&lowest)[kVectors], const V (&limit)[kVectors]) const {
+    return !hn::AllFalse(d, hn::Or(hn::Lt(lowest[0], limit[0]),
+                                   hn::Or(hn::Lt(lowest[1], limit[1]), hn::Lt(lowest[2], limit[2]))));
+  }
+  HWY_INLINE bool AnyBelowKeys(const V (&lowest)[kVectors], const KeyTile<C>& keys, std::size_t j) const {
+    const C* limits = use.key_limits() + keys.first + j;
+    C highest = limits[0];
+    for (std::size_t b = 1; b < std::min(kKeys, keys.size - j); ++b) highest = std::max(highest, limits[b]);
+    return !hn::AllFalse(d, hn::Lt(hn::Min(lowest[0], hn::Min(lowest[1], lowest[2])), hn::Set(d, highest)));
   }
 
   /// Pair by pair, where a group of keys has something to offer.
-  HWY_NOINLINE void Sift(const C* values, std::size_t first, const KeyTile<C>& keys, std::size_t j) const {
-    const std::size_t n = std::min(kKeys, keys.size - j);
+  template <bool kMirrored>
+  HWY_NOINLINE void Sift(const C* HWY_RESTRICT values, std::size_t first, const KeyTile<C>& keys,
+                         std::size_t j) const {
+    const std::size_t n = std::min(kKeys, keys.size - j), per_vector = (vector + 7) / 8;
+    const std::size_t lanes_per_byte = std::min<std::size_t>(vector, 8);
+    std::uint64_t below[kKeys];
     for (std::size_t b = 0; b < n; ++b) {
-      const std::size_t key = keys.first + j + b;
+      HWY_ALIGN std::uint8_t bits[64] = {};
+      LIKEWISE_UNROLL
       for (std::size_t v = 0; v < kVectors; ++v) {
-        const C* at = values + b * lanes + v * vector;
-        const V value = hn::Load(d, at);
-        ForEach(hn::Lt(value, hn::LoadU(d, use.limits() + first + v * vector)),
-                [&](std::size_t a) { use.Offer(first + v * vector + a, key, at[a]); });
-        if constexpr (Use::kMirror)
-          ForEach(hn::Lt(value, hn::Set(d, use.key_limits()[key])),
-                  [&](std::size_t a) { use.OfferMirror(first + v * vector + a, key, at[a]); });
+        const V limit = kMirrored ? hn::Set(d, use.key_limits()[keys.first + j + b])
+                                  : hn::LoadU(d, use.limits() + first + v * vector);
+        hn::StoreMaskBits(d, hn::Lt(hn::Load(d, values + b * lanes + v * vector), limit), bits + v * per_vector);
       }
+      std::memcpy(&below[b], bits, 8);
     }
+    for (std::size_t b = 0; b < n; ++b)
+      for (std::uint64_t rest = below[b]; rest; rest &= rest - 1) {
+        const std::size_t bit = static_cast<std::size_t>(__builtin_ctzll(rest));
+        const std::size_t a = bit / 8 * lanes_per_byte + bit % 8;
+        Offer<kMirrored>(first + a, keys.first + j + b, values[b * lanes + a]);
+      }
   }
-
-  template <class Mask, class Visit> HWY_INLINE void ForEach(Mask mask, const Visit& visit) const {
-    if (hn::AllFalse(d, mask)) return;
-    HWY_ALIGN std::uint8_t bits[HWY_MAX(8, hn::MaxLanes(D()) / 8)] = {};
-    hn::StoreMaskBits(d, mask, bits);
-    for (std::size_t base = 0; base < vector; base += 8)
-      for (unsigned rest = bits[base / 8]; rest; rest &= rest - 1)
-        visit(base + static_cast<std::size_t>(__builtin_ctz(rest)));
+  template <bool kMirrored> HWY_INLINE void Offer(std::size_t a, std::size_t key, C value) const {
+    if constexpr (kMirrored)
+      use.OfferMirror(a, key, value);
+    else
+      use.Offer(a, key, value);
   }
 
   /// The tile at key j; its last, incomplete group of kKeys is copied and padded with keys of bias +inf.
