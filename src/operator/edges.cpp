@@ -219,6 +219,11 @@ WeightedEdges given_weights(const std::vector<const Graph*>& graphs, const PairF
 
 }  // namespace
 
+bool has_given_weights(const Support& support) {
+  const std::vector<const Graph*> graphs = graphs_of(support);
+  return std::any_of(graphs.begin(), graphs.end(), [](const Graph* g) { return g->weights == "given"; });
+}
+
 bool is_sparse(const Support& support) {
   return support.selector().index() != 0 || !graphs_of(support).empty();
 }
@@ -227,9 +232,7 @@ WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const
                          const Points<double>& X, const Points<double>& Z, bool self, const Execution& run) {
   const std::vector<const Graph*> graphs = graphs_of(m.support);
   for (const Graph* graph : graphs) check_graph(*graph, X.rows(), Z.rows());
-  const bool given =
-      std::any_of(graphs.begin(), graphs.end(), [](const Graph* g) { return g->weights == "given"; });
-  if (given) return given_weights(graphs, filters, m.support, run);
+  if (has_given_weights(m.support)) return given_weights(graphs, filters, m.support, run);
 
   Edges edges(X.rows(), Z.rows());
   if (graphs.empty()) {
