@@ -93,7 +93,9 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   }
 
   std::optional<Exponents> exponents(double scale) const override {
-    if (!(scale * largest_size() < 1e300)) return {};  // inf - inf would be NaN: the tiles clamp
+    // Where even float64 loses digits the tiles serve: row sums and stored entries must then round alike, and inf - inf
+    // of products that overflow is clamped.
+    if (std::is_same_v<C, double> && !(scale * largest_size() * epsilon() < 1e-9)) return {};
     const double infinity = std::numeric_limits<double>::infinity();
     return LiftedExponents<C>{&queries_, &keys_, scale, this->laws_.zero_on_self ? 0.0 : infinity};
   }
@@ -179,9 +181,12 @@ template <class T, class M>
 std::shared_ptr<const CostSource<T>> lifted(const M& metric, const Points<T>& X, const Points<T>& Z,
                                             double largest_single) {
   const Vector<double> center = center_of<T>(metric.traits(), Z);
+  constexpr Index few_pairs = 128 * 128;  // float64 costs nothing there
   if constexpr (std::is_same_v<T, float>) {
-    auto single = std::make_shared<const LiftedSource<float, float, M>>(metric, X, Z, center);
-    if (single->largest_size() <= largest_single) return single;
+    if (X.rows() * Z.rows() > few_pairs) {
+      auto single = std::make_shared<const LiftedSource<float, float, M>>(metric, X, Z, center);
+      if (single->largest_size() <= largest_single) return single;
+    }
   }
   auto source = std::make_shared<const LiftedSource<T, double, M>>(metric, X, Z, center);
   for (Index i = 0; i < X.rows(); ++i)

@@ -78,8 +78,7 @@ class TransposedMask final : public PairMask {
     std::vector<unsigned char> turned(static_cast<std::size_t>(n * m));
     mask_.admitted(j0, m, i0, n, turned.data(), m);
     for (Index a = 0; a < n; ++a)
-      for (Index b = 0; b < m; ++b)
-        admitted[b * stride + a] = turned[static_cast<std::size_t>(a * m + b)];
+      for (Index b = 0; b < m; ++b) admitted[b * stride + a] = turned[static_cast<std::size_t>(a * m + b)];
   }
 
  private:
@@ -142,7 +141,8 @@ Partial<T> over_blocks(Index rows, Index columns, const Division& work, const Ex
   });
   for (std::size_t item = 0; item < parts.size(); item += static_cast<std::size_t>(work.n_parts)) {
     Partial<T> row = parts[item];
-    for (std::size_t k = 1; k < static_cast<std::size_t>(work.n_parts); ++k) row = merge(row, parts[item + k]);
+    for (std::size_t k = 1; k < static_cast<std::size_t>(work.n_parts); ++k)
+      row = merge(row, parts[item + k]);
     put(whole, static_cast<Index>(item) / work.n_parts * work.query_block, row);
   }
   return whole;
@@ -197,8 +197,8 @@ Partial<T> fused_sum(const LiftedExponents<C>& e, const PairMask* mask, const Ve
   // Few queries: one panel a block, so that there is work for all threads.
   const Index panel = simd::panel_lanes(sizeof(C) == 4), panels = rows >= 64 * panel ? 4 : 1;
   const Division work = divide(rows, cols, panels * panel);
-  const double operations = static_cast<double>(rows) * static_cast<double>(cols)
-                            * static_cast<double>(width + V.cols() + 8) / 32;
+  const double operations =
+      static_cast<double>(rows) * static_cast<double>(cols) * static_cast<double>(width + V.cols() + 8) / 32;
   return over_blocks<T>(rows, V.cols(), work, sized(run, operations), [&](Block queries, Index part) {
     const Block keys = part_of({0, cols}, part, work.n_parts);
     Partial<C> sums = neutral<C>(queries.size, V.cols());

@@ -5,23 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "engine/cost_source.hpp"
+#include "neighbors/filter.hpp"
 #include "neighbors/search.hpp"
 
 namespace likewise::neighbors {
-
-/// A key at its distance. Ties break by the lowest index: that is this order.
-struct Found {
-  double distance;
-  Index index;
-  friend bool operator<(const Found& a, const Found& b) {
-    return std::tie(a.distance, a.index) < std::tie(b.distance, b.index);
-  }
-};
 
 /// An approximate cost u is within absolute + relative |u| of the true one.
 struct CostError {

@@ -1,40 +1,28 @@
-// The k-d tree for metrics that are sums over coordinates, good in few dimensions. Only kd_tree.cpp sees
-// nanoflann.
+// The k-d tree for metrics that are sums over coordinates.
 #pragma once
 
-#include <memory>
-
-#include "neighbors/candidates.hpp"
+#include "neighbors/filter.hpp"
 
 namespace likewise::neighbors {
 
-/// Points in which a metric's distance is d = (sum_k |x_k - z_k|^power)^(1/power).
-struct CoordinateSum {
-  Matrix<double> queries, keys;
-  double power = 2;
-  double rounding = 0;  ///< absolute error of the sum from making the points (the projection of Mahalanobis)
-};
-
-/// Whether the metric is such a sum with power >= 1, so that a tree over coordinates applies.
+/// Whether the metric is a sum over coordinates with power >= 1, so that a tree applies.
 bool sums_over_coordinates(const Metric& metric);
-/// The number of coordinates of that sum for points of `width` features.
-Index coordinates_of(const Metric& metric, Index width);
-CoordinateSum coordinate_sum(const Metric& metric, const Points<double>& X, const Points<double>& Z);
 
-/// A tree over the keys: O(n_keys log n_keys) to build, O(n_keys) memory. Immutable, so that threads share
-/// it.
-class KdTree {
- public:
-  virtual ~KdTree() = default;
-  /// Offers the key sums near query i, in the order of the tree, until none can be below row.threshold().
-  virtual void search(Index i, NearestCandidates& row) const = 0;
-  virtual void search(Index i, RadiusCandidates& row) const = 0;
-  /// A sum's error.
-  virtual CostError error() const = 0;
-  /// The sum of points at that Euclidean, Manhattan or Minkowski distance.
-  virtual double sum_of(double distance) const = 0;
+/// What a search visits, on average over a few keys as queries.
+struct TreeCost {
+  double nodes = 0, leaves = 0;
 };
 
-std::unique_ptr<const KdTree> make_kd_tree(CoordinateSum space);
+class TreeFilter : public Filter {
+ public:
+  /// Of a search for the k nearest or, with k = 0, of all keys within a radius.
+  virtual TreeCost probe(Index k, double radius) const = 0;
+  virtual Index width() const = 0;
+};
+
+/// O(n_keys log n_keys) time, O(n_keys width) memory. In float32 where the points are: then no coordinate is rounded.
+template <class T>
+std::unique_ptr<const TreeFilter> make_kd_tree(const Metric& metric, const Points<T>& X, const Points<T>& Z,
+                                               const Request& request, const Execution& run);
 
 }  // namespace likewise::neighbors

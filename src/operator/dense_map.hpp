@@ -6,22 +6,29 @@
 #include <likewise/linear_map.hpp>
 
 #include "engine/parallel.hpp"
+#include "engine/simd/block_products.hpp"
 
 namespace likewise {
 
 template <class T> struct DenseMap final : LinearMapStorage<T> {
-  static constexpr Index rows_at_a_time = 64;
+  static constexpr Index rows_at_a_time = 64, few_columns = 16;
   Matrix<T> P;
 
   explicit DenseMap(Matrix<T> matrix) : P(std::move(matrix)) {}
   Index rows() const override { return P.rows(); }
   Index cols() const override { return P.cols(); }
   Matrix<T> apply(const Values<T>& V, const Execution& run) const override {
+    // Few columns: each entry of P is read once, and V's columns lie in lanes.
+    const bool few = V.cols() <= few_columns;
+    const Matrix<T> columns = few ? Matrix<T>(V.transpose()) : Matrix<T>();
     Matrix<T> Y(P.rows(), V.cols());
     engine::parallel_blocks(
         engine::block_count(P.rows(), rows_at_a_time), sized(run, V), "propagating", [&](Index b) {
           const engine::Block rows = engine::block_of(b, P.rows(), rows_at_a_time);
-          Y.middleRows(rows.begin, rows.size).noalias() = P.middleRows(rows.begin, rows.size) * V;
+          if (few)
+            engine::dense_rows_product(P, columns, Y, rows);
+          else
+            Y.middleRows(rows.begin, rows.size).noalias() = P.middleRows(rows.begin, rows.size) * V;
         });
     return Y;
   }

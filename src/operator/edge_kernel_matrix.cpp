@@ -1,4 +1,5 @@
 // K from a list of edges.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -13,6 +14,8 @@ namespace {
 
 constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 
+constexpr Index rows_at_a_time = 512;
+
 template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
  public:
   explicit EdgeKernelMatrix(WeightedEdges edges) : edges_(std::move(edges)) {}
@@ -20,15 +23,18 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
   Index cols() const override { return edges_.log_weights.cols(); }
   std::vector<std::string> storages() const override { return {"sparse", "dense"}; }
 
-  Vector<double> log_row_sums(const Vector<double>& key_bias, const Execution&) const override {
+  Vector<double> log_row_sums(const Vector<double>& key_bias, const Execution& run) const override {
     Vector<double> sums(rows());
-    for (Index i = 0; i < rows(); ++i) {
-      double top = minus_infinity, mass = 0;
-      for (Edge e(edges_.log_weights, i); e; ++e) top = std::max(top, e.value() + key_bias(e.col()));
-      if (top > minus_infinity)
-        for (Edge e(edges_.log_weights, i); e; ++e) mass += std::exp(e.value() + key_bias(e.col()) - top);
-      sums(i) = top + std::log(mass);
-    }
+    over_rows(run, [&](Index i, Eigen::ArrayXd& row) {
+      biased_row(i, key_bias, row);
+      double top = row.size() ? row.maxCoeff() : minus_infinity;
+      if (top > minus_infinity) {
+        row -= top;
+        row = engine::exp_weights(row);
+        top += std::log(row.sum());
+      }
+      sums(i) = top;
+    });
     return sums;
   }
 
@@ -41,8 +47,8 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
   }
 
   std::shared_ptr<const LinearMapStorage<T>> scaled(const Scaling& scaling, const std::string& storage,
-                                                    const Execution&) const override {
-    SparseMatrix<T> P = stored(scaling);
+                                                    const Execution& run) const override {
+    SparseMatrix<T> P = stored(scaling, run);
     if (storage == "dense") return std::make_shared<const DenseMap<T>>(Matrix<T>(P));
     return std::make_shared<const SparseMap<T>>(std::move(P));
   }
@@ -50,22 +56,42 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
  private:
   using Edge = SparseMatrix<double>::InnerIterator;
 
-  SparseMatrix<T> stored(const Scaling& scaling) const {
-    SparseMatrix<double> P = edges_.log_weights;
-    for (Index i = 0; i < rows(); ++i) {
-      const Index begin = P.outerIndexPtr()[i], size = P.outerIndexPtr()[i + 1] - begin;
-      Eigen::Map<Eigen::ArrayXd> row(P.valuePtr() + begin, size);
-      Eigen::ArrayXd weights(size);
-      Index at = 0;
-      for (Edge e(P, i); e; ++e) weights(at++) = e.value() + scaling.log_right(e.col());
-      scale_row(scaling, i, weights);
-      row = weights;
-      if (!may_be_replaced(scaling) || (weights != 0).any()) continue;
+  template <class Work> void over_rows(const Execution& run, const Work& work) const {
+    const Execution threads = engine::sized(run, 10.0 * static_cast<double>(edges_.log_weights.nonZeros()));
+    engine::parallel_blocks(engine::block_count(rows(), rows_at_a_time), threads, "weighing edges",
+                            [&](Index b) {
+                              const engine::Block block = engine::block_of(b, rows(), rows_at_a_time);
+                              Eigen::ArrayXd row;
+                              for (Index i = block.begin; i < block.begin + block.size; ++i) work(i, row);
+                            });
+  }
+
+  /// log K_ij + bias_j of the edges of a row.
+  void biased_row(Index i, const Vector<double>& bias, Eigen::ArrayXd& row) const {
+    const SparseMatrix<double>& A = edges_.log_weights;
+    const Index begin = A.outerIndexPtr()[i], size = A.outerIndexPtr()[i + 1] - begin;
+    row.resize(size);
+    for (Index e = 0; e < size; ++e) row(e) = A.valuePtr()[begin + e] + bias(A.innerIndexPtr()[begin + e]);
+  }
+
+  SparseMatrix<T> stored(const Scaling& scaling, const Execution& run) const {
+    const SparseMatrix<double>& A = edges_.log_weights;
+    SparseMatrix<T> P(rows(), cols());
+    P.resizeNonZeros(A.nonZeros());
+    std::copy_n(A.outerIndexPtr(), rows() + 1, P.outerIndexPtr());
+    std::copy_n(A.innerIndexPtr(), A.nonZeros(), P.innerIndexPtr());
+    if (!scaling.by_row_mass) scaling.log_left->get();  // before the threads start
+    over_rows(run, [&](Index i, Eigen::ArrayXd& row) {
+      biased_row(i, scaling.log_right, row);
+      scale_row(scaling, i, row);
+      const Index begin = A.outerIndexPtr()[i];
+      Eigen::Map<Vector<T>>(P.valuePtr() + begin, row.size()) = row.matrix().template cast<T>();
+      if (!may_be_replaced(scaling) || (row != 0).any()) return;
       const Index key = stand_in(scaling, i, edges_.nearest[static_cast<std::size_t>(i)]);
-      for (Edge e(P, i); e; ++e)
-        if (e.col() == key) e.valueRef() = 1;
-    }
-    return P.template cast<T>();
+      for (Index e = begin; e < begin + row.size(); ++e)
+        if (P.innerIndexPtr()[e] == key) P.valuePtr()[e] = T(1);
+    });
+    return P;
   }
 
   WeightedEdges edges_;

@@ -5,6 +5,7 @@
 #include <likewise/select_bandwidth.hpp>
 
 #include "operator/checks.hpp"
+#include "operator/csr.hpp"
 #include "operator/scalings.hpp"
 #include "operator/state.hpp"
 #include "operator/symmetric_form.hpp"
@@ -55,15 +56,16 @@ std::string asymmetry_of_laws(const Mechanism& m, const ResolvedKernel& kernel, 
   return "a symmetric metric; " + repr(m.metric) + " is not";
 }
 
-bool symmetric(const SparseMatrix<double>& A) {
+bool symmetric(const SparseMatrix<double>& A, const Execution& run) {
   if (A.rows() != A.cols()) return false;
-  const SparseMatrix<double> B = A.transpose();
+  const SparseMatrix<double> B = csr::transposed(A, run);
   for (Index i = 0; i < A.rows(); ++i) {
     SparseMatrix<double>::InnerIterator a(A, i), b(B, i);
     for (; a && b; ++a, ++b)
       if (a.col() != b.col()
-          || std::abs(std::exp(a.value()) - std::exp(b.value()))
-                 > 1e-12 * std::max(std::exp(a.value()), std::exp(b.value())))
+          || (a.value() != b.value()
+              && std::abs(std::exp(a.value()) - std::exp(b.value()))
+                     > 1e-12 * std::max(std::exp(a.value()), std::exp(b.value()))))
         return false;
     if (a || b) return false;
   }
@@ -79,7 +81,7 @@ Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const Po
     WeightedEdges edges =
         find_edges(m, kernel, filters, X.template cast<double>(), Z.template cast<double>(), self, run);
     std::string missing;
-    if (self && !symmetric(edges.log_weights))
+    if (self && !symmetric(edges.log_weights, run))
       missing = "a symmetric graph; " + repr(m.support) + " gave a directed one";
     return {edge_kernel_matrix<T>(std::move(edges)), missing};
   }

@@ -79,7 +79,8 @@ struct Restrict {
   Index stride;
 
   void operator()(const LeaveOneOut&) const {
-    for (Index i = std::max(i0, j0); i < std::min(i0 + n, j0 + m); ++i) admitted[(i - j0) * stride + i - i0] = 0;
+    for (Index i = std::max(i0, j0); i < std::min(i0 + n, j0 + m); ++i)
+      admitted[(i - j0) * stride + i - i0] = 0;
   }
   void operator()(const Causal& causal) const {
     for (Index a = 0; a < n; ++a)
@@ -140,7 +141,8 @@ engine::PairMask::Coverage PairFilters::coverage(Index i0, Index n, Index j0, In
   return both;
 }
 
-void PairFilters::admitted(Index i0, Index n, Index j0, Index m, unsigned char* admitted, Index stride) const {
+void PairFilters::admitted(Index i0, Index n, Index j0, Index m, unsigned char* admitted,
+                           Index stride) const {
   for (Index b = 0; b < m; ++b) std::fill_n(admitted + b * stride, n, static_cast<unsigned char>(1));
   for (const PairFilter& filter : filters_)
     std::visit(Restrict{i0, n, j0, m, n_queries_, n_keys_, admitted, stride}, filter);

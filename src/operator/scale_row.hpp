@@ -27,7 +27,7 @@ inline bool may_be_replaced(const Scaling& scaling) { return scaling.by_row_mass
 inline void scale_row(const Scaling& scaling, Index row, Eigen::ArrayXd& log_row) {
   if (!scaling.by_row_mass) {
     log_row += scaling.log_left->get()(row);
-    log_row = engine::exp_weights(log_row).eval();
+    log_row = engine::exp_weights(log_row);
     return;
   }
   log_row = log_row.min(std::numeric_limits<double>::max());  // an overflowed score: the largest there is
@@ -37,7 +37,7 @@ inline void scale_row(const Scaling& scaling, Index row, Eigen::ArrayXd& log_row
     return;
   }
   log_row -= top;
-  log_row = engine::exp_weights(log_row).eval();
+  log_row = engine::exp_weights(log_row);
   log_row /= log_row.sum() + (scaling.null_mass > 0 ? std::exp(std::log(scaling.null_mass) - top) : 0);
 }
 

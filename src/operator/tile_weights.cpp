@@ -177,18 +177,38 @@ std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& met
   return std::make_shared<const TileWeights<T>>(metric, kernel, filters, X, Z);
 }
 
-void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel,
-                          SparseMatrix<double>& edges) {
+namespace {
+
+/// The factors of an input by its point's scale; nothing where there are no scales.
+Vector<double> scale_factors(const Vector<double>& scale, int power) {
+  return scale.unaryExpr([power](double s) { return std::pow(s, -0.5 * power); });
+}
+
+}  // namespace
+
+void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel, SparseMatrix<double>& edges,
+                          const Execution& run) {
+  constexpr Index rows_at_a_time = 512;
   const int power = engine::unit_power(laws, unit_of(traits(kernel.kernel).input));
-  for (Index i = 0; i < edges.rows(); ++i)
-    for (SparseMatrix<double>::InnerIterator edge(edges, i); edge; ++edge) {
-      double& cost = edge.valueRef();
-      cost = engine::convert_power(cost, laws.distance_power, power);
-      if (kernel.row_scale.size()) cost *= scale_factor(kernel.row_scale, i, power);
-      if (kernel.key_scale.size()) cost *= scale_factor(kernel.key_scale, edge.col(), power);
-    }
-  Eigen::Map<Matrix<double>> all(edges.valuePtr(), 1, edges.nonZeros());
-  log_weights<double>(kernel.kernel, all, kernel.scale);
+  const Vector<double> of_row = scale_factors(kernel.row_scale, power),
+                       of_key = scale_factors(kernel.key_scale, power);
+  const auto weigh = [&](Index b) {
+    const engine::Block rows = engine::block_of(b, edges.rows(), rows_at_a_time);
+    for (Index i = rows.begin; i < rows.begin + rows.size; ++i)
+      for (SparseMatrix<double>::InnerIterator edge(edges, i); edge; ++edge) {
+        double& cost = edge.valueRef();
+        cost = engine::convert_power(cost, laws.distance_power, power);
+        if (of_row.size()) cost *= of_row(i);
+        if (of_key.size()) cost *= of_key(edge.col());
+      }
+    const Index begin = edges.outerIndexPtr()[rows.begin],
+                end = edges.outerIndexPtr()[rows.begin + rows.size];
+    Eigen::Map<Matrix<double>> all(edges.valuePtr() + begin, 1, end - begin);
+    log_weights<double>(kernel.kernel, all, kernel.scale);
+  };
+  engine::parallel_blocks(engine::block_count(edges.rows(), rows_at_a_time),
+                          engine::sized(run, 20.0 * static_cast<double>(edges.nonZeros())), "weighing edges",
+                          weigh);
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                            \

@@ -30,8 +30,7 @@ template <class C> HWY_INLINE std::size_t PanelLanes() { return kVectors * hn::L
 /// rows[b * row_stride + k * column_stride]. panel: (width, PanelLanes). N * kVectors accumulators live in registers.
 template <std::size_t N, class C>
 HWY_INLINE void MultiplyAdd(const C* HWY_RESTRICT panel, std::size_t width, const C* HWY_RESTRICT rows,
-                            std::size_t row_stride, std::size_t column_stride,
-                            Vec<C> (&acc)[N][kVectors]) {
+                            std::size_t row_stride, std::size_t column_stride, Vec<C> (&acc)[N][kVectors]) {
   const Tag<C> d;
   const std::size_t lanes = hn::Lanes(d);
   for (std::size_t k = 0; k < width; ++k, panel += kVectors * lanes) {

@@ -160,11 +160,10 @@ template <class C> struct Worker {
   }
 
   HWY_INLINE void Exclude(const Panel<C>& panel, const KeyTile<C>& keys) {
-    block.mask->admitted(block.first_query + static_cast<std::ptrdiff_t>(panel.first),
-                         static_cast<std::ptrdiff_t>(panel.size),
-                         block.first_key + static_cast<std::ptrdiff_t>(keys.first),
-                         static_cast<std::ptrdiff_t>(keys.size), admitted.get(),
-                         static_cast<std::ptrdiff_t>(lanes));
+    block.mask->admitted(
+        block.first_query + static_cast<std::ptrdiff_t>(panel.first), static_cast<std::ptrdiff_t>(panel.size),
+        block.first_key + static_cast<std::ptrdiff_t>(keys.first), static_cast<std::ptrdiff_t>(keys.size),
+        admitted.get(), static_cast<std::ptrdiff_t>(lanes));
     for (std::size_t at = 0; at < keys.size * lanes; ++at)
       tile[at] = admitted[at] ? tile[at] : static_cast<C>(-kInfinity);
   }

@@ -21,7 +21,7 @@ template <class C> struct ExponentBlock {
   std::ptrdiff_t width;
   C query_scale;
   double upper_bound;
-  const PairMask* mask = nullptr;              ///< all pairs
+  const PairMask* mask = nullptr;                 ///< all pairs
   std::ptrdiff_t first_query = 0, first_key = 0;  ///< what the mask calls these
 };
 

@@ -73,7 +73,8 @@ void Multiply(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, C alpha, Str
               C* result, std::ptrdiff_t result_stride) {
   const std::ptrdiff_t lanes = static_cast<std::ptrdiff_t>(PanelLanes<C>()), group = kKeys;
   const std::ptrdiff_t n_panels = (n + lanes - 1) / lanes;
-  const std::ptrdiff_t together = std::min<std::ptrdiff_t>(n_panels, 4);  // panels that rows of A meet while warm
+  const std::ptrdiff_t together =
+      std::min<std::ptrdiff_t>(n_panels, 4);  // panels that rows of A meet while warm
   auto panels = hwy::AllocateAligned<C>(static_cast<std::size_t>(together * lanes * std::min(k, kDepth)));
   for (std::ptrdiff_t k0 = 0; k0 < k; k0 += kDepth) {
     const std::ptrdiff_t depth = std::min(kDepth, k - k0);

@@ -1,0 +1,137 @@
+#include "neighbors/pairs.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <stdexcept>
+#include <type_traits>
+
+#include "engine/cost_source.hpp"
+
+namespace likewise::neighbors {
+namespace {
+
+constexpr double epsilon = std::numeric_limits<double>::epsilon();
+
+template <class T> double largest_norm(const Points<T>& points, const Eigen::RowVectorXd& center) {
+  double largest = 0;
+  for (Index i = 0; i < points.rows(); ++i)
+    largest = std::max(largest, (points.row(i).template cast<double>() - center).norm());
+  return largest;
+}
+
+template <class T, class M> class LiftedPairsOf final : public LiftedPairs {
+ public:
+  LiftedPairsOf(const M& metric, const Points<T>& X, const Points<T>& Z)
+      : metric_(metric), laws_(metric.traits()), queries_(X), keys_(Z), center_(center()) {}
+
+  Index n_queries() const override { return queries_.rows(); }
+  Index n_keys() const override { return keys_.rows(); }
+
+  void distances(Index i, const Index* keys, Index n, double* out) const override {
+    const int to = engine::unit_power(laws_, engine::CostUnit::reported);
+    Matrix<double> pair(2, queries_.cols());
+    const RowRef<double> x = pair.row(0), z = pair.row(1);
+    Matrix<double> other;  // Bilinear's keys may have another width
+    if (keys_.cols() != queries_.cols()) other.resize(1, keys_.cols());
+    pair.row(0) = queries_.row(i).template cast<double>();
+    for (Index m = 0; m < n; ++m) {
+      if (other.size()) {
+        other.row(0) = keys_.row(keys[m]).template cast<double>();
+        out[m] = metric_.template cost<double>(x, other.row(0));
+      } else {
+        pair.row(1) = keys_.row(keys[m]).template cast<double>();
+        out[m] = metric_.template cost<double>(x, z);
+      }
+      out[m] = engine::convert_power(out[m], laws_.distance_power, to);
+    }
+  }
+
+  Lift<double> lift_queries(Index first, Index n, const Index* rows) const override {
+    return metric_.template lift_queries<double>(centered(queries_, first, n, rows));
+  }
+  Lift<double> lift_keys(Index first, Index n, const Index* rows) const override {
+    return metric_.template lift_keys<double>(centered(keys_, first, n, rows));
+  }
+
+  double projection_error() const override {
+    const double terms = 16 * epsilon * static_cast<double>(queries_.cols() + 4);
+    if constexpr (std::is_same_v<M, Mahalanobis>) {
+      const double size = metric_.factor->norm()
+                          * std::max(largest_norm<T>(queries_, center_), largest_norm<T>(keys_, center_));
+      return terms * size * size;
+    } else if constexpr (std::is_same_v<M, Bilinear>) {
+      const auto origin = [](Index width) { return Eigen::RowVectorXd::Zero(width).eval(); };
+      return terms * metric_.query_factor->norm() * largest_norm<T>(queries_, origin(queries_.cols()))
+             * metric_.key_factor->norm() * largest_norm<T>(keys_, origin(keys_.cols()));
+    } else {
+      return 0;
+    }
+  }
+
+ private:
+  Eigen::RowVectorXd center() const {
+    if (!laws_.shift_invariant) return {};
+    return keys_.template cast<double>().colwise().mean();
+  }
+  Matrix<double> centered(const Points<T>& points, Index first, Index n, const Index* rows) const {
+    Matrix<double> block(n, points.cols());
+    if (rows)
+      for (Index a = 0; a < n; ++a) block.row(a) = points.row(rows[a]).template cast<double>();
+    else
+      block = points.middleRows(first, n).template cast<double>();
+    if (center_.size()) block.rowwise() -= center_;
+    return block;
+  }
+
+  M metric_;
+  MetricTraits laws_;
+  const Points<T>& queries_;
+  const Points<T>& keys_;
+  Eigen::RowVectorXd center_;
+};
+
+/// Metrics that fill tiles: the tile's own arithmetic, to the last bit.
+class TiledPairs final : public Pairs {
+ public:
+  explicit TiledPairs(std::shared_ptr<const engine::CostSource<double>> costs) : costs_(std::move(costs)) {}
+  Index n_queries() const override { return costs_->rows(); }
+  Index n_keys() const override { return costs_->cols(); }
+  void distances(Index i, const Index* keys, Index n, double* out) const override {
+    for (Index m = 0; m < n; ++m) out[m] = costs_->pair(i, keys[m], engine::CostUnit::reported);
+  }
+
+ private:
+  std::shared_ptr<const engine::CostSource<double>> costs_;
+};
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<const LiftedPairs> make_lifted_pairs(const Metric& metric, const Points<T>& X,
+                                                     const Points<T>& Z) {
+  return std::visit(
+      [&](const auto& leaf) -> std::unique_ptr<const LiftedPairs> {
+        using M = std::decay_t<decltype(leaf)>;
+        if constexpr (LiftedMetric<M>)
+          return std::make_unique<const LiftedPairsOf<T, M>>(leaf, X, Z);
+        else
+          throw std::logic_error("a metric without a lift");
+      },
+      metric);
+}
+
+template <class T>
+std::unique_ptr<const Pairs> make_pairs(const Metric& metric, const Points<T>& X, const Points<T>& Z) {
+  if (traits(metric).lifts) return make_lifted_pairs<T>(metric, X, Z);
+  return std::make_unique<const TiledPairs>(engine::make_cost_source<double>(
+      metric, X.template cast<double>(), Z.template cast<double>(), std::numeric_limits<double>::infinity()));
+}
+
+template std::unique_ptr<const LiftedPairs> make_lifted_pairs(const Metric&, const Points<float>&,
+                                                              const Points<float>&);
+template std::unique_ptr<const LiftedPairs> make_lifted_pairs(const Metric&, const Points<double>&,
+                                                              const Points<double>&);
+template std::unique_ptr<const Pairs> make_pairs(const Metric&, const Points<float>&, const Points<float>&);
+template std::unique_ptr<const Pairs> make_pairs(const Metric&, const Points<double>&, const Points<double>&);
+
+}  // namespace likewise::neighbors
