@@ -206,9 +206,11 @@ WeightedEdges given_weights(const std::vector<const Graph*>& graphs, const PairF
   require(graphs.size() == 1 && support.selector().index() == 0, "Graph",
           "the only graph and without a selector where weights='given'", repr(support));
   Edges weights = common_edges(graphs, filters, run);
-  for (Index e = 0; e < weights.nonZeros(); ++e)
-    require(weights.valuePtr()[e] >= 0 && std::isfinite(weights.valuePtr()[e]), "Graph",
-            "of finite weights that are not negative", weights.valuePtr()[e]);
+  const double* const end = weights.valuePtr() + weights.nonZeros();
+  const double* const bad =
+      std::find_if(static_cast<const double*>(weights.valuePtr()), end,
+                   [](double weight) { return !(weight >= 0 && std::isfinite(weight)); });
+  if (bad != end) require(false, "Graph", "of finite weights that are not negative", *bad);
   Edges costs = weights;
   Eigen::Map<Vector<double>> values(weights.valuePtr(), weights.nonZeros());
   values = values.array().log();
