@@ -14,8 +14,9 @@ namespace likewise::engine {
 template <class T> class CostPull {
  public:
   virtual ~CostPull() = default;
-  /// dcost: (n, m), of the pairs of queries from i0 on and keys from j0 on.
-  virtual void add(Index i0, Index j0, const Points<T>& dcost) = 0;
+  /// scale * dcost (n, m), of the pairs of queries from i0 on and keys from j0 on, with dcost's sums of rows and columns.
+  virtual void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>& row_sums,
+                   const Vector<T>& column_sums) = 0;
   /// What has been summed, at the points and the metric's parameters.
   virtual PointGradient<T> points() const = 0;
 };
@@ -46,11 +47,14 @@ template <class T, class C, class M> class LiftedPull final : public CostPull<T>
         by_keys_{Matrix<C>::Zero(keys.features.rows(), keys.features.cols()),
                  Vector<C>::Zero(keys.bias.size())} {}
 
-  void add(Index i0, Index j0, const Points<T>& dcost) override {
+  void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>& row_sums,
+           const Vector<T>& column_sums) override {
+    by_queries_.bias.segment(i0, dcost.rows()) += (scale * row_sums).template cast<C>();
+    by_keys_.bias.segment(j0, dcost.cols()) += (scale * column_sums).template cast<C>();
     if constexpr (std::is_same_v<T, C>)
-      add_in_place(i0, j0, dcost);
+      add_products(i0, j0, scale, dcost);
     else
-      add_in_place(i0, j0, Matrix<C>(dcost.template cast<C>()));
+      add_products(i0, j0, C(scale), Matrix<C>(dcost.template cast<C>()));
   }
   PointGradient<T> points() const override {
     PointGradient<C> found;
@@ -59,12 +63,10 @@ template <class T, class C, class M> class LiftedPull final : public CostPull<T>
   }
 
  private:
-  void add_in_place(Index i0, Index j0, const Points<C>& dcost) {
+  void add_products(Index i0, Index j0, C scale, const Points<C>& dcost) {
     const Index n = dcost.rows(), m = dcost.cols();
-    by_queries_.bias.segment(i0, n) += dcost.rowwise().sum();
-    by_keys_.bias.segment(j0, m) += dcost.colwise().sum().transpose();
-    add_product<C>(C(-1), dcost, keys_.features.middleRows(j0, m), by_queries_.features.middleRows(i0, n));
-    add_transposed_product<C>(C(-1), dcost, queries_.features.middleRows(i0, n),
+    add_product<C>(-scale, dcost, keys_.features.middleRows(j0, m), by_queries_.features.middleRows(i0, n));
+    add_transposed_product<C>(-scale, dcost, queries_.features.middleRows(i0, n),
                               by_keys_.features.middleRows(j0, m));
   }
 
@@ -83,9 +85,9 @@ template <class T, class M> class FilledPull final : public CostPull<T> {
         z_(z),
         found_{Matrix<T>::Zero(x.rows(), x.cols()), Matrix<T>::Zero(z.rows(), z.cols()), {}} {}
 
-  void add(Index i0, Index j0, const Points<T>& dcost) override {
+  void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>&, const Vector<T>&) override {
     const Index n = dcost.rows(), m = dcost.cols();
-    metric_.template pull_tile<T>(x_.middleRows(i0, n), z_.middleRows(j0, m), dcost,
+    metric_.template pull_tile<T>(x_.middleRows(i0, n), z_.middleRows(j0, m), scale * dcost,
                                   found_.queries.middleRows(i0, n), found_.keys.middleRows(j0, m));
   }
   PointGradient<T> points() const override { return found_; }

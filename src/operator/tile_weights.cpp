@@ -187,8 +187,10 @@ bool float32_holds_input(const Metric& metric, const ResolvedKernel& kernel, con
 class WidenedPull final : public engine::CostPull<float> {
  public:
   explicit WidenedPull(std::unique_ptr<engine::CostPull<double>> pull) : pull_(std::move(pull)) {}
-  void add(Index i0, Index j0, const Points<float>& dcost) override {
-    pull_->add(i0, j0, Matrix<double>(dcost.cast<double>()));
+  void add(Index i0, Index j0, float scale, const Points<float>& dcost, const Vector<float>& row_sums,
+           const Vector<float>& column_sums) override {
+    pull_->add(i0, j0, static_cast<double>(scale), dcost.cast<double>(), row_sums.cast<double>(),
+               column_sums.cast<double>());
   }
   PointGradient<float> points() const override {
     PointGradient<double> found = pull_->points();
