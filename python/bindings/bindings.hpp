@@ -28,6 +28,7 @@ void bind_mean_shift(py::module_& m);
 void bind_kernel_regression(py::module_& m);
 void bind_k_neighbors(py::module_& m);
 void bind_kernel_density(py::module_& m);
+void bind_partial(py::module_& m);
 void bind_spectrum(py::module_& m);
 
 }  // namespace likewise::python

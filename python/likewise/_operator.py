@@ -131,11 +131,21 @@ class PropagationOperator(LinearMap):
         """The matrix as CSR: what the support admits; every non-zero of a dense or streamed operator."""
         return self._core.sparse()
 
+    def partial(self, X, keys, V):
+        """The part of this operator's keys[keys], a slice, with values V of those keys, in queries X: a Partial.
+
+        For operators whose r is the key weight (RowStochastic, Unnormalized); see Mechanism.partial.
+        """
+        if not isinstance(keys, slice):
+            raise TypeError(f"keys must be a slice of the operator's keys; got {keys!r}.")
+        log_w = self.log_key_weights[keys]
+        return self.mechanism.partial(X, self.keys[keys], V, log_key_weights=log_w)
+
     def vjp(self, grad_Y, V, Y=None):
         """What a loss L of Y = P V asks of everything that makes P: its vector-Jacobian product.
 
-        Weights are recomputed tile by tile: five products of n_queries x n_keys, O(n) memory. The same for any
-        number of threads.
+        Weights are recomputed tile by tile: five products of n_queries x n_keys, O(n) memory. The same for
+        any number of threads.
 
         Parameters
         ----------
@@ -152,10 +162,10 @@ class PropagationOperator(LinearMap):
             bandwidth or temperature : float, where the kernel has one number
             metric : dict by parameter name ("factor"; "query_factor", "key_factor")
 
-        Held constant: membership in the support, points' own scales, the rule that chose a bandwidth, and on a
-        cross-operator the fitted r of Symmetric, Density and Bistochastic (keys, log_key_weights, metric and
-        bandwidth, which move it, are then left out). A metric without a derivative (Precomputed, your own) has no
-        points. At distance 0 the gradient of Euclidean and Manhattan is 0.
+        Held constant: membership in the support, points' own scales, the rule that chose a bandwidth, and on
+        a cross-operator the fitted r of Symmetric, Density and Bistochastic (keys, log_key_weights, metric
+        and bandwidth, which move it, are then left out). A metric without a derivative (Precomputed, your
+        own) has no points. At distance 0 the gradient of Euclidean and Manhattan is 0.
         """
         columns = _checks.columns(V, self.shape[1], self.dtype)
         grad = _checks.columns(grad_Y, self.shape[0], self.dtype, name="grad_Y")

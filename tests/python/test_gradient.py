@@ -1,11 +1,12 @@
 """P.vjp against central differences of the equation in NumPy, slot by slot; for float32 against float64."""
 
-import likewise as lw
 import numpy as np
 import pytest
-from likewise import kernels, metrics, normalizations, supports
 from numpy.testing import assert_allclose
 from oracle import KERNELS, METRICS, W2, W, extended, normalized, weights
+
+import likewise as lw
+from likewise import kernels, metrics, normalizations, supports
 
 RULES = {
     "none": "Unnormalized()",

@@ -1,11 +1,12 @@
 """P.vjp against PyTorch's derivative of its own attention, in float64 and float32, with masks."""
 
-import likewise as lw
 import numpy as np
 import pytest
 import torch
-from likewise import kernels, metrics, supports
 from numpy.testing import assert_allclose
+
+import likewise as lw
+from likewise import kernels, metrics, supports
 
 
 @pytest.mark.parametrize("mask", [None, "causal", "random"])
