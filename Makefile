@@ -12,13 +12,17 @@ PACKAGE_SOURCES := CMakeLists.txt $(shell find cmake include src algorithms pyth
   -not -path '*/__pycache__*' -not -name '* *' 2>/dev/null)
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard -- '*.cpp' '*.hpp')
 
-.PHONY: help study test sanitize install-test lint format format-check tidy package clean distclean system
+.PHONY: help study bench test sanitize install-test lint format format-check tidy valgrind fuzz mutate package clean \
+  distclean system
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 study: package  ## compare the methods and write study-report/; ARGS="--quick" passes options
 	$(BIN)/likewise study $(ARGS)
+
+bench: package $(VENV)/.peers  ## measure beside other libraries and write bench-report/; ARGS="--quick" passes options
+	$(BIN)/likewise bench $(ARGS)
 
 test: $(VENV)/.tools $(if $(TORCH),$(VENV)/.torch)  ## run every test and check; TORCH=1 adds likewise.torch, TIDY=1 clang-tidy
 	LIKEWISE_TORCH=$(TORCH) LIKEWISE_TIDY=$(TIDY) $(BIN)/python scripts/run_tests.py
@@ -46,10 +50,21 @@ tidy: $(VENV)/.tools  ## run clang-tidy on the library
 	cmake -S . -B build -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
 	run-clang-tidy -quiet -p build '^$(CURDIR)/(src|algorithms)/'
 
+valgrind: $(VENV)/.tools  ## run the quick C++ tests under memcheck; writes docs/reports
+	scripts/system_packages.sh valgrind
+	$(BIN)/python scripts/run_tests.py C++-build
+	$(BIN)/python scripts/slow_checks/valgrind.py $(ARGS)
+
+fuzz: package  ## compare with NumPy on random slots and points for five minutes; writes docs/reports
+	$(BIN)/python scripts/slow_checks/fuzz.py $(ARGS)
+
+mutate: package  ## break the code line by line and see which tests notice; writes docs/reports
+	$(BIN)/python scripts/slow_checks/mutate.py $(ARGS)
+
 package: $(VENV)/.installed  ## build the library and install the Python package into .venv
 
 clean:  ## remove build/ and reports
-	rm -rf build dist study-report
+	rm -rf build dist study-report bench-report
 	rm -f $(VENV)/.installed
 
 distclean: clean  ## remove .venv as well
@@ -67,6 +82,11 @@ $(VENV)/.tools: pyproject.toml | system
 $(VENV)/.torch: | $(VENV)/.tools
 	$(BIN)/python -m pip install --quiet torch==2.13.0
 	touch $@
+
+$(VENV)/.peers: pyproject.toml | $(VENV)/.installed
+	@echo "Installing the libraries to measure beside"
+	$(BIN)/python -m pip install --quiet 'likewise[bench]'
+	touch $@ $(VENV)/.torch
 
 $(VENV)/.installed: $(VENV)/.tools $(PACKAGE_SOURCES)
 	@echo "Building and installing likewise; the first time takes some minutes"

@@ -5,6 +5,7 @@
 #include <likewise/operator.hpp>
 
 #include "engine/parallel.hpp"
+#include "operator/checks.hpp"
 
 namespace likewise {
 namespace {
@@ -61,8 +62,8 @@ Matrix<T> attend(const Mechanism& mechanism, const Points<T>& q, const Points<T>
                  const Vector<double>& log_key_weights, const Execution& run) {
   require(k.cols() == q.cols(), "k", "of q's width " + std::to_string(q.cols()), k.cols());
   require(v.rows() == k.rows(), "v", "of k's length " + std::to_string(k.rows()), v.rows());
-  require(v.allFinite(), "v", "finite", "a NaN or an infinity");
   if (q.rows() == 0 || k.rows() == 0 || v.cols() == 0) return Matrix<T>::Zero(q.rows(), v.cols());
+  check_points<T>("v", v);
   return mechanism.cross_operator(q, k, {.log_key_weights = log_key_weights}, run).apply(v, run);
 }
 

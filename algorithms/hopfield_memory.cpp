@@ -5,15 +5,15 @@
 
 #include <likewise/operator.hpp>
 
+#include "operator/checks.hpp"
+
 namespace likewise {
 
 template <class T>
 HopfieldMemory<T> fit_hopfield_memory(const Points<T>& patterns, const HopfieldOptions& o) {
   require(o.max_iter >= 1, "max_iter", "an int >= 1", o.max_iter);
   require(o.tol >= 0, "tol", "a number >= 0", o.tol);
-  require(patterns.size() > 0 && patterns.allFinite(), "patterns",
-          "finite, with at least one row and one column",
-          std::to_string(patterns.rows()) + " x " + std::to_string(patterns.cols()));
+  check_points<T>("patterns", patterns);
   const Mechanism m{o.metric, Exponential{o.temperature}, AllPairs{}, RowStochastic{}};
   validate(m);
   return {m, patterns, o.max_iter, o.tol};

@@ -1,5 +1,9 @@
 #include <likewise/algorithms/k_neighbors.hpp>
 
+#include <algorithm>
+#include <limits>
+#include <string>
+
 #include <likewise/operator.hpp>
 
 #include "training_data.hpp"
@@ -13,11 +17,27 @@ Mechanism radius_neighbors_mechanism(const RadiusNeighborsOptions& o) {
   return {o.metric, o.weights, Radius{o.radius}, RowStochastic{}, EmptyRow::zero};
 }
 
+namespace {
+
+/// The mechanism with its bandwidth found. No neighbors are searched: a bandwidth does not depend on them.
+template <class T> Mechanism resolved(Mechanism m, const Points<T>& X, const Execution& run) {
+  if (const Neighbors* neighbors = m.support.neighbors())
+    require(neighbors->n_neighbors <= X.rows(), "n_neighbors",
+            "an int in [1, " + std::to_string(X.rows()) + "] (" + std::to_string(X.rows()) + " samples)",
+            neighbors->n_neighbors);
+  Mechanism all_pairs = m;
+  all_pairs.support = AllPairs{};
+  m.kernel = resolve_bandwidth<T>(all_pairs, X, {}, run).mechanism.kernel;
+  return m;
+}
+
+}  // namespace
+
 template <class T>
 NeighborsRegression<T> fit_neighbors_regression(const Mechanism& mechanism, const Points<T>& X,
                                                 const Values<T>& Y, const Execution& run) {
   check_training_data<T>(X, Y);
-  return {resolve_bandwidth<T>(mechanism, X, {}, run).mechanism, X, Y};
+  return {resolved<T>(mechanism, X, run), X, Y};
 }
 
 template <class T>
@@ -39,11 +59,34 @@ NeighborsPrediction<T> propagate(const PropagationOperator<T>& P, const Matrix<T
   return {P.apply(targets, run), std::move(empty)};
 }
 
+/// Within a radius nobody knows beforehand how many neighbors there are: so many queries at a time that their edges
+/// stay few, and that the search is prepared at most four times for as many queries as keys.
+Index queries_at_a_time(const Mechanism& m, Index n_queries, Index n_keys) {
+  constexpr Index least = 256;
+  return m.support.neighbors() || !m.support.filters().empty()
+             ? n_queries
+             : std::min(n_queries, std::max(least, n_keys / 4));
+}
+
 }  // namespace
 
 template <class T>
 NeighborsPrediction<T> NeighborsRegression<T>::predict(const Points<T>& X, const Execution& run) const {
-  return propagate<T>(mechanism.cross_operator(X, points, {}, run), targets, run);
+  const Index size = std::max<Index>(1, queries_at_a_time(mechanism, X.rows(), points.rows()));
+  if (size >= X.rows()) return propagate<T>(mechanism.cross_operator(X, points, {}, run), targets, run);
+  NeighborsPrediction<T> all{Matrix<T>(X.rows(), targets.cols()), {}};
+  Execution quiet = run;
+  quiet.progress = {};
+  for (Index first = 0; first < X.rows(); first += size) {
+    const Index n = std::min(size, X.rows() - first);
+    const auto P = mechanism.cross_operator(X.middleRows(first, n), points, {}, quiet);
+    const NeighborsPrediction<T> some = propagate<T>(P, targets, quiet);
+    all.mean.middleRows(first, n) = some.mean;
+    all.empty.insert(all.empty.end(), some.empty.begin(), some.empty.end());
+    if (run.progress)
+      run.progress(static_cast<double>(first + n) / static_cast<double>(X.rows()), "finding neighbors");
+  }
+  return all;
 }
 
 template <class T>

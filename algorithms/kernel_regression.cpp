@@ -27,7 +27,7 @@ void check_slots(const KernelRegressionOptions& o, Index n_points) {
 
 template <class T>
 KernelRegression<T> fit(const Points<T>& X, const Values<T>& Y, const KernelRegressionOptions& o,
-                        LooLoss loss, Score score, const Execution& run) {
+                        LooLoss loss, const Execution& run) {
   check_training_data<T>(X, Y);
   check_slots(o, X.rows());
   const Kernel kernel = filled_kernel(o.kernel, o.bandwidth, o.support);
@@ -40,8 +40,15 @@ KernelRegression<T> fit(const Points<T>& X, const Values<T>& Y, const KernelRegr
   const bool loo = bandwidth != nullptr && bandwidth->rule() == "loo";
   const auto [mechanism, found] =
       loo ? find_loo_bandwidth(asked, data, loss, degree, run) : resolve_bandwidth<T>(asked, X, log_w, run);
-  const double loo_score = leave_one_out_score<T>(mechanism, data, Y, log_w, degree, score, run);
-  return {mechanism, X, Y, log_w, data.row_of, degree, found, loo_score};
+  return {mechanism, X, Y, log_w, data.row_of, degree, found};
+}
+
+template <class T>
+double score_left_out(const KernelRegression<T>& fitted, Score score, const Execution& run) {
+  const auto data =
+      distinct_points<T>(fitted.mechanism.metric, fitted.points, fitted.targets, fitted.log_key_weights);
+  return leave_one_out_score<T>(fitted.mechanism, data, fitted.targets, fitted.log_key_weights, fitted.degree,
+                                score, run);
 }
 
 /// Degree 1 and standard deviations look at each row's weights.
@@ -68,6 +75,10 @@ KernelPrediction<T> KernelRegression<T>::predict(const Points<T>& X, bool return
   return {P.apply(targets, run), {}, 0};
 }
 
+template <class T> double KernelRegression<T>::loo_score(const Execution& run) const {
+  return score_left_out(*this, r_squared, run);
+}
+
 template <class T>
 Matrix<T> KernelClassification<T>::predict_proba(const Points<T>& X, const Execution& run) const {
   Matrix<T> proba = regression.predict(X, false, run).mean.cwiseMax(T(0)).cwiseMin(T(1));
@@ -86,17 +97,21 @@ std::vector<Index> KernelClassification<T>::predict(const Points<T>& X, const Ex
   return largest_columns(predict_proba(X, run));
 }
 
+template <class T> double KernelClassification<T>::loo_score(const Execution& run) const {
+  return score_left_out(regression, accuracy, run);
+}
+
 template <class T>
 KernelRegression<T> fit_kernel_regression(const Points<T>& X, const Values<T>& Y,
                                           const KernelRegressionOptions& o, const Execution& run) {
-  return fit<T>(X, Y, o, LooLoss::squared_error, r_squared, run);
+  return fit<T>(X, Y, o, LooLoss::squared_error, run);
 }
 
 template <class T>
 KernelClassification<T> fit_kernel_classification(const Points<T>& X, const std::vector<Index>& labels,
                                                   Index n_classes, const KernelRegressionOptions& o,
                                                   const Execution& run) {
-  return {fit<T>(X, one_hot<T>(labels, n_classes), o, LooLoss::log_loss, accuracy, run)};
+  return {fit<T>(X, one_hot<T>(labels, n_classes), o, LooLoss::log_loss, run)};
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                         \

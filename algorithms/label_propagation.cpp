@@ -99,24 +99,41 @@ SelfOperator<double> reused_operator(const Mechanism& m, const Matrix<double>& p
 
 /// A_ij / sqrt(d_i d_j) with in-degrees d, self-loops dropped: what scikit-learn spreads over on a directed
 /// graph.
-SelfOperator<double> in_degree_operator(Mechanism m, const Matrix<double>& points, const Execution& run) {
-  m.normalization = Unnormalized{};
-  SparseMatrix<double> A = m.self_operator(points, {}, run).sparse(run);
-  A.prune([](Index i, Index j, double) { return i != j; });
-  const Vector<double> in_degree = A.transpose() * Vector<double>::Ones(A.rows());
+SelfOperator<double> in_degree_operator(const SelfOperator<double>& unnormalized,
+                                        const Matrix<double>& points, const Execution& run) {
+  SparseMatrix<double> A = unnormalized.sparse(run);
+  Vector<double> in_degree = Vector<double>::Zero(A.cols());
+  for (Index i = 0; i < A.rows(); ++i)
+    for (SparseMatrix<double>::InnerIterator edge(A, i); edge; ++edge) {
+      if (edge.col() == i) edge.valueRef() = 0;
+      in_degree(edge.col()) += edge.value();
+    }
   const Vector<double> scale = (in_degree.array() > 0).select(in_degree.array().rsqrt(), 1.0);
-  const SparseMatrix<double> S = scale.asDiagonal() * A * scale.asDiagonal();
-  const Mechanism given{.kernel = Indicator{}, .support = Graph{S, "given"}, .normalization = Unnormalized{}};
+  for (Index i = 0; i < A.rows(); ++i)
+    for (SparseMatrix<double>::InnerIterator edge(A, i); edge; ++edge)
+      edge.valueRef() *= scale(i) * scale(edge.col());
+  A.prune([](Index i, Index j, double) { return i != j; });
+  const Mechanism given{
+      .kernel = Indicator{}, .support = Graph{std::move(A), "given"}, .normalization = Unnormalized{}};
   return given.self_operator(points, {}, run);
 }
 
 SelfOperator<double> spreading_operator(const Mechanism& m, const Matrix<double>& points,
                                         const Execution& run) {
+  const bool symmetric_rule = std::holds_alternative<Symmetric>(m.normalization);
+  const auto without_rule = [&] {
+    Mechanism unnormalized = m;
+    unnormalized.normalization = Unnormalized{};
+    return unnormalized.self_operator(points, {}, run);
+  };
+  // Lists of neighbors that nothing made symmetric: mostly directed, so that one search is enough.
+  const Neighbors* neighbors = m.support.neighbors();
+  if (symmetric_rule && neighbors && neighbors->symmetrize == "none")
+    if (const SelfOperator<double> A = without_rule(); !asymmetry(A).empty())
+      return in_degree_operator(A, points, run);
   const SelfOperator<double> S = reused_operator(m, points, {}, run);
   const bool directed_graph = S.storage() == "sparse" && !asymmetry(S).empty();
-  return directed_graph && std::holds_alternative<Symmetric>(m.normalization)
-             ? in_degree_operator(m, points, run)
-             : S;
+  return directed_graph && symmetric_rule ? in_degree_operator(without_rule(), points, run) : S;
 }
 
 // --- solving
@@ -162,6 +179,16 @@ void check_solver(const std::string& solver, int max_iter, double tol) {
   require(tol >= 0, "tol", "a number >= 0", tol);
 }
 
+/// Said of the neighbors that were asked for: the solver may look for one less.
+void check_neighbors(const Mechanism& m, Index n) {
+  const Neighbors* neighbors = m.support.neighbors();
+  if (!neighbors) return;
+  const Index most = neighbors->include_self ? n : n - 1;
+  require(neighbors->n_neighbors <= most, "n_neighbors",
+          "an int in [1, " + std::to_string(most) + "] (" + std::to_string(n) + " samples)",
+          neighbors->n_neighbors);
+}
+
 /// Distributions of all points; those that nothing reached get the class shares of the labeled points.
 template <class T>
 PropagatedLabels<T> finish(Mechanism mechanism, const Kernel& resolved, const Points<T>& X, Matrix<double> F,
@@ -199,6 +226,7 @@ PropagatedLabels<T> fit_label_propagation(const Points<T>& X, const std::vector<
                                           Index n_classes, const LabelPropagationOptions& o,
                                           const Execution& run) {
   check_solver(o.solver, o.max_iter, o.tol);
+  check_neighbors(o.mechanism, X.rows());
   const Matrix<double> points = X.template cast<double>();
   const Matrix<double> Y = one_hot(labels, X.rows(), n_classes);
   const std::vector<bool> labeled = labeled_rows(labels);
@@ -229,6 +257,7 @@ PropagatedLabels<T> fit_label_spreading(const Points<T>& X, const std::vector<In
                                         const LabelSpreadingOptions& o, const Execution& run) {
   check_solver(o.solver, o.max_iter, o.tol);
   require(o.alpha > 0 && o.alpha < 1, "alpha", "a number in (0, 1)", o.alpha);
+  check_neighbors(o.mechanism, X.rows());
   const Matrix<double> points = X.template cast<double>();
   const Matrix<double> Y = one_hot(labels, X.rows(), n_classes);
   const SelfOperator<double> S = spreading_operator(o.mechanism, points, run);

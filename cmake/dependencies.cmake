@@ -45,6 +45,12 @@ if(LIKEWISE_TESTS)
     "apt: catch2" "dnf: catch-devel" "brew: catch2" "conda (conda-forge): catch2")
 endif()
 
+if(LIKEWISE_BENCHMARKS)
+  find_package(benchmark CONFIG QUIET)
+  likewise_need(benchmark::benchmark "Google Benchmark (for LIKEWISE_BENCHMARKS)"
+    "apt: libbenchmark-dev" "dnf: google-benchmark-devel" "brew: google-benchmark" "conda (conda-forge): benchmark")
+endif()
+
 if(LIKEWISE_PYTHON)
   find_package(Python 3.9 QUIET COMPONENTS Interpreter Development.Module)
   likewise_need(Python::Module "Python 3.9 or newer with its headers (for LIKEWISE_PYTHON)"

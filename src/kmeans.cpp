@@ -9,13 +9,16 @@
 #include <likewise/error.hpp>
 
 #include "engine/parallel.hpp"
+#include "engine/simd/nearest_centers.hpp"
 #include "operator/checks.hpp"
 
 namespace likewise {
 
 namespace {
 
+using engine::PointColumns;
 using Labels = std::vector<Index>;
+using BlockOfNumbers = Eigen::Matrix<double, PointColumns::block, 1>;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// Labels, and squared distances to the center of each label, in float64.
@@ -24,34 +27,43 @@ struct Assignment {
   Vector<double> cost;
 };
 
-Assignment assign(const Matrix<double>& X, const Matrix<double>& centers, const Execution& run) {
-  constexpr Index block = 1024;
-  Assignment a{Labels(static_cast<std::size_t>(X.rows())), Vector<double>(X.rows())};
-  engine::parallel_blocks(engine::block_count(X.rows(), block), run, "k-means", [&](Index b) {
-    const engine::Block rows = engine::block_of(b, X.rows(), block);
-    for (Index i = rows.begin; i < rows.begin + rows.size; ++i)
-      a.cost(i) = (centers.rowwise() - X.row(i))
-                      .rowwise()
-                      .squaredNorm()
-                      .minCoeff(&a.labels[static_cast<std::size_t>(i)]);
+Assignment assign(const PointColumns& X, const Matrix<double>& centers, const Execution& run) {
+  Assignment a{Labels(static_cast<std::size_t>(X.size())), Vector<double>(X.size())};
+  const Execution threads =
+      engine::sized(run, static_cast<double>(X.size()) * static_cast<double>(centers.size()));
+  engine::parallel_blocks(X.blocks(), threads, "k-means", [&](Index b) {
+    BlockOfNumbers number, cost;
+    engine::nearest_centers(X, b, centers, number.data(), cost.data());
+    const engine::Block points = X.points(b);
+    for (Index i = 0; i < points.size; ++i) {
+      a.labels[static_cast<std::size_t>(points.begin + i)] = static_cast<Index>(number(i));
+      a.cost(points.begin + i) = cost(i);
+    }
   });
   return a;
 }
 
-Vector<double> squared_distances(const Matrix<double>& X, Index i) {
-  return (X.rowwise() - X.row(i)).rowwise().squaredNorm();
+/// The random numbers of one start.
+std::mt19937_64 stream(std::uint64_t seed, Index start) {
+  std::seed_seq words{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32),
+                      static_cast<std::uint32_t>(start)};
+  return std::mt19937_64(words);
 }
 
 /// Uniform in [0, 1), the same on every platform.
 double uniform(std::mt19937_64& random) { return std::ldexp(static_cast<double>(random() >> 11), -53); }
 
-/// An index with probability proportional to its weight; any index where all weights are 0.
-Index draw(const Vector<double>& weights, std::mt19937_64& random) {
-  const double total = weights.sum();
+/// An index with probability proportional to its weight; any index where all weights are 0. `block_sums` are those of
+/// the points' blocks.
+Index draw(const Vector<double>& weights, const Vector<double>& block_sums, Index n,
+           std::mt19937_64& random) {
+  const double total = block_sums.sum();
   double left = uniform(random) * total;
-  if (!(total > 0)) return static_cast<Index>(random() % static_cast<std::uint64_t>(weights.size()));
+  if (!(total > 0)) return static_cast<Index>(random() % static_cast<std::uint64_t>(n));
+  Index b = 0;
+  for (; b + 1 < block_sums.size() && left >= block_sums(b); ++b) left -= block_sums(b);
   Index last = 0;
-  for (Index i = 0; i < weights.size(); ++i) {
+  for (Index i = b * PointColumns::block; i < n; ++i) {
     if (weights(i) > 0) last = i;
     left -= weights(i);
     if (left < 0) break;
@@ -60,64 +72,117 @@ Index draw(const Vector<double>& weights, std::mt19937_64& random) {
 }
 
 /// k-means++: each next center is drawn by squared distance to those before, the best of a few draws.
-Matrix<double> seed_centers(const Matrix<double>& X, Index k, std::mt19937_64& random) {
-  const int n_trials = 2 + static_cast<int>(std::log(static_cast<double>(k)));
+Matrix<double> seed_centers(const Matrix<double>& X, const PointColumns& columns, Index k,
+                            std::mt19937_64& random, const Execution& run) {
+  const Index n = X.rows(), n_blocks = columns.blocks(), padded = n_blocks * PointColumns::block;
+  const Index n_trials = 2 + static_cast<Index>(std::log(static_cast<double>(k)));
   Matrix<double> centers(k, X.cols());
-  Vector<double> nearest = Vector<double>::Ones(X.rows());
+  Vector<double> nearest = Vector<double>::Constant(padded, infinity), then(padded * n_trials);
+  Vector<double> sums = Vector<double>::Ones(n_blocks);
+  for (Index b = 0; b < n_blocks; ++b) sums(b) = static_cast<double>(columns.points(b).size);
+  Vector<double> weights = Vector<double>::Ones(padded);  // of the first draw
+  const Execution threads = engine::sized(run, static_cast<double>(X.size() * n_trials));
   for (Index c = 0; c < k; ++c) {
+    std::vector<Index> drawn(static_cast<std::size_t>(c == 0 ? 1 : n_trials));
+    for (Index& i : drawn) i = draw(c == 0 ? weights : nearest, sums, n, random);
+    const Matrix<double> candidates = X(drawn, Eigen::all);
+    Matrix<double> sums_with(candidates.rows(), n_blocks);
+    engine::parallel_blocks(n_blocks, threads, "k-means", [&](Index b) {
+      const Index at = b * PointColumns::block;
+      double* const trials = then.data() + at * n_trials;
+      engine::nearer_with_each(columns, b, candidates, nearest.data() + at, trials);
+      for (Index t = 0; t < candidates.rows(); ++t)
+        sums_with(t, b) =
+            Eigen::Map<const Vector<double>>(trials + t * PointColumns::block, columns.points(b).size).sum();
+    });
     Index best = 0;
-    Vector<double> best_nearest;
-    double least = infinity;
-    for (int trial = 0; trial < (c == 0 ? 1 : n_trials); ++trial) {
-      const Index i = draw(nearest, random);
-      const Vector<double> d2 = squared_distances(X, i);
-      Vector<double> then = c == 0 ? d2 : Vector<double>(nearest.cwiseMin(d2));
-      if (const double sum = then.sum(); sum < least) {
-        least = sum;
-        best = i;
-        best_nearest = std::move(then);
+    sums_with.rowwise().sum().minCoeff(&best);
+    centers.row(c) = candidates.row(best);
+    sums = sums_with.row(best).transpose();
+    for (Index b = 0; b < n_blocks; ++b)
+      std::copy_n(then.data() + (b * n_trials + best) * PointColumns::block, PointColumns::block,
+                  nearest.data() + b * PointColumns::block);
+  }
+  return centers;
+}
+
+/// Sums and sizes of clusters, kept up from one assignment to the next.
+class ClusterSums {
+ public:
+  ClusterSums(const Matrix<double>& X, Index k) : X_(X), sums_(k, X.cols()), counts_(k) {}
+
+  /// Counts what moved; all anew where much did, and where nothing did, so that the end has no rounding of the way.
+  void follow(const Labels& labels) {
+    std::vector<std::size_t> moved;
+    if (!last_.empty())
+      for (std::size_t i = 0; i < labels.size(); ++i)
+        if (labels[i] != last_[i]) moved.push_back(i);
+    if (last_.empty() || moved.empty() || 4 * moved.size() > labels.size()) {
+      sums_.setZero();
+      counts_.setZero();
+      for (std::size_t i = 0; i < labels.size(); ++i) put(i, labels[i], 1);
+    } else {
+      for (const std::size_t i : moved) {
+        put(i, last_[i], -1);
+        put(i, labels[i], 1);
       }
     }
-    centers.row(c) = X.row(best);
-    nearest = std::move(best_nearest);
+    last_ = labels;
   }
-  return centers;
-}
-
-/// Means of the clusters; an empty one takes over the point farthest from its center, if any is away from it.
-Matrix<double> means(const Matrix<double>& X, Assignment& a, const Matrix<double>& old_centers) {
-  Matrix<double> centers = Matrix<double>::Zero(old_centers.rows(), X.cols());
-  Vector<double> count = Vector<double>::Zero(old_centers.rows());
-  for (Index i = 0; i < X.rows(); ++i) count(a.labels[static_cast<std::size_t>(i)]) += 1;
-  for (Index c = 0; c < centers.rows(); ++c) {
-    Index farthest = 0;
-    if (count(c) > 0 || !(a.cost.maxCoeff(&farthest) > 0)) continue;
-    count(a.labels[static_cast<std::size_t>(farthest)]) -= 1;
-    count(c) = 1;
-    a.labels[static_cast<std::size_t>(farthest)] = c;
-    a.cost(farthest) = 0;
+  /// An empty cluster takes over the point farthest from its center, if any is away from it.
+  void fill_empty(Assignment& a) {
+    bool filled = false;
+    for (Index c = 0; c < counts_.size(); ++c) {
+      Index farthest = 0;
+      if (counts_(c) > 0 || !(a.cost.maxCoeff(&farthest) > 0)) continue;
+      Index& label = a.labels[static_cast<std::size_t>(farthest)];
+      counts_(label) -= 1;
+      counts_(c) = 1;
+      label = c;
+      a.cost(farthest) = 0;
+      filled = true;
+    }
+    if (!filled) return;
+    last_.clear();
+    follow(a.labels);
   }
-  for (Index i = 0; i < X.rows(); ++i) centers.row(a.labels[static_cast<std::size_t>(i)]) += X.row(i);
-  for (Index c = 0; c < centers.rows(); ++c)
-    if (count(c) > 0)
-      centers.row(c) /= count(c);
-    else
-      centers.row(c) = old_centers.row(c);
-  return centers;
-}
+  /// The means; an empty cluster keeps its center.
+  Matrix<double> means(const Matrix<double>& old_centers) const {
+    Matrix<double> centers = old_centers;
+    for (Index c = 0; c < centers.rows(); ++c)
+      if (counts_(c) > 0) centers.row(c) = sums_.row(c) / counts_(c);
+    return centers;
+  }
 
-KMeans<double> lloyd(const Matrix<double>& X, Matrix<double> centers, double max_move, int max_iter,
-                     const Execution& run) {
+ private:
+  void put(std::size_t i, Index c, double sign) {
+    const double* const x = X_.data() + static_cast<Index>(i) * X_.cols();
+    double* const sum = sums_.data() + c * X_.cols();
+    for (Index p = 0; p < X_.cols(); ++p) sum[p] += sign * x[p];
+    counts_(c) += sign;
+  }
+
+  const Matrix<double>& X_;
+  Matrix<double> sums_;
+  Vector<double> counts_;
+  Labels last_;
+};
+
+KMeans<double> lloyd(const Matrix<double>& X, const PointColumns& columns, Matrix<double> centers,
+                     double max_move, int max_iter, const Execution& run) {
   KMeans<double> fit;
   fit.report = {.n_iter = 0, .residual = infinity, .converged = false, .solver = "lloyd"};
-  Assignment a = assign(X, centers, run);
+  ClusterSums clusters(X, centers.rows());
+  Assignment a = assign(columns, centers, run);
   while (fit.report.n_iter < max_iter && !fit.report.converged) {
-    const Matrix<double> moved = means(X, a, centers);
+    clusters.follow(a.labels);
+    clusters.fill_empty(a);
+    const Matrix<double> moved = clusters.means(centers);
     fit.report.residual = (moved - centers).squaredNorm();
     fit.report.converged = fit.report.residual <= max_move;
     ++fit.report.n_iter;
     centers = moved;
-    a = assign(X, centers, run);
+    a = assign(columns, centers, run);
   }
   fit.cluster_centers = std::move(centers);
   fit.labels = std::move(a.labels);
@@ -141,14 +206,23 @@ KMeans<T> kmeans(const Points<T>& points, const KMeansOptions& options, const Ex
   require(options.n_init >= 1, "n_init", "an int of at least 1", options.n_init);
   const Matrix<double> X = points.template cast<double>();
   const double max_move = options.tol * mean_column_variance(X);
-  std::mt19937_64 random(options.seed);
-  KMeans<double> best;
-  best.inertia = infinity;
-  for (int start = 0; start < options.n_init; ++start) {
-    KMeans<double> fit =
-        lloyd(X, seed_centers(X, options.n_clusters, random), max_move, options.max_iter, run);
-    if (fit.inertia < best.inertia) best = std::move(fit);
-  }
+  const PointColumns columns(X);
+  // Starts run beside each other, each from its own stream of random numbers.
+  std::vector<KMeans<double>> fits(static_cast<std::size_t>(options.n_init));
+  const double operations = static_cast<double>(X.size()) * static_cast<double>(options.n_clusters);
+  const bool beside = options.n_init > 1 && operations < 1e8;  // short: a stop is looked for between starts
+  Execution inside = run;
+  if (beside) inside = Execution{.n_jobs = 1};
+  const Execution outside = beside ? engine::sized(run, 100 * operations) : Execution{.n_jobs = 1};
+  engine::parallel_blocks(options.n_init, outside, "k-means", [&](Index start) {
+    std::mt19937_64 random = stream(options.seed, start);
+    Matrix<double> centers = seed_centers(X, columns, options.n_clusters, random, inside);
+    fits[static_cast<std::size_t>(start)] =
+        lloyd(X, columns, std::move(centers), max_move, options.max_iter, inside);
+  });
+  const auto least = std::min_element(fits.begin(), fits.end(),
+                                      [](const auto& a, const auto& b) { return a.inertia < b.inertia; });
+  KMeans<double> best = std::move(*least);
   return {best.cluster_centers.template cast<T>(), std::move(best.labels), best.inertia, best.report};
 }
 
@@ -156,7 +230,7 @@ template <class T>
 std::vector<Index> nearest_center(const Points<T>& X, const Points<T>& centers, const Execution& run) {
   require(X.cols() == centers.cols(), "X", "an array with " + std::to_string(centers.cols()) + " columns",
           X.cols());
-  return assign(X.template cast<double>(), centers.template cast<double>(), run).labels;
+  return assign(PointColumns(X.template cast<double>()), centers.template cast<double>(), run).labels;
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                        \

@@ -11,8 +11,8 @@ namespace likewise {
 struct EquilibriumOptions {
   /// "cg" (symmetric kernels: conjugate gradients in the inner product in which P is self-adjoint),
   /// "bicgstab" (any operator), "direct" (a factorization of a stored operator), "iterate" (F <- P F); "auto"
-  /// takes "cg" where the kernel is symmetric, else "bicgstab", and falls back to "direct" where that does
-  /// not converge.
+  /// takes "cg" where the kernel is symmetric, else "iterate" under soft clamping with alpha <= 0.5 and "bicgstab"
+  /// beyond, and falls back to "direct" where that does not converge.
   std::string solver = "auto";
   double tol = 1e-8;    ///< relative residual of each column, not below 100 roundings of T
   int max_iter = 1000;  ///< steps of an iterative solver

@@ -11,7 +11,9 @@
 #include <likewise/algorithms/mean_shift.hpp>
 #include <likewise/algorithms/spectral_clustering.hpp>
 #include <likewise/algorithms/spectral_embedding.hpp>
+#include <likewise/convergence.hpp>
 #include <likewise/equilibrium.hpp>
+#include <likewise/gradient.hpp>
 #include <likewise/kmeans.hpp>
 #include <likewise/mechanism.hpp>
 #include <likewise/neighbors.hpp>

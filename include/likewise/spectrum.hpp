@@ -9,9 +9,11 @@
 namespace likewise {
 
 struct SpectrumOptions {
-  double tol = 1e-9;            ///< residual of the symmetric form, relative to its largest eigenvalue
-  int max_iter = 1000;          ///< restarts of the iterative solver
-  std::string solver = "auto";  ///< "dense" (n small, or k close to n) or "lanczos" (Spectra)
+  double tol = 1e-9;    ///< residual of the symmetric form, relative to its largest eigenvalue
+  int max_iter = 1000;  ///< restarts or rounds of the iterative solver
+  /// "dense" (n small, or k close to n), "lanczos" (Spectra) or "chebyshev" (a filtered block, for large sparse
+  /// operators); the report names the one that ran
+  std::string solver = "auto";
   bool throw_if_not_converged = false;
 };
 
@@ -24,11 +26,11 @@ template <class T> struct Spectrum {
   Matrix<T> vectors;         ///< (n, k)
   Vector<double> residuals;  ///< (k,) |S u - w u| of the symmetric form's unit vectors
   Index n_components = 1;    ///< connected components of what is stored; 1 where streamed
-  IterationReport report;    ///< n_iter restarts, residual the largest
+  IterationReport report;    ///< n_iter restarts or rounds, residual the largest
 };
 
 /// Components are split first, so that repeated eigenvalues are never lost; what a Krylov method might still
-/// miss is looked for in the deflated operator. k in [1, n]. O(n k) memory and about 10 k products, or O(n^2)
+/// miss is looked for in the deflated operator, and a filtered block is wider than k. k in [1, n]. O(n k) memory and about 10 k products, or O(n^2)
 /// and O(n^3) for "dense". Throws InvalidArgument naming the law that P lacks, NotConverged on request.
 template <class T>
 Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const SpectrumOptions& options = {},

@@ -16,15 +16,21 @@ KernelRegressionOptions options(const Mechanism& m, const py::object& bandwidth,
           degree,    sample_weight};
 }
 
+template <class Fitted> void def_loo_score(py::class_<Fitted>& cls) {
+  cls.def("loo_score", [](const Fitted& fitted) {
+    return run_without_gil([&](const Execution& run) { return fitted.loo_score(run); });
+  });
+}
+
 template <class T> void bind_regression(py::module_& m) {
   using Fitted = KernelRegression<T>;
   py::class_<Fitted> cls(m, name_of_dtype<T>("KernelRegression").c_str());
   cls.def_readonly("mechanism", &Fitted::mechanism);
   cls.def_readonly("bandwidth", &Fitted::bandwidth);
   cls.def_readonly("degree", &Fitted::degree);
-  cls.def_readonly("loo_score", &Fitted::loo_score);
   def_fitted_pickle(cls, &Fitted::mechanism, &Fitted::points, &Fitted::targets, &Fitted::log_key_weights,
-                    &Fitted::point_of, &Fitted::degree, &Fitted::bandwidth, &Fitted::loo_score);
+                    &Fitted::point_of, &Fitted::degree, &Fitted::bandwidth);
+  def_loo_score(cls);
   cls.def(
       "predict",
       [](const Fitted& fitted, const Points<T>& X, bool return_std) {
@@ -49,6 +55,7 @@ template <class T> void bind_classification(py::module_& m) {
   py::class_<Fitted> cls(m, name_of_dtype<T>("KernelClassification").c_str());
   cls.def_readonly("regression", &Fitted::regression);
   def_fitted_pickle(cls, &Fitted::regression);
+  def_loo_score(cls);
   cls.def(
       "predict_proba",
       [](const Fitted& fitted, const Points<T>& X) {

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import pathlib
 import sys
 
 import likewise
@@ -24,6 +25,7 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"likewise {likewise.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_study(commands)
+    _add_bench(commands)
     _add_explain(commands)
     return parser
 
@@ -48,6 +50,21 @@ def _add_study(commands):
     )
 
 
+def _add_bench(commands):
+    about = "measure likewise beside the libraries people use; equal answers are checked before timing"
+    bench = commands.add_parser("bench", help=about, description=about)
+    bench.set_defaults(run=_bench)
+    bench.add_argument("--only", nargs="+", metavar="NAME", help="workloads or groups, as --list shows them")
+    bench.add_argument("--threads", nargs="+", type=int, metavar="N", help="numbers of threads (default 1 2)")
+    bench.add_argument(
+        "--rounds", type=int, help="interleaved rounds, at least 3 (default 9; 3 with --quick)"
+    )
+    bench.add_argument("--no-memory", dest="memory", action="store_false", default=None, help="times only")
+    bench.add_argument("--out", metavar="FOLDER", help="for the page, JSON and CSV (default bench-report)")
+    bench.add_argument("--quick", action="store_true", default=None, help="small sizes, under two minutes")
+    bench.add_argument("--list", action="store_true", help="show the workloads and end")
+
+
 def _add_explain(commands):
     about = "print the equation of a method with its slots"
     explain = commands.add_parser("explain", help=about, description=about)
@@ -60,14 +77,32 @@ def _add_explain(commands):
 def _study(arguments):
     from likewise import study
 
-    names = [field.name for field in dataclasses.fields(study.Settings)]
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    given = _given(study.Settings, arguments)
     settings = study.from_toml(arguments.config, **given) if arguments.config else study.Settings(**given)
     if settings.jobs is None:
         settings = dataclasses.replace(settings, jobs=-1)
     done = study.run(settings, progress=True)
     print(done.report)
     return 130 if done.interrupted else 0
+
+
+def _bench(arguments):
+    from likewise import bench
+
+    if arguments.list:
+        print(bench.listing())
+        return 0
+    settings = bench.Settings(**_given(bench.Settings, arguments))
+    found = bench.run(settings, progress=True)
+    print(bench.table(found))
+    print(pathlib.Path(settings.out) / "report.html")
+    return 130 if found.interrupted else 0
+
+
+def _given(settings, arguments):
+    """The fields of a settings class that were given as options."""
+    names = [field.name for field in dataclasses.fields(settings)]
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
 
 
 def _explain(arguments):

@@ -69,10 +69,11 @@ def current():
 def effective_n_jobs():
     """The number of threads that a call made here uses."""
     n_jobs, _, _ = current()
-    return n_jobs or int(os.environ.get("OMP_NUM_THREADS", "0").split(",")[0] or 0) or _n_cores()
+    return n_jobs or int(os.environ.get("OMP_NUM_THREADS", "0").split(",")[0] or 0) or n_cores()
 
 
-def _n_cores():
+def n_cores():
+    """Cores that the system grants to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -93,7 +94,7 @@ def _threads(n_jobs):
         raise TypeError(f"n_jobs must be an int or None; got {n_jobs!r}.")
     if n_jobs == 0:
         raise ValueError("n_jobs must be a positive int, a negative one (-1 is all cores) or None; got 0.")
-    return int(n_jobs) if n_jobs > 0 else max(1, _n_cores() + 1 + int(n_jobs))
+    return int(n_jobs) if n_jobs > 0 else max(1, n_cores() + 1 + int(n_jobs))
 
 
 def _bytes(limit):

@@ -60,7 +60,7 @@ class Mechanism:
 
     def replace(self, **slots):
         """The mechanism with these slots changed: ``m.replace(metric="cosine")``."""
-        return dataclasses.replace(self, **slots)
+        return Mechanism(**{**vars(self), **slots})
 
     def operator(self, X, Z=None, *, log_key_weights=None, storage="auto"):
         """What the mechanism becomes once it has met points.

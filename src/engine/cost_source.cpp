@@ -70,6 +70,7 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
  public:
   LiftedSource(const M& metric, const Points<T>& X, const Points<T>& Z, const Vector<double>& center)
       : Base(metric, X, Z),
+        center_(center),
         queries_(metric.template lift_queries<C>(centered(X, center))),
         keys_(metric.template lift_keys<C>(centered(Z, center))),
         largest_key_(keys_.features.size() ? keys_.features.rowwise().norm().maxCoeff() : C(0)),
@@ -88,15 +89,38 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   }
 
   double lift_error(Index i) const override {
-    // Rounding of a sum of width + 2 terms, each at most |A(x)||B(z)|-sized (biases are no larger for
-    // distances).
-    const double size =
-        static_cast<double>(std::abs(queries_.bias(i)) + largest_key_bias_)
-        + static_cast<double>(queries_.features.row(i).norm()) * static_cast<double>(largest_key_);
-    return epsilon() * static_cast<double>(queries_.features.cols() + 4) * size;
+    // Rounding of a sum of width + 2 terms, none of whose partial sums is larger than `size`.
+    return epsilon() * static_cast<double>(queries_.features.cols() + 4) * size(i);
+  }
+
+  std::optional<Exponents> exponents(double scale) const override {
+    // Where even float64 loses digits the tiles serve: row sums and stored entries must then round alike, and inf - inf
+    // of products that overflow is clamped.
+    if (std::is_same_v<C, double> && !(scale * largest_size() * epsilon() < 1e-9)) return {};
+    const double infinity = std::numeric_limits<double>::infinity();
+    return LiftedExponents<C>{&queries_, &keys_, scale, this->laws_.zero_on_self ? 0.0 : infinity};
+  }
+
+  std::unique_ptr<CostPull<T>> pull() const override {
+    if constexpr (DifferentiableLift<M>)
+      return std::make_unique<LiftedPull<T, C, M>>(this->metric_, centered(Base::queries_, center_), queries_,
+                                                   centered(Base::keys_, center_), keys_);
+    else
+      return nullptr;
+  }
+
+  double largest_size() const {
+    double largest = 0;
+    for (Index i = 0; i < queries_.bias.size(); ++i) largest = std::max(largest, size(i));
+    return largest;
   }
 
  private:
+  /// a_i + b_j + |A_i||B_j| at most, over all keys j.
+  double size(Index i) const {
+    return static_cast<double>(std::abs(queries_.bias(i)) + largest_key_bias_)
+           + static_cast<double>(queries_.features.row(i).norm()) * static_cast<double>(largest_key_);
+  }
   static double epsilon() { return static_cast<double>(std::numeric_limits<C>::epsilon()); }
   static Matrix<C> centered(const Points<T>& points, const Vector<double>& center) {
     Matrix<double> shifted = points.template cast<double>();
@@ -118,6 +142,7 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
     }
   }
 
+  Vector<double> center_;
   Lift<C> queries_, keys_;
   C largest_key_, largest_key_bias_;  ///< norm of features and magnitude of bias, over all keys
 };
@@ -130,6 +155,12 @@ template <class T, class M> class FilledSource final : public PairSource<T, M> {
     this->metric_.template fill<T>(this->queries_.middleRows(i0, out.rows()),
                                    this->keys_.middleRows(j0, out.cols()), out);
     convert_tile<T>(out, this->laws_.distance_power, unit_power(this->laws_, unit));
+  }
+  std::unique_ptr<CostPull<T>> pull() const override {
+    if constexpr (DifferentiableTile<M>)
+      return std::make_unique<FilledPull<T, M>>(this->metric_, this->queries_, this->keys_);
+    else
+      return nullptr;
   }
 };
 
@@ -164,13 +195,14 @@ template <class T> Vector<double> center_of(const MetricTraits& laws, const Poin
 
 template <class T, class M>
 std::shared_ptr<const CostSource<T>> lifted(const M& metric, const Points<T>& X, const Points<T>& Z,
-                                            double max_error) {
+                                            double largest_single) {
   const Vector<double> center = center_of<T>(metric.traits(), Z);
+  constexpr Index few_pairs = 128 * 128;  // float64 costs nothing there
   if constexpr (std::is_same_v<T, float>) {
-    auto single = std::make_shared<const LiftedSource<float, float, M>>(metric, X, Z, center);
-    double error = 0;
-    for (Index i = 0; i < X.rows(); ++i) error = std::max(error, single->lift_error(i));
-    if (error <= max_error) return single;
+    if (X.rows() * Z.rows() > few_pairs) {
+      auto single = std::make_shared<const LiftedSource<float, float, M>>(metric, X, Z, center);
+      if (single->largest_size() <= largest_single) return single;
+    }
   }
   auto source = std::make_shared<const LiftedSource<T, double, M>>(metric, X, Z, center);
   for (Index i = 0; i < X.rows(); ++i)
@@ -204,7 +236,7 @@ void check_widths(const Metric& metric, Index x_width, Index z_width) {
 
 template <class T>
 std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const Points<T>& X,
-                                                      const Points<T>& Z, double max_error) {
+                                                      const Points<T>& Z, double largest_single) {
   if (const auto* precomputed = std::get_if<Precomputed>(&metric)) {
     require(X.cols() == Z.rows(), "X",
             "a matrix of costs with one column for each key (" + std::to_string(Z.rows()) + ")",
@@ -216,7 +248,7 @@ std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, cons
       [&](const auto& leaf) -> std::shared_ptr<const CostSource<T>> {
         using M = std::decay_t<decltype(leaf)>;
         if constexpr (LiftedMetric<M>)
-          return lifted<T, M>(leaf, X, Z, max_error);
+          return lifted<T, M>(leaf, X, Z, largest_single);
         else if constexpr (TileMetric<M>)
           return std::make_shared<const FilledSource<T, M>>(leaf, X, Z);
         else

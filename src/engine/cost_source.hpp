@@ -2,9 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include <likewise/metric.hpp>
 #include <likewise/types.hpp>
+
+#include "engine/cost_pull.hpp"
+#include "engine/exponents.hpp"
 
 namespace likewise::engine {
 
@@ -27,17 +31,25 @@ template <class T> class CostSource {
   /// A bound on |fill - pair| of query i with any key, in the unit d^lift_power that the lift is exact in; 0
   /// without lift.
   virtual double lift_error(Index i) const = 0;
+  /// Of a lift: log K = -scale * cost as the fused loop takes it, where its products stay finite. References this source.
+  virtual std::optional<Exponents> exponents(double /*scale*/) const { return {}; }
+  /// A new sum of derivatives, nullptr where the metric has none. References this source.
+  virtual std::unique_ptr<CostPull<T>> pull() const { return nullptr; }
 };
 
-/// Checks that the widths fit. Shift-invariant lifts are centered on the keys' mean. Where the lift's
-/// rounding in T could exceed `max_error` (in the lift's unit) the products run in float64 on float32 points;
-/// infinity: never.
+/// Checks that the widths fit. Shift-invariant lifts are centered on the keys' mean. Where the terms of a lift,
+/// a + b + |A||B|, exceed `largest_single` (in the lift's unit) the products run in float64 on float32 points: their
+/// rounding is about float32's epsilon times that. Infinity: never.
 template <class T>
 std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const Points<T>& X,
-                                                      const Points<T>& Z, double max_error);
+                                                      const Points<T>& Z, double largest_single);
 
 /// A cost that is d^from as d^to. Powers 1 and 2; equal powers return the value unchanged.
 double convert_power(double cost, int from, int to);
+/// The power of d that a source computes in: the lift's, or the cost's.
+inline int source_power(const MetricTraits& laws) {
+  return laws.lifts ? laws.lift_power : laws.distance_power;
+}
 /// The power of d that a unit means for this metric, or 0 for the cost itself.
 int unit_power(const MetricTraits& laws, CostUnit unit);
 

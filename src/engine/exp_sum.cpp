@@ -1,8 +1,14 @@
 #include "engine/exp_sum.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
+#include <numbers>
+#include <type_traits>
 #include <vector>
+
 #include "engine/exp_weights.hpp"
+#include "engine/simd/panel_sum.hpp"
 
 namespace likewise::engine {
 namespace {
@@ -61,16 +67,30 @@ Block part_of(Block keys, Index part, Index n_parts) {
   return {keys.begin + std::min(first, keys.size), std::min(last, keys.size) - std::min(first, keys.size)};
 }
 
-template <class T> void put(Partial<T>& whole, Index at, const Partial<T>& part) {
-  whole.log_reference.segment(at, part.mass.size()) = part.log_reference;
-  whole.mass.segment(at, part.mass.size()) = part.mass;
-  whole.sum.middleRows(at, part.mass.size()) = part.sum;
-}
+/// The pairs turned.
+class TransposedMask final : public PairMask {
+ public:
+  explicit TransposedMask(const PairMask& mask) : mask_(mask) {}
+  Coverage coverage(Index i0, Index n, Index j0, Index m) const override {
+    return mask_.coverage(j0, m, i0, n);
+  }
+  void admitted(Index i0, Index n, Index j0, Index m, unsigned char* admitted, Index stride) const override {
+    std::vector<unsigned char> turned(static_cast<std::size_t>(n * m));
+    mask_.admitted(j0, m, i0, n, turned.data(), m);
+    for (Index a = 0; a < n; ++a)
+      for (Index b = 0; b < m; ++b) admitted[b * stride + a] = turned[static_cast<std::size_t>(a * m + b)];
+  }
+
+ private:
+  const PairMask& mask_;
+};
 
 /// The keys as queries: tiles are filled as they are and turned.
 template <class T> class TransposedWeights final : public LogWeights<T> {
  public:
-  explicit TransposedWeights(const LogWeights<T>& K) : K_(K) {}
+  explicit TransposedWeights(const LogWeights<T>& K) : K_(K) {
+    if (K.mask()) mask_.emplace(*K.mask());
+  }
   Index rows() const override { return K_.cols(); }
   Index cols() const override { return K_.rows(); }
   void fill(Index i0, Index j0, Tile<T> out) const override {
@@ -78,39 +98,166 @@ template <class T> class TransposedWeights final : public LogWeights<T> {
     K_.fill(j0, i0, tile);
     out = tile.transpose();
   }
+  std::optional<Exponents> exponents() const override {
+    std::optional<Exponents> e = K_.exponents();
+    if (e) std::visit([](auto& form) { form = transposed(form); }, *e);
+    return e;
+  }
+  const PairMask* mask() const override { return mask_ ? &*mask_ : nullptr; }
   Index nearest_key(Index) const override { return -1; }  // empty columns stay 0
+  // Derivatives are taken of the kernel as it stands.
+  void fill_slopes(Index i0, Index j0, Tile<T> k, Tile<T> costs, Tile<T> slopes) const override {
+    Matrix<T> a(k.cols(), k.rows()), b = a, c = a;
+    K_.fill_slopes(j0, i0, a, b, c);
+    k = a.transpose();
+    costs = b.transpose();
+    slopes = c.transpose();
+  }
+  std::unique_ptr<CostPull<T>> pull() const override { return nullptr; }
+  double scale_slope() const override { return K_.scale_slope(); }
 
  private:
   const LogWeights<T>& K_;
+  std::optional<TransposedMask> mask_;
 };
+
+// --- any number of query blocks, over threads -------------------------------------------------------------------
+
+/// The work of all queries with all keys: blocks of queries and, where those are few, parts of the keys, merged in order.
+struct Division {
+  Index query_block, n_blocks, n_parts;
+};
+
+template <class T> void put(Partial<T>& whole, Index at, const Partial<T>& part) {
+  whole.log_reference.segment(at, part.mass.size()) = part.log_reference;
+  whole.mass.segment(at, part.mass.size()) = part.mass;
+  whole.sum.middleRows(at, part.mass.size()) = part.sum;
+}
+
+/// Calls reduce(queries, part) for every block of queries and part of the keys and puts the parts together.
+template <class T, class Reduce>
+Partial<T> over_blocks(Index rows, Index columns, const Division& work, const Execution& run,
+                       const Reduce& reduce) {
+  Partial<T> whole = neutral<T>(rows, columns);
+  const bool split = work.n_parts > 1;
+  std::vector<Partial<T>> parts(static_cast<std::size_t>(split ? work.n_blocks * work.n_parts : 0));
+  parallel_blocks(work.n_blocks * work.n_parts, run, "propagating", [&](Index item) {
+    const Block queries = block_of(item / work.n_parts, rows, work.query_block);
+    Partial<T> part = reduce(queries, item % work.n_parts);
+    if (split)
+      parts[static_cast<std::size_t>(item)] = std::move(part);
+    else
+      put(whole, queries.begin, part);
+  });
+  for (std::size_t item = 0; item < parts.size(); item += static_cast<std::size_t>(work.n_parts)) {
+    Partial<T> row = parts[item];
+    for (std::size_t k = 1; k < static_cast<std::size_t>(work.n_parts); ++k)
+      row = merge(row, parts[item + k]);
+    put(whole, static_cast<Index>(item) / work.n_parts * work.query_block, row);
+  }
+  return whole;
+}
+
+Division divide(Index rows, Index cols, Index query_block) {
+  const Index n_blocks = block_count(rows, query_block);
+  const Index wanted = n_blocks > 0 ? block_count(least_work_items, n_blocks) : 1;
+  return {query_block, n_blocks, std::clamp<Index>(block_count(cols, key_block), 1, wanted)};
+}
+
+// --- tiles of log weights ---------------------------------------------------------------------------------------
+
+template <class T>
+Partial<T> tiled_sum(const LogWeights<T>& K, const Vector<double>& key_bias, const Values<T>& V,
+                     const Execution& run) {
+  const Vector<T> bias = key_bias.cast<T>();
+  const Division work = divide(K.rows(), K.cols(), query_block);
+  const double operations =
+      static_cast<double>(K.rows()) * static_cast<double>(K.cols()) * (16 + static_cast<double>(V.cols()));
+  return over_blocks<T>(K.rows(), V.cols(), work, sized(run, operations), [&](Block queries, Index part) {
+    const Block keys = part_of(K.admitted_keys(queries.begin, queries.size), part, work.n_parts);
+    return reduce_block(K, bias, V, queries, keys);
+  });
+}
+
+// --- the fused loop ---------------------------------------------------------------------------------------------
+
+constexpr double log2_e = std::numbers::log2e;
+
+/// The biases of the fused loop's exponents, to the base 2. Key biases are taken relative to the largest: what all keys
+/// share costs no digits.
+template <class C> struct ExponentBiases {
+  Vector<C> query, key;
+  double shared = 0;
+
+  ExponentBiases(const LiftedExponents<C>& e, const Vector<double>& key_bias) {
+    const double largest = key_bias.size() ? key_bias.maxCoeff() : 0;
+    shared = largest > minus_infinity ? largest : 0;
+    query = (-e.scale * log2_e * e.queries->bias.template cast<double>()).template cast<C>();
+    key = (log2_e * ((key_bias.array() - shared) - e.scale * e.keys->bias.template cast<double>().array()))
+              .template cast<C>();
+  }
+};
+
+template <class T, class C>
+Partial<T> fused_sum(const LiftedExponents<C>& e, const PairMask* mask, const Vector<double>& key_bias,
+                     const Values<C>& V, const Execution& run) {
+  const Index rows = e.queries->features.rows(), cols = e.keys->features.rows(),
+              width = e.queries->features.cols();
+  const ExponentBiases<C> bias(e, key_bias);
+  // Few queries: one panel a block, so that there is work for all threads.
+  const Index panel = simd::panel_lanes(sizeof(C) == 4), panels = rows >= 64 * panel ? 4 : 1;
+  const Division work = divide(rows, cols, panels * panel);
+  const double operations =
+      static_cast<double>(rows) * static_cast<double>(cols) * static_cast<double>(width + V.cols() + 8) / 32;
+  return over_blocks<T>(rows, V.cols(), work, sized(run, operations), [&](Block queries, Index part) {
+    const Block keys = part_of({0, cols}, part, work.n_parts);
+    Partial<C> sums = neutral<C>(queries.size, V.cols());
+    simd::sum_panels<C>({.queries = e.queries->features.data() + queries.begin * width,
+                         .query_stride = width,
+                         .query_bias = bias.query.data() + queries.begin,
+                         .n_queries = queries.size,
+                         .keys = e.keys->features.data() + keys.begin * width,
+                         .key_stride = width,
+                         .key_bias = bias.key.data() + keys.begin,
+                         .n_keys = keys.size,
+                         .width = width,
+                         .query_scale = static_cast<C>(e.scale * log2_e),
+                         .upper_bound = e.upper_bound,
+                         .mask = mask,
+                         .first_query = queries.begin,
+                         .first_key = keys.begin},
+                        {.values = V.data() + keys.begin * V.outerStride(),
+                         .value_stride = V.outerStride(),
+                         .n_columns = V.cols(),
+                         .reference = sums.log_reference.data(),
+                         .mass = sums.mass.data(),
+                         .sums = sums.sum.data(),
+                         .sum_stride = V.cols()});
+    sums.log_reference = (sums.log_reference.array() * std::numbers::ln2 + bias.shared).matrix();
+    if constexpr (std::is_same_v<T, C>)
+      return sums;
+    else
+      return Partial<T>{sums.log_reference, sums.mass, sums.sum.template cast<T>()};
+  });
+}
 
 }  // namespace
 
 template <class T>
 Partial<T> exp_sum(const LogWeights<T>& K, const Vector<double>& key_bias, const Values<T>& V,
                    const Execution& run) {
-  const Index n_blocks = block_count(K.rows(), query_block);
-  const Index n_parts = n_blocks > 0 ? block_count(least_work_items, n_blocks) : 1;
-  const Vector<T> bias = key_bias.cast<T>();
-  Partial<T> whole = neutral<T>(K.rows(), V.cols());
-  std::vector<Partial<T>> parts(static_cast<std::size_t>(n_parts > 1 ? n_blocks * n_parts : 0));
-  const double operations =
-      static_cast<double>(K.rows()) * static_cast<double>(K.cols()) * (16 + static_cast<double>(V.cols()));
-  parallel_blocks(n_blocks * n_parts, sized(run, operations), "propagating", [&](Index item) {
-    const Block queries = block_of(item / n_parts, K.rows(), query_block);
-    const Block keys = part_of(K.admitted_keys(queries.begin, queries.size), item % n_parts, n_parts);
-    Partial<T> part = reduce_block(K, bias, V, queries, keys);
-    if (n_parts > 1)
-      parts[static_cast<std::size_t>(item)] = std::move(part);
-    else
-      put(whole, queries.begin, part);
-  });
-  for (std::size_t item = 0; item < parts.size(); item += static_cast<std::size_t>(n_parts)) {
-    Partial<T> row = parts[item];
-    for (std::size_t k = 1; k < static_cast<std::size_t>(n_parts); ++k) row = merge(row, parts[item + k]);
-    put(whole, static_cast<Index>(item) / n_parts * query_block, row);
-  }
-  return whole;
+  const std::optional<Exponents> exponents = K.exponents();
+  if (!exponents) return tiled_sum(K, key_bias, V, run);
+  return std::visit(
+      [&]<class C>(const LiftedExponents<C>& e) -> Partial<T> {
+        if constexpr (std::is_same_v<T, C>)
+          return fused_sum<T, C>(e, K.mask(), key_bias, V, run);
+        else if constexpr (std::is_same_v<C, double>)  // float32 points whose products need float64
+          return fused_sum<T, C>(e, K.mask(), key_bias, Matrix<C>(V.template cast<C>()), run);
+        else
+          throw std::logic_error("float64 operators have float64 products");
+      },
+      *exponents);
 }
 
 template <class T>

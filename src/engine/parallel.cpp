@@ -10,6 +10,8 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/flush_denormals.hpp"
+
 namespace likewise::engine {
 namespace {
 
@@ -63,6 +65,7 @@ void parallel_blocks(Index n_blocks, const Execution& run, const char* what,
   const int threads = static_cast<int>(std::min<Index>(thread_count(run), n_blocks));
   Watch watch(run, n_blocks, what);
   if (threads <= 1) {
+    const FlushDenormals flush;
     for (Index block = 0; block < n_blocks; ++block) {
       watch.look(block);
       work(block);
@@ -75,6 +78,7 @@ void parallel_blocks(Index n_blocks, const Execution& run, const char* what,
   std::mutex failure_lock;
 #pragma omp parallel num_threads(threads)
   {
+    const FlushDenormals flush;
     try {
       for (Index block = next++; block < n_blocks && !failed; block = next++) {
         if (omp_get_thread_num() == 0) watch.look(done);

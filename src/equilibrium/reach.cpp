@@ -1,5 +1,6 @@
 #include <likewise/equilibrium.hpp>
 
+#include "operator/csr.hpp"
 #include "operator/state.hpp"
 
 namespace likewise {
@@ -17,7 +18,8 @@ std::vector<bool> search(const std::vector<bool>& seeds, const VisitSources& vis
     reached[static_cast<std::size_t>(i)] = true;
     queue.push_back(i);
   };
-  for (std::size_t next = 0; next < queue.size(); ++next) visit_sources(queue[next], put);
+  for (std::size_t next = 0; next < queue.size() && queue.size() < seeds.size(); ++next)
+    visit_sources(queue[next], put);
   return reached;
 }
 
@@ -45,7 +47,7 @@ std::vector<bool> unreached_rows(const SelfOperator<T>& P, const std::vector<boo
   const LinearMapStorage<T>& map = *P.state().map;
   std::vector<bool> rows;
   if (const SparseMatrix<T>* sparse = sparse_matrix_of(map)) {
-    const SparseMatrix<T> askers = sparse->transpose();
+    const SparseMatrix<T> askers = csr::transposed(*sparse, run);
     rows = search(seeds, [&](Index j, const auto& put) {
       for (typename SparseMatrix<T>::InnerIterator edge(askers, j); edge; ++edge)
         if (edge.value() != T(0)) put(edge.col());

@@ -10,6 +10,7 @@
 
 #include "engine/cost_source.hpp"
 #include "neighbors/search.hpp"
+#include "operator/csr.hpp"
 
 namespace likewise {
 namespace {
@@ -25,16 +26,14 @@ std::vector<const Graph*> graphs_of(const Support& support) {
   return graphs;
 }
 
+double size_of(const Edges& A) { return 10.0 * static_cast<double>(A.nonZeros()); }
+
 /// The entries of A for which keep(i, j, value), values unchanged.
-template <class Keep> Edges filtered(const Edges& A, const Keep& keep) {
-  std::vector<Eigen::Triplet<double>> kept;
-  for (Index i = 0; i < A.rows(); ++i)
+template <class Keep> Edges filtered(const Edges& A, const Execution& run, const Keep& keep) {
+  return csr::written<double>(A.rows(), A.cols(), size_of(A), run, [&](Index i, auto& row) {
     for (Edge e(A, i); e; ++e)
-      if (keep(i, e.col(), e.value()))
-        kept.emplace_back(static_cast<int>(i), static_cast<int>(e.col()), e.value());
-  Edges result(A.rows(), A.cols());
-  result.setFromTriplets(kept.begin(), kept.end());
-  return result;
+      if (keep(i, e.col(), e.value())) row.put(e.col(), e.value());
+  });
 }
 
 // --- edges from given graphs
@@ -53,8 +52,9 @@ bool has_entry(const Edges& A, Index i, Index j) {
 }
 
 /// The pairs that all graphs and filters admit, with the first graph's values.
-Edges common_edges(const std::vector<const Graph*>& graphs, const PairFilters& filters) {
-  return filtered(*graphs.front()->edges, [&](Index i, Index j, double) {
+Edges common_edges(const std::vector<const Graph*>& graphs, const PairFilters& filters,
+                   const Execution& run) {
+  return filtered(*graphs.front()->edges, run, [&](Index i, Index j, double) {
     return filters.admits(i, j) && std::all_of(graphs.begin() + 1, graphs.end(), [&](const Graph* g) {
              return has_entry(*g->edges, i, j);
            });
@@ -71,56 +71,51 @@ void put_costs(Edges& edges, const engine::CostSource<double>& costs, const Exec
 }
 
 /// Of each row's edges the k of least cost, or those at most `radius` away; ties to the lowest index.
-Edges select(const Edges& costs, const Selector& selector, const MetricTraits& laws) {
+Edges select(const Edges& costs, const Selector& selector, const MetricTraits& laws, const Execution& run) {
   if (const auto* radius = std::get_if<Radius>(&selector)) {
     const int reported = engine::unit_power(laws, engine::CostUnit::reported);
-    return filtered(costs, [&](Index, Index, double cost) {
+    return filtered(costs, run, [&](Index, Index, double cost) {
       return engine::convert_power(cost, laws.distance_power, reported) <= radius->radius;
     });
   }
   const auto* neighbors = std::get_if<Neighbors>(&selector);
   if (!neighbors) return costs;
-  Edges chosen(costs.rows(), costs.cols());
-  std::vector<Eigen::Triplet<double>> kept;
-  for (Index i = 0; i < costs.rows(); ++i) {
-    std::vector<std::pair<double, int>> row;
-    for (Edge e(costs, i); e; ++e) row.emplace_back(e.value(), static_cast<int>(e.col()));
-    std::sort(row.begin(), row.end());
-    row.resize(std::min(row.size(), static_cast<std::size_t>(neighbors->n_neighbors)));
-    for (const auto& [cost, j] : row) kept.emplace_back(static_cast<int>(i), j, cost);
-  }
-  chosen.setFromTriplets(kept.begin(), kept.end());
-  return chosen;
+  return csr::written<double>(
+      costs.rows(), costs.cols(), 10 * size_of(costs), run, [&](Index i, auto& chosen) {
+        std::vector<std::pair<double, Index>> row;
+        for (Edge e(costs, i); e; ++e) row.emplace_back(e.value(), e.col());
+        std::sort(row.begin(), row.end());
+        row.resize(std::min(row.size(), static_cast<std::size_t>(neighbors->n_neighbors)));
+        std::sort(row.begin(), row.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+        for (const auto& [cost, j] : row) chosen.put(j, cost);
+      });
 }
 
 // --- edges from a neighbor search
 // ---------------------------------------------------------------------------------
 
-/// Reported distances back to costs, as rows sorted by key.
-Edges to_costs(const neighbors::NeighborLists& lists, const MetricTraits& laws, Index n_keys) {
+/// Reported distances back to costs, as rows sorted by key; with `self` each point's cost with itself too.
+Edges to_costs(const neighbors::NeighborLists& lists, const MetricTraits& laws, Index n_keys,
+               const engine::CostSource<double>* self, const Execution& run) {
   const Index n = static_cast<Index>(lists.offsets.size()) - 1;
   const int reported = engine::unit_power(laws, engine::CostUnit::reported);
-  std::vector<Eigen::Triplet<double>> entries;
-  entries.reserve(lists.indices.size());
-  for (Index i = 0; i < n; ++i)
+  const double operations = 40.0 * static_cast<double>(lists.indices.size());
+  return csr::written<double>(n, n_keys, operations, run, [&](Index i, auto& out) {
+    std::vector<std::pair<Index, double>> row;
     for (Index at = lists.offsets[static_cast<std::size_t>(i)];
          at < lists.offsets[static_cast<std::size_t>(i) + 1]; ++at)
-      entries.emplace_back(static_cast<int>(i), static_cast<int>(lists.indices[static_cast<std::size_t>(at)]),
-                           engine::convert_power(lists.distances[static_cast<std::size_t>(at)], reported,
-                                                 laws.distance_power));
-  Edges costs(n, n_keys);
-  costs.setFromTriplets(entries.begin(), entries.end());
-  return costs;
+      row.emplace_back(lists.indices[static_cast<std::size_t>(at)],
+                       engine::convert_power(lists.distances[static_cast<std::size_t>(at)], reported,
+                                             laws.distance_power));
+    if (self) row.emplace_back(i, self->pair(i, i, engine::CostUnit::cost));
+    std::sort(row.begin(), row.end());
+    for (const auto& [j, cost] : row) out.put(j, cost);
+  });
 }
 
-void add_self_edges(Edges& costs, const engine::CostSource<double>& source) {
-  std::vector<Eigen::Triplet<double>> entries;
-  for (Index i = 0; i < costs.rows(); ++i) {
-    for (Edge e(costs, i); e; ++e)
-      entries.emplace_back(static_cast<int>(i), static_cast<int>(e.col()), e.value());
-    entries.emplace_back(static_cast<int>(i), static_cast<int>(i), source.pair(i, i, engine::CostUnit::cost));
-  }
-  costs.setFromTriplets(entries.begin(), entries.end());
+/// Each point with itself only.
+neighbors::NeighborLists no_lists(Index n) {
+  return {std::vector<Index>(static_cast<std::size_t>(n) + 1, 0), {}, {}, {}};
 }
 
 bool only_leaves_self_out(const Support& support) {
@@ -137,8 +132,8 @@ Edges search(const Mechanism& m, const PairFilters& filters, const Points<double
   NeighborOptions options;
   if (const auto* radius = std::get_if<Radius>(&m.support.selector())) {
     options.exclude_self = self && filters.leaves_self_out();
-    return to_costs(neighbors::within(m.metric, X, Z, radius->radius, admitted, options, run), laws,
-                    Z.rows());
+    return to_costs(neighbors::within(m.metric, X, Z, radius->radius, admitted, options, run), laws, Z.rows(),
+                    nullptr, run);
   }
   const Neighbors& neighbors = *m.support.neighbors();
   const bool with_self = self && neighbors.include_self && !filters.leaves_self_out();
@@ -149,10 +144,10 @@ Edges search(const Mechanism& m, const PairFilters& filters, const Points<double
           neighbors.n_neighbors);
   options.exclude_self = self;
   const Index k = neighbors.n_neighbors - (with_self ? 1 : 0);
-  Edges costs(X.rows(), Z.rows());
-  if (k > 0) costs = to_costs(neighbors::nearest(m.metric, X, Z, k, admitted, options, run), laws, Z.rows());
-  if (with_self) add_self_edges(costs, *engine::make_cost_source<double>(m.metric, X, Z, 0));
-  return costs;
+  const neighbors::NeighborLists lists =
+      k > 0 ? neighbors::nearest(m.metric, X, Z, k, admitted, options, run) : no_lists(X.rows());
+  const auto source = with_self ? engine::make_cost_source<double>(m.metric, X, Z, 0) : nullptr;
+  return to_costs(lists, laws, Z.rows(), source.get(), run);
 }
 
 // --- weights
@@ -177,52 +172,45 @@ double log_add(double a, double b) {
 }
 
 /// log of max(A, A^T), of both where both agree, or of (A + A^T)/2, from log A.
-Edges symmetrized(const Edges& A, const std::string& how) {
+Edges symmetrized(const Edges& A, const std::string& how, const Execution& run) {
   if (how == "none") return A;
-  const Edges B = A.transpose();
-  std::vector<Eigen::Triplet<double>> entries;
-  const auto put = [&](Index i, Index j, double v) {
-    entries.emplace_back(static_cast<int>(i), static_cast<int>(j), v);
+  const Edges B = csr::transposed(A, run);
+  const double log_half = -std::log(2.0);
+  const auto both = [&](double a, double b) {
+    return how == "average" ? log_add(a, b) + log_half : how == "union" ? std::max(a, b) : std::min(a, b);
   };
-  const auto one_sided = [&](Index i, Index j, double v) {
-    if (how == "union") put(i, j, v);
-    if (how == "average") put(i, j, v - std::log(2.0));
-  };
-  const auto both = [&](Index i, Index j, double a, double b) {
-    put(i, j,
-        how == "average" ? log_add(a, b) - std::log(2.0)
-        : how == "union" ? std::max(a, b)
-                         : std::min(a, b));
-  };
-  for (Index i = 0; i < A.rows(); ++i) {  // merge two rows sorted by column
+  return csr::written<double>(A.rows(), A.cols(), 2 * size_of(A), run, [&](Index i, auto& row) {
+    const auto one_sided = [&](Index j, double v) {
+      if (how == "union") row.put(j, v);
+      if (how == "average") row.put(j, v + log_half);
+    };
     Edge a(A, i), b(B, i);
-    while (a || b) {
+    while (a || b) {  // merge two rows sorted by column
       if (!b || (a && a.col() < b.col())) {
-        one_sided(i, a.col(), a.value());
+        one_sided(a.col(), a.value());
         ++a;
       } else if (!a || b.col() < a.col()) {
-        one_sided(i, b.col(), b.value());
+        one_sided(b.col(), b.value());
         ++b;
       } else {
-        both(i, a.col(), a.value(), b.value());
+        row.put(a.col(), both(a.value(), b.value()));
         ++a;
         ++b;
       }
     }
-  }
-  Edges result(A.rows(), A.cols());
-  result.setFromTriplets(entries.begin(), entries.end());
-  return result;
+  });
 }
 
 WeightedEdges given_weights(const std::vector<const Graph*>& graphs, const PairFilters& filters,
-                            const Support& support) {
+                            const Support& support, const Execution& run) {
   require(graphs.size() == 1 && support.selector().index() == 0, "Graph",
           "the only graph and without a selector where weights='given'", repr(support));
-  Edges weights = common_edges(graphs, filters);
-  for (Index e = 0; e < weights.nonZeros(); ++e)
-    require(weights.valuePtr()[e] >= 0 && std::isfinite(weights.valuePtr()[e]), "Graph",
-            "of finite weights that are not negative", weights.valuePtr()[e]);
+  Edges weights = common_edges(graphs, filters, run);
+  const double* const end = weights.valuePtr() + weights.nonZeros();
+  const double* const bad =
+      std::find_if(static_cast<const double*>(weights.valuePtr()), end,
+                   [](double weight) { return !(weight >= 0 && std::isfinite(weight)); });
+  if (bad != end) require(false, "Graph", "of finite weights that are not negative", *bad);
   Edges costs = weights;
   Eigen::Map<Vector<double>> values(weights.valuePtr(), weights.nonZeros());
   values = values.array().log();
@@ -233,6 +221,11 @@ WeightedEdges given_weights(const std::vector<const Graph*>& graphs, const PairF
 
 }  // namespace
 
+bool has_given_weights(const Support& support) {
+  const std::vector<const Graph*> graphs = graphs_of(support);
+  return std::any_of(graphs.begin(), graphs.end(), [](const Graph* g) { return g->weights == "given"; });
+}
+
 bool is_sparse(const Support& support) {
   return support.selector().index() != 0 || !graphs_of(support).empty();
 }
@@ -241,22 +234,20 @@ WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const
                          const Points<double>& X, const Points<double>& Z, bool self, const Execution& run) {
   const std::vector<const Graph*> graphs = graphs_of(m.support);
   for (const Graph* graph : graphs) check_graph(*graph, X.rows(), Z.rows());
-  const bool given =
-      std::any_of(graphs.begin(), graphs.end(), [](const Graph* g) { return g->weights == "given"; });
-  if (given) return given_weights(graphs, filters, m.support);
+  if (has_given_weights(m.support)) return given_weights(graphs, filters, m.support, run);
 
   Edges edges(X.rows(), Z.rows());
   if (graphs.empty()) {
     edges = search(m, filters, X, Z, self, run);
   } else {
-    edges = common_edges(graphs, filters);
+    edges = common_edges(graphs, filters, run);
     put_costs(edges, *engine::make_cost_source<double>(m.metric, X, Z, 0), run);
-    edges = select(edges, m.support.selector(), traits(m.metric));
+    edges = select(edges, m.support.selector(), traits(m.metric), run);
   }
   std::vector<Index> nearest = nearest_of_rows(edges);
-  costs_to_log_weights(traits(m.metric), kernel, edges);
+  costs_to_log_weights(traits(m.metric), kernel, edges, run);
   if (const Neighbors* rule = m.support.neighbors(); rule && self)
-    edges = symmetrized(edges, rule->symmetrize.empty() ? "union" : rule->symmetrize);
+    edges = symmetrized(edges, rule->symmetrize.empty() ? "union" : rule->symmetrize, run);
   return {std::move(edges), std::move(nearest)};
 }
 

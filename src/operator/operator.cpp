@@ -5,6 +5,7 @@
 #include <likewise/select_bandwidth.hpp>
 
 #include "operator/checks.hpp"
+#include "operator/csr.hpp"
 #include "operator/scalings.hpp"
 #include "operator/state.hpp"
 #include "operator/symmetric_form.hpp"
@@ -55,15 +56,16 @@ std::string asymmetry_of_laws(const Mechanism& m, const ResolvedKernel& kernel, 
   return "a symmetric metric; " + repr(m.metric) + " is not";
 }
 
-bool symmetric(const SparseMatrix<double>& A) {
+bool symmetric(const SparseMatrix<double>& A, const Execution& run) {
   if (A.rows() != A.cols()) return false;
-  const SparseMatrix<double> B = A.transpose();
+  const SparseMatrix<double> B = csr::transposed(A, run);
   for (Index i = 0; i < A.rows(); ++i) {
     SparseMatrix<double>::InnerIterator a(A, i), b(B, i);
     for (; a && b; ++a, ++b)
       if (a.col() != b.col()
-          || std::abs(std::exp(a.value()) - std::exp(b.value()))
-                 > 1e-12 * std::max(std::exp(a.value()), std::exp(b.value())))
+          || (a.value() != b.value()
+              && std::abs(std::exp(a.value()) - std::exp(b.value()))
+                     > 1e-12 * std::max(std::exp(a.value()), std::exp(b.value()))))
         return false;
     if (a || b) return false;
   }
@@ -79,7 +81,7 @@ Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const Po
     WeightedEdges edges =
         find_edges(m, kernel, filters, X.template cast<double>(), Z.template cast<double>(), self, run);
     std::string missing;
-    if (self && !symmetric(edges.log_weights))
+    if (self && !symmetric(edges.log_weights, run))
       missing = "a symmetric graph; " + repr(m.support) + " gave a directed one";
     return {edge_kernel_matrix<T>(std::move(edges)), missing};
   }
@@ -119,19 +121,21 @@ template <class T> LogRowSums row_sums_of(std::shared_ptr<const KernelMatrix<T>>
 
 using LazyVector = Lazy<Vector<double>>;
 
-/// Row sums and l are computed when first asked for: a product of a row-stochastic operator finds them in its
-/// own pass.
+/// Row sums and l are computed when first asked for, unless r has needed the sums: a product of a
+/// row-stochastic operator finds them in its own pass.
 template <class T>
-void set_left(detail::OperatorState<T>& state, const Vector<double>& own_weights, const Execution& run) {
+void set_left(detail::OperatorState<T>& state, const Vector<double>& own_weights, const Execution& run,
+              const Vector<double>& row_sums = {}) {
   const LogRowSums sums = row_sums_of(state.matrix, Execution{.n_jobs = run.n_jobs});
   const Normalization& rule = state.mechanism.normalization;
   const Vector<double> log_w = state.log_key_weights, log_right = state.scaling.log_right;
-  state.log_row_sums = std::make_shared<const LazyVector>([=] { return sums(log_w); });
-  // Where r is the key weight, l follows from the same row sums, which are then computed once.
+  state.log_row_sums =
+      std::make_shared<const LazyVector>([=] { return row_sums.size() ? row_sums : sums(log_w); });
+  // Row sums under the key weights, which l may look at too, are computed once.
   const auto shared_sums = state.log_row_sums;
-  const LogRowSums known = right_is_key_weight(rule)
-                               ? LogRowSums([=](const Vector<double>&) { return shared_sums->get(); })
-                               : sums;
+  const LogRowSums known = [=](const Vector<double>& bias) {
+    return bias == log_w ? shared_sums->get() : sums(bias);
+  };
   state.scaling.log_left = std::make_shared<const LazyVector>(
       [=] { return log_left_scaling(rule, log_right, log_w, own_weights, known); });
   state.scaling.by_row_mass = divides_by_row_mass(rule);
@@ -175,7 +179,7 @@ SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& 
   validate(mechanism);
   auto state = std::make_shared<detail::OperatorState<T>>();
   state->log_key_weights = checked_log_weights(options.log_key_weights, Z.rows());
-  state->keys = std::make_shared<const Matrix<T>>(Z);
+  state->keys = state->queries = std::make_shared<const Matrix<T>>(Z);
   state->bandwidth = find_bandwidth<T>(mechanism, Z, options.log_key_weights, run);
   state->kernel = resolve(mechanism.kernel, state->bandwidth);
   state->mechanism = mechanism;
@@ -187,9 +191,17 @@ SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& 
   check_bistochastic(*state, PairFilters(mechanism.support, Z.rows(), Z.rows()), Z.rows());
 
   constexpr double least_tol = 32 * static_cast<double>(std::numeric_limits<T>::epsilon());
-  state->scaling.log_right = log_right_scaling(mechanism.normalization, state->log_key_weights,
-                                               row_sums_of(state->matrix, run), least_tol, state->report);
-  set_left(*state, state->log_key_weights, run);
+  const Vector<double>& log_w = state->log_key_weights;
+  const LogRowSums sums = row_sums_of(state->matrix, run);
+  Vector<double> row_sums;  // of the key weights, where r needs them
+  const LogRowSums known = [&](const Vector<double>& bias) {
+    if (bias != log_w) return sums(bias);
+    if (row_sums.size() == 0) row_sums = sums(bias);
+    return row_sums;
+  };
+  state->scaling.log_right =
+      log_right_scaling(mechanism.normalization, log_w, known, least_tol, state->report);
+  set_left(*state, log_w, run, row_sums);
   if (mechanism.empty_row == EmptyRow::error) check_empty_rows(mechanism, state->log_row_sums->get());
   state->storage = choose_storage(options.storage, *state->matrix, true, run);
   state->map = state->matrix->scaled(state->scaling, state->storage, run);
@@ -204,6 +216,7 @@ CrossOperator<T> extend(const detail::OperatorState<T>& origin, const Points<T>&
                         const std::string& storage, const Execution& run) {
   check_points<T>("X", X);
   auto state = std::make_shared<detail::OperatorState<T>>(origin);
+  state->queries = std::make_shared<const Matrix<T>>(X);
   if (state->bandwidth.row_scale.size()) {
     state->kernel.row_scale =
         row_scales_at<T>(origin.bandwidth, origin.mechanism.metric, origin.mechanism.kernel, X, *origin.keys,

@@ -47,6 +47,55 @@ template <class T> struct Exclude {
   void operator()(const Graph&) const {}
 };
 
+using Coverage = engine::PairMask::Coverage;
+
+Coverage coverage_of(Index n_admitted, Index n_pairs) {
+  return n_admitted == 0 ? Coverage::empty : n_admitted == n_pairs ? Coverage::full : Coverage::partial;
+}
+
+/// What one filter admits of a tile of pairs.
+struct Covers {
+  Index i0, n, j0, m, n_queries, n_keys;
+
+  Coverage operator()(const LeaveOneOut&) const {
+    const bool apart = i0 + n <= j0 || j0 + m <= i0;
+    return apart ? Coverage::full : n == 1 && m == 1 ? Coverage::empty : Coverage::partial;
+  }
+  Coverage operator()(const Causal& causal) const {
+    const Index first = causal_end(causal, i0, n_queries, n_keys),
+                last = causal_end(causal, i0 + n - 1, n_queries, n_keys);
+    return last <= j0 ? Coverage::empty : first >= j0 + m ? Coverage::full : Coverage::partial;
+  }
+  Coverage operator()(const Mask& mask) const {
+    return coverage_of(mask.admitted->block(i0, j0, n, m).count(), n * m);
+  }
+  Coverage operator()(const Graph&) const { return Coverage::full; }
+};
+
+/// Takes away what one filter excludes, in the engine's layout: pair (a, b) at b * stride + a.
+struct Restrict {
+  Index i0, n, j0, m, n_queries, n_keys;
+  unsigned char* admitted;
+  Index stride;
+
+  void operator()(const LeaveOneOut&) const {
+    for (Index i = std::max(i0, j0); i < std::min(i0 + n, j0 + m); ++i)
+      admitted[(i - j0) * stride + i - i0] = 0;
+  }
+  void operator()(const Causal& causal) const {
+    for (Index a = 0; a < n; ++a)
+      for (Index b = std::max<Index>(0, causal_end(causal, i0 + a, n_queries, n_keys) - j0); b < m; ++b)
+        admitted[b * stride + a] = 0;
+  }
+  void operator()(const Mask& mask) const {
+    for (Index a = 0; a < n; ++a) {
+      const bool* row = mask.admitted->data() + (i0 + a) * mask.admitted->cols() + j0;
+      for (Index b = 0; b < m; ++b) admitted[b * stride + a] &= static_cast<unsigned char>(row[b]);
+    }
+  }
+  void operator()(const Graph&) const {}
+};
+
 }  // namespace
 
 PairFilters::PairFilters(const Support& support, Index n_queries, Index n_keys)
@@ -80,6 +129,23 @@ engine::Block PairFilters::admitted_keys(Index i0, Index n) const {
     if (const auto* causal = std::get_if<Causal>(&filter))
       end = std::min(end, causal_end(*causal, i0 + n - 1, n_queries_, n_keys_));
   return {0, end};
+}
+
+engine::PairMask::Coverage PairFilters::coverage(Index i0, Index n, Index j0, Index m) const {
+  Coverage both = Coverage::full;
+  for (const PairFilter& filter : filters_) {
+    const Coverage one = std::visit(Covers{i0, n, j0, m, n_queries_, n_keys_}, filter);
+    if (one == Coverage::empty) return one;
+    if (one == Coverage::partial) both = one;
+  }
+  return both;
+}
+
+void PairFilters::admitted(Index i0, Index n, Index j0, Index m, unsigned char* admitted,
+                           Index stride) const {
+  for (Index b = 0; b < m; ++b) std::fill_n(admitted + b * stride, n, static_cast<unsigned char>(1));
+  for (const PairFilter& filter : filters_)
+    std::visit(Restrict{i0, n, j0, m, n_queries_, n_keys_, admitted, stride}, filter);
 }
 
 bool PairFilters::symmetric() const {

@@ -6,13 +6,14 @@
 #include <likewise/support.hpp>
 #include <likewise/types.hpp>
 
+#include "engine/pair_mask.hpp"
 #include "engine/parallel.hpp"
 
 namespace likewise {
 
 /// Filters that look at indices only, for one shape of operator. Graphs are not among them: they give the
 /// edges.
-class PairFilters {
+class PairFilters final : public engine::PairMask {
  public:
   PairFilters() = default;
   /// Refuses a filter that does not fit n_queries x n_keys, naming it.
@@ -24,6 +25,8 @@ class PairFilters {
   template <class T> void exclude(Index i0, Index j0, T excluded, Tile<T> tile) const;
   /// The keys that any of n queries from i0 on may speak to: causal skips the empty half.
   engine::Block admitted_keys(Index i0, Index n) const;
+  Coverage coverage(Index i0, Index n, Index j0, Index m) const override;
+  void admitted(Index i0, Index n, Index j0, Index m, unsigned char* admitted, Index stride) const override;
   /// Admits (i, j) exactly if it admits (j, i).
   bool symmetric() const;
   /// Some (i, i) is not admitted.

@@ -1,7 +1,10 @@
 #include "operator/tile_weights.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
+#include <utility>
 
 #include <likewise/error.hpp>
 
@@ -26,24 +29,36 @@ CostUnit unit_of(KernelInput input) {
 
 namespace {
 
-// The largest error of an exponent that float32 products may cause before float64 takes over.
-constexpr double exponent_error = 3e-6;
+// Up to this a/t + b/t + |A||B|/t float32 products serve; beyond, float64. Their error in the exponent is about epsilon
+// times that, 2e-5 at the limit, and half of that was the most seen.
+constexpr double largest_single_exponent = 168;
 
 /// d^2/(s_i s_j) for an input that is d^power: the input is divided by (s_i s_j)^(power/2).
 double scale_factor(const Vector<double>& scale, Index i, int power) {
   return std::pow(scale(i), -0.5 * power);
 }
 
-/// An error of the lift's d^power that keeps the kernel's exponent right; 0 where the kernel takes logarithms
-/// or roots.
-double tolerable_lift_error(const MetricTraits& laws, const ResolvedKernel& kernel) {
-  const KernelInput input = traits(kernel.kernel).input;
-  if (kernel.row_scale.size() || kernel.key_scale.size()) return 0;
-  if (std::holds_alternative<Gaussian>(kernel.kernel))
-    return exponent_error * 2 * kernel.scale * kernel.scale;
-  if (input == KernelInput::cost && laws.lift_power == laws.distance_power)
-    return exponent_error * kernel.scale;
+/// log K = -factor * lift for kernels that are exponentials of what the metric's lift gives; 0: not of that form.
+double exponent_factor(const MetricTraits& laws, const ResolvedKernel& kernel) {
+  if (!laws.lifts || kernel.row_scale.size() || kernel.key_scale.size()) return 0;
+  if (std::holds_alternative<Gaussian>(kernel.kernel) && laws.lift_power == 2)
+    return 0.5 / kernel.scale / kernel.scale;
+  if (std::holds_alternative<Exponential>(kernel.kernel) && laws.lift_power == laws.distance_power)
+    return 1 / kernel.scale;
   return 0;
+}
+
+/// The largest terms of a lift that float32 may add: kernels that take logarithms or roots get float64.
+double largest_single(const MetricTraits& laws, const ResolvedKernel& kernel) {
+  const double factor = exponent_factor(laws, kernel);
+  return factor > 0 ? largest_single_exponent / factor : 0;
+}
+
+/// Whether a number of the kernel may be turned: its bandwidth, unless each point has its own, or its temperature.
+bool has_scale(const ResolvedKernel& kernel) {
+  const Bandwidth* bandwidth = bandwidth_of(kernel.kernel);
+  if (bandwidth) return !bandwidth->is_open() && kernel.row_scale.size() == 0 && kernel.key_scale.size() == 0;
+  return std::holds_alternative<Exponential>(kernel.kernel);
 }
 
 template <class T> class TileWeights final : public engine::LogWeights<T> {
@@ -55,7 +70,7 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
         input_(traits(kernel.kernel).input),
         unit_(unit_of(input_)),
         filters_(filters),
-        costs_(engine::make_cost_source<T>(metric, X, Z, tolerable_lift_error(laws_, kernel))) {
+        costs_(engine::make_cost_source<T>(metric, X, Z, largest_single(laws_, kernel))) {
     const int power = engine::unit_power(laws_, unit_);
     row_factor_ = factors(kernel.row_scale, power);
     key_factor_ = factors(kernel.key_scale, power);
@@ -67,17 +82,54 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
   void fill(Index i0, Index j0, Tile<T> out) const override {
     if (input_ != KernelInput::nothing) {
       costs_->fill(i0, j0, unit_, out);
-      if (row_factor_.size()) out.array().colwise() *= row_factor_.segment(i0, out.rows()).array();
-      if (key_factor_.size())
-        out.array().rowwise() *= key_factor_.segment(j0, out.cols()).transpose().array();
+      scale(i0, j0, out);
     }
     log_weights<T>(kernel_.kernel, out, kernel_.scale);
     if (!filters_.empty()) filters_.exclude<T>(i0, j0, -std::numeric_limits<T>::infinity(), out);
   }
 
+  void fill_slopes(Index i0, Index j0, Tile<T> log_k, Tile<T> costs, Tile<T> slopes) const override {
+    fill(i0, j0, log_k);
+    if (input_ == KernelInput::nothing) {
+      costs.setZero();
+      slopes.setZero();
+      return;
+    }
+    // u = d^to, the kernel's input, from the cost d^from.
+    const int from = engine::source_power(laws_), to = engine::unit_power(laws_, unit_);
+    costs_->fill(i0, j0, unit_, costs);
+    slopes = costs;
+    scale(i0, j0, slopes);
+    log_slopes<T>(kernel_.kernel, slopes, kernel_.scale);
+    scale(i0, j0, slopes);
+    if (from == to) return;
+    if (to == 1) {  // du/dcost = 1/(2 u), and 0 at distance 0
+      slopes = (costs.array() > T(0)).select(slopes.array() / (T(2) * costs.array()), T(0)).matrix();
+      costs = costs.array().square();
+    } else {
+      costs = costs.array().sqrt();
+      slopes.array() *= T(2) * costs.array();
+    }
+  }
+  std::unique_ptr<engine::CostPull<T>> pull() const override { return costs_->pull(); }
+  double scale_slope() const override {
+    if (!has_scale(kernel_)) return 0;
+    const int from = engine::source_power(laws_), to = engine::unit_power(laws_, unit_);
+    // phi is a function of d/h, or of cost/t: h d/dh = -d d/dd.
+    const double power =
+        input_ == KernelInput::cost ? (to == 0 ? 1.0 : static_cast<double>(from) / to) : from;
+    return power / kernel_.scale;
+  }
+
   engine::Block admitted_keys(Index i0, Index n) const override {
     return filters_.empty() ? engine::Block{0, cols()} : filters_.admitted_keys(i0, n);
   }
+
+  std::optional<engine::Exponents> exponents() const override {
+    const double factor = exponent_factor(laws_, kernel_);
+    return factor > 0 && std::isfinite(factor) ? costs_->exponents(factor) : std::nullopt;
+  }
+  const engine::PairMask* mask() const override { return filters_.empty() ? nullptr : &filters_; }
 
   Index nearest_key(Index i) const override {
     Matrix<T> costs(1, cols());
@@ -89,6 +141,12 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
   }
 
  private:
+  /// The factors of the points' own scales.
+  void scale(Index i0, Index j0, Tile<T> tile) const {
+    if (row_factor_.size()) tile.array().colwise() *= row_factor_.segment(i0, tile.rows()).array();
+    if (key_factor_.size())
+      tile.array().rowwise() *= key_factor_.segment(j0, tile.cols()).transpose().array();
+  }
   static Vector<T> factors(const Vector<double>& scale, int power) {
     Vector<T> factor(scale.size());
     for (Index i = 0; i < scale.size(); ++i) factor(i) = static_cast<T>(scale_factor(scale, i, power));
@@ -104,6 +162,78 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
   Vector<T> row_factor_, key_factor_;
 };
 
+// --- float32 points beyond the reach of float32 squares
+
+/// Lengths whose squares float32 holds to many digits.
+bool fits_float32(double length) { return 1e-15 < length && length < 1e15; }
+bool fit_float32(const Vector<double>& lengths) {
+  return std::all_of(lengths.begin(), lengths.end(), fits_float32);
+}
+
+float largest(const Points<float>& X) { return X.size() ? X.cwiseAbs().maxCoeff() : 0; }
+
+/// Whether float32 tiles hold what the kernel reads: not where the lengths at which it changes, squared, leave
+/// float32's range, nor where any distance may matter, however short.
+bool float32_holds_input(const Metric& metric, const ResolvedKernel& kernel, const Points<float>& X,
+                         const Points<float>& Z) {
+  const KernelTraits laws = traits(kernel.kernel);
+  if (laws.input == KernelInput::nothing) return true;
+  if (laws.infinite_on_self) return false;
+  const bool of_length = laws.input != KernelInput::cost || traits(metric).distance_power == 1;
+  return fits_float32(of_length ? kernel.scale : std::sqrt(kernel.scale)) && fit_float32(kernel.row_scale)
+         && fit_float32(kernel.key_scale) && largest(X) < 1e15F && largest(Z) < 1e15F;
+}
+
+class WidenedPull final : public engine::CostPull<float> {
+ public:
+  explicit WidenedPull(std::unique_ptr<engine::CostPull<double>> pull) : pull_(std::move(pull)) {}
+  void add(Index i0, Index j0, const Points<float>& dcost) override {
+    pull_->add(i0, j0, Matrix<double>(dcost.cast<double>()));
+  }
+  PointGradient<float> points() const override {
+    PointGradient<double> found = pull_->points();
+    return {found.queries.cast<float>(), found.keys.cast<float>(), std::move(found.parameters)};
+  }
+
+ private:
+  std::unique_ptr<engine::CostPull<double>> pull_;
+};
+
+/// Log weights found in float64, handed out as float32.
+class WidenedWeights final : public engine::LogWeights<float> {
+ public:
+  explicit WidenedWeights(std::shared_ptr<const engine::LogWeights<double>> weights)
+      : weights_(std::move(weights)) {}
+
+  Index rows() const override { return weights_->rows(); }
+  Index cols() const override { return weights_->cols(); }
+  void fill(Index i0, Index j0, Tile<float> out) const override {
+    Matrix<double> tile(out.rows(), out.cols());
+    weights_->fill(i0, j0, tile);
+    out = tile.cast<float>();
+  }
+  void fill_slopes(Index i0, Index j0, Tile<float> log_k, Tile<float> costs,
+                   Tile<float> slopes) const override {
+    Matrix<double> k(log_k.rows(), log_k.cols()), c = k, s = k;
+    weights_->fill_slopes(i0, j0, k, c, s);
+    log_k = k.cast<float>();
+    costs = c.cast<float>();
+    slopes = s.cast<float>();
+  }
+  std::unique_ptr<engine::CostPull<float>> pull() const override {
+    auto pull = weights_->pull();
+    return pull ? std::make_unique<WidenedPull>(std::move(pull)) : nullptr;
+  }
+  double scale_slope() const override { return weights_->scale_slope(); }
+  engine::Block admitted_keys(Index i0, Index n) const override { return weights_->admitted_keys(i0, n); }
+  std::optional<engine::Exponents> exponents() const override { return weights_->exponents(); }
+  const engine::PairMask* mask() const override { return weights_->mask(); }
+  Index nearest_key(Index i) const override { return weights_->nearest_key(i); }
+
+ private:
+  std::shared_ptr<const engine::LogWeights<double>> weights_;
+};
+
 }  // namespace
 
 template <class T>
@@ -111,21 +241,46 @@ std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& met
                                                                const ResolvedKernel& kernel,
                                                                const PairFilters& filters, const Points<T>& X,
                                                                const Points<T>& Z) {
+  if constexpr (std::is_same_v<T, float>)
+    if (!float32_holds_input(metric, kernel, X, Z))
+      return std::make_shared<const WidenedWeights>(
+          make_tile_weights<double>(metric, kernel, filters, Matrix<double>(X.template cast<double>()),
+                                    Matrix<double>(Z.template cast<double>())));
   return std::make_shared<const TileWeights<T>>(metric, kernel, filters, X, Z);
 }
 
-void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel,
-                          SparseMatrix<double>& edges) {
+namespace {
+
+/// The factors of an input by its point's scale; nothing where there are no scales.
+Vector<double> scale_factors(const Vector<double>& scale, int power) {
+  return scale.unaryExpr([power](double s) { return std::pow(s, -0.5 * power); });
+}
+
+}  // namespace
+
+void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel, SparseMatrix<double>& edges,
+                          const Execution& run) {
+  constexpr Index rows_at_a_time = 512;
   const int power = engine::unit_power(laws, unit_of(traits(kernel.kernel).input));
-  for (Index i = 0; i < edges.rows(); ++i)
-    for (SparseMatrix<double>::InnerIterator edge(edges, i); edge; ++edge) {
-      double& cost = edge.valueRef();
-      cost = engine::convert_power(cost, laws.distance_power, power);
-      if (kernel.row_scale.size()) cost *= scale_factor(kernel.row_scale, i, power);
-      if (kernel.key_scale.size()) cost *= scale_factor(kernel.key_scale, edge.col(), power);
-    }
-  Eigen::Map<Matrix<double>> all(edges.valuePtr(), 1, edges.nonZeros());
-  log_weights<double>(kernel.kernel, all, kernel.scale);
+  const Vector<double> of_row = scale_factors(kernel.row_scale, power),
+                       of_key = scale_factors(kernel.key_scale, power);
+  const auto weigh = [&](Index b) {
+    const engine::Block rows = engine::block_of(b, edges.rows(), rows_at_a_time);
+    for (Index i = rows.begin; i < rows.begin + rows.size; ++i)
+      for (SparseMatrix<double>::InnerIterator edge(edges, i); edge; ++edge) {
+        double& cost = edge.valueRef();
+        cost = engine::convert_power(cost, laws.distance_power, power);
+        if (of_row.size()) cost *= of_row(i);
+        if (of_key.size()) cost *= of_key(edge.col());
+      }
+    const Index begin = edges.outerIndexPtr()[rows.begin],
+                end = edges.outerIndexPtr()[rows.begin + rows.size];
+    Eigen::Map<Matrix<double>> all(edges.valuePtr() + begin, 1, end - begin);
+    log_weights<double>(kernel.kernel, all, kernel.scale);
+  };
+  engine::parallel_blocks(engine::block_count(edges.rows(), rows_at_a_time),
+                          engine::sized(run, 20.0 * static_cast<double>(edges.nonZeros())), "weighing edges",
+                          weigh);
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                            \

@@ -33,7 +33,7 @@ std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& met
                                                                const Points<T>& Z);
 
 /// Turns the costs of listed pairs (the stored entries, as the metric defines them) into log phi, in place.
-void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel,
-                          SparseMatrix<double>& edges);
+void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel, SparseMatrix<double>& edges,
+                          const Execution& run);
 
 }  // namespace likewise

@@ -8,7 +8,7 @@
 namespace likewise::spectrum {
 
 struct Component {
-  std::vector<int> points;  ///< ascending
+  std::vector<int> points;  ///< in the block's order
   SymmetricBlock block;
 };
 

@@ -54,19 +54,6 @@ class DeflatedOperator {
   mutable Index n_products_ = 0;
 };
 
-/// A bound of |A| for a matrix without negative entries: its largest row sum.
-double norm_bound(const SymmetricBlock& A) {
-  if (A.trivial.size()) return 1;
-  return std::max(A.product(Columns::Ones(A.size, 1)).maxCoeff(), std::numeric_limits<double>::min());
-}
-
-/// Uniform in (-1/2, 1/2), the same on every platform.
-Vector<double> random_start(Index n, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  return Vector<double>::NullaryExpr(
-      n, [&] { return std::ldexp(static_cast<double>(random() >> 11), -53) - 0.5; });
-}
-
 /// The k largest eigenpairs of A outside the span of the known ones. Without convergence the best there is.
 Eigenpairs outside(const SymmetricBlock& A, double norm, const Columns& known, Index k, double tol,
                    int max_iter, const Execution& run) {
@@ -109,6 +96,17 @@ double kth_largest(Vector<double> values, Index k) {
 }
 
 }  // namespace
+
+double norm_bound(const SymmetricBlock& A) {
+  if (A.trivial.size()) return 1;
+  return std::max(A.product(Columns::Ones(A.size, 1)).maxCoeff(), std::numeric_limits<double>::min());
+}
+
+Vector<double> random_start(Index n, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  return Vector<double>::NullaryExpr(
+      n, [&] { return std::ldexp(static_cast<double>(random() >> 11), -53) - 0.5; });
+}
 
 Eigenpairs lanczos_eigenpairs(const SymmetricBlock& A, Index k, const SpectrumOptions& options,
                               const Execution& run) {

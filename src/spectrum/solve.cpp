@@ -1,14 +1,37 @@
 // Which solver for which block.
+#include <algorithm>
+#include <string>
+
 #include "spectrum/symmetric_block.hpp"
 
 namespace likewise::spectrum {
 
+namespace {
+
+// Measured: below, the whole matrix is as fast; below, a Krylov space of single vectors is.
+constexpr Index dense_up_to = 400, lanczos_up_to = 2000;
+
+/// A sparse block is filtered; where products are dear and eigenvalues fall fast, Lanczos needs fewer of them.
+std::string best_solver(const SymmetricBlock& A, Index k) {
+  if (A.size <= dense_up_to) return "dense";
+  const bool fits = 4 * chebyshev_width(k) < A.size;
+  return A.is_sparse && A.size > lanczos_up_to && fits ? "chebyshev" : "lanczos";
+}
+
+}  // namespace
+
 Eigenpairs largest_beside_trivial(const SymmetricBlock& A, Index k, const SpectrumOptions& options,
                                   const Execution& run) {
-  constexpr Index dense_up_to = 400;  // about 50 ms
   const bool few = 4 * (k + 1) < A.size;
-  const bool dense = options.solver == "dense" || !few || (options.solver == "auto" && A.size <= dense_up_to);
-  return dense ? dense_eigenpairs(A, k, run) : lanczos_eigenpairs(A, k, options, run);
+  const std::string solver = options.solver == "auto" ? best_solver(A, k) : options.solver;
+  if (solver == "dense" || !few) return dense_eigenpairs(A, k, run);
+  if (solver == "chebyshev" && chebyshev_width(k) < A.size) {
+    SpectrumOptions rounds = options;
+    if (options.solver == "auto") rounds.max_iter = std::min(options.max_iter, 100);
+    const Eigenpairs pairs = chebyshev_eigenpairs(A, k, rounds, run);
+    if (pairs.report.converged || options.solver == "chebyshev") return pairs;
+  }
+  return lanczos_eigenpairs(A, k, options, run);
 }
 
 }  // namespace likewise::spectrum

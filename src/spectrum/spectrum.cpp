@@ -24,8 +24,9 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 void check(Index k, Index n, const SpectrumOptions& options) {
   require(k >= 1 && k <= n, "k",
           "an int in [1, " + std::to_string(n) + "] (" + std::to_string(n) + " points)", k);
-  const bool known = options.solver == "auto" || options.solver == "dense" || options.solver == "lanczos";
-  require(known, "solver", "one of 'auto', 'dense', 'lanczos'", "'" + options.solver + "'");
+  const bool known = options.solver == "auto" || options.solver == "dense" || options.solver == "lanczos"
+                     || options.solver == "chebyshev";
+  require(known, "solver", "one of 'auto', 'dense', 'lanczos', 'chebyshev'", "'" + options.solver + "'");
   require(options.tol > 0, "tol", "positive", options.tol);
   require(options.max_iter >= 1, "max_iter", "an int of at least 1", options.max_iter);
 }
@@ -89,8 +90,9 @@ struct Found {
   Vector<double> vector;  // within the component
 };
 
+/// The name of the solver of the largest work: a dense one is for the small parts.
 void join(IterationReport& all, const IterationReport& one) {
-  if (all.solver != "lanczos") all.solver = one.solver;
+  if (all.solver == "dense" || one.solver == "chebyshev") all.solver = one.solver;
   all.n_iter += one.n_iter;
   all.converged = all.converged && one.converged;
 }
@@ -163,7 +165,7 @@ Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const Spectrum
 
   Spectrum<T> s;
   s.n_components = static_cast<Index>(components.size());
-  s.report.solver = options.solver == "lanczos" ? "lanczos" : "dense";
+  s.report.solver = options.solver == "auto" ? "dense" : options.solver;
   Columns U(P.rows(), k);
   const Columns trivial = trivial_vectors(components, log_mass, P.rows(), k);
   const Index m = trivial.cols();

@@ -1,8 +1,13 @@
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
 #include <likewise/error.hpp>
 #include <likewise/execution.hpp>
 
+#include "available_memory.hpp"
 #include "catch.hpp"
 
 using likewise::Execution;
@@ -39,4 +44,63 @@ TEST_CASE("without a limit the memory now available counts", "[execution]") {
   CHECK(allowed <= static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES))
                        * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
   CHECK(Execution{.memory_limit = 12345}.memory_allowed() == 12345);
+}
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A tree of control groups' files, removed at the end.
+class Groups {
+ public:
+  Groups() { fs::create_directories(mount); }
+  Groups(const Groups&) = delete;
+  Groups& operator=(const Groups&) = delete;
+  ~Groups() { fs::remove_all(mount); }
+  void write(const std::string& file, const std::string& text) const {
+    fs::create_directories((mount / file).parent_path());
+    std::ofstream(mount / file) << text;
+  }
+  const fs::path mount = fs::temp_directory_path() / ("likewise_cgroups_" + std::to_string(getpid()));
+};
+
+constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+
+}  // namespace
+
+TEST_CASE("control groups of version 2: the least of memory.max - memory.current up the path",
+          "[execution]") {
+  const Groups groups;
+  const auto left = [&](const std::string& path) {
+    return likewise::cgroup_memory_left(groups.mount, "0::" + path + "\n");
+  };
+  CHECK(left("/jobs/a") == unlimited);  // no such files
+  groups.write("jobs/memory.max", "1000\n");
+  groups.write("jobs/memory.current", "300\n");
+  groups.write("jobs/a/memory.max", "max\n");
+  groups.write("jobs/a/memory.current", "200\n");
+  groups.write("jobs/b/memory.max", "500\n");
+  groups.write("jobs/b/memory.current", "600\n");
+  CHECK(left("/jobs/a") == 700);
+  CHECK(left("/jobs") == 700);
+  CHECK(left("/jobs/b") == 0);
+  CHECK(left("/") == unlimited);
+  groups.write("jobs/memory.stat", "anon 150\ninactive_file 100\nactive_file 50\n");
+  CHECK(left("/jobs/a") == 800);        // the cache can be dropped
+  groups.write("memory.max", "400\n");  // inside a container: its own group is the mount
+  CHECK(left("/a/path/of/the/host") == 400);
+}
+
+TEST_CASE("control groups of version 1: the memory controller's limit", "[execution]") {
+  const Groups groups;
+  const std::string membership = "9:cpu,cpuacct:/x\n4:hugetlb,memory:/box\n0::/\n";
+  CHECK(likewise::cgroup_memory_left(groups.mount, membership) == unlimited);
+  groups.write("memory/memory.limit_in_bytes", "9223372036854771712\n");
+  groups.write("memory/box/memory.limit_in_bytes", "2000\n");
+  groups.write("memory/box/memory.usage_in_bytes", "1500\n");
+  groups.write("memory/box/memory.stat", "inactive_file 7\ntotal_inactive_file 400\n");
+  CHECK(likewise::cgroup_memory_left(groups.mount, membership) == 900);
+  CHECK(likewise::cgroup_memory_left(groups.mount, "4:memoryless:/box\n") == unlimited);
+  CHECK(likewise::cgroup_memory_left(groups.mount, "") == unlimited);
+  CHECK(likewise::cgroup_memory_left(groups.mount, "no groups at all") == unlimited);
 }

@@ -97,8 +97,9 @@ TEST_CASE("left out: a training point is no neighbor of its own") {
 
 TEST_CASE("radius: all within, the boundary included; queries without neighbors are reported") {
   const Matrix<double> Z = lattice(40, 2, 8), Y = normal_matrix(40, 1, 9);
-  Matrix<double> X = lattice(20, 2, 10);
+  Matrix<double> X = lattice(2500, 2, 10);  // more than are searched for at once
   X.row(7).setConstant(50);
+  X.row(2400).setConstant(-50);
   const auto got = radius_neighbors_regression(Z, Y, {.radius = 2}).predict(X);
   for (Index i = 0; i < X.rows(); ++i) {
     double sum = 0, count = 0;

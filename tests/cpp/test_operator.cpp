@@ -333,7 +333,7 @@ TEST_CASE("results do not depend on the number of threads; few queries split ove
 }
 
 TEST_CASE("stopping, progress and the memory limit") {
-  const Matrix<double> Z = random_matrix(4000, 8, 1), V = random_matrix(4000, 1, 3);
+  const Matrix<double> Z = random_matrix(20000, 8, 1), V = random_matrix(20000, 1, 3);
   const auto P = Mechanism{Euclidean{}, Gaussian{1.0}}.self_operator(Z);
   CHECK(P.storage() == "streamed");
   CHECK_THROWS_AS(P.apply(V, {.stop_requested = [] { return true; }}), Interrupted);

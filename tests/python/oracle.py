@@ -102,3 +102,24 @@ def normalized(K, rule, w=None, null_mass=0.0, alpha=1.0):
     for _ in range(3000):
         f = 0.5 * (f - np.log((K * w * np.exp(f)).sum(1)))
     return np.exp(f)[:, None] * K * np.exp(f) * w
+
+
+def extended(K_cross, K_self, rule, w=None, null_mass=0.0, alpha=1.0):
+    """The rows of new points: r is that of the self-operator of K_self, l each new row's own."""
+    K = np.where(np.isinf(K_cross).any(1, keepdims=True), np.isinf(K_cross) * 1.0, K_cross)
+    w = np.ones(K.shape[1]) if w is None else w
+    with np.errstate(divide="ignore", invalid="ignore"):
+        D = (K_self * w).sum(1)
+        if rule == "none":
+            return K * w
+        if rule == "symmetric":
+            left = (K * w).sum(1, keepdims=True)
+            return np.nan_to_num(K * np.where(D > 0, np.sqrt(w / D), 0) / np.sqrt(left))
+        if rule == "row":
+            r = w
+        elif rule == "density":
+            r = np.where(D > 0, w * D**-alpha, 0)
+        else:  # P_ij = e_i K_ij e_j w_j on the diagonal too, so e = sqrt(P_ii / (K_ii w_i))
+            P = normalized(K_self, "bistochastic", w)
+            r = np.sqrt(np.diag(P) / (np.diag(K_self) * w)) * w
+        return np.nan_to_num(K * r / ((K * r).sum(1, keepdims=True) + null_mass))

@@ -52,6 +52,29 @@ def test_the_command_in_the_report_makes_the_same_numbers(tmp_path):
     pd.testing.assert_frame_equal(first.drop(columns="seconds"), second.drop(columns="seconds"))
 
 
+def test_a_table_of_your_own_with_every_option(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(90, 3)), columns=["a", "b", "c"])
+    table["kind"] = np.where(table["a"] + 0.3 * rng.normal(size=90) > 0, "up", "down")
+    table.to_csv(tmp_path / "my.csv", index=False)
+    out = tmp_path / "out"
+    options = "--target kind --methods kernel_regression --metrics euclidean manhattan"
+    options += " --kernels gaussian laplacian --normalizations row symmetric"
+    options += " --supports all --repeats 3 --n-samples 60 --seed 7"
+    command = ["study", "--data", str(tmp_path / "my.csv"), *options.split()]
+    assert main([*command, "--jobs", "2", "--no-agreement", "--out", str(out)]) == 0
+    records = pd.read_csv(out / "results.csv")
+    assert set(records["dataset"]) == {"my"} and set(records["repeat"]) == {0, 1, 2}
+    assert set(records.loc[records["dial"] == "metrics", "value"]) == {"euclidean", "manhattan"}
+    assert "--seed 7" in (out / "report.html").read_text(encoding="utf-8")
+    one = tmp_path / "one"
+    assert main([*command, "--jobs", "1", "--no-agreement", "--out", str(one)]) == 0
+    keys = ["dial", "value", "method", "repeat"]
+    again = pd.read_csv(one / "results.csv").sort_values(keys, ignore_index=True)
+    records = records.sort_values(keys, ignore_index=True)
+    pd.testing.assert_frame_equal(records.drop(columns="seconds"), again.drop(columns="seconds"))
+
+
 def test_options_win_over_the_toml_file(tmp_path):
     config = tmp_path / "study.toml"
     config.write_text(
@@ -81,7 +104,7 @@ def test_what_does_not_fit_is_one_line_and_status_2(tmp_path, capsys, options, m
     assert not out.exists()
 
 
-@pytest.mark.parametrize("name", [*_explain.METHODS, *_explain._ATTENTION, "KNeighborsRegressor"])
+@pytest.mark.parametrize("name", [*_explain.METHODS, *_explain._ATTENTION, *_explain.PROPAGATIONS])
 def test_explain_prints_the_equation_with_its_slots(capsys, name):
     assert main(["explain", name]) == 0
     text = capsys.readouterr().out

@@ -18,12 +18,14 @@ def harmonic(P, V, clamped):
 
 
 @pytest.mark.parametrize("support", ["all", lw.supports.Neighbors(8)])
+@pytest.mark.parametrize("normalization", ["row", "density"])
 @pytest.mark.parametrize("solver", ["auto", "cg", "bicgstab", "direct", "iterate"])
-def test_clamped(support, solver):
+def test_clamped(support, normalization, solver):
     X, y = load_iris(return_X_y=True)
     V = np.eye(3)[y]
     clamped = np.random.RandomState(0).rand(len(X)) < 0.2
-    P = lw.Mechanism(metric="euclidean", kernel=lw.kernels.Gaussian(0.4), support=support).operator(X)
+    slots = {"support": support, "normalization": normalization}
+    P = lw.Mechanism(metric="euclidean", kernel=lw.kernels.Gaussian(0.4), **slots).operator(X)
     F, report = P.equilibrium(V, clamped=clamped, solver=solver, tol=1e-11, max_iter=20000)
     assert_allclose(F, harmonic(P.toarray(), V, clamped), atol=1e-7)
     assert report.converged and report.residual < 1e-9 and not report.unreached.any()
@@ -32,15 +34,20 @@ def test_clamped(support, solver):
 
 
 @pytest.mark.parametrize("alpha", [0.2, 0.99])
-def test_soft(alpha):
+@pytest.mark.parametrize(
+    "slots",
+    [
+        {"support": "leave_one_out", "normalization": "symmetric"},
+        {"normalization": "row"},
+        {"normalization": "bistochastic"},
+        {"support": lw.supports.Neighbors(5, symmetrize="none")},  # directed
+    ],
+)
+def test_soft(alpha, slots):
     X, y = load_iris(return_X_y=True)
-    P = lw.Mechanism(
-        metric="euclidean",
-        kernel=lw.kernels.Gaussian(0.4),
-        support="leave_one_out",
-        normalization="symmetric",
-    ).operator(X)
-    F, _ = P.equilibrium(np.eye(3)[y], alpha=alpha, tol=1e-12)
+    P = lw.Mechanism(metric="euclidean", kernel=lw.kernels.Gaussian(0.4), **slots).operator(X)
+    F, report = P.equilibrium(np.eye(3)[y], alpha=alpha, tol=1e-12)
+    assert report.converged and report.n_iter > 0 and "converged=True" in repr(report)
     want = (1 - alpha) * np.linalg.solve(np.eye(len(X)) - alpha * P.toarray(), np.eye(3)[y])
     assert_allclose(F, want, atol=1e-9)
 
@@ -87,6 +94,18 @@ def test_unreached_rows():
     assert report.unreached.tolist() == [False, False, False, True]
 
 
+def test_too_few_steps_are_told():
+    X = load_iris().data
+    P = lw.Mechanism(kernel=lw.kernels.Gaussian(0.4)).operator(X)
+    with pytest.warns(ConvergenceWarning, match=r"^max_iter=2 was reached without convergence\. residual="):
+        _, report = P.equilibrium(X, alpha=0.99, solver="iterate", max_iter=2)
+    assert not report.converged
+    with pytest.warns(ConvergenceWarning, match="max_iter=2"):
+        few = lw.normalizations.Bistochastic(tol=1e-12, max_iter=2)
+        P = lw.Mechanism(kernel=lw.kernels.Gaussian(0.4), normalization=few).operator(X)
+    assert not P.report.converged and P.report.n_iter == 2
+
+
 def test_what_is_refused():
     P = lw.Mechanism(kernel=lw.kernels.Gaussian(1.0)).operator(np.random.RandomState(0).randn(5, 2))
     V = np.ones(5)
@@ -96,7 +115,9 @@ def test_what_is_refused():
         "solver must be": {"alpha": 0.5, "solver": "magic"},
         "max_iter must be": {"alpha": 0.5, "max_iter": 0},
         "tol must be": {"alpha": 0.5, "tol": -1},
-        "clamped": {"clamped": np.ones(4, bool)},
+        "clamped or alpha must be given, and only one": {"alpha": 0.5, "clamped": np.ones(5, bool)},
+        r"clamped must be a boolean array of shape \(5,\)": {"clamped": np.ones(4, bool)},
+        "clamped must be a boolean array.*got float64": {"clamped": np.ones(5)},
     }.items():
         with pytest.raises(ValueError, match=match):
             P.equilibrium(V, **arguments)

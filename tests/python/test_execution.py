@@ -160,7 +160,7 @@ def test_streamed_products_need_no_square_memory():
 
 def test_progress_is_told_and_prints_only_when_asked(capfd):
     told = []
-    X = points(6000, 8)
+    X = points(30000, 8)
     with lw.execution(progress=lambda fraction, what: told.append((fraction, what)), n_jobs=1):
         GAUSSIAN.operator(X, storage="streamed") @ X
     assert told and all(0 <= fraction <= 1 for fraction, _ in told)
@@ -252,7 +252,7 @@ def test_a_signal_handler_may_raise_its_own_exception():
 
 
 def test_other_python_threads_run_meanwhile():
-    X = points(12000, 16)
+    X = points(30000, 16)
     P = GAUSSIAN.operator(X, storage="streamed")
     ticks = []
     finished = threading.Event()

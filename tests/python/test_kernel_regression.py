@@ -295,10 +295,12 @@ def test_outliers_do_not_spoil_the_bandwidth():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    X=hnp.arrays(
-        np.float64,
-        st.tuples(st.integers(1, 12), st.integers(1, 3)),
-        elements=st.floats(-100, 100, width=32),
+    X=st.sampled_from([np.float32, np.float64]).flatmap(
+        lambda dtype: hnp.arrays(
+            dtype,
+            st.tuples(st.integers(1, 12), st.integers(1, 3)),
+            elements=st.floats(-100, 100, width=32, allow_subnormal=True),
+        )
     ),
     degree=st.sampled_from([0, 1]),
 )
@@ -313,6 +315,57 @@ def test_predictions_are_finite_and_within_the_targets(X, degree):
         assert mean.min() >= -1e-9 and mean.max() <= len(X) - 1 + 1e-9
     distinct = len(np.unique(X, axis=0))
     assert np.isnan(model.loo_score_) == (distinct == 1)
+
+
+@pytest.mark.parametrize("unit", [2.0**-149, 1e-38, 1e-25, 1e-19, 1e-10, 1e10, 1e18, 1e30])
+@pytest.mark.parametrize("kernel", ["gaussian", "laplacian", "tricube", "student_t", "inverse_distance"])
+def test_float32_keeps_its_digits_where_squares_leave_its_range(unit, kernel):
+    lattice = np.random.default_rng(0).integers(-9, 10, size=(40, 2)).astype(float)
+    X32, y = (lattice * unit).astype(np.float32), np.arange(40.0)
+    queries = X32[::3] + np.float32(unit)
+    bandwidth = None if kernel == "inverse_distance" else 4 * unit
+    model = lw.KernelRegressor(kernel=kernel, bandwidth=bandwidth).fit(X32, y)
+    got = model.predict(queries)
+    assert got.dtype == np.float32
+    d = cdist(queries.astype(float) / unit, X32.astype(float) / unit)
+    with np.errstate(divide="ignore"):
+        w = {
+            "gaussian": np.exp(-((d / 4) ** 2) / 2),
+            "laplacian": np.exp(-d / 4),
+            "tricube": np.maximum(0, 1 - (d / 4) ** 3) ** 3,
+            "student_t": 1 / (1 + (d / 4) ** 2),
+            "inverse_distance": np.where((d == 0).any(1, keepdims=True), d == 0, 1 / d),
+        }[kernel]
+    assert (w.sum(1) > 0).all()
+    assert_allclose(got, w @ y / w.sum(1), rtol=1e-4)
+
+
+def test_loo_of_float32_points_that_are_subnormal_apart():
+    lattice = np.random.default_rng(1).integers(-9, 10, size=(40, 1)).astype(float)
+    y = np.sin(lattice[:, 0] / 3)
+    near, far = (lw.KernelRegressor().fit((lattice * u).astype(np.float32), y) for u in (2.0**-149, 1.0))
+    assert near.bandwidth_ == pytest.approx(2.0**-149 * far.bandwidth_, rel=1e-3)
+    assert near.loo_score_ == pytest.approx(far.loo_score_, rel=1e-3)
+
+
+def test_the_leave_one_out_score_is_computed_when_asked_for():
+    pairs = []
+
+    def squares(A, B):
+        pairs.append(len(A) * len(B))
+        return cdist(A, B, "sqeuclidean")
+
+    metric = metrics.Custom(squares, symmetric=True, zero_on_self=True, distance_power=2)
+    X, y = load_diabetes(return_X_y=True)
+    model = lw.KernelRegressor(metric=metric, bandwidth=0.1).fit(X, y)
+    assert sum(pairs) <= 2 * len(X)  # a number needs no look at all pairs
+    score = model.loo_score_
+    assert sum(pairs) >= len(X) ** 2
+    pairs.clear()
+    assert model.loo_score_ == score and not pairs
+    assert model.fit(X, y + 1e3 * X[:, 0]).loo_score_ != score
+    with pytest.raises(NotFittedError):
+        _ = lw.KernelRegressor().loo_score_
 
 
 def test_pickles_predict_the_same(data):

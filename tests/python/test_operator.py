@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from oracle import KERNELS, METRICS, W2, W, distances, nearest, normalized, symmetrized, weights
+from oracle import KERNELS, METRICS, W2, W, distances, extended, nearest, normalized, symmetrized, weights
 from scipy.linalg import expm
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import LinearOperator, aslinearoperator, eigs, eigsh, gmres, svds
@@ -37,10 +37,11 @@ def kernel_of(name):
     return eval("kernels." + name)
 
 
-def reported(metric):
+def reported(metric, queries=None):
     """What kneighbors reports and Neighbors and Radius compare: 1 - cos, the squares, |Wx - Wz|."""
     cost, power = METRICS[metric]
-    return distances(cost(Z, Z), power if metric.startswith("Mahalanobis") else None)
+    queries = Z if queries is None else queries
+    return distances(cost(queries, Z), power if metric.startswith("Mahalanobis") else None)
 
 
 def supported(metric, K):
@@ -115,13 +116,33 @@ def test_distance_kernels_want_a_distance(metric, kernel):
 SYMMETRIC_PAIRS = [(m, k) for m, k in PAIRS if m != "Bilinear(W, W2)" and k != "InverseDistance()"]
 
 
+def with_total_support(metric, kernel, K):
+    """Symmetric supports on which Sinkhorn ends, and K on them."""
+    R = reported(metric)
+    radius = max(0, np.quantile(R, 0.45), np.diag(R).max()) + 1e-9  # between two distances
+    graph = csr_matrix(np.maximum(EDGES.toarray(), EDGES.toarray().T))
+    mask = MASK & MASK.T
+    patterns = [
+        (supports.AllPairs(), np.ones((N, N))),
+        (supports.Mask(mask), mask),
+        (supports.Graph(graph), graph.toarray() > 0),
+        (supports.Radius(radius), R <= radius),
+    ]
+    if kernel not in ("Indicator(1.5)", "Epanechnikov(2.5)", "Tricube(2.5)"):  # every pair speaks
+        patterns.append((supports.LeaveOneOut(), 1 - np.eye(N)))
+    for support, pattern in patterns:
+        yield support, np.where(pattern, K, 0)
+    yield supports.Graph(graph, weights="given"), graph.toarray()
+    for how in ("union", "mutual", "average"):
+        A = np.where(nearest(R, 4, True), K, 0)
+        yield supports.Neighbors(4, symmetrize=how, include_self=True), symmetrized(A, how)
+
+
 @pytest.mark.parametrize(("metric", "kernel"), SYMMETRIC_PAIRS)
 def test_bistochastic_equals_sinkhorn_in_numpy(metric, kernel):
     K = weights(metric, kernel, Z, Z)
     w = np.exp(0.3 * rng(6).normal(size=N))
-    neighbors = supports.Neighbors(4, include_self=True)
-    A = np.where(nearest(reported(metric), 4, True), K, 0)
-    for support, on_support in [(supports.AllPairs(), K), (neighbors, symmetrized(A, "union"))]:
+    for support, on_support in with_total_support(metric, kernel, K):
         m = lw.Mechanism(
             metric=metric_of(metric),
             kernel=kernel_of(kernel),
@@ -133,6 +154,69 @@ def test_bistochastic_equals_sinkhorn_in_numpy(metric, kernel):
         assert_allclose(P.toarray(), normalized(on_support, "bistochastic", w), atol=1e-7)
         assert_allclose(P.toarray().sum(1), 1, atol=1e-9)
         assert_allclose(P.toarray() / w, (P.toarray() / w).T, atol=1e-9)
+
+
+@pytest.mark.parametrize(("metric", "kernel"), PAIRS)
+def test_new_points_equal_numpy_under_every_normalization(metric, kernel):
+    K, K_cross, w = (
+        weights(metric, kernel, Z, Z),
+        weights(metric, kernel, X, Z),
+        np.exp(rng(6).normal(size=N)),
+    )
+    R, R_cross = reported(metric), reported(metric, X)
+    radius = np.quantile(R, 0.6)
+    on_supports = [
+        (supports.AllPairs(), K, K_cross),
+        (
+            supports.Radius(max(0, radius)),
+            np.where(R <= max(0, radius), K, 0),
+            np.where(R_cross <= radius, K_cross, 0),
+        ),
+        (
+            supports.Neighbors(4, include_self=True),
+            symmetrized(np.where(nearest(R, 4, True), K, 0), "union"),
+            np.where(nearest(R_cross, 4), K_cross, 0),
+        ),
+    ]
+    rules = dict(NORMALIZATIONS)
+    if (metric, kernel) in SYMMETRIC_PAIRS:
+        rules["Bistochastic(1e-10, max_iter=20000)"] = {"rule": "bistochastic"}
+    for support, own, cross in on_supports:
+        for name, rule in rules.items():
+            if kernel == "InverseDistance()" and name != "RowStochastic()":
+                continue
+            if name.startswith("Bistochastic") and (np.diag(own) == 0).any():
+                continue  # a radius below 0, of dot products, holds no point itself
+            m = lw.Mechanism(
+                metric=metric_of(metric),
+                kernel=kernel_of(kernel),
+                support=support,
+                normalization=eval("normalizations." + name),
+            )
+            want = extended(cross, own, w=w, **rule)
+            for P in (
+                m.operator(Z, log_key_weights=np.log(w)).at(X),
+                m.operator(X, Z, log_key_weights=np.log(w)),
+            ):
+                assert_allclose(P.toarray(), want, rtol=1e-7, atol=1e-7, err_msg=repr(m))
+                assert_allclose(P @ V, want @ V, rtol=1e-6, atol=1e-6, err_msg=repr(m))
+
+
+@pytest.mark.parametrize("kernel", [k for m, k in PAIRS if m == "SquaredEuclidean()"])
+@pytest.mark.parametrize("rule", [*NORMALIZATIONS, "Bistochastic()"])
+def test_costs_of_the_users_own_and_precomputed_ones_are_as_good(kernel, rule):
+    if kernel == "InverseDistance()" and rule != "RowStochastic()":
+        return
+    squares = METRICS["SquaredEuclidean()"][0]
+    slots = {"kernel": kernel_of(kernel), "normalization": eval("normalizations." + rule)}
+    want = lw.Mechanism(metric="sqeuclidean", **slots).operator(Z)
+    own = metrics.Custom(squares, symmetric=True, zero_on_self=True, distance_power=2)
+    for P, queries in [
+        (lw.Mechanism(metric=own, **slots).operator(Z), X),
+        (lw.Mechanism(metric=metrics.Precomputed(2), **slots).operator(squares(Z, Z)), squares(X, Z)),
+    ]:
+        assert_allclose(P.toarray(), want.toarray(), rtol=1e-9, atol=1e-12)
+        assert_allclose(P.at(queries).toarray(), want.at(X).toarray(), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("storage", ["streamed", "dense", "sparse"])
@@ -332,7 +416,7 @@ def test_products_take_any_layout_and_type():
     assert (P @ np.empty((N, 0))).shape == (N, 0)
     assert (P.T @ np.empty((N, 0))).shape == (N, 0)
     assert (P @ V[:, :1]).shape == (N, 1)
-    with pytest.raises(ValueError, match="mismatch"):
+    with pytest.raises(ValueError, match=f"V must have {N} rows"):
         P @ V[1:]
     with pytest.raises(ValueError, match="V must be real"):
         P @ (1j * V)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse.csgraph import connected_components
 from scipy.special import iv
 from sklearn.datasets import make_blobs, make_moons
@@ -39,6 +39,22 @@ def test_circle_of_dot_products_has_bessel_eigenvalues_in_pairs():
     got, _ = m.operator(ring(101)).eigsh(9)
     order = np.array([0, 1, 1, 2, 2, 3, 3, 4, 4])
     assert_allclose(got, iv(order, 1 / eps) / iv(0, 1 / eps), atol=1e-13)
+
+
+@pytest.mark.parametrize("rule", ["row", "density", "symmetric", "bistochastic"])
+@pytest.mark.parametrize("support", ["all", supports.Neighbors(6, include_self=True)])
+def test_eigenpairs_have_their_norm_and_sign(rule, support):
+    Z = np.random.default_rng(0).normal(size=(40, 3))
+    P = gaussian(0.8, normalization=rule, support=support).operator(Z)
+    A = P.toarray()
+    w, v = P.eigsh(5)
+    assert_allclose(w, np.sort(np.linalg.eigvals(A).real)[::-1][:5], atol=1e-8)
+    assert_allclose(A @ v, v * w, atol=1e-7)
+    assert_array_equal(P.eigsh(5, return_eigenvectors=False), w)
+    assert (v[np.abs(v).argmax(0), range(5)] > 0).all()
+    pi = np.exp(P.log_stationary) / np.exp(P.log_stationary).sum()
+    weight = np.ones(40) if rule == "symmetric" else pi  # of a bistochastic operator pi is uniform
+    assert_allclose(v.T @ (weight[:, None] * v), np.eye(5), atol=1e-6)
 
 
 @pytest.mark.parametrize("normalization", ["row", "symmetric", "density", "bistochastic"])
@@ -97,8 +113,10 @@ def test_a_solver_that_stops_early_warns_with_its_residual():
     ],
 )
 def test_what_has_no_such_spectrum_is_refused(mechanism, k, message):
+    P = mechanism.operator(ring(12) * np.arange(1, 13)[:, None])
     with pytest.raises(ValueError, match=message):
-        mechanism.operator(ring(12) * np.arange(1, 13)[:, None]).eigsh(k)
+        P.eigsh(k)
+    assert (message in P.asymmetry) == ("symmetric" in message)
 
 
 def test_kmeans_finds_what_scikit_learn_finds():

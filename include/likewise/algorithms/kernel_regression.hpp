@@ -45,25 +45,27 @@ template <class T> struct KernelRegression {
   std::vector<Index> point_of;     ///< (n,) a number for each point, equal for copies; -1 for weight 0
   int degree = 0;                  ///< what is used: 0 where d > local_linear_max_features
   SelectedBandwidth bandwidth = {};
-  /// R^2 (weighted, mean over targets) of predicting each point from all that are no copy of it; NaN if all
-  /// are.
-  double loo_score = 0;
 
   /// O(n_queries n (d + n_targets)) time at degree 0, O(n_queries n d^2) at degree 1; keys of weight 0 are
   /// skipped.
   KernelPrediction<T> predict(const Points<T>& X, bool return_std = false, const Execution& run = {}) const;
+  /// R^2 (weighted, mean over targets) of predicting each point from all that are no copy of it; NaN if all
+  /// are. Computed when asked for: O(n^2 (d + n_targets)) time, n^2 d^2 at degree 1.
+  double loo_score(const Execution& run = {}) const;
 };
 
 /// Regression on one-hot columns, read as probabilities: clipped to [0, 1] and divided by their sum. "loo"
 /// has the least log loss.
 template <class T> struct KernelClassification {
-  KernelRegression<T> regression;  ///< its loo_score is the accuracy of the leave-one-out predictions
+  KernelRegression<T> regression;
 
   Index n_classes() const { return regression.targets.cols(); }
   /// (n_queries, n_classes), rows sum to 1; uniform for a row without mass.
   Matrix<T> predict_proba(const Points<T>& X, const Execution& run = {}) const;
   /// The most probable class, ties to the lowest.
   std::vector<Index> predict(const Points<T>& X, const Execution& run = {}) const;
+  /// The accuracy of predicting each point from all that are no copy of it; NaN if all are.
+  double loo_score(const Execution& run = {}) const;
 };
 
 template <class T>
@@ -74,8 +76,8 @@ KernelClassification<T> fit_kernel_classification(const Points<T>& X, const std:
                                                   Index n_classes, const KernelRegressionOptions& options,
                                                   const Execution& run);
 
-/// X (n, d) with targets Y (n, n_targets). Finds the bandwidth and the leave-one-out score: O(n^2 (d +
-/// n_targets)) time, several times that for "loo". Throws InvalidArgument naming what does not fit.
+/// X (n, d) with targets Y (n, n_targets). O(n log n d) time with a given bandwidth, O(n^2 (d + n_targets))
+/// with a rule, several times that for "loo". Throws InvalidArgument naming what does not fit.
 template <class D, class E>
 KernelRegression<typename D::Scalar> kernel_regression(const Eigen::MatrixBase<D>& X,
                                                        const Eigen::MatrixBase<E>& Y,

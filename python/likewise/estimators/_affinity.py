@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS, pairwise_kernels
 from sklearn.neighbors import sort_graph_by_row_values
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from likewise import kernels, metrics, supports
 from likewise._estimator import MechanismMixin, bandwidth_from_gamma
@@ -33,7 +33,9 @@ class AffinityMixin(MechanismMixin):
     @classmethod
     def from_mechanism(cls, mechanism, **params):
         """The estimator whose affinity is this mechanism, normalization included."""
-        return cls(affinity=mechanism, normalization=mechanism.normalization, **params)
+        params.setdefault("normalization", mechanism.normalization)
+        # The parameter alone decides: set back to its default it must not find another one in the mechanism.
+        return cls(affinity=mechanism.replace(normalization=cls._defaults()["normalization"]), **params)
 
     # --- the mechanism
 
@@ -86,15 +88,8 @@ class AffinityMixin(MechanismMixin):
         return isinstance(self.affinity, str) and self.affinity in _GIVEN
 
     def _check_points(self, X, *, reset):
-        return validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr" if self._is_given() else False,
-            dtype=[np.float64, np.float32],
-            order="C",
-            ensure_min_samples=2 if reset else 1,
-        )
+        sparse = {"accept_sparse": "csr"} if self._is_given() else {}
+        return self._check_X(X, reset=reset, min_samples=2 if reset else 1, **sparse)
 
     def _points_and_mechanism(self, X):
         """What the mechanism is fitted to: the points, or what stands for them where affinities are given."""

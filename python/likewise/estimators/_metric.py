@@ -28,6 +28,18 @@ def metric_from_params(metric, p=2, metric_params=None):
     return found
 
 
+def effective_metric(metric, p=2, metric_params=None):
+    """scikit-learn's effective_metric_ and effective_metric_params_: minkowski by its shorter name."""
+    params = dict(metric_params or {})
+    if metric != "minkowski":
+        return metric, params
+    params.setdefault("p", p)
+    name = {1: "manhattan", 2: "euclidean", np.inf: "chebyshev"}.get(params["p"])
+    if name is None or params.get("w") is not None:
+        return metric, {"w": None, **params}
+    return name, {key: value for key, value in params.items() if key not in ("p", "w")}
+
+
 def _minkowski(p, w):
     if w is not None:
         if p != 2:

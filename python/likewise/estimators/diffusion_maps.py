@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core, supports
 from likewise._estimator import MechanismMixin, warn_unless_converged
@@ -111,7 +111,7 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     def fit(self, X, y=None):
         """X (n, n_features), or (n, n) distances with metric="precomputed"."""
-        X = validate_data(self, X, dtype=[np.float64, np.float32], order="C", ensure_min_samples=2)
+        X = self._check_X(X, reset=True, min_samples=2)
         if not isinstance(self.n_components, Integral):
             raise TypeError(f"n_components must be an int; got {self.n_components!r}.")
         if not isinstance(self.diffusion_time, Real):

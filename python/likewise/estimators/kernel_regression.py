@@ -4,11 +4,10 @@ import warnings
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from likewise import _core
-from likewise._estimator import MechanismMixin
+from likewise._estimator import MechanismMixin, check_labels
 from likewise.estimators._training import as_columns, check_square, like_fitted
 
 
@@ -49,10 +48,19 @@ class _KernelEstimator(MechanismMixin, BaseEstimator):
         self._fitted, self._dtype = fitted, X.dtype
         self.mechanism_ = regression.mechanism
         self.bandwidth_ = regression.bandwidth.length
-        self.loo_score_ = regression.loo_score
+        self._loo_score = None
         if regression.degree != self.degree:
             warnings.warn(f"degree={self.degree} needs at most 50 features; degree 0 is used.", stacklevel=3)
         return self
+
+    @property
+    def loo_score_(self):
+        """Computed when first asked for, since predictions do not need it."""
+        check_is_fitted(self)
+        if self._loo_score is None:
+            with self._execution():
+                self._loo_score = self._fitted.loo_score()
+        return self._loo_score
 
     def _queries(self, X):
         check_is_fitted(self)
@@ -88,7 +96,7 @@ class KernelRegressor(RegressorMixin, _KernelEstimator):
     ----------
     mechanism_ : Mechanism with the bandwidth found
     bandwidth_ : float
-    loo_score_ : float
+    loo_score_ : float, computed when first asked for
         R^2 of predicting each training point from all that are no copy of it, mean over targets. NaN where
         all points are one.
     n_features_in_ : int
@@ -96,8 +104,8 @@ class KernelRegressor(RegressorMixin, _KernelEstimator):
     Notes
     -----
     predict takes O(n_queries n_train (n_features + n_targets)) time and O(n_train) memory at degree 0,
-    n_features^2 instead of n_features at degree 1. fit takes O(n_train^2) time for the leave-one-out score,
-    several times that for "loo". sample_weight 2 equals a row twice, 0 no row.
+    n_features^2 instead of n_features at degree 1. fit takes O(n_train^2) time for a rule's bandwidth,
+    several times that for "loo"; so does loo_score_. sample_weight 2 equals a row twice, 0 no row.
 
     References
     ----------
@@ -163,7 +171,7 @@ class KernelClassifier(ClassifierMixin, _KernelEstimator):
     ----------
     classes_ : array (n_classes,)
     mechanism_, bandwidth_, n_features_in_ : as in KernelRegressor
-    loo_score_ : float
+    loo_score_ : float, computed when first asked for
         Accuracy of predicting each training point from all that are no copy of it.
 
     References
@@ -174,7 +182,7 @@ class KernelClassifier(ClassifierMixin, _KernelEstimator):
     def fit(self, X, y, sample_weight=None):
         """X (n, d), y (n,) class labels, sample_weight (n,) >= 0."""
         X, y = self._check_X_y(X, y)
-        check_classification_targets(y)
+        check_labels(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         return self._fit(
             _core.fit_kernel_classification, X, labels, len(self.classes_), sample_weight=sample_weight

@@ -5,12 +5,11 @@ import warnings
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core, supports
 from likewise._errors import warn_unless_converged
-from likewise._estimator import MechanismMixin, fill_bandwidth
+from likewise._estimator import MechanismMixin, check_labels, fill_bandwidth
 from likewise._mechanism import Mechanism
 from likewise._slots import as_metric, as_support
 
@@ -28,23 +27,24 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
     def _make_mechanism(self):
         if isinstance(self.kernel, Mechanism):
             return self._changed(self.kernel)
+        metric = "euclidean" if self.metric is None else self.metric
         if callable(self.kernel):  # a function of all points: its graph is known in fit
-            return Mechanism(metric=self.metric, kernel="indicator", normalization=self._normalization)
+            return Mechanism(metric=metric, kernel="indicator", normalization=self._normalization)
         if isinstance(self.kernel, str) and self.kernel == "knn":
             return Mechanism(
-                metric=self.metric,
+                metric=metric,
                 kernel="indicator",
                 support=supports.Neighbors(self.n_neighbors, symmetrize="none", include_self=True),
                 normalization=self._normalization,
             )
         own = Mechanism(
-            metric=self.metric, kernel=self.kernel, support=self._support, normalization=self._normalization
+            metric=metric, kernel=self.kernel, support=self._support, normalization=self._normalization
         )
         return self._fill_bandwidth(own)
 
     def _changed(self, mechanism):
         """A given mechanism with those parameters that were set beside it."""
-        if not self._is_default("metric"):
+        if self.metric is not None:
             mechanism = mechanism.replace(metric=as_metric(self.metric))
         return mechanism.replace(kernel=fill_bandwidth(mechanism.kernel, self.bandwidth))
 
@@ -59,7 +59,7 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
         labeled = y != ("-1" if y.dtype.kind == "U" else -1)
         if not np.any(labeled):
             raise ValueError("y must hold at least one labeled point; got only unlabeled ones (-1).")
-        check_classification_targets(y[labeled])
+        check_labels(y[labeled])
         self.classes_, codes = np.unique(y[labeled], return_inverse=True)
         labels = np.full(len(y), -1)
         labels[labeled] = codes
@@ -138,7 +138,8 @@ class LabelPropagation(_LabelEstimator):
         solver="iterate" stops where the sum of all changes is below; solver="cg" solves to a relative
         residual of 1e-8 or less.
     n_jobs : int or None
-    metric : str, value of likewise.metrics or function of two blocks, default="euclidean"
+    metric : str, value of likewise.metrics or function of two blocks
+        None is that of a Mechanism given as kernel, "euclidean" otherwise.
     bandwidth : float > 0, rule or None
         Instead of gamma = 1/(2 bandwidth^2).
     solver : {"cg", "iterate"}, default="cg"
@@ -182,7 +183,7 @@ class LabelPropagation(_LabelEstimator):
         max_iter=1000,
         tol=1e-3,
         n_jobs=None,
-        metric="euclidean",
+        metric=None,
         bandwidth=None,
         solver="cg",
     ):
@@ -247,7 +248,7 @@ class LabelSpreading(_LabelEstimator):
         max_iter=30,
         tol=1e-3,
         n_jobs=None,
-        metric="euclidean",
+        metric=None,
         bandwidth=None,
         solver="cg",
     ):

@@ -6,14 +6,13 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core, kernels, supports
-from likewise._estimator import MechanismMixin
+from likewise._estimator import MechanismMixin, check_labels
 from likewise._mechanism import Mechanism
 from likewise._slots import as_kernel
-from likewise.estimators._metric import metric_from_params
+from likewise.estimators._metric import effective_metric, metric_from_params
 from likewise.estimators._training import as_columns, check_square, like_fitted
 
 _PARAMETERS = """
@@ -48,7 +47,7 @@ class _NeighborsBase(MechanismMixin, BaseEstimator):
         return self.metric == "precomputed" or super()._is_pairwise()
 
     def _set_points(self, X):
-        """Keep X and see which algorithm runs on it."""
+        """Keep X; refuse a metric or an algorithm that does not fit it."""
         if self._is_pairwise():
             check_square(X)
         if self.algorithm not in _ALGORITHMS:
@@ -56,10 +55,35 @@ class _NeighborsBase(MechanismMixin, BaseEstimator):
             raise ValueError(f"algorithm must be one of {known}; got {self.algorithm!r}.")
         self._fit_X = X
         self._fit_metric = self._metric()
-        with self._execution():
-            *_, self.algorithm_ = _core.kneighbors(self._fit_metric, X[:1], X, 1, _ALGORITHMS[self.algorithm])
-        self.effective_metric_ = self._fit_metric if self.metric == "minkowski" else self.metric
+        self._algorithm = None
+        if not self._is_pairwise():  # one pair tells what many would
+            _core.kneighbors(self._fit_metric, X[:1], X[:1], 1, _ALGORITHMS[self.algorithm])
+        self.effective_metric_, self.effective_metric_params_ = effective_metric(
+            self.metric, self.p, self.metric_params
+        )
         self.n_samples_fit_ = X.shape[0]
+
+    @property
+    def algorithm_(self):
+        """Found out when asked for, since a tree is built for it."""
+        check_is_fitted(self)
+        if self._algorithm is None:
+            X, asked = self._fit_X, _ALGORITHMS[self.algorithm]
+            with self._execution():
+                *_, self._algorithm = _core.kneighbors(self._fit_metric, X[:1], X, 1, asked)
+        return self._algorithm
+
+    def _of_slots(self, mechanism):
+        """This estimator, if its slots are those of `mechanism`: ValueError otherwise.
+
+        From queries to training points no graph is symmetrized: Neighbors(k) is the one of "none".
+        """
+        support, own = mechanism.support, self.mechanism.support
+        if isinstance(support, supports.Neighbors) and support.symmetrize in (None, "none"):
+            same = support.n_neighbors == getattr(own, "n_neighbors", None) and not support.include_self
+            support = own if same else support
+        self._require_slots_of(mechanism.replace(support=support))
+        return self
 
     def _queries(self, X):
         return like_fitted(self._check_X(X, reset=False), self._fit_X.dtype)
@@ -153,7 +177,7 @@ class NearestNeighbors(_KNeighborsSearch, _RadiusSearch):
     Attributes
     ----------
     algorithm_ : "kd_tree" or "brute", the one that runs
-    effective_metric_ : the metric
+    effective_metric_, effective_metric_params_ : the metric, minkowski by its shorter name; its parameters
     n_samples_fit_, n_features_in_ : int
     mechanism_ : Mechanism of the graph, 1 on the neighbors of each point
 
@@ -187,6 +211,12 @@ class NearestNeighbors(_KNeighborsSearch, _RadiusSearch):
         self.metric_params = metric_params
         self.n_jobs = n_jobs
 
+    @classmethod
+    def from_mechanism(cls, mechanism, **params):
+        """The search whose graph `mechanism` is, and other parameters as given."""
+        params = {"n_neighbors": _neighbors_of(mechanism.support), "metric": mechanism.metric, **params}
+        return cls(**params)._of_slots(mechanism)
+
     def _make_mechanism(self):
         support = supports.Neighbors(_checked_count(self.n_neighbors), symmetrize="none")
         return Mechanism(metric=self._metric(), support=support, **self._fixed_slots)
@@ -215,9 +245,7 @@ class _NeighborsSupervised(_NeighborsBase):
     def from_mechanism(cls, mechanism, **params):
         """The estimator with the slots of `mechanism`, and other parameters as given."""
         params = {"metric": mechanism.metric, "weights": mechanism.kernel, **params}
-        estimator = cls(**{**cls._of_support(mechanism.support), **params})
-        estimator._require_slots_of(mechanism)
-        return estimator
+        return cls(**{**cls._of_support(mechanism.support), **params})._of_slots(mechanism)
 
     def _fit_targets(self, X, Y):
         self._set_points(X)
@@ -273,9 +301,7 @@ class _KNeighborsSupervised(_KNeighborsSearch, _NeighborsSupervised):
 
     @staticmethod
     def _of_support(support):
-        if not isinstance(support, supports.Neighbors):
-            raise ValueError(f"support must be Neighbors(n_neighbors); got {support!r}.")
-        return {"n_neighbors": support.n_neighbors}
+        return {"n_neighbors": _neighbors_of(support)}
 
     def _weighted_graph(self, X):
         distances, indices = self.kneighbors(X)
@@ -320,7 +346,7 @@ class _NeighborsClassifier(ClassifierMixin, _NeighborsSupervised):
     def fit(self, X, y):
         """X (n, d), or distances (n, n) with metric="precomputed"; y (n,) or (n, n_outputs) of labels."""
         X, y = self._check_X_y(X, y, multi_output=True)
-        check_classification_targets(y)
+        check_labels(y)
         if y.ndim == 2 and y.shape[1] == 1:
             warnings.warn(
                 "A column-vector y was passed when a 1d array was expected. "
@@ -581,6 +607,12 @@ class RadiusNeighborsClassifier(_NeighborsClassifier, _RadiusSupervised):
                 f"No neighbors found for test samples {np.flatnonzero(empty)!r}, you can try using larger "
                 "radius, giving an outlier_label, or considering removing them from your dataset."
             )
+
+
+def _neighbors_of(support):
+    if not isinstance(support, supports.Neighbors):
+        raise ValueError(f"support must be Neighbors(n_neighbors); got {support!r}.")
+    return support.n_neighbors
 
 
 def _kernel_of(weights):

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from likewise._experiments.bars import progress_bar
 from likewise.study import agreement, cells, readings, report, results, runner
 from likewise.study.results import Results, Study
 from likewise.study.settings import Settings, from_toml
@@ -74,14 +75,14 @@ def _run_cells(settings, data, found, progress):
     tasks = cells.plan(settings, data)
     found.order = [(task.repeat, task.dataset, task.method) for task in tasks]
     found.n_cells = sum(len(task.cells) for task in tasks)
-    with runner.progress_bar(found.n_cells, "fits", progress) as bar:
+    with progress_bar(found.n_cells, "fits", progress) as bar:
         runner.run_tasks(tasks, settings.jobs, found.records, bar)
 
 
 def _compare_with_scikit_learn(settings, found, progress):
     size = {"n_samples": 600, "rounds": 3} if settings.quick else {}
     names = agreement.names(settings.quick)
-    with runner.progress_bar(len(names), "agreement with scikit-learn", progress) as bar:
+    with progress_bar(len(names), "agreement with scikit-learn", progress) as bar:
         for name in names:
             found.agreement.append(agreement.compare(name, **size))
             bar.update()

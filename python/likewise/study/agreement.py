@@ -6,15 +6,15 @@ results, and one for each library runs it alone and reads its peak memory. Run a
 """
 
 import importlib
-import json
-import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from typing import Callable
 
 import numpy as np
+
+from likewise._experiments.child import Answers, Child
+from likewise._experiments.memory import peak_of
 
 ROUNDS = 5
 N_SAMPLES = 1500
@@ -171,7 +171,7 @@ def compare(name, n_samples=N_SAMPLES, rounds=ROUNDS):
         row |= _children(name, ["time"], n_samples, rounds)[0]
         ours, theirs = _children(name, ["ours", "theirs"], n_samples, 1)
         row |= {"our_peak": ours["peak"], "their_peak": theirs["peak"]}
-    except (subprocess.SubprocessError, RuntimeError) as error:
+    except (TimeoutError, RuntimeError) as error:
         return {**row, "status": "failed", "message": str(error)}
     row["time_ratio"] = row["our_time"] / row["their_time"]
     if row["our_peak"] and row["their_peak"] and max(row["our_peak"], row["their_peak"]) >= MEASURABLE:
@@ -184,30 +184,17 @@ def _pair(name):
 
 
 def _children(name, roles, n_samples, rounds):
-    """What a child of each role answers, side by side; none is left running, whatever happens."""
-    children = [_child(name, role, n_samples, rounds) for role in roles]
+    """What a child of each role answers, side by side; none is left running, whatever happens.
+
+    One thread in both libraries, so that the ratio compares the work.
+    """
+    arguments = [str(n_samples), str(rounds)]
+    children = [Child(__name__, [name, role, *arguments], threads=1) for role in roles]
     try:
-        return [_answer(child) for child in children]
+        return [next(child.answers(TIMEOUT)) for child in children]
     finally:
         for child in children:
             child.kill()
-
-
-def _child(name, role, n_samples, rounds):
-    """One thread in both libraries, so that the ratio compares the work."""
-    command = [sys.executable, "-m", "likewise.study.agreement", name, role, str(n_samples), str(rounds)]
-    one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    return subprocess.Popen(
-        command, env={**os.environ, **one_thread}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def _answer(child):
-    output, errors = child.communicate(timeout=TIMEOUT)
-    if child.returncode:
-        lines = errors.strip().splitlines() or [f"exit status {child.returncode}"]
-        raise RuntimeError(lines[-1])
-    return json.loads(output.splitlines()[-1])
 
 
 def _measure_times(pair, n_samples, rounds):
@@ -231,43 +218,20 @@ def _measure_peak(run, n_samples):
     """Bytes at the peak beyond what the process held with its data and, after a tiny run, its imports."""
     X, y, Q = _data(n_samples)
     run(*_data(60))
-    before = _status_bytes("VmRSS")
-    if before is None or not _forget_peak():
-        return {"peak": None}
-    run(X, y, Q)
-    return {"peak": max(_status_bytes("VmHWM") - before, 0)}
-
-
-def _status_bytes(field):
-    """A memory field of this process in bytes; None where the system has no /proc."""
-    try:
-        with open("/proc/self/status") as status:
-            line = next(line for line in status if line.startswith(field))
-    except OSError:
-        return None
-    return int(line.split()[1]) * 1024
-
-
-def _forget_peak():
-    """VmHWM starts anew at VmRSS (Linux, proc(5): clear_refs 5)."""
-    try:
-        with open("/proc/self/clear_refs", "w") as control:
-            control.write("5")
-    except OSError:
-        return False
-    return True
+    peak, _ = peak_of(lambda: run(X, y, Q))
+    return {"peak": peak}
 
 
 def _main(name, role, n_samples, rounds):
     import warnings
 
     warnings.simplefilter("ignore")
-    pair = _pair(name)
+    answer, pair = Answers(), _pair(name)
     if role == "time":
         found = _measure_times(pair, int(n_samples), int(rounds))
     else:
         found = _measure_peak(getattr(pair, role), int(n_samples))
-    print(json.dumps(found))
+    answer(found)
 
 
 if __name__ == "__main__":

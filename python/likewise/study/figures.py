@@ -1,7 +1,4 @@
-"""The figures of the report, drawn with likewise.plots and returned as data URIs."""
-
-import base64
-import io
+"""The figures of the report, drawn with likewise.plots."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,13 +6,6 @@ from matplotlib.figure import Figure
 from likewise import plots
 from likewise.study import dials, methods
 from likewise.study.readings import DIFFUSION_TIME
-
-
-def data_uri(figure):
-    """An SVG data URI of a matplotlib figure; text becomes outlines, so that every browser shows the same."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", dpi=150, metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def seven_readings(r):

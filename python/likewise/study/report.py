@@ -1,16 +1,13 @@
 """The report: one HTML file with everything inlined."""
 
-import importlib.metadata
-import platform
 import re
-from datetime import datetime, timezone
 
-import jinja2
 import numpy as np
 import pandas as pd
 
-import likewise
 from likewise import plots
+from likewise._experiments import page
+from likewise._experiments.page import drawn
 from likewise.study import dials, figures, methods, splits
 from likewise.study.cells import FAILED, OK, OWN, REFUSED
 
@@ -20,13 +17,7 @@ N_FINDINGS = 6
 
 def write(study, found):
     """Write study.report from a Study and the Results it was made of."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("likewise.study"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = page.environment("likewise.study")
     environment.filters["shown"] = methods.shown
     html = environment.get_template("report.html.j2").render(**_context(study, found))
     study.report.write_text(html, encoding="utf-8")
@@ -40,25 +31,21 @@ def _context(study, found):
         "n_done": len(study.records),
         "slots": _slots(study.records),
         "methods": [methods.get(name) for name in study.settings.methods],
-        "readings": _drawn(found.readings and figures.seven_readings(found.readings)),
+        "readings": drawn(found.readings and figures.seven_readings(found.readings)),
         "mechanism": found.readings and repr(found.readings.mechanism),
         "dials": [_dial(study, dial) for dial in dials.SLOT_DIALS if study.settings.dial(dial.name)],
-        "alpha_curve": _drawn(figures.alpha_curve(study.summary)),
-        "bandwidth_curve": _drawn(figures.bandwidth_curve(study.summary)),
+        "alpha_curve": drawn(figures.alpha_curve(study.summary)),
+        "bandwidth_curve": drawn(figures.bandwidth_curve(study.summary)),
         "agreement": [_agreement_row(row) for row in study.agreement.to_dict("records")],
         "problems": found.problems,
         "failures": _grouped(study.records[study.records["status"] == FAILED], "message"),
         "refusals": _grouped(study.records[study.records["status"] == REFUSED], "message"),
         "warnings": _grouped(study.records[study.records["warnings"] != ""], "warnings"),
         "command": study.settings.command(),
-        "versions": _versions(),
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "versions": page.versions(PACKAGES),
+        "date": page.today(),
         "test_share": splits.TEST_SHARE,
     }
-
-
-def _drawn(figure):
-    return figure and figures.data_uri(figure)
 
 
 def _slots(records):
@@ -91,7 +78,7 @@ def _dial(study, dial):
         "slot": dial.slot,
         "reference": dial.reference,
         "hint": dial.hint,
-        "figure": _drawn(figures.dial_heat_map(study.overview, dial)),
+        "figure": drawn(figures.dial_heat_map(study.overview, dial)),
         "findings": _findings(overview, dial.reference),
         "n_clear": int(_clear(overview).sum()),
         "n_compared": int(overview["difference"].notna().sum() - (overview["value"] == dial.reference).sum()),
@@ -208,9 +195,3 @@ def _grouped(rows, column):
         for _, group in rows.groupby(pattern, sort=False)
     ]
     return sorted(groups, key=lambda group: -group["count"])
-
-
-def _versions():
-    found = {"likewise": likewise.__version__, "Python": platform.python_version()}
-    found.update({name: importlib.metadata.version(name) for name in PACKAGES})
-    return {**found, "system": f"{platform.system()} {platform.machine()}"}

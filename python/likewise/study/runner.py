@@ -3,13 +3,10 @@
 import concurrent.futures
 import contextlib
 import multiprocessing
-import os
 import signal
-import sys
 import threading
 
-from tqdm.auto import tqdm
-
+from likewise._execution import n_cores
 from likewise.study.cells import crashed, run_task
 
 
@@ -17,7 +14,7 @@ def n_workers(jobs):
     """Processes for `jobs`: -1 is one a core, None is one."""
     if jobs != -1:
         return jobs or 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return n_cores()
 
 
 def run_tasks(tasks, jobs, records, bar):
@@ -31,19 +28,6 @@ def run_tasks(tasks, jobs, records, bar):
     ):
         records.extend(crashed(task, "the worker process died") if found is None else found)
         bar.update(len(task.cells))
-
-
-def progress_bar(total, what, shown):
-    """A tqdm bar with time left on stderr."""
-    return tqdm(
-        total=total,
-        desc=what,
-        unit="fit",
-        disable=not shown,
-        file=sys.stderr,
-        smoothing=0.05,
-        bar_format="{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{elapsed}, {remaining} left]",
-    )
 
 
 def in_this_process(work, tasks):

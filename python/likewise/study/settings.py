@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Optional
 
 from likewise import datasets
+from likewise._experiments.checks import check_int, names_given
 from likewise.study import dials, methods
 
 QUICK_DATA = ("two_moons", "uneven_circle", "iris", "digits", "diabetes")
@@ -53,9 +54,9 @@ class Settings:
         object.__setattr__(self, "repeats", _default(self.repeats, 3 if self.quick else 10))
         object.__setattr__(self, "n_samples", _default(self.n_samples, 150 if self.quick else 240))
         object.__setattr__(self, "out", str(self.out))
-        _check_int("repeats", self.repeats, 2)
-        _check_int("n_samples", self.n_samples, 40)
-        _check_int("seed", self.seed, 0)
+        check_int("repeats", self.repeats, 2)
+        check_int("n_samples", self.n_samples, 40)
+        check_int("seed", self.seed, 0)
         _check_jobs(self.jobs)
         if not self.methods:
             raise ValueError(f"methods must name at least one of {', '.join(methods.names())}; got none.")
@@ -124,7 +125,7 @@ def _known_names():
 def _chosen(name, given, known):
     if given is None:
         return tuple(known)
-    given = _as_tuple(name, given)
+    given = names_given(name, given)
     for value in given:
         if value not in known:
             raise ValueError(f"{name} must be among {', '.join(known)}; got {value!r}.")
@@ -134,7 +135,7 @@ def _chosen(name, given, known):
 def _chosen_data(given, quick):
     if given is None:
         return QUICK_DATA if quick else datasets.names()
-    given = _as_tuple("data", given)
+    given = names_given("data", given)
     if not given:
         raise ValueError(f"data must name at least one of {', '.join(datasets.names())}, or a .csv file.")
     for name in given:
@@ -143,23 +144,8 @@ def _chosen_data(given, quick):
     return given
 
 
-def _as_tuple(name, given):
-    given = (given,) if isinstance(given, (str, Path)) else tuple(given)
-    for value in given:
-        if not isinstance(value, (str, Path)):
-            raise TypeError(f"{name} must be names; got {value!r}.")
-    return tuple(dict.fromkeys(map(str, given)))
-
-
 def _default(value, default):
     return default if value is None else value
-
-
-def _check_int(name, value, least):
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an int of at least {least}; got {value!r}.")
-    if value < least:
-        raise ValueError(f"{name} must be an int of at least {least}; got {value}.")
 
 
 def _check_jobs(jobs):

@@ -122,7 +122,7 @@ template <class C, class Use> struct Scan {
         LIKEWISE_UNROLL
         for (std::size_t b = 0; b < kKeys; ++b) acc[b][v] = hn::Add(start, hn::Set(d, keys.bias[j + b]));
       }
-      MultiplyAdd<kKeys, C>(points, width, keys.rows + j * keys.stride, keys.stride, acc);
+      MultiplyAdd<kKeys, C>(points, width, keys.rows + j * keys.stride, keys.stride, 1, acc);
       const V lowest[kVectors] = {Lowest(acc, 0), Lowest(acc, 1), Lowest(acc, 2)};
       const bool offers = AnyBelow(lowest, limit);
       bool mirror_offers = false;

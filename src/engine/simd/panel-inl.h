@@ -26,11 +26,11 @@ constexpr std::size_t kKeys = (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SCALA
 
 template <class C> HWY_INLINE std::size_t PanelLanes() { return kVectors * hn::Lanes(Tag<C>()); }
 
-/// acc[b][v] += sum_k panel[k][v] * rows[b][k] for N rows, `stride` apart, of `width` numbers, kVectors lanes wide.
-/// panel: (width, PanelLanes). N * kVectors accumulators live in registers.
+/// acc[b][v] += sum_k panel[k][v] * rows[b][k] for N rows of `width` numbers; row b's number k stands at
+/// rows[b * row_stride + k * column_stride]. panel: (width, PanelLanes). N * kVectors accumulators live in registers.
 template <std::size_t N, class C>
 HWY_INLINE void MultiplyAdd(const C* HWY_RESTRICT panel, std::size_t width, const C* HWY_RESTRICT rows,
-                            std::size_t stride, Vec<C> (&acc)[N][kVectors]) {
+                            std::size_t row_stride, std::size_t column_stride, Vec<C> (&acc)[N][kVectors]) {
   const Tag<C> d;
   const std::size_t lanes = hn::Lanes(d);
   for (std::size_t k = 0; k < width; ++k, panel += kVectors * lanes) {
@@ -39,7 +39,7 @@ HWY_INLINE void MultiplyAdd(const C* HWY_RESTRICT panel, std::size_t width, cons
     for (std::size_t v = 0; v < kVectors; ++v) q[v] = hn::Load(d, panel + v * lanes);
     LIKEWISE_UNROLL
     for (std::size_t b = 0; b < N; ++b) {
-      const Vec<C> z = hn::Set(d, rows[b * stride + k]);
+      const Vec<C> z = hn::Set(d, rows[b * row_stride + k * column_stride]);
       LIKEWISE_UNROLL
       for (std::size_t v = 0; v < kVectors; ++v) acc[b][v] = hn::MulAdd(q[v], z, acc[b][v]);
     }

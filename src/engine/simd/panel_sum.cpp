@@ -64,6 +64,8 @@ template <class C> struct Worker {
   std::size_t width = static_cast<std::size_t>(block.width);
   std::size_t n_columns = static_cast<std::size_t>(out.n_columns);
   hwy::AlignedFreeUniquePtr<C[]> tile = Scratch<C>(kTile * lanes);
+  hwy::AlignedFreeUniquePtr<unsigned char[]> admitted =
+      block.mask ? Scratch<unsigned char>(kTile * lanes) : nullptr;
 
   /// Starts accumulators at start[lane] + bias[key] and adds the products.
   HWY_INLINE void Exponents(const C* points, const C* start, const KeyTile<C>& keys, std::size_t j,
@@ -77,7 +79,7 @@ template <class C> struct Worker {
       LIKEWISE_UNROLL
       for (std::size_t v = 0; v < kVectors; ++v) acc[b][v] = hn::Add(s[v], bias);
     }
-    MultiplyAdd<kKeys, C>(points, width, keys.rows + j * keys.stride, keys.stride, acc);
+    MultiplyAdd<kKeys, C>(points, width, keys.rows + j * keys.stride, keys.stride, 1, acc);
   }
 
   /// The fused kernel: exponents, weights, masses and (one column) sums without leaving the registers. With kCheck
@@ -136,11 +138,7 @@ template <class C> struct Worker {
         for (std::size_t v = 0; v < kVectors; ++v)
           hn::Store(acc[b][v], d, tile.get() + (j + b) * lanes + v * vector);
     }
-    if (masked)
-      block.mask->exclude(
-          block.first_query + static_cast<std::ptrdiff_t>(panel.first),
-          static_cast<std::ptrdiff_t>(panel.size), block.first_key + static_cast<std::ptrdiff_t>(keys.first),
-          static_cast<std::ptrdiff_t>(keys.size), tile.get(), static_cast<std::ptrdiff_t>(lanes));
+    if (masked) Exclude(panel, keys);
     RaiseReferences(panel, keys.padded);
     V mass[kVectors];
     for (std::size_t v = 0; v < kVectors; ++v) {
@@ -159,6 +157,15 @@ template <class C> struct Worker {
     AddMass(panel, mass);
     if (n_columns)
       Accumulate<C>(tile.get(), keys.size, keys.values, keys.value_stride, n_columns, panel.sums);
+  }
+
+  HWY_INLINE void Exclude(const Panel<C>& panel, const KeyTile<C>& keys) {
+    block.mask->admitted(
+        block.first_query + static_cast<std::ptrdiff_t>(panel.first), static_cast<std::ptrdiff_t>(panel.size),
+        block.first_key + static_cast<std::ptrdiff_t>(keys.first), static_cast<std::ptrdiff_t>(keys.size),
+        admitted.get(), static_cast<std::ptrdiff_t>(lanes));
+    for (std::size_t at = 0; at < keys.size * lanes; ++at)
+      tile[at] = admitted[at] ? tile[at] : static_cast<C>(-kInfinity);
   }
 
   /// References meet the stored exponents: set where there was none, raised where headroom is exceeded.
@@ -187,7 +194,7 @@ template <class C> struct Worker {
   }
 
   HWY_INLINE void Meet(Panel<C>& panel, const KeyTile<C>& keys) {
-    using Coverage = typename PairMask<C>::Coverage;
+    using Coverage = PairMask::Coverage;
     Coverage coverage = Coverage::full;
     if (block.mask)
       coverage = block.mask->coverage(block.first_query + static_cast<std::ptrdiff_t>(panel.first),

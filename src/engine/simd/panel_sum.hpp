@@ -3,19 +3,9 @@
 
 #include <cstddef>
 
-namespace likewise::engine::simd {
+#include "engine/pair_mask.hpp"
 
-/// Which pairs of a block a support admits. Indices are those of the whole operator.
-template <class C> class PairMask {
- public:
-  enum class Coverage { empty, partial, full };
-  virtual ~PairMask() = default;
-  virtual Coverage coverage(std::ptrdiff_t i0, std::ptrdiff_t n, std::ptrdiff_t j0,
-                            std::ptrdiff_t m) const = 0;
-  /// Writes -inf over excluded pairs: pair (i0 + a, j0 + b) stands at exponents[b * lanes + a].
-  virtual void exclude(std::ptrdiff_t i0, std::ptrdiff_t n, std::ptrdiff_t j0, std::ptrdiff_t m, C* exponents,
-                       std::ptrdiff_t lanes) const = 0;
-};
+namespace likewise::engine::simd {
 
 /// Exponents to the base 2: e_ij = query_bias_i + key_bias_j + query_scale <A_i, B_j>, never above `upper_bound` + the
 /// rounding of a sum. Points are rows, `stride` apart; -inf as a key bias takes the key out.
@@ -31,7 +21,7 @@ template <class C> struct ExponentBlock {
   std::ptrdiff_t width;
   C query_scale;
   double upper_bound;
-  const PairMask<C>* mask = nullptr;              ///< all pairs
+  const PairMask* mask = nullptr;                 ///< all pairs
   std::ptrdiff_t first_query = 0, first_key = 0;  ///< what the mask calls these
 };
 

@@ -1,0 +1,1 @@
+"""What the comparison study and the benchmark share: bars, children, memory, checks and the page."""

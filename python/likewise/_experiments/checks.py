@@ -1,0 +1,20 @@
+"""Checks that the settings of a study and of a benchmark share."""
+
+from pathlib import Path
+
+
+def check_int(name, value, least):
+    """A TypeError or ValueError unless value is an int of at least `least`."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int of at least {least}; got {value!r}.")
+    if value < least:
+        raise ValueError(f"{name} must be an int of at least {least}; got {value}.")
+
+
+def names_given(name, given):
+    """One name or several as a tuple of str, each once."""
+    given = (given,) if isinstance(given, (str, Path)) else tuple(given)
+    for value in given:
+        if not isinstance(value, (str, Path)):
+            raise TypeError(f"{name} must be names; got {value!r}.")
+    return tuple(dict.fromkeys(map(str, given)))

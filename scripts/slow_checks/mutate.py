@@ -1,0 +1,137 @@
+"""Apply the wrong versions of mutants.toml one by one, see which tests notice; writes docs/reports.
+
+    python scripts/slow_checks/mutate.py [--only TEXT] [--folder build/mutate]
+
+Works on a copy of the tree with its own build folder; the main ones are not touched. A mutant whose tests
+pass has survived: the tests lack something. Python mutants use the extension that build/python holds.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import report
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python before 3.11
+    import tomli as tomllib
+
+COPIED = ["CMakeLists.txt", "cmake", "include", "src", "algorithms", "tests", "python", "pyproject.toml"]
+BUILD_TYPE = ["-DCMAKE_BUILD_TYPE=Release", "-DLIKEWISE_TESTS=ON"]
+
+
+class Tree:
+    """A copy of the project in which sources may be broken."""
+
+    def __init__(self, folder):
+        self.root, self.build = folder / "source", folder / "build"
+        for name in COPIED:
+            self._copy(report.ROOT / name, self.root / name)
+        extension = next((report.ROOT / "build/python/likewise").glob("_core*"), None)
+        if extension is not None:
+            shutil.copy2(extension, self.root / "python/likewise")
+
+    @staticmethod
+    def _copy(source, target):
+        """Files whose content differs: the times of the others stay, so that little is built again."""
+        files = [source] if source.is_file() else [f for f in source.rglob("*") if f.is_file()]
+        for file in files:
+            copy = target / file.relative_to(source) if source.is_dir() else target
+            if "__pycache__" in file.parts or (copy.exists() and copy.read_bytes() == file.read_bytes()):
+                continue
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+
+    def compile(self):
+        """Build the C++ tests; the compiler's last lines where that fails, else None."""
+        if not (self.build / "CMakeCache.txt").exists():
+            self._run(["cmake", "-S", self.root, "-B", self.build, *BUILD_TYPE], check=True)
+        done = self._run(["cmake", "--build", self.build, "-j2", "--target", "likewise_tests"])
+        return None if done.returncode == 0 else done.stdout[-1500:]
+
+    def cpp_tests(self, names):
+        """Whether the tests of those files pass."""
+        tags = ",".join(f"[#{name}]" for name in names)
+        return self._run([self.build / "tests/likewise_tests", "--filenames-as-tags", tags]).returncode == 0
+
+    def python_tests(self, names):
+        files = [self.root / f"tests/python/{name}.py" for name in names]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files]
+        environment = {**os.environ, "PYTHONPATH": str(self.root / "python")}
+        return self._run(command, env=environment, cwd=self.root).returncode == 0
+
+    @staticmethod
+    def _run(command, **options):
+        return subprocess.run(
+            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+        )
+
+
+def verdict(tree, mutant):
+    """ "killed", "survived", "does not compile" or why it cannot be applied."""
+    path = tree.root / mutant["file"]
+    right = path.read_text(encoding="utf-8")
+    if right.count(mutant["old"]) != 1:
+        return f"stale: its line occurs {right.count(mutant['old'])} times"
+    path.write_text(right.replace(mutant["old"], mutant["new"]), encoding="utf-8")
+    try:
+        if path.suffix == ".py":
+            return "survived" if tree.python_tests(mutant["tests"]) else "killed"
+        if tree.compile() is not None:
+            return "does not compile"
+        return "survived" if tree.cpp_tests(mutant["tests"]) else "killed"
+    finally:
+        path.write_text(right, encoding="utf-8")
+
+
+def check_unbroken(tree, mutants):
+    """The tests pass on the right code, or nothing could be told."""
+    any_cpp = any(not m["file"].endswith(".py") for m in mutants)
+    problem = tree.compile() if any_cpp else None
+    if problem is not None:
+        report.fail(f"The unbroken copy does not build:\n{problem}")
+    for of_python, run in ((False, tree.cpp_tests), (True, tree.python_tests)):
+        names = sorted({t for m in mutants if m["file"].endswith(".py") == of_python for t in m["tests"]})
+        if names and not run(names):
+            report.fail(f"Tests fail without any mutant: {', '.join(names)}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--only", default="", help="only mutants of files whose path contains this")
+    parser.add_argument("--folder", type=Path, default=report.ROOT / "build/mutate")
+    arguments = parser.parse_args()
+    mutants = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text(encoding="utf-8"))["mutant"]
+    mutants = [m for m in mutants if arguments.only in m["file"]]
+    tree, start = Tree(arguments.folder), time.monotonic()
+    check_unbroken(tree, mutants)
+    rows, verdicts = [], []
+    for mutant in mutants:
+        verdicts.append(verdict(tree, mutant))
+        change = f"`{mutant['old'].strip()}` -> `{mutant['new'].strip() or 'nothing'}`"
+        rows.append(f"| {mutant['file']} | {change} | {', '.join(mutant['tests'])} | {verdicts[-1]} |")
+        print(f"{verdicts[-1]:10} {mutant['file']}: {change}", flush=True)
+    if not arguments.only:
+        write(rows, verdicts, (time.monotonic() - start) / 60)
+    return 0 if set(verdicts) <= {"killed"} else 1
+
+
+def write(rows, verdicts, minutes):
+    killed = verdicts.count("killed")
+    lines = [
+        f"* {killed} of {len(verdicts)} mutants killed, {minutes:.0f} minutes",
+        "",
+        "| file | change | tests | verdict |",
+        "|---|---|---|---|",
+        *(row.replace("||", "\\|\\|") for row in rows),
+    ]
+    report.write("mutation", "make mutate", report.compiler(), lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

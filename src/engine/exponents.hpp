@@ -1,0 +1,26 @@
+// What the fused loop needs of a mechanism: log weights that are an inner product of lifted points plus biases.
+#pragma once
+
+#include <variant>
+
+#include <likewise/metric.hpp>
+
+namespace likewise::engine {
+
+/// log K_ij = -scale (a_i + b_j - <A_i, B_j>), at most `upper_bound` + rounding. The lifts live as long as their owner.
+template <class C> struct LiftedExponents {
+  const Lift<C>* queries;
+  const Lift<C>* keys;
+  double scale;
+  double upper_bound;  ///< 0 where the cost is a distance, infinity where nothing is known
+};
+
+/// In float or, where its rounding would move an exponent, in double.
+using Exponents = std::variant<LiftedExponents<float>, LiftedExponents<double>>;
+
+/// The same with keys asking queries.
+template <class C> LiftedExponents<C> transposed(const LiftedExponents<C>& e) {
+  return {e.keys, e.queries, e.scale, e.upper_bound};
+}
+
+}  // namespace likewise::engine

@@ -1,0 +1,109 @@
+// K from a list of edges.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "operator/dense_map.hpp"
+#include "operator/kernel_matrix.hpp"
+#include "operator/scale_row.hpp"
+#include "operator/sparse_map.hpp"
+
+namespace likewise {
+namespace {
+
+constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
+
+constexpr Index rows_at_a_time = 512;
+
+template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
+ public:
+  explicit EdgeKernelMatrix(WeightedEdges edges) : edges_(std::move(edges)) {}
+  Index rows() const override { return edges_.log_weights.rows(); }
+  Index cols() const override { return edges_.log_weights.cols(); }
+  std::vector<std::string> storages() const override { return {"sparse", "dense"}; }
+
+  Vector<double> log_row_sums(const Vector<double>& key_bias, const Execution& run) const override {
+    Vector<double> sums(rows());
+    over_rows(run, [&](Index i, Eigen::ArrayXd& row) {
+      biased_row(i, key_bias, row);
+      double top = row.size() ? row.maxCoeff() : minus_infinity;
+      if (top > minus_infinity) {
+        row -= top;
+        row = engine::exp_weights(row);
+        top += std::log(row.sum());
+      }
+      sums(i) = top;
+    });
+    return sums;
+  }
+
+  Vector<double> log_diagonal() const override {
+    Vector<double> diagonal = Vector<double>::Constant(rows(), minus_infinity);
+    for (Index i = 0; i < rows(); ++i)
+      for (Edge e(edges_.log_weights, i); e; ++e)
+        if (e.col() == i) diagonal(i) = e.value();
+    return diagonal;
+  }
+
+  std::shared_ptr<const LinearMapStorage<T>> scaled(const Scaling& scaling, const std::string& storage,
+                                                    const Execution& run) const override {
+    SparseMatrix<T> P = stored(scaling, run);
+    if (storage == "dense") return std::make_shared<const DenseMap<T>>(Matrix<T>(P));
+    return std::make_shared<const SparseMap<T>>(std::move(P));
+  }
+
+ private:
+  using Edge = SparseMatrix<double>::InnerIterator;
+
+  template <class Work> void over_rows(const Execution& run, const Work& work) const {
+    const Execution threads = engine::sized(run, 10.0 * static_cast<double>(edges_.log_weights.nonZeros()));
+    engine::parallel_blocks(engine::block_count(rows(), rows_at_a_time), threads, "weighing edges",
+                            [&](Index b) {
+                              const engine::Block block = engine::block_of(b, rows(), rows_at_a_time);
+                              Eigen::ArrayXd row;
+                              for (Index i = block.begin; i < block.begin + block.size; ++i) work(i, row);
+                            });
+  }
+
+  /// log K_ij + bias_j of the edges of a row.
+  void biased_row(Index i, const Vector<double>& bias, Eigen::ArrayXd& row) const {
+    const SparseMatrix<double>& A = edges_.log_weights;
+    const Index begin = A.outerIndexPtr()[i], size = A.outerIndexPtr()[i + 1] - begin;
+    row.resize(size);
+    for (Index e = 0; e < size; ++e) row(e) = A.valuePtr()[begin + e] + bias(A.innerIndexPtr()[begin + e]);
+  }
+
+  SparseMatrix<T> stored(const Scaling& scaling, const Execution& run) const {
+    const SparseMatrix<double>& A = edges_.log_weights;
+    SparseMatrix<T> P(rows(), cols());
+    P.resizeNonZeros(A.nonZeros());
+    std::copy_n(A.outerIndexPtr(), rows() + 1, P.outerIndexPtr());
+    std::copy_n(A.innerIndexPtr(), A.nonZeros(), P.innerIndexPtr());
+    if (!scaling.by_row_mass) scaling.log_left->get();  // before the threads start
+    over_rows(run, [&](Index i, Eigen::ArrayXd& row) {
+      biased_row(i, scaling.log_right, row);
+      scale_row(scaling, i, row);
+      const Index begin = A.outerIndexPtr()[i];
+      Eigen::Map<Vector<T>>(P.valuePtr() + begin, row.size()) = row.matrix().template cast<T>();
+      if (!may_be_replaced(scaling) || (row != 0).any()) return;
+      const Index key = stand_in(scaling, i, edges_.nearest[static_cast<std::size_t>(i)]);
+      for (Index e = begin; e < begin + row.size(); ++e)
+        if (P.innerIndexPtr()[e] == key) P.valuePtr()[e] = T(1);
+    });
+    return P;
+  }
+
+  WeightedEdges edges_;
+};
+
+}  // namespace
+
+template <class T> std::shared_ptr<const KernelMatrix<T>> edge_kernel_matrix(WeightedEdges edges) {
+  return std::make_shared<const EdgeKernelMatrix<T>>(std::move(edges));
+}
+
+template std::shared_ptr<const KernelMatrix<float>> edge_kernel_matrix(WeightedEdges);
+template std::shared_ptr<const KernelMatrix<double>> edge_kernel_matrix(WeightedEdges);
+
+}  // namespace likewise

@@ -1,0 +1,50 @@
+// A stored operator, its non-zeros.
+#pragma once
+
+#include <optional>
+#include <utility>
+
+#include <likewise/linear_map.hpp>
+
+#include "engine/simd/block_products.hpp"
+#include "operator/csr.hpp"
+#include "operator/lazy.hpp"
+
+namespace likewise {
+
+template <class T> struct SparseMap final : LinearMapStorage<T> {
+  SparseMatrix<T> P;
+
+  explicit SparseMap(SparseMatrix<T> matrix) : P(std::move(matrix)) { P.makeCompressed(); }
+  Index rows() const override { return P.rows(); }
+  Index cols() const override { return P.cols(); }
+  Matrix<T> apply(const Values<T>& V, const Execution& run) const override { return product(P, V, run); }
+  Matrix<T> apply_transposed(const Values<T>& V, const Execution& run) const override {
+    const std::optional<SparseMatrix<T>>& other = transposed_.get();
+    return product(other ? *other : P, V, run);
+  }
+
+ private:
+  static Matrix<T> product(const SparseMatrix<T>& A, const Values<T>& V, const Execution& run) {
+    if (V.outerStride() != V.cols()) return product(A, Matrix<T>(V), run);
+    Matrix<T> Y(A.rows(), V.cols());
+    engine::sparse_product(A, V.data(), Y.data(), V.cols(), run, "propagating");
+    return Y;
+  }
+
+  /// P^T, stored when it is first asked for; nothing where it is P itself.
+  std::optional<SparseMatrix<T>> stored_transpose() const {
+    SparseMatrix<T> other = csr::transposed(P, {});
+    const auto same = [](const auto* a, const auto* b, Index size) { return std::equal(a, a + size, b); };
+    const bool symmetric = P.rows() == P.cols()
+                           && same(P.outerIndexPtr(), other.outerIndexPtr(), P.rows() + 1)
+                           && same(P.innerIndexPtr(), other.innerIndexPtr(), P.nonZeros())
+                           && same(P.valuePtr(), other.valuePtr(), P.nonZeros());
+    if (symmetric) return {};
+    return other;
+  }
+
+  Lazy<std::optional<SparseMatrix<T>>> transposed_{[this] { return stored_transpose(); }};
+};
+
+}  // namespace likewise

@@ -1,0 +1,281 @@
+"""The table of bad input: each refusal names the argument, what is allowed and what came."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+import likewise as lw
+from likewise import kernels, metrics, normalizations, supports
+
+X = np.random.default_rng(0).normal(size=(20, 3))
+Y = np.arange(20) % 2
+SOME = np.where(np.arange(20) < 6, Y, -1)
+
+SUPERVISED = {
+    "KernelRegressor": lambda **p: lw.KernelRegressor(**{"bandwidth": 1.0, **p}),
+    "KernelClassifier": lambda **p: lw.KernelClassifier(**{"bandwidth": 1.0, **p}),
+    "KNeighborsRegressor": lw.KNeighborsRegressor,
+    "KNeighborsClassifier": lw.KNeighborsClassifier,
+    "RadiusNeighborsRegressor": lambda **p: lw.RadiusNeighborsRegressor(**{"radius": 9.0, **p}),
+    "RadiusNeighborsClassifier": lambda **p: lw.RadiusNeighborsClassifier(**{"radius": 9.0, **p}),
+    "LabelPropagation": lambda **p: lw.LabelPropagation(**{"gamma": 1.0, **p}),
+    "LabelSpreading": lambda **p: lw.LabelSpreading(**{"gamma": 1.0, **p}),
+}
+UNSUPERVISED = {
+    "NearestNeighbors": lw.NearestNeighbors,
+    "KernelDensity": lw.KernelDensity,
+    "SpectralClustering": lambda **p: lw.SpectralClustering(**{"n_clusters": 2, **p}),
+    "SpectralEmbedding": lambda **p: lw.SpectralEmbedding(**{"affinity": "rbf", **p}),
+    "DiffusionMaps": lw.DiffusionMaps,
+    "MeanShift": lambda **p: lw.MeanShift(**{"bandwidth": 2.0, **p}),
+    "HopfieldMemory": lambda **p: lw.HopfieldMemory(**{"metric": "sqeuclidean", "temperature": 0.02, **p}),
+}
+METHODS = {**SUPERVISED, **UNSUPERVISED}
+NEW_POINTS = ("predict", "predict_proba", "transform", "score_samples", "kneighbors", "radius_neighbors")
+
+
+def fitted(name, points=X, y=Y, **params):
+    return METHODS[name](**params).fit(points, y)
+
+
+def calls_of(model):
+    return [getattr(model, name) for name in NEW_POINTS if hasattr(model, name)]
+
+
+def with_value(value):
+    bad = X.copy()
+    bad[4, 1] = value
+    return bad
+
+
+# what is wrong -> (points, what the message says)
+BAD_POINTS = {
+    "NaN": (with_value(np.nan), "X contains NaN"),
+    "infinity": (with_value(np.inf), "X contains infinity"),
+    "1-D": (X[:, 0], "Expected 2D array, got 1D array instead"),
+    "no points": (X[:0], r"Found array with 0 sample\(s\) \(shape=\(0, 3\)\) while a minimum of"),
+    "no features": (X[:, :0], r"Found array with 0 feature\(s\) \(shape=\(20, 0\)\) while a minimum of"),
+    "complex": (X * 1j, "Complex data not supported"),
+    "text": (np.full((20, 3), "a"), "could not convert string to float|dtype='numeric'"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_POINTS)
+@pytest.mark.parametrize("name", METHODS)
+def test_points(name, what):
+    points, message = BAD_POINTS[what]
+    with pytest.raises(ValueError, match=message):
+        fitted(name, points, Y[: len(points)])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_new_points(name):
+    model = fitted(name)
+    calls = calls_of(model)
+    assert calls
+    for call in calls:
+        call(X[:2])
+        for points, message in [
+            (X[:, :2], rf"X has 2 features, but {name} is expecting 3 features as input"),
+            (with_value(np.nan), "X contains NaN"),
+            (with_value(-np.inf), "X contains infinity"),
+            (X[0], "Expected 2D array, got 1D array instead"),
+            (X[:0], "Found array with 0 sample"),
+        ]:
+            with pytest.raises(ValueError, match=message):
+                call(points)
+    for call in calls_of(METHODS[name]()):
+        with pytest.raises(NotFittedError, match=f"This {name} instance is not fitted yet"):
+            call(X)
+
+
+@pytest.mark.parametrize("name", SUPERVISED)
+def test_targets(name):
+    for y, message in [
+        (Y[:-1], r"inconsistent numbers of samples: \[20, 19\]"),
+        (None, "requires y to be passed, but the target y is None"),
+        (np.full(20, np.nan), "contains NaN"),
+    ]:
+        with pytest.raises(ValueError, match=f"(?i){message}"):
+            fitted(name, y=y)
+    if not name.endswith("Regressor"):
+        with pytest.raises(ValueError, match="Unknown label type"):
+            fitted(name, y=Y + 0.5)
+    if name.startswith("Label"):
+        with pytest.raises(ValueError, match=r"y must hold at least one labeled point; got only unlabeled"):
+            fitted(name, y=np.full(20, -1))
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if "metric" in METHODS[name]().get_params()])
+def test_an_unknown_metric_is_answered_with_the_known_ones(name):
+    with pytest.raises(ValueError, match=r"metric must be one of .*'euclidean'.*'manhattan'.*; got 'euclid'"):
+        fitted(name, metric="euclid")
+    with pytest.raises((ValueError, TypeError), match=r"metric must be .*'euclidean'.*; got 3"):
+        fitted(name, metric=3)
+
+
+def operator(**slots):
+    return lw.Mechanism(**{"kernel": kernels.Gaussian(1.0), **slots}).operator(X)
+
+
+DIRECTED = metrics.Bilinear(np.eye(3), np.triu(np.ones((3, 3))))
+CLASSIFIERS = ("KNeighborsClassifier", "KNeighborsRegressor")
+
+# (the argument with which the message starts, what is allowed or came, the call)
+PARAMETERS = [
+    # k beyond what the points allow
+    *[
+        ("n_neighbors", r"\[1, 20\].*got 21", lambda n=n: fitted(n, n_neighbors=21).predict(X))
+        for n in CLASSIFIERS
+    ],
+    *[("n_neighbors", "got 0", lambda n=n: fitted(n, n_neighbors=0)) for n in CLASSIFIERS],
+    ("n_neighbors", r"\[1, 20\].*got 21", lambda: fitted("NearestNeighbors").kneighbors(X, 21)),
+    ("n_neighbors", r"\[1, 19\].*got 20", lambda: fitted("NearestNeighbors").kneighbors(None, 20)),
+    ("n_neighbors", r"\[1, 19\].*got 20", lambda: lw.kneighbors(X, n_neighbors=20)),
+    ("n_neighbors", r"\[1, 20\].*got 21", lambda: lw.kneighbors(X, X, n_neighbors=21)),
+    ("n_neighbors", r"\[1, 20\].*got 21", lambda: fitted("KernelRegressor", support=supports.Neighbors(21))),
+    ("n_neighbors", r"\[1, 20\].*got 21", lambda: fitted("DiffusionMaps", n_neighbors=21)),
+    ("n_neighbors", r"got 21", lambda: fitted("LabelPropagation", kernel="knn", n_neighbors=21)),
+    (
+        "n_neighbors",
+        r"got 21",
+        lambda: fitted("SpectralClustering", affinity="nearest_neighbors", n_neighbors=21),
+    ),
+    ("n_neighbors", r"\[1, 19\].*got 20", lambda: operator(support=supports.Neighbors(20))),
+    ("n_components", r"\[1, 19\].*got 20", lambda: fitted("DiffusionMaps", n_components=20)),
+    ("n_components", r"got 20", lambda: fitted("SpectralEmbedding", n_components=20)),
+    ("k", r"\[1, 20\].*got 21", lambda: operator().eigsh(21)),
+    # more clusters than points
+    ("n_clusters", "got 21", lambda: fitted("SpectralClustering", n_clusters=21)),
+    ("n_clusters", "got 0", lambda: fitted("SpectralClustering", n_clusters=0)),
+    # lengths, temperatures and shares that are not positive
+    *[
+        ("bandwidth", f"positive.*got {h:g}", lambda n=n, h=h: fitted(n, bandwidth=h))
+        for n in ("KernelRegressor", "KernelClassifier", "KernelDensity", "DiffusionMaps", "MeanShift")
+        for h in (0.0, -1.0)
+    ],
+    ("bandwidth", "got nan", lambda: fitted("KernelRegressor", bandwidth=np.nan)),
+    ("bandwidth", "got -1", lambda: fitted("LabelPropagation", gamma=20, bandwidth=-1.0)),
+    ("gamma", "positive.*got -1", lambda: fitted("LabelPropagation", gamma=-1.0)),
+    ("gamma", "positive.*got 0", lambda: fitted("SpectralClustering", gamma=0.0)),
+    ("gamma", "positive.*got -1", lambda: fitted("SpectralEmbedding", gamma=-1.0)),
+    ("bandwidth", "positive", lambda: kernels.Gaussian(0.0)),
+    ("temperature", "positive.*got 0", lambda: kernels.Exponential(0.0)),
+    ("temperature", "positive.*got -1", lambda: fitted("HopfieldMemory", temperature=-1.0)),
+    ("temperature", "positive.*got 0", lambda: lw.attention(X, X, X, temperature=0.0)),
+    ("temperature", "positive.*got -2", lambda: lw.metric_attention(X, X, X, temperature=-2.0)),
+    ("radius", "got -1", lambda: fitted("RadiusNeighborsRegressor", radius=-1.0)),
+    ("alpha", "got 1", lambda: fitted("LabelSpreading", y=SOME, alpha=1.0)),
+    # unknown names: the known ones are listed
+    ("kernel", "'gaussian'.*got 'gauss'", lambda: fitted("KernelRegressor", kernel="gauss")),
+    ("support", "'all'.*got 'some'", lambda: fitted("KernelRegressor", support="some")),
+    ("normalization", "'row'.*got 'rows'", lambda: fitted("DiffusionMaps", normalization="rows")),
+    ("empty_row", "'nearest'.*got 'last'", lambda: lw.Mechanism(empty_row="last")),
+    ("bandwidth", "'silverman'.*got 'silver'", lambda: fitted("KernelDensity", bandwidth="silver")),
+    ("algorithm", "'kd_tree'.*got 'tree'", lambda: fitted("NearestNeighbors", algorithm="tree")),
+    ("storage", "'streamed'.*got 'tape'", lambda: lw.Mechanism().operator(X, storage="tape")),
+    ("solver", "'cg'.*got 'lu'", lambda: fitted("LabelPropagation", y=SOME, solver="lu")),
+    ("affinity", "'rbf'.*got 'rfb'", lambda: fitted("SpectralClustering", affinity="rfb")),
+    ("assign_labels", "'kmeans'.*got 'qr'", lambda: fitted("SpectralClustering", assign_labels="qr")),
+    # a metric, or another slot, that lacks the law asked for
+    (
+        "metric",
+        r"triangle inequality.*got DotProduct",
+        lambda: fitted("NearestNeighbors", metric="dot", algorithm="kd_tree"),
+    ),
+    ("metric", r"a distance.*got DotProduct", lambda: fitted("KernelRegressor", metric="dot")),
+    ("metric", r"a norm.*got Cosine", lambda: fitted("KernelDensity", metric="cosine")),
+    (
+        "mechanism",
+        r"has a spectrum, which needs a symmetric metric; Bilinear",
+        lambda: operator(metric=DIRECTED, kernel="exponential").eigsh(2),
+    ),
+    (
+        "normalization",
+        "symmetric",
+        lambda: operator(metric=DIRECTED, kernel="exponential", normalization="bistochastic"),
+    ),
+    (
+        "normalization",
+        "total support",
+        lambda: operator(support=supports.Neighbors(3), normalization="bistochastic"),
+    ),
+    (
+        "normalization",
+        "RowStochastic.*got Symmetric",
+        lambda: operator(kernel="inverse_distance", normalization="symmetric"),
+    ),
+    # weights, masks and columns
+    ("log_key_weights", "of length 20", lambda: lw.Mechanism().operator(X, log_key_weights=np.zeros(3))),
+    ("V", "20", lambda: operator() @ np.ones((3, 1))),
+    ("null_mass", "got -1", lambda: normalizations.RowStochastic(-1.0)),
+]
+
+
+@pytest.mark.parametrize(
+    ("argument", "says", "call"), PARAMETERS, ids=[f"{i}-{row[0]}" for i, row in enumerate(PARAMETERS)]
+)
+def test_parameters(argument, says, call):
+    with pytest.raises(ValueError) as refused:
+        call()
+    text = str(refused.value)
+    assert text.startswith(f"{argument} must "), text
+    assert "; got " in text
+    with pytest.raises(ValueError, match=says):
+        call()
+
+
+def test_sample_weights():
+    for name in ("KernelRegressor", "KernelClassifier", "KernelDensity"):
+        for weights in (np.ones(19), -np.ones(20), np.full(20, np.nan), np.zeros(20)):
+            with pytest.raises(ValueError, match=r"(?i)sample.weight"):
+                METHODS[name]().fit(X, Y, sample_weight=weights)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: operator().toarray(),
+        lambda: lw.Mechanism().operator(X, storage="dense"),
+        lambda: fitted("DiffusionMaps").diffusion_distances(),
+    ],
+)
+def test_work_beyond_the_memory_limit(call):
+    points = lw.Mechanism().operator(X, storage="streamed")
+    with lw.execution(memory_limit=1000):
+        for work in (points.toarray, call):
+            with pytest.raises(
+                lw.MemoryLimitError, match=r"needs 3\.12 KiB.*limit 0\.977 KiB.*raise memory_limit"
+            ):
+                work()
+    assert issubclass(lw.MemoryLimitError, ValueError) and issubclass(lw.MemoryLimitError, MemoryError)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: fitted("LabelPropagation", y=SOME, solver="iterate", max_iter=2, tol=1e-9),
+        lambda: fitted("LabelSpreading", y=SOME, alpha=0.99, solver="iterate", max_iter=2, tol=1e-12),
+        lambda: fitted("MeanShift", kernel="gaussian", bandwidth=0.5, max_iter=2),
+        lambda: fitted("HopfieldMemory", metric="dot", temperature=1.0, max_iter=2).transform(X),
+        lambda: operator(normalization=normalizations.Bistochastic(tol=1e-12, max_iter=2)),
+        lambda: operator().equilibrium(X, alpha=0.99, solver="iterate", max_iter=2),
+    ],
+)
+def test_an_iteration_that_does_not_converge_warns(call):
+    with pytest.warns(
+        ConvergenceWarning,
+        match=r"^max_iter=2 was reached without convergence\. residual=[0-9.e+-]+, steps=2",
+    ):
+        call()
+
+
+def test_nothing_of_this_warns_otherwise():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in METHODS:
+            model = fitted(name)
+            for call in calls_of(model):
+                call(X[:2])

@@ -1,0 +1,214 @@
+"""What every estimator has: its slots as a value, scikit-learn's names, float32, pickles."""
+
+import pickle
+
+import numpy as np
+import pytest
+import sklearn.cluster
+import sklearn.manifold
+import sklearn.neighbors
+import sklearn.semi_supervised
+from numpy.testing import assert_allclose
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+
+import likewise as lw
+from likewise import kernels, metrics, normalizations, supports
+
+X, Y = load_iris(return_X_y=True)
+X, Y = X[::3], Y[::3]
+SOME = np.where(np.arange(len(Y)) % 5, -1, Y)
+NEW = X + 0.1 * np.random.default_rng(0).normal(size=X.shape)
+
+# name -> (estimator, its target)
+ESTIMATORS = {
+    "KernelRegressor": (lw.KernelRegressor(bandwidth=0.5), X[:, 3]),
+    "KernelClassifier": (lw.KernelClassifier(bandwidth=0.5), Y),
+    "KernelDensity": (lw.KernelDensity(bandwidth=0.5), None),
+    "NearestNeighbors": (lw.NearestNeighbors(n_neighbors=4), None),
+    "KNeighborsClassifier": (lw.KNeighborsClassifier(4, weights="distance"), Y),
+    "KNeighborsRegressor": (lw.KNeighborsRegressor(4), X[:, 3]),
+    "RadiusNeighborsClassifier": (lw.RadiusNeighborsClassifier(2.0), Y),
+    "RadiusNeighborsRegressor": (lw.RadiusNeighborsRegressor(2.0, weights="distance"), X[:, 3]),
+    "SpectralClustering": (lw.SpectralClustering(3, random_state=0), None),
+    "SpectralEmbedding": (lw.SpectralEmbedding(affinity="rbf", gamma=0.5), None),
+    "DiffusionMaps": (lw.DiffusionMaps(bandwidth=1.0), None),
+    "LabelPropagation": (lw.LabelPropagation(gamma=2.0), SOME),
+    "LabelSpreading": (lw.LabelSpreading(gamma=2.0), SOME),
+    "MeanShift": (lw.MeanShift(bandwidth=1.5), None),
+    "HopfieldMemory": (lw.HopfieldMemory(temperature=0.02, metric="sqeuclidean"), None),
+}
+OTHER_METRIC = {"HopfieldMemory": metrics.DotProduct()}  # Manhattan elsewhere
+
+
+def fitted(name, model=None):
+    return clone(model or ESTIMATORS[name][0]).fit(X, ESTIMATORS[name][1])
+
+
+def result(model):
+    """What the model says of the points, by whatever it has for it."""
+    for call in ("predict_proba", "predict", "transform", "score_samples"):
+        if hasattr(model, call):
+            return np.asarray(getattr(model, call)(NEW))
+    return model.kneighbors(NEW)[0]
+
+
+def same_slots(a, b):
+    return a.replace(empty_row="zero") == b.replace(empty_row="zero")
+
+
+@pytest.fixture(params=ESTIMATORS)
+def name(request):
+    return request.param
+
+
+def test_slots_before_and_after_fit(name):
+    model = ESTIMATORS[name][0]
+    before = model.mechanism
+    assert isinstance(before, lw.Mechanism)
+    with pytest.raises(AttributeError):
+        model.mechanism = before
+    after = fitted(name)
+    assert isinstance(after.mechanism_, lw.Mechanism)
+    assert same_slots(after.mechanism_, before)  # every bandwidth here is a number
+    assert after.mechanism == before
+    for text in (str(before), str(lw.explain(after))):
+        assert text.startswith("y_i = l_i * sum_{j in S(i)} phi(c(x_i, z_j)) * r_j * v_j")
+        for slot in (before.metric, before.kernel, before.support, before.normalization):
+            assert repr(slot).split("(")[0] in text
+    assert lw.explain(after).mechanism == after.mechanism_ and lw.explain(after).propagation
+
+
+def test_from_mechanism_is_the_same_model(name):
+    model = fitted(name)
+    params = {"n_clusters": 3, "random_state": 0} if name == "SpectralClustering" else {}
+    for m in (model.mechanism, model.mechanism_):
+        again = type(model).from_mechanism(m, **params)
+        assert same_slots(again.mechanism, m)
+        assert clone(again).mechanism == again.mechanism
+        assert_allclose(result(fitted(name, again)), result(model), rtol=1e-9, atol=1e-9)
+
+
+def test_one_slot_changed_is_the_other_method(name):
+    other = OTHER_METRIC.get(name, metrics.Manhattan())
+    model = fitted(name)
+    changed = clone(model).set_params(metric=other)
+    assert changed.mechanism == model.mechanism.replace(metric=other)
+    assert clone(changed).mechanism == changed.mechanism
+    changed = fitted(name, changed)
+    assert changed.mechanism_.metric == other
+    params = {"n_clusters": 3, "random_state": 0} if name == "SpectralClustering" else {}
+    made = fitted(name, type(model).from_mechanism(model.mechanism_.replace(metric=other), **params))
+    assert_allclose(result(made), result(changed), rtol=1e-9, atol=1e-9)
+    if not name.startswith("Spectral"):  # there the same clusters may come out
+        assert not np.allclose(result(model), result(changed), rtol=1e-3)
+    back = fitted(name, changed.set_params(metric=model.mechanism.metric))
+    assert_allclose(result(back), result(model), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("estimator", [lw.SpectralClustering, lw.SpectralEmbedding])
+def test_the_normalization_of_spectral_methods_can_be_set_and_set_back(estimator):
+    m = lw.Mechanism(kernel=kernels.Gaussian(1.0), normalization="row")
+    model = estimator.from_mechanism(m)
+    assert model.mechanism == m
+    for normalization in (
+        normalizations.Density(1.0),
+        normalizations.Symmetric(),
+        normalizations.RowStochastic(),
+    ):
+        assert model.set_params(normalization=normalization).mechanism == m.replace(
+            normalization=normalization
+        )
+
+
+def test_a_metric_of_a_mechanism_can_be_set_and_set_back():
+    for estimator in (lw.LabelPropagation, lw.LabelSpreading):
+        model = estimator.from_mechanism(lw.Mechanism(metric="manhattan", kernel=kernels.Laplacian(1.0)))
+        assert model.mechanism.metric == metrics.Manhattan()
+        assert model.set_params(metric="euclidean").mechanism.metric == metrics.Euclidean()
+
+
+def test_a_peer_that_was_read_can_be_made_ours():
+    theirs = sklearn.neighbors.KNeighborsClassifier(7, weights="distance").fit(X, Y)
+    ours = lw.KNeighborsClassifier.from_mechanism(lw.explain(theirs).mechanism).fit(X, Y)
+    assert_allclose(ours.predict_proba(X), theirs.predict_proba(X))
+    search = lw.NearestNeighbors.from_mechanism(lw.NearestNeighbors(n_neighbors=3, metric="l1").mechanism)
+    assert search.n_neighbors == 3 and search.mechanism.metric == metrics.Manhattan()
+    with pytest.raises(ValueError, match=r"support must be Neighbors\(n_neighbors\); got Radius"):
+        lw.NearestNeighbors.from_mechanism(lw.Mechanism(support=supports.Radius(1.0)))
+    with pytest.raises(ValueError, match="support must be Neighbors"):
+        lw.KNeighborsRegressor.from_mechanism(
+            lw.Mechanism(kernel="indicator", support=supports.Neighbors(3, symmetrize="mutual"))
+        )
+
+
+def test_float32_stays(name):
+    model, y = ESTIMATORS[name]
+    X32 = X.astype(np.float32)
+    model = clone(model).fit(X32, y)
+    got = result(model)
+    for call in ("transform", "predict_proba"):
+        if hasattr(model, call):
+            assert np.asarray(getattr(model, call)(X32)).dtype == np.float32
+    assert_allclose(got, result(fitted(name)), rtol=2e-3, atol=2e-3)
+
+
+def test_pickles(name):
+    model = fitted(name)
+    again = pickle.loads(pickle.dumps(model))
+    assert again.mechanism_ == model.mechanism_
+    assert (result(again) == result(model)).all()
+
+
+PEERS = {
+    "KernelDensity": sklearn.neighbors.KernelDensity,
+    "NearestNeighbors": sklearn.neighbors.NearestNeighbors,
+    "KNeighborsClassifier": sklearn.neighbors.KNeighborsClassifier,
+    "KNeighborsRegressor": sklearn.neighbors.KNeighborsRegressor,
+    "RadiusNeighborsClassifier": sklearn.neighbors.RadiusNeighborsClassifier,
+    "RadiusNeighborsRegressor": sklearn.neighbors.RadiusNeighborsRegressor,
+    "SpectralClustering": sklearn.cluster.SpectralClustering,
+    "SpectralEmbedding": sklearn.manifold.SpectralEmbedding,
+    "LabelPropagation": sklearn.semi_supervised.LabelPropagation,
+    "LabelSpreading": sklearn.semi_supervised.LabelSpreading,
+    "MeanShift": sklearn.cluster.MeanShift,
+}
+# The tree of a density: ours has none. The radius of a k-NN classifier and the like: a base class's.
+NOT_OURS = {"tree_"}
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_parameters_defaults_and_attributes_are_those_of_scikit_learn(peer):
+    theirs, ours = PEERS[peer](), getattr(lw, peer)()
+    for parameter, default in theirs.get_params().items():
+        assert ours.get_params()[parameter] == default, parameter
+    if "Radius" in peer:
+        theirs.set_params(radius=9.0)
+        ours.set_params(radius=9.0)
+    theirs, ours = theirs.fit(X, SOME), ours.fit(X, SOME)
+    public = [n for n in dir(theirs) if not n.startswith("_") and n not in ("radius", "n_neighbors", "alpha")]
+    assert [n for n in public if n not in NOT_OURS and not hasattr(ours, n)] == []
+    for n in public:  # shapes and kinds hold
+        if (
+            n.endswith("_")
+            and isinstance(value := getattr(theirs, n), np.ndarray)
+            and n != "cluster_centers_"
+        ):
+            assert np.shape(getattr(ours, n)) == value.shape, n
+
+
+@pytest.mark.parametrize(
+    ("params", "want"),
+    [
+        ({}, "euclidean"),
+        ({"p": 1}, "manhattan"),
+        ({"p": np.inf}, "chebyshev"),
+        ({"p": 3}, "minkowski"),
+        ({"metric": "cosine"}, "cosine"),
+        ({"metric_params": {"w": np.ones(4)}}, "minkowski"),
+    ],
+)
+def test_effective_metrics_are_scikit_learns(params, want):
+    ours, theirs = (c(**params).fit(X) for c in (lw.NearestNeighbors, sklearn.neighbors.NearestNeighbors))
+    assert ours.effective_metric_ == theirs.effective_metric_ == want
+    np.testing.assert_equal(ours.effective_metric_params_, theirs.effective_metric_params_)
