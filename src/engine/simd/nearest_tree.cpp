@@ -92,7 +92,7 @@ template <class C, class Term, class Use> struct TreeSearch {
   TreeVisits visits{};
   std::size_t width = static_cast<std::size_t>(tree.width);
 
-  HWY_INLINE void Leaf(std::int32_t leaf) {
+  HWY_NOINLINE void Leaf(std::int32_t leaf) {
     constexpr std::size_t size = static_cast<std::size_t>(tree_leaf_size);
     const D d;
     const std::size_t lanes = hn::Lanes(d);
