@@ -132,7 +132,7 @@ class PropagationOperator(LinearMap):
         return self._core.sparse()
 
     def partial(self, X, keys, V):
-        """The part of this operator's keys[keys], a slice, with values V of those keys, in queries X: a Partial.
+        """The part of this operator's keys[keys], a slice, with their values V, in queries X: a Partial.
 
         For operators whose r is the key weight (RowStochastic, Unnormalized); see Mechanism.partial.
         """

@@ -8,8 +8,8 @@ from likewise import _checks, _core
 class Partial:
     """What a block of keys adds to queries, in units of exp(log_reference) of each row.
 
-    ``a.merge(b)`` (or ``a + b``) is the part of both blocks, ``finish()`` what the operator over all keys that
-    were merged would have given. Associative up to rounding.
+    ``a.merge(b)`` (or ``a + b``) is the part of both blocks, ``finish()`` what the operator over all merged
+    keys would have given. Associative up to rounding.
 
     Attributes
     ----------

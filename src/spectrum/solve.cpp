@@ -8,7 +8,7 @@ namespace likewise::spectrum {
 
 namespace {
 
-// Measured: below, the whole matrix is as fast; below, a Krylov space of single vectors is.
+// Chosen: below, the whole matrix is as fast; below, a Krylov space of single vectors is.
 constexpr Index dense_up_to = 400, lanczos_up_to = 2000;
 
 /// A sparse block is filtered; where products are dear and eigenvalues fall fast, Lanczos needs fewer of them.
