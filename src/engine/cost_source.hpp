@@ -8,6 +8,7 @@
 #include <likewise/types.hpp>
 
 #include "engine/exponents.hpp"
+#include "engine/scores.hpp"
 
 namespace likewise::engine {
 
@@ -32,6 +33,14 @@ template <class T> class CostSource {
   virtual double lift_error(Index i) const = 0;
   /// Of a lift: log K = -scale * cost as the fused loop takes it, where its products stay finite. References this source.
   virtual std::optional<Exponents> exponents(double /*scale*/) const { return {}; }
+  /// What the kernels that are no exponentials of a lift need of the scores. Roots and inverses magnify the rounding of a
+  /// small square: `small` asks for its digits. `slope` bounds |d log phi / d score|.
+  struct Demand {
+    bool small;
+    double slope;
+  };
+  /// The scores as the fused loop finds them; none where only `fill` knows them. References this source.
+  virtual std::optional<AnyScores> scores(const Demand&) const { return {}; }
 };
 
 /// Checks that the widths fit. Shift-invariant lifts are centered on the keys' mean. Where the terms of a lift,
