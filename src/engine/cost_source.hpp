@@ -9,6 +9,7 @@
 
 #include "engine/cost_pull.hpp"
 #include "engine/exponents.hpp"
+#include "engine/scores.hpp"
 
 namespace likewise::engine {
 
@@ -35,6 +36,14 @@ template <class T> class CostSource {
   virtual std::optional<Exponents> exponents(double /*scale*/) const { return {}; }
   /// A new sum of derivatives, nullptr where the metric has none. References this source.
   virtual std::unique_ptr<CostPull<T>> pull() const { return nullptr; }
+  /// What the kernels that are no exponentials of a lift need of the scores. Roots and inverses magnify the rounding of a
+  /// small square: `small` asks for its digits. `slope` bounds |d log phi / d score|.
+  struct Demand {
+    bool small;
+    double slope;
+  };
+  /// The scores as the fused loop finds them; none where only `fill` knows them. References this source.
+  virtual std::optional<AnyScores> scores(const Demand&) const { return {}; }
 };
 
 /// Checks that the widths fit. Shift-invariant lifts are centered on the keys' mean. Where the terms of a lift,

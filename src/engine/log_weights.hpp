@@ -10,6 +10,7 @@
 #include "engine/exponents.hpp"
 #include "engine/pair_mask.hpp"
 #include "engine/parallel.hpp"
+#include "engine/scores.hpp"
 
 namespace likewise::engine {
 
@@ -24,8 +25,10 @@ template <class T> class LogWeights {
   virtual void fill(Index i0, Index j0, Tile<T> out) const = 0;
   /// The keys that any of `n` queries from i0 on may speak to: tiles outside are empty and are not asked for.
   virtual Block admitted_keys(Index /*i0*/, Index /*n*/) const { return {0, cols()}; }
-  /// The form that the fused loop takes, before the support's filters; none: tiles are filled.
+  /// The form that the fused loop takes, before the support's filters, where there is one.
   virtual std::optional<Exponents> exponents() const { return {}; }
+  /// Else scores and a profile, before the filters; none: tiles are filled.
+  virtual std::optional<AnyProfiledScores> profiled() const { return {}; }
   /// The pairs that the support admits; nullptr: all.
   virtual const PairMask* mask() const { return nullptr; }
   /// As fill, with each pair's cost in the unit that its source computes in and d log K / dcost (0 where K is).
