@@ -93,54 +93,62 @@ template <class C> void PackRows(Strided<C> A, Size n_rows, Size depth, C* group
   }
 }
 
-/// N rows of the result, all lanes of a panel: result += group panel.
-template <std::size_t N, bool kColumnMajor, class C>
+/// N rows of the result, the first VECTORS vectors of a panel: result += group panel.
+template <std::size_t N, std::size_t VECTORS, bool kColumnMajor, class C>
 HWY_INLINE void Rows(const C* HWY_RESTRICT panel, Size depth, const C* HWY_RESTRICT group, Size n_columns,
                      C* HWY_RESTRICT result, Size result_stride) {
   const Tag<C> d;
   const std::size_t lanes = hn::Lanes(d);
   constexpr std::size_t row_stride = kColumnMajor ? 1 : kDepth, column_stride = kColumnMajor ? kKeys : 1;
-  Vec<C> acc[N][kVectors];
+  Vec<C> acc[N][VECTORS];
   LIKEWISE_UNROLL
   for (std::size_t b = 0; b < N; ++b) {
     LIKEWISE_UNROLL
-    for (std::size_t v = 0; v < kVectors; ++v) acc[b][v] = hn::Zero(d);
+    for (std::size_t v = 0; v < VECTORS; ++v) acc[b][v] = hn::Zero(d);
   }
   MultiplyAdd<N, C>(panel, static_cast<std::size_t>(depth), group, row_stride, column_stride, acc);
-  HWY_ALIGN C last[kVectors * hn::MaxLanes(Tag<C>())];
+  HWY_ALIGN C last[VECTORS * hn::MaxLanes(Tag<C>())];
   LIKEWISE_UNROLL
   for (std::size_t b = 0; b < N; ++b) {
     C* row = result + static_cast<Size>(b) * result_stride;
-    if (n_columns == static_cast<Size>(kVectors * lanes)) {
+    if (n_columns == static_cast<Size>(VECTORS * lanes)) {
       LIKEWISE_UNROLL
-      for (std::size_t v = 0; v < kVectors; ++v)
+      for (std::size_t v = 0; v < VECTORS; ++v)
         hn::StoreU(hn::Add(hn::LoadU(d, row + v * lanes), acc[b][v]), d, row + v * lanes);
     } else {
-      for (std::size_t v = 0; v < kVectors; ++v) hn::Store(acc[b][v], d, last + v * lanes);
+      for (std::size_t v = 0; v < VECTORS; ++v) hn::Store(acc[b][v], d, last + v * lanes);
       for (Size a = 0; a < n_columns; ++a) row[a] += last[a];
     }
   }
 }
 
-/// A packed block of A with one packed panel of B.
-template <bool kColumnMajor, class C>
+/// A packed block of A with one packed panel of B; a last, narrow panel is multiplied by as many vectors as it fills.
+template <std::size_t VECTORS, bool kColumnMajor, class C>
 HWY_NOINLINE void BlockTimesPanel(const C* block, Size n_rows, const C* panel, Size depth, Size n_columns,
                                   C* result, Size result_stride) {
   constexpr Size group = kKeys, one = kColumnMajor ? 1 : kDepth;
   for (Size i = 0; i < n_rows; i += group, block += group * kDepth, result += group * result_stride) {
     if (n_rows - i >= group) {
-      Rows<kKeys, kColumnMajor, C>(panel, depth, block, n_columns, result, result_stride);
+      Rows<kKeys, VECTORS, kColumnMajor, C>(panel, depth, block, n_columns, result, result_stride);
       continue;
     }
     for (Size b = 0; b < n_rows - i; ++b)
-      Rows<1, kColumnMajor, C>(panel, depth, block + b * one, n_columns, result + b * result_stride,
-                               result_stride);
+      Rows<1, VECTORS, kColumnMajor, C>(panel, depth, block + b * one, n_columns, result + b * result_stride,
+                                        result_stride);
   }
+}
+
+template <bool kColumnMajor, class C> auto PanelKernel(Size vectors) {
+  static_assert(kVectors == 3);
+  return vectors == 1   ? BlockTimesPanel<1, kColumnMajor, C>
+         : vectors == 2 ? BlockTimesPanel<2, kColumnMajor, C>
+                        : BlockTimesPanel<3, kColumnMajor, C>;
 }
 
 template <class C>
 void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* result, Size result_stride) {
-  const Size lanes = static_cast<Size>(PanelLanes<C>()), group = kKeys;
+  const Size lanes = static_cast<Size>(PanelLanes<C>()), vector = lanes / static_cast<Size>(kVectors),
+             group = kKeys;
   const auto up = [](Size x, Size multiple) { return (x + multiple - 1) / multiple * multiple; };
   const Size columns = std::min(up(n, lanes), kColumns / lanes * lanes);
   auto panels = hwy::AllocateAligned<C>(static_cast<std::size_t>(columns * std::min(k, kDepth)));
@@ -160,8 +168,9 @@ void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* re
               {A.data + (i0 + i) * A.row_stride + k0 * A.column_stride, A.row_stride, A.column_stride},
               std::min(group, height - i), depth, block.get() + i * kDepth);
         for (Size j = 0; j < width; j += lanes) {
-          const auto multiply = column_major ? BlockTimesPanel<true, C> : BlockTimesPanel<false, C>;
-          multiply(block.get(), height, panels.get() + j * depth, depth, std::min(lanes, width - j),
+          const Size n_columns = std::min(lanes, width - j), vectors = (n_columns + vector - 1) / vector;
+          const auto multiply = column_major ? PanelKernel<true, C>(vectors) : PanelKernel<false, C>(vectors);
+          multiply(block.get(), height, panels.get() + j * depth, depth, n_columns,
                    result + i0 * result_stride + j0 + j, result_stride);
         }
       }
