@@ -8,6 +8,7 @@ from likewise._execution import execution
 from likewise._mechanism import Mechanism
 
 __version__ = _core.version()
+simd_target = _core.simd_target
 
 # Imported when first asked for, so that `import likewise` stays quick: name -> module.
 _lazy = {
@@ -24,6 +25,7 @@ _lazy = {
     "LinearMap": "likewise._operator",
     "MeanShift": "likewise.estimators.mean_shift",
     "NearestNeighbors": "likewise.estimators.neighbors",
+    "Partial": "likewise._partial",
     "PropagationOperator": "likewise._operator",
     "RadiusNeighborsClassifier": "likewise.estimators.neighbors",
     "RadiusNeighborsRegressor": "likewise.estimators.neighbors",
@@ -48,6 +50,7 @@ __all__ = [
     "kernels",
     "metrics",
     "normalizations",
+    "simd_target",
     "supports",
     *_lazy,
 ]

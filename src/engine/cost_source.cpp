@@ -63,6 +63,12 @@ template <class T, class M> class PairSource : public CostSource<T> {
   Matrix<T> queries_, keys_;
 };
 
+/// Where a lift has B(z) = ratio A(z) and is |ratio A(x) - B(z)|^2 / (2 ratio), that ratio; 0: of no such form.
+template <class M> constexpr double lift_ratio(const M& metric) {
+  return metric.traits().zero_on_self ? 2 : 0;
+}
+constexpr double lift_ratio(const Cosine&) { return 1; }
+
 /// Costs from products of lifted points, computed in C (T or double).
 template <class T, class C, class M> class LiftedSource final : public PairSource<T, M> {
   using Base = PairSource<T, M>;
@@ -70,6 +76,7 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
  public:
   LiftedSource(const M& metric, const Points<T>& X, const Points<T>& Z, const Vector<double>& center)
       : Base(metric, X, Z),
+        center_(center),
         queries_(metric.template lift_queries<C>(centered(X, center))),
         keys_(metric.template lift_keys<C>(centered(Z, center))),
         largest_key_(keys_.features.size() ? keys_.features.rowwise().norm().maxCoeff() : C(0)),
@@ -100,6 +107,34 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
     return LiftedExponents<C>{&queries_, &keys_, scale, this->laws_.zero_on_self ? 0.0 : infinity};
   }
 
+  std::unique_ptr<CostPull<T>> pull() const override {
+    if constexpr (DifferentiableLift<M>)
+      return std::make_unique<LiftedPull<T, C, M>>(this->metric_, centered(Base::queries_, center_), queries_,
+                                                   centered(Base::keys_, center_), keys_);
+    else
+      return nullptr;
+  }
+
+  std::optional<AnyScores> scores(const typename CostSource<T>::Demand& demand) const override {
+    Scores<C> s{.way = ScoreWay::lift,
+                .power = this->laws_.lift_power,
+                .queries = &queries_.features,
+                .keys = &keys_.features,
+                .query_bias = &queries_.bias,
+                .key_bias = &keys_.bias,
+                .not_negative = this->laws_.zero_on_self};
+    const double ratio = lift_ratio(this->metric_);
+    if (ratio == 0) return s;
+    s.query_factor = ratio;
+    s.factor = 0.5 / ratio;
+    // Half of a + b: no score keeps less than all its digits but one.
+    if (demand.slope * largest_size() * epsilon() > (std::is_same_v<C, double> ? 1e-9 : 1e-5))
+      s.unsure = 0.5;
+    else if (demand.small)
+      s.unsure = unsure_root;
+    return s;
+  }
+
   double largest_size() const {
     double largest = 0;
     for (Index i = 0; i < queries_.bias.size(); ++i) largest = std::max(largest, size(i));
@@ -112,6 +147,8 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
     return static_cast<double>(std::abs(queries_.bias(i)) + largest_key_bias_)
            + static_cast<double>(queries_.features.row(i).norm()) * static_cast<double>(largest_key_);
   }
+  /// A root's relative error is below epsilon / (4 unsure_root): 3e-5 (float) of a d that is 30 times less than |x|.
+  static constexpr double unsure_root = std::is_same_v<C, double> ? 1e-6 : 1e-3;
   static double epsilon() { return static_cast<double>(std::numeric_limits<C>::epsilon()); }
   static Matrix<C> centered(const Points<T>& points, const Vector<double>& center) {
     Matrix<double> shifted = points.template cast<double>();
@@ -133,9 +170,31 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
     }
   }
 
+  Vector<double> center_;
   Lift<C> queries_, keys_;
   C largest_key_, largest_key_bias_;  ///< norm of features and magnitude of bias, over all keys
 };
+
+// The ways of the metrics that do not lift; p where the way has one. `largest` bounds the coordinates: squares of those
+// above 1e150 are no numbers.
+struct Way {
+  ScoreWay way;
+  int power = 1;
+  double p = 1;
+};
+std::optional<Way> way_of(const Manhattan&, double) { return Way{ScoreWay::sums}; }
+std::optional<Way> way_of(const Chebyshev&, double) { return Way{ScoreWay::largest}; }
+std::optional<Way> way_of(const Minkowski& m, double largest) {
+  if (m.p == 1) return Way{ScoreWay::sums};
+  if (std::isinf(m.p)) return Way{ScoreWay::largest};
+  if (m.p == 2 && largest < 1e150) return Way{ScoreWay::squares, 2};
+  return Way{ScoreWay::powers, 1, m.p};
+}
+std::optional<Way> way_of(const CustomMetric&, double) { return {}; }
+
+template <class T> double largest_coordinate(const Matrix<T>& X) {
+  return X.size() ? static_cast<double>(X.cwiseAbs().maxCoeff()) : 0;
+}
 
 /// Costs that a metric fills tile by tile.
 template <class T, class M> class FilledSource final : public PairSource<T, M> {
@@ -145,6 +204,20 @@ template <class T, class M> class FilledSource final : public PairSource<T, M> {
     this->metric_.template fill<T>(this->queries_.middleRows(i0, out.rows()),
                                    this->keys_.middleRows(j0, out.cols()), out);
     convert_tile<T>(out, this->laws_.distance_power, unit_power(this->laws_, unit));
+  }
+  std::unique_ptr<CostPull<T>> pull() const override {
+    if constexpr (DifferentiableTile<M>)
+      return std::make_unique<FilledPull<T, M>>(this->metric_, this->queries_, this->keys_);
+    else
+      return nullptr;
+  }
+
+  std::optional<AnyScores> scores(const typename CostSource<T>::Demand&) const override {
+    const auto way =
+        way_of(this->metric_, std::max(largest_coordinate(this->queries_), largest_coordinate(this->keys_)));
+    if (!way) return {};
+    return Scores<T>{
+        .way = way->way, .power = way->power, .queries = &this->queries_, .keys = &this->keys_, .p = way->p};
   }
 };
 
@@ -163,6 +236,9 @@ template <class T> class PrecomputedSource final : public CostSource<T> {
   void fill(Index i0, Index j0, CostUnit unit, Tile<T> out) const override {
     out = costs_.block(i0, j0, out.rows(), out.cols());
     convert_tile<T>(out, laws_.distance_power, unit_power(laws_, unit));
+  }
+  std::optional<AnyScores> scores(const typename CostSource<T>::Demand&) const override {
+    return Scores<T>{.way = ScoreWay::given, .power = laws_.distance_power, .matrix = &costs_};
   }
 
  private:

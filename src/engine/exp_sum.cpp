@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/exp_weights.hpp"
+#include "engine/score_blocks.hpp"
 #include "engine/simd/panel_sum.hpp"
 
 namespace likewise::engine {
@@ -103,8 +104,23 @@ template <class T> class TransposedWeights final : public LogWeights<T> {
     if (e) std::visit([](auto& form) { form = transposed(form); }, *e);
     return e;
   }
+  std::optional<AnyProfiledScores> profiled() const override {
+    std::optional<AnyProfiledScores> s = K_.profiled();
+    if (s) std::visit([](auto& form) { form = transposed(form); }, *s);
+    return s;
+  }
   const PairMask* mask() const override { return mask_ ? &*mask_ : nullptr; }
   Index nearest_key(Index) const override { return -1; }  // empty columns stay 0
+  // Derivatives are taken of the kernel as it stands.
+  void fill_slopes(Index i0, Index j0, Tile<T> k, Tile<T> costs, Tile<T> slopes) const override {
+    Matrix<T> a(k.cols(), k.rows()), b = a, c = a;
+    K_.fill_slopes(j0, i0, a, b, c);
+    k = a.transpose();
+    costs = b.transpose();
+    slopes = c.transpose();
+  }
+  std::unique_ptr<CostPull<T>> pull() const override { return nullptr; }
+  double scale_slope() const override { return K_.scale_slope(); }
 
  private:
   const LogWeights<T>& K_;
@@ -188,42 +204,35 @@ template <class C> struct ExponentBiases {
   }
 };
 
-template <class T, class C>
-Partial<T> fused_sum(const LiftedExponents<C>& e, const PairMask* mask, const Vector<double>& key_bias,
-                     const Values<C>& V, const Execution& run) {
-  const Index rows = e.queries->features.rows(), cols = e.keys->features.rows(),
-              width = e.queries->features.cols();
-  const ExponentBiases<C> bias(e, key_bias);
+/// The work of one pair beside its value columns, in multiply-adds: `width` of them and what the weight takes.
+struct Size {
+  Index rows, cols, pair_work;
+};
+
+/// Panels over threads. with(queries, keys, use) calls use(block) for those queries and keys; `shared` is added to the
+/// references, natural logarithms.
+template <class T, class C, class With>
+Partial<T> panel_sums(const Size& size, double shared, const Values<C>& V, const Execution& run,
+                      const With& with) {
+  const Index rows = size.rows, cols = size.cols;
   // Few queries: one panel a block, so that there is work for all threads.
   const Index panel = simd::panel_lanes(sizeof(C) == 4), panels = rows >= 64 * panel ? 4 : 1;
   const Division work = divide(rows, cols, panels * panel);
-  const double operations =
-      static_cast<double>(rows) * static_cast<double>(cols) * static_cast<double>(width + V.cols() + 8) / 32;
+  const double operations = static_cast<double>(rows) * static_cast<double>(cols)
+                            * static_cast<double>(size.pair_work + V.cols()) / 32;
   return over_blocks<T>(rows, V.cols(), work, sized(run, operations), [&](Block queries, Index part) {
     const Block keys = part_of({0, cols}, part, work.n_parts);
     Partial<C> sums = neutral<C>(queries.size, V.cols());
-    simd::sum_panels<C>({.queries = e.queries->features.data() + queries.begin * width,
-                         .query_stride = width,
-                         .query_bias = bias.query.data() + queries.begin,
-                         .n_queries = queries.size,
-                         .keys = e.keys->features.data() + keys.begin * width,
-                         .key_stride = width,
-                         .key_bias = bias.key.data() + keys.begin,
-                         .n_keys = keys.size,
-                         .width = width,
-                         .query_scale = static_cast<C>(e.scale * log2_e),
-                         .upper_bound = e.upper_bound,
-                         .mask = mask,
-                         .first_query = queries.begin,
-                         .first_key = keys.begin},
-                        {.values = V.data() + keys.begin * V.outerStride(),
-                         .value_stride = V.outerStride(),
-                         .n_columns = V.cols(),
-                         .reference = sums.log_reference.data(),
-                         .mass = sums.mass.data(),
-                         .sums = sums.sum.data(),
-                         .sum_stride = V.cols()});
-    sums.log_reference = (sums.log_reference.array() * std::numbers::ln2 + bias.shared).matrix();
+    with(queries, keys, [&](const simd::ExponentBlock<C>& block) {
+      simd::sum_panels<C>(block, {.values = V.data() + keys.begin * V.outerStride(),
+                                  .value_stride = V.outerStride(),
+                                  .n_columns = V.cols(),
+                                  .reference = sums.log_reference.data(),
+                                  .mass = sums.mass.data(),
+                                  .sums = sums.sum.data(),
+                                  .sum_stride = V.cols()});
+    });
+    sums.log_reference = (sums.log_reference.array() * std::numbers::ln2 + shared).matrix();
     if constexpr (std::is_same_v<T, C>)
       return sums;
     else
@@ -231,23 +240,69 @@ Partial<T> fused_sum(const LiftedExponents<C>& e, const PairMask* mask, const Ve
   });
 }
 
+/// Exponentials of lifts.
+template <class T, class C>
+Partial<T> fused_sum(const LogWeights<T>& K, const LiftedExponents<C>& e, const Vector<double>& key_bias,
+                     const Values<C>& V, const Execution& run) {
+  const Index width = e.queries->features.cols();
+  const ExponentBiases<C> bias(e, key_bias);
+  const auto with = [&](Block queries, Block keys, const auto& use) {
+    use(simd::ExponentBlock<C>{.queries = e.queries->features.data() + queries.begin * width,
+                               .query_stride = width,
+                               .query_bias = bias.query.data() + queries.begin,
+                               .n_queries = queries.size,
+                               .keys = e.keys->features.data() + keys.begin * width,
+                               .key_stride = width,
+                               .key_bias = bias.key.data() + keys.begin,
+                               .n_keys = keys.size,
+                               .width = width,
+                               .query_scale = static_cast<C>(e.scale * log2_e),
+                               .upper_bound = e.upper_bound,
+                               .mask = K.mask(),
+                               .first_query = queries.begin,
+                               .first_key = keys.begin});
+  };
+  return panel_sums<T, C>({K.rows(), K.cols(), width + 8}, bias.shared, V, run, with);
+}
+
+/// All other kernels: scores, then a profile.
+template <class T, class C>
+Partial<T> fused_sum(const LogWeights<T>& K, const ProfiledScores<C>& s, const Vector<double>& key_bias,
+                     const Values<C>& V, const Execution& run) {
+  const double largest = key_bias.size() ? key_bias.maxCoeff() : 0;
+  const double shared = largest > minus_infinity ? largest : 0;
+  const Vector<double> weight = key_bias.array() - shared;
+  const ScoreBlocks<C> blocks(s, {0, K.rows()}, {0, K.cols()}, weight);
+  const Index width = s.scores.queries ? s.scores.queries->cols() : 0;
+  return panel_sums<T, C>(
+      {K.rows(), K.cols(), 2 * width + 24}, shared, V, run,
+      [&](Block queries, Block keys, const auto& use) { blocks.with(queries, keys, K.mask(), use); });
+}
+
+/// Either form, in its own precision.
+template <class T, class Form>
+Partial<T> any_fused_sum(const LogWeights<T>& K, const Form& form, const Vector<double>& key_bias,
+                         const Values<T>& V, const Execution& run) {
+  return std::visit(
+      [&]<template <class> class F, class C>(const F<C>& f) -> Partial<T> {
+        if constexpr (std::is_same_v<T, C>)
+          return fused_sum<T, C>(K, f, key_bias, V, run);
+        else if constexpr (std::is_same_v<C, double>)  // float32 points whose products need float64
+          return fused_sum<T, C>(K, f, key_bias, Matrix<C>(V.template cast<C>()), run);
+        else
+          throw std::logic_error("float64 operators have float64 products");
+      },
+      form);
+}
+
 }  // namespace
 
 template <class T>
 Partial<T> exp_sum(const LogWeights<T>& K, const Vector<double>& key_bias, const Values<T>& V,
                    const Execution& run) {
-  const std::optional<Exponents> exponents = K.exponents();
-  if (!exponents) return tiled_sum(K, key_bias, V, run);
-  return std::visit(
-      [&]<class C>(const LiftedExponents<C>& e) -> Partial<T> {
-        if constexpr (std::is_same_v<T, C>)
-          return fused_sum<T, C>(e, K.mask(), key_bias, V, run);
-        else if constexpr (std::is_same_v<C, double>)  // float32 points whose products need float64
-          return fused_sum<T, C>(e, K.mask(), key_bias, Matrix<C>(V.template cast<C>()), run);
-        else
-          throw std::logic_error("float64 operators have float64 products");
-      },
-      *exponents);
+  if (const auto exponents = K.exponents()) return any_fused_sum(K, *exponents, key_bias, V, run);
+  if (const auto scores = K.profiled()) return any_fused_sum(K, *scores, key_bias, V, run);
+  return tiled_sum(K, key_bias, V, run);
 }
 
 template <class T>

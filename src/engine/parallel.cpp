@@ -11,6 +11,7 @@
 #include <likewise/error.hpp>
 
 #include "engine/flush_denormals.hpp"
+#include "engine/simd/target.hpp"
 
 namespace likewise::engine {
 namespace {
@@ -62,6 +63,7 @@ Execution sized(const Execution& run, double operations) {
 
 void parallel_blocks(Index n_blocks, const Execution& run, const char* what,
                      const std::function<void(Index)>& work) {
+  simd::obey_environment();
   const int threads = static_cast<int>(std::min<Index>(thread_count(run), n_blocks));
   Watch watch(run, n_blocks, what);
   if (threads <= 1) {

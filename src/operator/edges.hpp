@@ -29,6 +29,8 @@ struct WeightedEdges {
 
 /// The support has a selector or a graph, so that K is sparse.
 bool is_sparse(const Support& support);
+/// The support is a graph whose values are the weights.
+bool has_given_weights(const Support& support);
 
 /// All edges between queries X and keys Z; `self`: X is Z, and the selector's symmetrization applies.
 /// A neighbor search for a selector, O(edges) for given graphs.

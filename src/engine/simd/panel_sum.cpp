@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "engine/simd/panel-inl.h"
+#include "engine/simd/score-inl.h"
 #include "hwy/aligned_allocator.h"
 #include "hwy/highway.h"
 
@@ -37,6 +39,7 @@ template <class C> struct Panel {
   C* reference;             // (lanes,); -inf before a key with mass was met
   double* mass;             // (lanes,)
   C* sums;                  // (n_columns, lanes)
+  C* factor;                // (lanes,) of the kernel's inputs, where points have factors
   bool open;                // some lane has no reference yet
   bool bounded;             // no exponent can exceed a reference by kHeadroom
 };
@@ -129,8 +132,9 @@ template <class C> struct Worker {
     for (std::size_t a = 0; a < lanes; ++a) panel.mass[a] += static_cast<double>(part[a]);
   }
 
-  /// The careful way: exponents are stored, masked, may raise the references, and are weighed then.
-  HWY_NOINLINE void Stored(Panel<C>& panel, const KeyTile<C>& keys, bool masked) {
+  /// Exponents of all pairs, stored; those of padding are -inf.
+  HWY_NOINLINE void Store(Panel<C>& panel, const KeyTile<C>& keys) {
+    if (block.rule) return StoreProfiled(panel, keys);
     for (std::size_t j = 0; j < keys.padded; j += kKeys) {
       V acc[kKeys][kVectors];
       Exponents(panel.points, panel.bias, keys, j, acc);
@@ -138,8 +142,42 @@ template <class C> struct Worker {
         for (std::size_t v = 0; v < kVectors; ++v)
           hn::Store(acc[b][v], d, tile.get() + (j + b) * lanes + v * vector);
     }
+  }
+
+  /// The same by scores and what the kernel makes of them.
+  HWY_INLINE void StoreProfiled(Panel<C>& panel, const KeyTile<C>& keys) {
+    const ScoreRule<C>& rule = *block.rule;
+    if (rule.profile.kind == Profile::Kind::constant)
+      std::fill(tile.get(), tile.get() + keys.padded * lanes, C(0));
+    else if (rule.way == ScoreWay::given)
+      GivenScores(panel, keys);
+    else
+      for (std::size_t j = 0; j < keys.padded; j += kKeys)
+        ScoreGroup<C>({panel.points, width, keys.rows + j * keys.stride, keys.stride}, rule, panel.bias,
+                      keys.bias + j, tile.get() + j * lanes);
+    ToInput<C>(rule, rule.query_point_factor ? panel.factor : nullptr,
+               rule.key_point_factor ? rule.key_point_factor + keys.first : nullptr, keys.size, tile.get());
+    ToExponents<C>(rule.profile, rule.key_weight + keys.first, keys.size, tile.get());
+    std::fill(tile.get() + keys.size * lanes, tile.get() + keys.padded * lanes, static_cast<C>(-kInfinity));
+  }
+
+  HWY_INLINE void GivenScores(const Panel<C>& panel, const KeyTile<C>& keys) {
+    const ScoreRule<C>& rule = *block.rule;
+    const C* from = rule.matrix + static_cast<std::ptrdiff_t>(panel.first) * rule.query_step
+                    + static_cast<std::ptrdiff_t>(keys.first) * rule.key_step;
+    for (std::size_t j = 0; j < keys.size; ++j, from += rule.key_step) {
+      C* row = tile.get() + j * lanes;
+      for (std::size_t a = 0; a < panel.size; ++a)
+        row[a] = from[static_cast<std::ptrdiff_t>(a) * rule.query_step];
+      std::fill(row + panel.size, row + lanes, C(0));
+    }
+  }
+
+  /// The careful way: exponents are stored, masked, may raise the references, and are weighed then.
+  HWY_NOINLINE void Stored(Panel<C>& panel, const KeyTile<C>& keys, bool masked) {
+    Store(panel, keys);
     if (masked) Exclude(panel, keys);
-    RaiseReferences(panel, keys.padded);
+    if (panel.open || !panel.bounded) RaiseReferences(panel, keys.padded);
     V mass[kVectors];
     for (std::size_t v = 0; v < kVectors; ++v) {
       const V reference = hn::Load(d, panel.reference + v * vector);
@@ -170,11 +208,17 @@ template <class C> struct Worker {
 
   /// References meet the stored exponents: set where there was none, raised where headroom is exceeded.
   HWY_INLINE void RaiseReferences(Panel<C>& panel, std::size_t n_keys) {
+    HWY_ALIGN C tops[kVectors * hn::MaxLanes(D())];
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      V top = hn::Set(d, static_cast<C>(-kInfinity));
+      for (std::size_t j = 0; j < n_keys; ++j)
+        top = hn::Max(top, hn::Load(d, tile.get() + j * lanes + v * vector));
+      hn::Store(top, d, tops + v * vector);
+    }
     panel.open = false;
     panel.bounded = true;
     for (std::size_t a = 0; a < panel.size; ++a) {
-      C top = static_cast<C>(-kInfinity);
-      for (std::size_t j = 0; j < n_keys; ++j) top = std::max(top, tile[j * lanes + a]);
+      const C top = tops[a];
       C& reference = panel.reference[a];
       if (reference == static_cast<C>(-kInfinity)) {
         reference = top;
@@ -202,7 +246,7 @@ template <class C> struct Worker {
                                       block.first_key + static_cast<std::ptrdiff_t>(keys.first),
                                       static_cast<std::ptrdiff_t>(keys.size));
     if (coverage == Coverage::empty) return;
-    if (panel.open || coverage == Coverage::partial)
+    if (block.rule || panel.open || coverage == Coverage::partial)
       return Stored(panel, keys, coverage == Coverage::partial);
     bool exceeded = false;
     if (n_columns == 0)
@@ -251,6 +295,8 @@ template <class C> struct Worker {
                  static_cast<std::size_t>(block.query_stride), width, block.query_scale, panel.points);
     for (std::size_t a = 0; a < lanes; ++a) {
       panel.bias[a] = panel.start[a] = a < panel.size ? block.query_bias[panel.first + a] : C(0);
+      if (block.rule && block.rule->query_point_factor)
+        panel.factor[a] = a < panel.size ? block.rule->query_point_factor[panel.first + a] : C(1);
       panel.reference[a] = static_cast<C>(-kInfinity);
       panel.mass[a] = 0;
     }
@@ -270,11 +316,50 @@ template <class C> struct Worker {
     }
   }
 
+  /// Natural logarithms of the weights, row-major.
+  void Fill(C* result, std::ptrdiff_t stride) {
+    const std::size_t n_queries = static_cast<std::size_t>(block.n_queries),
+                      n_keys = static_cast<std::size_t>(block.n_keys);
+    auto storage = Scratch<C>((width + 4) * lanes);
+    auto mass = Scratch<double>(lanes);
+    auto padding = Scratch<C>(kTile * (width + 2));
+    for (std::size_t first = 0; first < n_queries; first += lanes) {
+      Panel<C> panel = At(storage.get(), mass.get(), first, n_queries);
+      Open(panel);
+      for (std::size_t j = 0; j < n_keys; j += kTile) {
+        const KeyTile<C> keys = TileAt(j, n_keys, padding.get(), padding.get() + kTile * width,
+                                       padding.get() + kTile * (width + 1));
+        Store(panel, keys);
+        for (std::size_t a = 0; a < panel.size; ++a) {
+          C* row = result + static_cast<std::ptrdiff_t>(first + a) * stride + static_cast<std::ptrdiff_t>(j);
+          for (std::size_t b = 0; b < keys.size; ++b)
+            row[b] = tile[b * lanes + a] * static_cast<C>(std::numbers::ln2);
+        }
+      }
+    }
+  }
+
+  /// The panel of the queries from `first` on, in (width + 4 + n_columns) * lanes numbers.
+  Panel<C> At(C* storage, double* mass, std::size_t first, std::size_t n_queries) const {
+    C* after = storage + width * lanes;
+    return {.first = first,
+            .size = std::min(lanes, n_queries - first),
+            .points = storage,
+            .bias = after,
+            .start = after + lanes,
+            .reference = after + 2 * lanes,
+            .mass = mass,
+            .sums = after + 4 * lanes,
+            .factor = after + 3 * lanes,
+            .open = true,
+            .bounded = false};
+  }
+
   void Run() {
     const std::size_t n_queries = static_cast<std::size_t>(block.n_queries),
                       n_keys = static_cast<std::size_t>(block.n_keys);
     const std::size_t n_panels = (n_queries + lanes - 1) / lanes, group = std::min(kPanels, n_panels);
-    const std::size_t of_panel = (width + 3 + n_columns) * lanes;
+    const std::size_t of_panel = (width + 4 + n_columns) * lanes;
     auto storage = Scratch<C>(group * of_panel);
     auto masses = Scratch<double>(group * lanes);
     auto padding = Scratch<C>(kTile * (width + 2));
@@ -282,18 +367,8 @@ template <class C> struct Worker {
     for (std::size_t first = 0; first < n_panels; first += group) {
       const std::size_t count = std::min(group, n_panels - first);
       for (std::size_t p = 0; p < count; ++p) {
-        C* at = storage.get() + p * of_panel;
-        const std::size_t begin = (first + p) * lanes;
-        panels[p] = {begin,
-                     std::min(lanes, n_queries - begin),
-                     at,
-                     at + width * lanes,
-                     at + (width + 1) * lanes,
-                     at + (width + 2) * lanes,
-                     masses.get() + p * lanes,
-                     at + (width + 3) * lanes,
-                     true,
-                     false};
+        panels[p] =
+            At(storage.get() + p * of_panel, masses.get() + p * lanes, (first + p) * lanes, n_queries);
         Open(panels[p]);
       }
       for (std::size_t j = 0; j < n_keys; j += kTile) {
@@ -312,6 +387,12 @@ void SumFloat(const ExponentBlock<float>& block, const PanelSums<float>& out) {
 void SumDouble(const ExponentBlock<double>& block, const PanelSums<double>& out) {
   Worker<double>{block, out, {}}.Run();
 }
+void FillFloat(const ExponentBlock<float>& block, float* out, std::ptrdiff_t stride) {
+  Worker<float>{block, PanelSums<float>{}, {}}.Fill(out, stride);
+}
+void FillDouble(const ExponentBlock<double>& block, double* out, std::ptrdiff_t stride) {
+  Worker<double>{block, PanelSums<double>{}, {}}.Fill(out, stride);
+}
 std::ptrdiff_t Lanes(bool single) {
   return static_cast<std::ptrdiff_t>(single ? PanelLanes<float>() : PanelLanes<double>());
 }
@@ -324,6 +405,8 @@ HWY_AFTER_NAMESPACE();
 namespace likewise::engine::simd {
 HWY_EXPORT(SumFloat);
 HWY_EXPORT(SumDouble);
+HWY_EXPORT(FillFloat);
+HWY_EXPORT(FillDouble);
 HWY_EXPORT(Lanes);
 
 template <> void sum_panels(const ExponentBlock<float>& block, const PanelSums<float>& out) {
@@ -331,6 +414,12 @@ template <> void sum_panels(const ExponentBlock<float>& block, const PanelSums<f
 }
 template <> void sum_panels(const ExponentBlock<double>& block, const PanelSums<double>& out) {
   HWY_DYNAMIC_DISPATCH(SumDouble)(block, out);
+}
+template <> void fill_log_weights(const ExponentBlock<float>& block, float* out, std::ptrdiff_t stride) {
+  HWY_DYNAMIC_DISPATCH(FillFloat)(block, out, stride);
+}
+template <> void fill_log_weights(const ExponentBlock<double>& block, double* out, std::ptrdiff_t stride) {
+  HWY_DYNAMIC_DISPATCH(FillDouble)(block, out, stride);
 }
 std::ptrdiff_t panel_lanes(bool single_precision) { return HWY_DYNAMIC_DISPATCH(Lanes)(single_precision); }
 

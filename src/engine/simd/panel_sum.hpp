@@ -4,8 +4,24 @@
 #include <cstddef>
 
 #include "engine/pair_mask.hpp"
+#include "engine/scores.hpp"
 
 namespace likewise::engine::simd {
+
+/// How a block's pairs get exponents where these are no inner products: scores, then log2 phi + key_weight. Arrays are
+/// indexed as the block's queries and keys are.
+template <class C> struct ScoreRule {
+  ScoreWay way;
+  Profile profile;
+  const C* key_weight;          ///< to the base 2; -inf takes the key out
+  const C* query_point_factor;  ///< of the kernel's input; nullptr: 1
+  const C* key_point_factor;    ///< nullptr exactly if the other is
+  C p = 1, query_factor = 1, factor = 1,
+    unsure = 0;               ///< as in Scores; of the lift's pairs that are found again
+  C least = 0;                ///< scores below are rounding
+  const C* matrix = nullptr;  ///< given scores: that of pair (i, j) at matrix[i * query_step + j * key_step]
+  std::ptrdiff_t query_step = 0, key_step = 0;
+};
 
 /// Exponents to the base 2: e_ij = query_bias_i + key_bias_j + query_scale <A_i, B_j>, never above `upper_bound` + the
 /// rounding of a sum. Points are rows, `stride` apart; -inf as a key bias takes the key out.
@@ -23,6 +39,8 @@ template <class C> struct ExponentBlock {
   double upper_bound;
   const PairMask* mask = nullptr;                 ///< all pairs
   std::ptrdiff_t first_query = 0, first_key = 0;  ///< what the mask calls these
+  /// Not nullptr: queries, keys, query_scale and the biases are those of a score (a lift's a and b, else 0).
+  const ScoreRule<C>* rule = nullptr;
 };
 
 /// sum_j 2^(e_ij - reference_i) [1, v_j] of each query; a query without mass has reference -inf and sums 0.
@@ -38,6 +56,9 @@ template <class C> struct PanelSums {
 
 /// O(n_queries n_keys (width + n_columns)) time; scratch of some tens of kilobytes plus the queries' panels.
 template <class C> void sum_panels(const ExponentBlock<C>& block, const PanelSums<C>& out);
+
+/// out[i * stride + j] = e_ij ln 2 of a block with a rule, the mask aside: natural logarithms of weights.
+template <class C> void fill_log_weights(const ExponentBlock<C>& block, C* out, std::ptrdiff_t stride);
 
 /// Queries that are worked on together; a block of this many, or a multiple, wastes no lane.
 std::ptrdiff_t panel_lanes(bool single_precision);

@@ -17,98 +17,172 @@ namespace likewise::engine::simd::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr std::ptrdiff_t kDepth = 256;  // of a packed panel: it stays in the first two caches
+using Size = std::ptrdiff_t;
 
-/// Columns first ... of B as a panel (depth, PanelLanes), scaled; lanes beyond n_columns are 0.
+// A block of A (kRows x kDepth) stays in the second cache while the packed panels of B (kDepth x kColumns, in the third)
+// pass; a panel stays near the first while the rows of the block pass.
+constexpr Size kDepth = 256, kRows = 256, kColumns = 1536;
+
+/// to[k * to_stride + a] = alpha * from[a * from_stride + k] for `wide` a and `deep` k.
 template <class C>
-void PackColumns(Strided<C> B, std::ptrdiff_t depth, std::ptrdiff_t n_columns, C alpha, C* panel) {
-  const std::ptrdiff_t lanes = static_cast<std::ptrdiff_t>(PanelLanes<C>());
-  if (B.column_stride == 1) {
-    for (std::ptrdiff_t k = 0; k < depth; ++k) {
-      const C* row = B.data + k * B.row_stride;
-      for (std::ptrdiff_t a = 0; a < n_columns; ++a) panel[k * lanes + a] = alpha * row[a];
-      for (std::ptrdiff_t a = n_columns; a < lanes; ++a) panel[k * lanes + a] = C(0);
+void Transpose(const C* HWY_RESTRICT from, Size from_stride, Size wide, Size deep, C alpha,
+               C* HWY_RESTRICT to, Size to_stride) {
+  Size a = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::Full128<C> d;
+  const auto factor = hn::Set(d, alpha);
+  constexpr Size N = 16 / sizeof(C);
+  for (; a + N <= wide; a += N) {
+    const C* rows = from + a * from_stride;
+    Size k = 0;
+    for (; k + N <= deep; k += N) {
+      const auto row = [&](Size b) { return hn::Mul(factor, hn::LoadU(d, rows + b * from_stride + k)); };
+      C* at = to + k * to_stride + a;
+      if constexpr (N == 2) {
+        const auto r0 = row(0), r1 = row(1);
+        hn::StoreU(hn::InterleaveLower(d, r0, r1), d, at);
+        hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, at + to_stride);
+      } else {
+        const auto r0 = row(0), r1 = row(1), r2 = row(2), r3 = row(3);
+        const auto even = hn::InterleaveLower(d, r0, r2), odd = hn::InterleaveLower(d, r1, r3);
+        const auto even2 = hn::InterleaveUpper(d, r0, r2), odd2 = hn::InterleaveUpper(d, r1, r3);
+        hn::StoreU(hn::InterleaveLower(d, even, odd), d, at);
+        hn::StoreU(hn::InterleaveUpper(d, even, odd), d, at + to_stride);
+        hn::StoreU(hn::InterleaveLower(d, even2, odd2), d, at + 2 * to_stride);
+        hn::StoreU(hn::InterleaveUpper(d, even2, odd2), d, at + 3 * to_stride);
+      }
     }
-    return;
+    for (; k < deep; ++k)
+      for (Size b = 0; b < N; ++b) to[k * to_stride + a + b] = alpha * rows[b * from_stride + k];
   }
-  for (std::ptrdiff_t a = 0; a < lanes; ++a) {
-    const C* column = B.data + a * B.column_stride;
-    for (std::ptrdiff_t k = 0; k < depth; ++k)
-      panel[k * lanes + a] = a < n_columns ? alpha * column[k * B.row_stride] : C(0);
+#endif
+  for (; a < wide; ++a)
+    for (Size k = 0; k < deep; ++k) to[k * to_stride + a] = alpha * from[a * from_stride + k];
+}
+
+/// The first columns of B as a panel (depth, PanelLanes), scaled; lanes beyond n_columns are 0.
+template <class C> void PackColumns(Strided<C> B, Size depth, Size n_columns, C alpha, C* panel) {
+  const Size lanes = static_cast<Size>(PanelLanes<C>());
+  if (B.column_stride == 1) {
+    for (Size k = 0; k < depth; ++k) {
+      const C* row = B.data + k * B.row_stride;
+      for (Size a = 0; a < n_columns; ++a) panel[k * lanes + a] = alpha * row[a];
+    }
+  } else if (B.row_stride == 1) {
+    Transpose<C>(B.data, B.column_stride, n_columns, depth, alpha, panel, lanes);
+  } else {
+    for (Size a = 0; a < n_columns; ++a)
+      for (Size k = 0; k < depth; ++k)
+        panel[k * lanes + a] = alpha * B.data[a * B.column_stride + k * B.row_stride];
+  }
+  if (n_columns < lanes)
+    for (Size k = 0; k < depth; ++k) std::fill(panel + k * lanes + n_columns, panel + (k + 1) * lanes, C(0));
+}
+
+/// A group of up to kKeys rows of A, in the order in which memory holds them: rows kDepth apart, or columns kKeys apart
+/// where columns are contiguous. Strides of the operand itself, powers of two above all, would meet in few cache sets.
+template <class C> void PackRows(Strided<C> A, Size n_rows, Size depth, C* group) {
+  if (A.row_stride == 1) {
+    for (Size k = 0; k < depth; ++k) {
+      const C* column = A.data + k * A.column_stride;
+      for (Size b = 0; b < n_rows; ++b) group[k * static_cast<Size>(kKeys) + b] = column[b];
+    }
+  } else {
+    for (Size b = 0; b < n_rows; ++b)
+      for (Size k = 0; k < depth; ++k) group[b * kDepth + k] = A.data[b * A.row_stride + k * A.column_stride];
   }
 }
 
-/// N rows of the result, all lanes of a panel: result += A panel.
-template <std::size_t N, class C>
-HWY_INLINE void Rows(const C* HWY_RESTRICT panel, std::ptrdiff_t depth, const C* HWY_RESTRICT A,
-                     std::ptrdiff_t row_stride, std::ptrdiff_t column_stride, std::ptrdiff_t n_columns,
-                     C* HWY_RESTRICT result, std::ptrdiff_t result_stride) {
+/// N rows of the result, the first VECTORS vectors of a panel: result += group panel.
+template <std::size_t N, std::size_t VECTORS, bool kColumnMajor, class C>
+HWY_INLINE void Rows(const C* HWY_RESTRICT panel, Size depth, const C* HWY_RESTRICT group, Size n_columns,
+                     C* HWY_RESTRICT result, Size result_stride) {
   const Tag<C> d;
   const std::size_t lanes = hn::Lanes(d);
-  Vec<C> acc[N][kVectors];
+  constexpr std::size_t row_stride = kColumnMajor ? 1 : kDepth, column_stride = kColumnMajor ? kKeys : 1;
+  Vec<C> acc[N][VECTORS];
   LIKEWISE_UNROLL
   for (std::size_t b = 0; b < N; ++b) {
     LIKEWISE_UNROLL
-    for (std::size_t v = 0; v < kVectors; ++v) acc[b][v] = hn::Zero(d);
+    for (std::size_t v = 0; v < VECTORS; ++v) acc[b][v] = hn::Zero(d);
   }
-  MultiplyAdd<N, C>(panel, static_cast<std::size_t>(depth), A, static_cast<std::size_t>(row_stride),
-                    static_cast<std::size_t>(column_stride), acc);
-  HWY_ALIGN C last[kVectors * hn::MaxLanes(Tag<C>())];
+  MultiplyAdd<N, C>(panel, static_cast<std::size_t>(depth), group, row_stride, column_stride, acc);
+  HWY_ALIGN C last[VECTORS * hn::MaxLanes(Tag<C>())];
   LIKEWISE_UNROLL
   for (std::size_t b = 0; b < N; ++b) {
-    C* row = result + static_cast<std::ptrdiff_t>(b) * result_stride;
-    if (n_columns == static_cast<std::ptrdiff_t>(kVectors * lanes)) {
+    C* row = result + static_cast<Size>(b) * result_stride;
+    if (n_columns == static_cast<Size>(VECTORS * lanes)) {
       LIKEWISE_UNROLL
-      for (std::size_t v = 0; v < kVectors; ++v)
+      for (std::size_t v = 0; v < VECTORS; ++v)
         hn::StoreU(hn::Add(hn::LoadU(d, row + v * lanes), acc[b][v]), d, row + v * lanes);
     } else {
-      for (std::size_t v = 0; v < kVectors; ++v) hn::Store(acc[b][v], d, last + v * lanes);
-      for (std::ptrdiff_t a = 0; a < n_columns; ++a) row[a] += last[a];
+      for (std::size_t v = 0; v < VECTORS; ++v) hn::Store(acc[b][v], d, last + v * lanes);
+      for (Size a = 0; a < n_columns; ++a) row[a] += last[a];
     }
   }
+}
+
+/// A packed block of A with one packed panel of B; a last, narrow panel is multiplied by as many vectors as it fills.
+template <std::size_t VECTORS, bool kColumnMajor, class C>
+HWY_NOINLINE void BlockTimesPanel(const C* block, Size n_rows, const C* panel, Size depth, Size n_columns,
+                                  C* result, Size result_stride) {
+  constexpr Size group = kKeys, one = kColumnMajor ? 1 : kDepth;
+  for (Size i = 0; i < n_rows; i += group, block += group * kDepth, result += group * result_stride) {
+    if (n_rows - i >= group) {
+      Rows<kKeys, VECTORS, kColumnMajor, C>(panel, depth, block, n_columns, result, result_stride);
+      continue;
+    }
+    for (Size b = 0; b < n_rows - i; ++b)
+      Rows<1, VECTORS, kColumnMajor, C>(panel, depth, block + b * one, n_columns, result + b * result_stride,
+                                        result_stride);
+  }
+}
+
+template <bool kColumnMajor, class C> auto PanelKernel(Size vectors) {
+  static_assert(kVectors == 3);
+  return vectors == 1   ? BlockTimesPanel<1, kColumnMajor, C>
+         : vectors == 2 ? BlockTimesPanel<2, kColumnMajor, C>
+                        : BlockTimesPanel<3, kColumnMajor, C>;
 }
 
 template <class C>
-void Multiply(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, C alpha, Strided<C> A, Strided<C> B,
-              C* result, std::ptrdiff_t result_stride) {
-  const std::ptrdiff_t lanes = static_cast<std::ptrdiff_t>(PanelLanes<C>()), group = kKeys;
-  const std::ptrdiff_t n_panels = (n + lanes - 1) / lanes;
-  const std::ptrdiff_t together =
-      std::min<std::ptrdiff_t>(n_panels, 4);  // panels that rows of A meet while warm
-  auto panels = hwy::AllocateAligned<C>(static_cast<std::size_t>(together * lanes * std::min(k, kDepth)));
-  for (std::ptrdiff_t k0 = 0; k0 < k; k0 += kDepth) {
-    const std::ptrdiff_t depth = std::min(kDepth, k - k0);
-    for (std::ptrdiff_t p0 = 0; p0 < n_panels; p0 += together) {
-      const std::ptrdiff_t count = std::min(together, n_panels - p0);
-      for (std::ptrdiff_t p = 0; p < count; ++p) {
-        const std::ptrdiff_t j = (p0 + p) * lanes;
-        PackColumns<C>({B.data + k0 * B.row_stride + j * B.column_stride, B.row_stride, B.column_stride},
-                       depth, std::min(lanes, n - j), alpha, panels.get() + p * lanes * depth);
-      }
-      for (std::ptrdiff_t i = 0; i < m; i += group) {
-        const C* rows = A.data + i * A.row_stride + k0 * A.column_stride;
-        for (std::ptrdiff_t p = 0; p < count; ++p) {
-          const std::ptrdiff_t j = (p0 + p) * lanes, n_columns = std::min(lanes, n - j);
-          const C* panel = panels.get() + p * lanes * depth;
-          C* at = result + i * result_stride + j;
-          if (m - i >= group)
-            Rows<kKeys, C>(panel, depth, rows, A.row_stride, A.column_stride, n_columns, at, result_stride);
-          else
-            for (std::ptrdiff_t b = 0; b < m - i; ++b)
-              Rows<1, C>(panel, depth, rows + b * A.row_stride, A.row_stride, A.column_stride, n_columns,
-                         at + b * result_stride, result_stride);
+void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* result, Size result_stride) {
+  const Size lanes = static_cast<Size>(PanelLanes<C>()), vector = lanes / static_cast<Size>(kVectors),
+             group = kKeys;
+  const auto up = [](Size x, Size multiple) { return (x + multiple - 1) / multiple * multiple; };
+  const Size columns = std::min(up(n, lanes), kColumns / lanes * lanes);
+  auto panels = hwy::AllocateAligned<C>(static_cast<std::size_t>(columns * std::min(k, kDepth)));
+  auto block = hwy::AllocateAligned<C>(static_cast<std::size_t>(std::min(up(m, group), kRows) * kDepth));
+  const bool column_major = A.row_stride == 1;
+  for (Size j0 = 0; j0 < n; j0 += columns)
+    for (Size k0 = 0; k0 < k; k0 += kDepth) {
+      const Size depth = std::min(kDepth, k - k0), width = std::min(columns, n - j0);
+      for (Size j = 0; j < width; j += lanes)
+        PackColumns<C>(
+            {B.data + k0 * B.row_stride + (j0 + j) * B.column_stride, B.row_stride, B.column_stride}, depth,
+            std::min(lanes, width - j), alpha, panels.get() + j * depth);
+      for (Size i0 = 0; i0 < m; i0 += kRows) {
+        const Size height = std::min(kRows, m - i0);
+        for (Size i = 0; i < height; i += group)
+          PackRows<C>(
+              {A.data + (i0 + i) * A.row_stride + k0 * A.column_stride, A.row_stride, A.column_stride},
+              std::min(group, height - i), depth, block.get() + i * kDepth);
+        for (Size j = 0; j < width; j += lanes) {
+          const Size n_columns = std::min(lanes, width - j), vectors = (n_columns + vector - 1) / vector;
+          const auto multiply = column_major ? PanelKernel<true, C>(vectors) : PanelKernel<false, C>(vectors);
+          multiply(block.get(), height, panels.get() + j * depth, depth, n_columns,
+                   result + i0 * result_stride + j0 + j, result_stride);
         }
       }
     }
-  }
 }
 
-void MultiplyFloat(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, float alpha, Strided<float> A,
-                   Strided<float> B, float* result, std::ptrdiff_t result_stride) {
+void MultiplyFloat(Size m, Size n, Size k, float alpha, Strided<float> A, Strided<float> B, float* result,
+                   std::ptrdiff_t result_stride) {
   Multiply(m, n, k, alpha, A, B, result, result_stride);
 }
-void MultiplyDouble(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, double alpha, Strided<double> A,
-                    Strided<double> B, double* result, std::ptrdiff_t result_stride) {
+void MultiplyDouble(Size m, Size n, Size k, double alpha, Strided<double> A, Strided<double> B,
+                    double* result, std::ptrdiff_t result_stride) {
   Multiply(m, n, k, alpha, A, B, result, result_stride);
 }
 
