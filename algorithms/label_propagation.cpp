@@ -90,7 +90,7 @@ Vector<double> reachable_keys(const std::vector<bool>& unreached) {
 /// An operator for many products: dense, if a quarter of the memory and 512 MB hold it, instead of streamed.
 SelfOperator<double> reused_operator(const Mechanism& m, const Matrix<double>& points,
                                      const Vector<double>& log_key_weights, const Execution& run) {
-  const SelfOperator<double> P = m.self_operator(points, {.log_key_weights = log_key_weights}, run);
+  SelfOperator<double> P = m.self_operator(points, {.log_key_weights = log_key_weights}, run);
   const double bytes = sizeof(double) * static_cast<double>(P.rows()) * static_cast<double>(P.rows());
   if (P.storage() != "streamed" || bytes > 512e6 || bytes > 0.25 * static_cast<double>(run.memory_allowed()))
     return P;
