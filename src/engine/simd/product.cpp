@@ -10,6 +10,7 @@
 
 #include "engine/simd/panel-inl.h"
 #include "hwy/aligned_allocator.h"
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -21,7 +22,7 @@ using Size = std::ptrdiff_t;
 
 // A block of A (kRows x kDepth) stays in the second cache while the packed panels of B (kDepth x kColumns, in the third)
 // pass; a panel stays near the first while the rows of the block pass.
-constexpr Size kDepth = 256, kRows = 256, kColumns = 1536;
+constexpr Size kDepth = 256, kRows = 256, kColumns = 2112;
 
 /// to[k * to_stride + a] = alpha * from[a * from_stride + k] for `wide` a and `deep` k.
 template <class C>
@@ -79,18 +80,25 @@ template <class C> void PackColumns(Strided<C> B, Size depth, Size n_columns, C 
     for (Size k = 0; k < depth; ++k) std::fill(panel + k * lanes + n_columns, panel + (k + 1) * lanes, C(0));
 }
 
-/// A group of up to kKeys rows of A, in the order in which memory holds them: rows kDepth apart, or columns kKeys apart
-/// where columns are contiguous. Strides of the operand itself, powers of two above all, would meet in few cache sets.
-template <class C> void PackRows(Strided<C> A, Size n_rows, Size depth, C* group) {
-  if (A.row_stride == 1) {
+/// Up to kRows rows of A as groups of kKeys, each in the order in which memory holds it: rows kDepth apart, or columns kKeys
+/// apart where columns are contiguous. Strides of the operand itself, powers of two above all, would meet in few cache
+/// sets.
+template <class C> void PackRows(Strided<C> A, Size n_rows, Size depth, C* block) {
+  constexpr Size group = kKeys, run = 8 * group;  // rows of a column that are copied before the next one
+  if (A.row_stride != 1) {
+    for (Size i = 0; i < n_rows; ++i)
+      for (Size k = 0; k < depth; ++k) block[i * kDepth + k] = A.data[i * A.row_stride + k * A.column_stride];
+    return;
+  }
+  for (Size i0 = 0; i0 < n_rows; i0 += run)
     for (Size k = 0; k < depth; ++k) {
       const C* column = A.data + k * A.column_stride;
-      for (Size b = 0; b < n_rows; ++b) group[k * static_cast<Size>(kKeys) + b] = column[b];
+      const Size whole = std::min(i0 + run, n_rows) / group * group;
+      for (Size i = i0; i < whole; i += group)
+        for (Size b = 0; b < group; ++b) block[i * kDepth + k * group + b] = column[i + b];
+      for (Size i = whole; i < std::min(i0 + run, n_rows); ++i)
+        block[whole * kDepth + k * group + i - whole] = column[i];
     }
-  } else {
-    for (Size b = 0; b < n_rows; ++b)
-      for (Size k = 0; k < depth; ++k) group[b * kDepth + k] = A.data[b * A.row_stride + k * A.column_stride];
-  }
 }
 
 /// N rows of the result, the first VECTORS vectors of a panel: result += rows panel. `Strides` gives the rows' strides.
@@ -104,6 +112,9 @@ HWY_INLINE void Rows(const C* HWY_RESTRICT panel, Size depth, const C* HWY_RESTR
   for (std::size_t b = 0; b < N; ++b) {
     LIKEWISE_UNROLL
     for (std::size_t v = 0; v < VECTORS; ++v) acc[b][v] = hn::Zero(d);
+    // The result comes from far; it is on its way while the products are summed.
+    for (std::size_t v = 0; v <= VECTORS * lanes; v += 64 / sizeof(C))
+      hwy::Prefetch(result + static_cast<Size>(b) * result_stride + v);
   }
   MultiplyAdd<N, C>(panel, static_cast<std::size_t>(depth), rows, static_cast<std::size_t>(strides.row()),
                     static_cast<std::size_t>(strides.column()), acc);
@@ -201,9 +212,7 @@ void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* re
                            at, result_stride);
           continue;
         }
-        for (Size i = 0; i < height; i += group)
-          PackRows<C>({rows + i * A.row_stride, A.row_stride, A.column_stride}, std::min(group, height - i),
-                      depth, block.get() + i * kDepth);
+        PackRows<C>({rows, A.row_stride, A.column_stride}, height, depth, block.get());
         const C* packed = block.get();
         if (A.row_stride == 1)
           BlockTimesPanels(packed, PackedColumns(), height, panels.get(), depth, width, at, result_stride);
