@@ -29,9 +29,9 @@ for name, mechanism in {
     "tricube": lw.Mechanism(metric=metrics.Minkowski(3), kernel=kernels.Tricube(4.0)),
 }.items():
     for dtype in (np.float32, np.float64):
-        P = mechanism.self_operator(Z.astype(dtype)).at(X.astype(dtype))
+        P = mechanism.operator(Z.astype(dtype)).at(X.astype(dtype))
         answers[f"{name} {np.dtype(dtype).name}"] = (P @ V.astype(dtype)).tolist()
-distances, indices = lw.kneighbors(X, Z, 7)
+distances, indices = lw.kneighbors(X, Z, n_neighbors=7)
 answers["distances float64"], answers["indices"] = distances.tolist(), indices.tolist()
 qkv = (rng.normal(size=(90, 16)).astype("f4") for _ in range(3))
 answers["attention float32"] = lw.attention(*qkv).tolist()
