@@ -188,6 +188,7 @@ void BlockTimesPanels(const C* block, Strides strides, Size n_rows, const C* pan
 
 template <class C>
 void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* result, Size result_stride) {
+  if (m == 0 || n == 0 || k == 0) return;
   const Size lanes = static_cast<Size>(PanelLanes<C>()), group = kKeys;
   const auto up = [](Size x, Size multiple) { return (x + multiple - 1) / multiple * multiple; };
   const Size columns = std::min(up(n, lanes), kColumns / lanes * lanes);
