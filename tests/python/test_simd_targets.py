@@ -31,7 +31,7 @@ for name, mechanism in {
     for dtype in (np.float32, np.float64):
         P = mechanism.operator(X.astype(dtype), Z.astype(dtype))
         answers[f"{name} {np.dtype(dtype).name}"] = (P @ V.astype(dtype)).tolist()
-distances, indices = lw.kneighbors(X, Z, 7)
+distances, indices = lw.kneighbors(Z, X, n_neighbors=7)
 answers["distances float64"], answers["indices"] = distances.tolist(), indices.tolist()
 q, k, v = (rng.normal(size=(90, 16)).astype("f4") for _ in range(3))
 answers["attention float32"] = lw.attention(q, k, v).tolist()

@@ -101,51 +101,62 @@ template <class C> void PackRows(Strided<C> A, Size n_rows, Size depth, C* block
     }
 }
 
-/// N rows of the result, all lanes of a panel: result += group panel.
-template <std::size_t N, bool kColumnMajor, class C>
-HWY_INLINE void Rows(const C* HWY_RESTRICT panel, Size depth, const C* HWY_RESTRICT group, Size n_columns,
+/// N rows of the result, the first kUsed vectors of a panel: result += group panel.
+template <std::size_t N, std::size_t kUsed, class C>
+HWY_INLINE void Rows(const C* HWY_RESTRICT panel, Size depth, Strided<C> A, Size n_columns,
                      C* HWY_RESTRICT result, Size result_stride) {
   const Tag<C> d;
   const std::size_t lanes = hn::Lanes(d);
-  constexpr std::size_t row_stride = kColumnMajor ? 1 : kDepth, column_stride = kColumnMajor ? kKeys : 1;
-  Vec<C> acc[N][kVectors];
+  const C* HWY_RESTRICT group = A.data;
+  const Size row_stride = A.row_stride, column_stride = A.column_stride;
+  Vec<C> acc[N][kUsed];
   LIKEWISE_UNROLL
   for (std::size_t b = 0; b < N; ++b) {
     LIKEWISE_UNROLL
-    for (std::size_t v = 0; v < kVectors; ++v) acc[b][v] = hn::Zero(d);
+    for (std::size_t v = 0; v < kUsed; ++v) acc[b][v] = hn::Zero(d);
     // The result comes from far; it is on its way while the products are summed.
-    for (std::size_t v = 0; v <= kVectors * lanes; v += 64 / sizeof(C))
+    for (std::size_t v = 0; v <= kUsed * lanes; v += 64 / sizeof(C))
       hwy::Prefetch(result + static_cast<Size>(b) * result_stride + v);
   }
-  MultiplyAdd<N, C>(panel, static_cast<std::size_t>(depth), group, row_stride, column_stride, acc);
-  HWY_ALIGN C last[kVectors * hn::MaxLanes(Tag<C>())];
+  for (Size k = 0; k < depth; ++k, panel += kVectors * lanes, group += column_stride) {
+    Vec<C> q[kUsed];
+    LIKEWISE_UNROLL
+    for (std::size_t v = 0; v < kUsed; ++v) q[v] = hn::Load(d, panel + v * lanes);
+    LIKEWISE_UNROLL
+    for (std::size_t b = 0; b < N; ++b) {
+      const Vec<C> z = hn::Set(d, group[static_cast<Size>(b) * row_stride]);
+      LIKEWISE_UNROLL
+      for (std::size_t v = 0; v < kUsed; ++v) acc[b][v] = hn::MulAdd(q[v], z, acc[b][v]);
+    }
+  }
+  HWY_ALIGN C last[kUsed * hn::MaxLanes(Tag<C>())];
   LIKEWISE_UNROLL
   for (std::size_t b = 0; b < N; ++b) {
     C* row = result + static_cast<Size>(b) * result_stride;
-    if (n_columns == static_cast<Size>(kVectors * lanes)) {
+    if (n_columns == static_cast<Size>(kUsed * lanes)) {
       LIKEWISE_UNROLL
-      for (std::size_t v = 0; v < kVectors; ++v)
+      for (std::size_t v = 0; v < kUsed; ++v)
         hn::StoreU(hn::Add(hn::LoadU(d, row + v * lanes), acc[b][v]), d, row + v * lanes);
     } else {
-      for (std::size_t v = 0; v < kVectors; ++v) hn::Store(acc[b][v], d, last + v * lanes);
+      for (std::size_t v = 0; v < kUsed; ++v) hn::Store(acc[b][v], d, last + v * lanes);
       for (Size a = 0; a < n_columns; ++a) row[a] += last[a];
     }
   }
 }
 
-/// A packed block of A with one packed panel of B.
-template <bool kColumnMajor, class C>
-HWY_NOINLINE void BlockTimesPanel(const C* block, Size n_rows, const C* panel, Size depth, Size n_columns,
-                                  C* result, Size result_stride) {
-  constexpr Size group = kKeys, one = kColumnMajor ? 1 : kDepth;
-  for (Size i = 0; i < n_rows; i += group, block += group * kDepth, result += group * result_stride) {
+/// A block of A, whose groups of kKeys rows stand `group_step` apart, with one packed panel of B.
+template <std::size_t kUsed, class C>
+HWY_NOINLINE void BlockTimesPanel(Strided<C> A, Size group_step, Size n_rows, const C* panel, Size depth,
+                                  Size n_columns, C* result, Size result_stride) {
+  constexpr Size group = kKeys;
+  for (Size i = 0; i < n_rows; i += group, A.data += group_step, result += group * result_stride) {
     if (n_rows - i >= group) {
-      Rows<kKeys, kColumnMajor, C>(panel, depth, block, n_columns, result, result_stride);
+      Rows<kKeys, kUsed, C>(panel, depth, A, n_columns, result, result_stride);
       continue;
     }
     for (Size b = 0; b < n_rows - i; ++b)
-      Rows<1, kColumnMajor, C>(panel, depth, block + b * one, n_columns, result + b * result_stride,
-                               result_stride);
+      Rows<1, kUsed, C>(panel, depth, {A.data + b * A.row_stride, A.row_stride, A.column_stride}, n_columns,
+                        result + b * result_stride, result_stride);
   }
 }
 
@@ -157,7 +168,12 @@ void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* re
   const Size columns = std::min(up(n, lanes), kColumns / lanes * lanes);
   auto panels = hwy::AllocateAligned<C>(static_cast<std::size_t>(columns * std::min(k, kDepth)));
   auto block = hwy::AllocateAligned<C>(static_cast<std::size_t>(std::min(up(m, group), kRows) * kDepth));
-  const bool column_major = A.row_stride == 1;
+  // One panel meets rows of A once: they are read where they stand, unless their strides meet in few cache sets.
+  const bool packed = n > lanes || A.row_stride * static_cast<Size>(sizeof(C)) % 1024 == 0;
+  // The last panel may use one or two of its vectors.
+  static_assert(kVectors == 3);
+  constexpr decltype(&BlockTimesPanel<3, C>) multiply[] = {BlockTimesPanel<1, C>, BlockTimesPanel<2, C>,
+                                                           BlockTimesPanel<3, C>};
   for (Size j0 = 0; j0 < n; j0 += columns)
     for (Size k0 = 0; k0 < k; k0 += kDepth) {
       const Size depth = std::min(kDepth, k - k0), width = std::min(columns, n - j0);
@@ -167,14 +183,18 @@ void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* re
             std::min(lanes, width - j), alpha, panels.get() + j * depth);
       for (Size i0 = 0; i0 < m; i0 += kRows) {
         const Size height = std::min(kRows, m - i0);
-        for (Size i = 0; i < height; i += group)
-          PackRows<C>(
-              {A.data + (i0 + i) * A.row_stride + k0 * A.column_stride, A.row_stride, A.column_stride},
-              std::min(group, height - i), depth, block.get() + i * kDepth);
+        const Strided<C> rows{A.data + i0 * A.row_stride + k0 * A.column_stride, A.row_stride,
+                              A.column_stride};
+        if (packed) PackRows<C>(rows, height, depth, block.get());
+        const Strided<C> a = !packed             ? rows
+                             : A.row_stride == 1 ? Strided<C>{block.get(), 1, group}
+                                                 : Strided<C>{block.get(), kDepth, 1};
+        const Size group_step = group * (packed ? kDepth : A.row_stride);
         for (Size j = 0; j < width; j += lanes) {
-          const auto multiply = column_major ? BlockTimesPanel<true, C> : BlockTimesPanel<false, C>;
-          multiply(block.get(), height, panels.get() + j * depth, depth, std::min(lanes, width - j),
-                   result + i0 * result_stride + j0 + j, result_stride);
+          const Size n_columns = std::min(lanes, width - j),
+                     used = (n_columns - 1) / (lanes / Size{kVectors});
+          multiply[used](a, group_step, height, panels.get() + j * depth, depth, n_columns,
+                         result + i0 * result_stride + j0 + j, result_stride);
         }
       }
     }
