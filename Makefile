@@ -12,7 +12,7 @@ PACKAGE_SOURCES := CMakeLists.txt $(shell find cmake include src algorithms pyth
   -not -path '*/__pycache__*' -not -name '* *' 2>/dev/null)
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard -- '*.cpp' '*.hpp')
 
-.PHONY: help study bench test sanitize install-test lint format format-check tidy valgrind fuzz mutate package clean \
+.PHONY: help study bench test sanitize install-test lint format format-check tidy valgrind fuzz mutate threads package clean \
   distclean system
 
 help:  ## list these targets
@@ -60,6 +60,10 @@ fuzz: package  ## compare with NumPy on random slots and points for five minutes
 
 mutate: package  ## break the code line by line and see which tests notice; writes docs/reports
 	$(BIN)/python scripts/slow_checks/mutate.py $(ARGS)
+
+threads: $(VENV)/.tools  ## run the threaded C++ tests under clang's thread sanitizer; writes docs/reports
+	scripts/system_packages.sh clang libomp-dev
+	$(BIN)/python scripts/slow_checks/threads.py $(ARGS)
 
 package: $(VENV)/.installed  ## build the library and install the Python package into .venv
 

@@ -18,8 +18,8 @@ Support who_may_attend(const AttentionOptions& options) {
 }
 
 Mechanism softmax(const Metric& metric, double default_temperature, const AttentionOptions& options) {
-  const Mechanism m{metric, Exponential{options.temperature.value_or(default_temperature)},
-                    who_may_attend(options), RowStochastic{}};
+  Mechanism m{metric, Exponential{options.temperature.value_or(default_temperature)}, who_may_attend(options),
+              RowStochastic{}};
   validate(m);
   return m;
 }

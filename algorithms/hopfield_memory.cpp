@@ -27,8 +27,8 @@ double temperature_of(const Mechanism& m) { return std::get<Exponential>(m.kerne
 template <class T>
 Vector<double> energy_of(const CrossOperator<T>& P, const Matrix<T>& patterns, const Matrix<T>& q) {
   const double t = temperature_of(P.mechanism());
-  const Vector<double> log_sums = P.log_row_sums();
-  const Vector<double> E = t * (std::log(static_cast<double>(patterns.rows())) - log_sums.array());
+  const Vector<double>& log_sums = P.log_row_sums();
+  Vector<double> E = t * (std::log(static_cast<double>(patterns.rows())) - log_sums.array());
   if (!std::holds_alternative<DotProduct>(P.mechanism().metric)) return E;
   const double longest = patterns.template cast<double>().rowwise().squaredNorm().maxCoeff();
   return E.array() + 0.5 * (q.template cast<double>().rowwise().squaredNorm().array() + longest);

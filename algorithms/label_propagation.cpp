@@ -90,7 +90,7 @@ Vector<double> reachable_keys(const std::vector<bool>& unreached) {
 /// An operator for many products: dense, if a quarter of the memory and 512 MB hold it, instead of streamed.
 SelfOperator<double> reused_operator(const Mechanism& m, const Matrix<double>& points,
                                      const Vector<double>& log_key_weights, const Execution& run) {
-  const SelfOperator<double> P = m.self_operator(points, {.log_key_weights = log_key_weights}, run);
+  SelfOperator<double> P = m.self_operator(points, {.log_key_weights = log_key_weights}, run);
   const double bytes = sizeof(double) * static_cast<double>(P.rows()) * static_cast<double>(P.rows());
   if (P.storage() != "streamed" || bytes > 512e6 || bytes > 0.25 * static_cast<double>(run.memory_allowed()))
     return P;
@@ -99,24 +99,41 @@ SelfOperator<double> reused_operator(const Mechanism& m, const Matrix<double>& p
 
 /// A_ij / sqrt(d_i d_j) with in-degrees d, self-loops dropped: what scikit-learn spreads over on a directed
 /// graph.
-SelfOperator<double> in_degree_operator(Mechanism m, const Matrix<double>& points, const Execution& run) {
-  m.normalization = Unnormalized{};
-  SparseMatrix<double> A = m.self_operator(points, {}, run).sparse(run);
-  A.prune([](Index i, Index j, double) { return i != j; });
-  const Vector<double> in_degree = A.transpose() * Vector<double>::Ones(A.rows());
+SelfOperator<double> in_degree_operator(const SelfOperator<double>& unnormalized,
+                                        const Matrix<double>& points, const Execution& run) {
+  SparseMatrix<double> A = unnormalized.sparse(run);
+  Vector<double> in_degree = Vector<double>::Zero(A.cols());
+  for (Index i = 0; i < A.rows(); ++i)
+    for (SparseMatrix<double>::InnerIterator edge(A, i); edge; ++edge) {
+      if (edge.col() == i) edge.valueRef() = 0;
+      in_degree(edge.col()) += edge.value();
+    }
   const Vector<double> scale = (in_degree.array() > 0).select(in_degree.array().rsqrt(), 1.0);
-  const SparseMatrix<double> S = scale.asDiagonal() * A * scale.asDiagonal();
-  const Mechanism given{.kernel = Indicator{}, .support = Graph{S, "given"}, .normalization = Unnormalized{}};
+  for (Index i = 0; i < A.rows(); ++i)
+    for (SparseMatrix<double>::InnerIterator edge(A, i); edge; ++edge)
+      edge.valueRef() *= scale(i) * scale(edge.col());
+  A.prune([](Index i, Index j, double) { return i != j; });
+  const Mechanism given{
+      .kernel = Indicator{}, .support = Graph{std::move(A), "given"}, .normalization = Unnormalized{}};
   return given.self_operator(points, {}, run);
 }
 
 SelfOperator<double> spreading_operator(const Mechanism& m, const Matrix<double>& points,
                                         const Execution& run) {
+  const bool symmetric_rule = std::holds_alternative<Symmetric>(m.normalization);
+  const auto without_rule = [&] {
+    Mechanism unnormalized = m;
+    unnormalized.normalization = Unnormalized{};
+    return unnormalized.self_operator(points, {}, run);
+  };
+  // Lists of neighbors that nothing made symmetric: mostly directed, so that one search is enough.
+  const Neighbors* neighbors = m.support.neighbors();
+  if (symmetric_rule && neighbors && neighbors->symmetrize == "none")
+    if (const SelfOperator<double> A = without_rule(); !asymmetry(A).empty())
+      return in_degree_operator(A, points, run);
   const SelfOperator<double> S = reused_operator(m, points, {}, run);
   const bool directed_graph = S.storage() == "sparse" && !asymmetry(S).empty();
-  return directed_graph && std::holds_alternative<Symmetric>(m.normalization)
-             ? in_degree_operator(m, points, run)
-             : S;
+  return directed_graph && symmetric_rule ? in_degree_operator(without_rule(), points, run) : S;
 }
 
 // --- solving

@@ -106,40 +106,78 @@ Matrix<double> seed_centers(const Matrix<double>& X, const PointColumns& columns
   return centers;
 }
 
-void add(const double* x, Index size, double* sum) {
-  for (Index p = 0; p < size; ++p) sum[p] += x[p];
-}
+/// Sums and sizes of clusters, kept up from one assignment to the next.
+class ClusterSums {
+ public:
+  ClusterSums(const Matrix<double>& X, Index k) : X_(X), sums_(k, X.cols()), counts_(k) {}
 
-/// Means of the clusters; an empty one takes over the point farthest from its center, if any is away from it.
-Matrix<double> means(const Matrix<double>& X, Assignment& a, const Matrix<double>& old_centers) {
-  Matrix<double> centers = Matrix<double>::Zero(old_centers.rows(), X.cols());
-  Vector<double> count = Vector<double>::Zero(old_centers.rows());
-  for (Index i = 0; i < X.rows(); ++i) count(a.labels[static_cast<std::size_t>(i)]) += 1;
-  for (Index c = 0; c < centers.rows(); ++c) {
-    Index farthest = 0;
-    if (count(c) > 0 || !(a.cost.maxCoeff(&farthest) > 0)) continue;
-    count(a.labels[static_cast<std::size_t>(farthest)]) -= 1;
-    count(c) = 1;
-    a.labels[static_cast<std::size_t>(farthest)] = c;
-    a.cost(farthest) = 0;
+  /// Counts what moved; all anew where much did, and where nothing did, so that the end has no rounding of the way.
+  void follow(const Labels& labels) {
+    std::vector<std::size_t> moved;
+    if (!last_.empty())
+      for (std::size_t i = 0; i < labels.size(); ++i)
+        if (labels[i] != last_[i]) moved.push_back(i);
+    if (last_.empty() || moved.empty() || 4 * moved.size() > labels.size()) {
+      sums_.setZero();
+      counts_.setZero();
+      for (std::size_t i = 0; i < labels.size(); ++i) put(i, labels[i], 1);
+    } else {
+      for (const std::size_t i : moved) {
+        put(i, last_[i], -1);
+        put(i, labels[i], 1);
+      }
+    }
+    last_ = labels;
   }
-  for (Index i = 0; i < X.rows(); ++i)
-    add(X.row(i).data(), X.cols(), centers.row(a.labels[static_cast<std::size_t>(i)]).data());
-  for (Index c = 0; c < centers.rows(); ++c)
-    if (count(c) > 0)
-      centers.row(c) /= count(c);
-    else
-      centers.row(c) = old_centers.row(c);
-  return centers;
-}
+  /// An empty cluster takes over the point farthest from its center, if any is away from it.
+  void fill_empty(Assignment& a) {
+    bool filled = false;
+    for (Index c = 0; c < counts_.size(); ++c) {
+      Index farthest = 0;
+      if (counts_(c) > 0 || !(a.cost.maxCoeff(&farthest) > 0)) continue;
+      Index& label = a.labels[static_cast<std::size_t>(farthest)];
+      counts_(label) -= 1;
+      counts_(c) = 1;
+      label = c;
+      a.cost(farthest) = 0;
+      filled = true;
+    }
+    if (!filled) return;
+    last_.clear();
+    follow(a.labels);
+  }
+  /// The means; an empty cluster keeps its center.
+  Matrix<double> means(const Matrix<double>& old_centers) const {
+    Matrix<double> centers = old_centers;
+    for (Index c = 0; c < centers.rows(); ++c)
+      if (counts_(c) > 0) centers.row(c) = sums_.row(c) / counts_(c);
+    return centers;
+  }
+
+ private:
+  void put(std::size_t i, Index c, double sign) {
+    const double* const x = X_.data() + static_cast<Index>(i) * X_.cols();
+    double* const sum = sums_.data() + c * X_.cols();
+    for (Index p = 0; p < X_.cols(); ++p) sum[p] += sign * x[p];
+    counts_(c) += sign;
+  }
+
+  const Matrix<double>& X_;
+  Matrix<double> sums_;
+  Vector<double> counts_;
+  Labels last_;
+};
 
 KMeans<double> lloyd(const Matrix<double>& X, const PointColumns& columns, Matrix<double> centers,
                      double max_move, int max_iter, const Execution& run) {
   KMeans<double> fit;
   fit.report = {.n_iter = 0, .residual = infinity, .converged = false, .solver = "lloyd"};
+  ClusterSums clusters(X, centers.rows());
   Assignment a = assign(columns, centers, run);
   while (fit.report.n_iter < max_iter && !fit.report.converged) {
-    const Matrix<double> moved = means(X, a, centers);
+    clusters.follow(a.labels);
+    clusters.fill_empty(a);
+    const Matrix<double> moved = clusters.means(centers);
     fit.report.residual = (moved - centers).squaredNorm();
     fit.report.converged = fit.report.residual <= max_move;
     ++fit.report.n_iter;

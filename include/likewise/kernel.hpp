@@ -37,6 +37,8 @@ void validate(const Kernel& kernel);
 /// The leaf's members of the same names, for any kernel. log_weights replaces a tile of the kernel's input
 /// (see KernelInput) by log weights, O(1) an entry; +inf becomes -inf unless the kernel reads nothing.
 template <class T> void log_weights(const Kernel& kernel, Tile<T> input, double scale);
+/// The derivative of the log weight by the input, in place; 0 beyond a compact kernel.
+template <class T> void log_slopes(const Kernel& kernel, Tile<T> input, double scale);
 double weight(const Kernel& kernel, double input, double scale);
 /// log of the integral of phi(|x|) over R^d: what divides a kernel density. Infinite where there is none.
 double log_integral(const Kernel& kernel, Index d, double scale);

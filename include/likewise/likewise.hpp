@@ -13,6 +13,7 @@
 #include <likewise/algorithms/spectral_embedding.hpp>
 #include <likewise/convergence.hpp>
 #include <likewise/equilibrium.hpp>
+#include <likewise/gradient.hpp>
 #include <likewise/kmeans.hpp>
 #include <likewise/mechanism.hpp>
 #include <likewise/neighbors.hpp>

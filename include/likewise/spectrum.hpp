@@ -9,8 +9,8 @@
 namespace likewise {
 
 struct SpectrumOptions {
-  double tol = 1e-9;            ///< residual of the symmetric form, relative to its largest eigenvalue
-  int max_iter = 1000;          ///< restarts or rounds of the iterative solver
+  double tol = 1e-9;    ///< residual of the symmetric form, relative to its largest eigenvalue
+  int max_iter = 1000;  ///< restarts or rounds of the iterative solver
   /// "dense" (n small, or k close to n), "lanczos" (Spectra) or "chebyshev" (a filtered block, for large sparse
   /// operators); the report names the one that ran
   std::string solver = "auto";

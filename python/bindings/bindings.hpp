@@ -21,12 +21,14 @@ void bind_kmeans(py::module_& m);
 void bind_spectral(py::module_& m);
 void bind_diffusion_maps(py::module_& m);
 void bind_attention(py::module_& m);
+void bind_gradient(py::module_& m);
 void bind_hopfield(py::module_& m);
 void bind_labels(py::module_& m);
 void bind_mean_shift(py::module_& m);
 void bind_kernel_regression(py::module_& m);
 void bind_k_neighbors(py::module_& m);
 void bind_kernel_density(py::module_& m);
+void bind_partial(py::module_& m);
 void bind_spectrum(py::module_& m);
 
 }  // namespace likewise::python

@@ -12,6 +12,8 @@ PYBIND11_MODULE(_core, m) {
   bind_bandwidth(m);
   bind_neighbors(m);
   bind_operator(m);
+  bind_gradient(m);
+  bind_partial(m);
   bind_kmeans(m);
   bind_spectral(m);
   bind_diffusion_maps(m);

@@ -25,6 +25,7 @@ _lazy = {
     "LinearMap": "likewise._operator",
     "MeanShift": "likewise.estimators.mean_shift",
     "NearestNeighbors": "likewise.estimators.neighbors",
+    "Partial": "likewise._partial",
     "PropagationOperator": "likewise._operator",
     "RadiusNeighborsClassifier": "likewise.estimators.neighbors",
     "RadiusNeighborsRegressor": "likewise.estimators.neighbors",

@@ -92,6 +92,15 @@ class Mechanism:
             return self_operator(self, X, log_key_weights, storage)
         return cross_operator(self, X, Z, log_key_weights, storage)
 
+    def partial(self, X, Z, V, *, log_key_weights=None):
+        """The part of a block of keys Z with values V in queries X: a Partial, which merges and finishes.
+
+        For keys that never fit into memory; see likewise._partial.partial.
+        """
+        from likewise._partial import partial
+
+        return partial(self, X, Z, V, log_key_weights)
+
     def equation(self):
         """The equation with its slots, a line a slot."""
         return _core.equation(self)

@@ -131,6 +131,50 @@ class PropagationOperator(LinearMap):
         """The matrix as CSR: what the support admits; every non-zero of a dense or streamed operator."""
         return self._core.sparse()
 
+    def partial(self, X, keys, V):
+        """The part of this operator's keys[keys], a slice, with their values V, in queries X: a Partial.
+
+        For operators whose r is the key weight (RowStochastic, Unnormalized); see Mechanism.partial.
+        """
+        if not isinstance(keys, slice):
+            raise TypeError(f"keys must be a slice of the operator's keys; got {keys!r}.")
+        log_w = self.log_key_weights[keys]
+        return self.mechanism.partial(X, self.keys[keys], V, log_key_weights=log_w)
+
+    def vjp(self, grad_Y, V, Y=None):
+        """What a loss L of Y = P V asks of everything that makes P: its vector-Jacobian product.
+
+        Weights are recomputed tile by tile: five products of n_queries x n_keys, O(n) memory. The same for
+        any number of threads.
+
+        Parameters
+        ----------
+        grad_Y : (n_queries,) or (n_queries, c), dL/dY
+        V : (n_keys,) or (n_keys, c), the values that were propagated
+        Y : P @ V where it is at hand, which saves computing it again
+
+        Returns
+        -------
+        dict of dL/d(each), in the operator's dtype, metric and log_key_weights float64:
+            values : V's shape
+            points (n, d) on a self-operator; queries (n_queries, d) and keys (n_keys, d) on a cross-operator
+            log_key_weights : (n_keys,)
+            bandwidth or temperature : float, where the kernel has one number
+            metric : dict by parameter name ("factor"; "query_factor", "key_factor")
+
+        Held constant: membership in the support, points' own scales, the rule that chose a bandwidth, and on
+        a cross-operator the fitted r of Symmetric, Density and Bistochastic (keys, log_key_weights, metric
+        and bandwidth, which move it, are then left out). A metric without a derivative (Precomputed, your
+        own) has no points. At distance 0 the gradient of Euclidean and Manhattan is 0.
+        """
+        columns = _checks.columns(V, self.shape[1], self.dtype)
+        grad = _checks.columns(grad_Y, self.shape[0], self.dtype, name="grad_Y")
+        if Y is not None:
+            Y = _checks.columns(Y, self.shape[0], self.dtype, name="Y")
+        found = _core.vjp(self._core, grad, columns, Y)
+        found["values"] = found["values"].reshape(np.shape(V))
+        return found
+
     def _details(self):
         return f", {self.storage}"
 

@@ -78,6 +78,7 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
  public:
   LiftedSource(const M& metric, const Points<T>& X, const Points<T>& Z, const Vector<double>& center)
       : Base(metric, X, Z),
+        center_(center),
         queries_(metric.template lift_queries<C>(centered(X, center))),
         keys_(metric.template lift_keys<C>(centered(Z, center))),
         largest_key_(keys_.features.size() ? keys_.features.rowwise().norm().maxCoeff() : C(0)),
@@ -107,6 +108,14 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
     if (std::is_same_v<C, double> && !(scale * largest_size() * epsilon() < 1e-9)) return {};
     const double infinity = std::numeric_limits<double>::infinity();
     return LiftedExponents<C>{&queries_, &keys_, scale, this->laws_.zero_on_self ? 0.0 : infinity};
+  }
+
+  std::unique_ptr<CostPull<T>> pull() const override {
+    if constexpr (DifferentiableLift<M>)
+      return std::make_unique<LiftedPull<T, C, M>>(this->metric_, centered(Base::queries_, center_), queries_,
+                                                   centered(Base::keys_, center_), keys_);
+    else
+      return nullptr;
   }
 
   std::optional<AnyScores> scores(const typename CostSource<T>::Demand& demand) const override {
@@ -164,6 +173,7 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
     }
   }
 
+  Vector<double> center_;
   Lift<C> queries_, keys_;
   C largest_key_, largest_key_bias_;  ///< norm of features and magnitude of bias, over all keys
 };
@@ -198,6 +208,13 @@ template <class T, class M> class FilledSource final : public PairSource<T, M> {
                                    this->keys_.middleRows(j0, out.cols()), out);
     convert_tile<T>(out, this->laws_.distance_power, unit_power(this->laws_, unit));
   }
+  std::unique_ptr<CostPull<T>> pull() const override {
+    if constexpr (DifferentiableTile<M>)
+      return std::make_unique<FilledPull<T, M>>(this->metric_, this->queries_, this->keys_);
+    else
+      return nullptr;
+  }
+
   std::optional<AnyScores> scores(const typename CostSource<T>::Demand&) const override {
     const auto way =
         way_of(this->metric_, std::max(largest_coordinate(this->queries_), largest_coordinate(this->keys_)));

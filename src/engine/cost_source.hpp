@@ -7,6 +7,7 @@
 #include <likewise/metric.hpp>
 #include <likewise/types.hpp>
 
+#include "engine/cost_pull.hpp"
 #include "engine/exponents.hpp"
 #include "engine/scores.hpp"
 
@@ -33,6 +34,8 @@ template <class T> class CostSource {
   virtual double lift_error(Index i) const = 0;
   /// Of a lift: log K = -scale * cost as the fused loop takes it, where its products stay finite. References this source.
   virtual std::optional<Exponents> exponents(double /*scale*/) const { return {}; }
+  /// A new sum of derivatives, nullptr where the metric has none. References this source.
+  virtual std::unique_ptr<CostPull<T>> pull() const { return nullptr; }
   /// What the kernels that are no exponentials of a lift need of the scores. Roots and inverses magnify the rounding of a
   /// small square: `small` asks for its digits. `slope` bounds |d log phi / d score|.
   struct Demand {
@@ -52,6 +55,10 @@ std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, cons
 
 /// A cost that is d^from as d^to. Powers 1 and 2; equal powers return the value unchanged.
 double convert_power(double cost, int from, int to);
+/// The power of d that a source computes in: the lift's, or the cost's.
+inline int source_power(const MetricTraits& laws) {
+  return laws.lifts ? laws.lift_power : laws.distance_power;
+}
 /// The power of d that a unit means for this metric, or 0 for the cost itself.
 int unit_power(const MetricTraits& laws, CostUnit unit);
 

@@ -111,6 +111,16 @@ template <class T> class TransposedWeights final : public LogWeights<T> {
   }
   const PairMask* mask() const override { return mask_ ? &*mask_ : nullptr; }
   Index nearest_key(Index) const override { return -1; }  // empty columns stay 0
+  // Derivatives are taken of the kernel as it stands.
+  void fill_slopes(Index i0, Index j0, Tile<T> k, Tile<T> costs, Tile<T> slopes) const override {
+    Matrix<T> a(k.cols(), k.rows()), b = a, c = a;
+    K_.fill_slopes(j0, i0, a, b, c);
+    k = a.transpose();
+    costs = b.transpose();
+    slopes = c.transpose();
+  }
+  std::unique_ptr<CostPull<T>> pull() const override { return nullptr; }
+  double scale_slope() const override { return K_.scale_slope(); }
 
  private:
   const LogWeights<T>& K_;

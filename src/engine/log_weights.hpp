@@ -1,10 +1,12 @@
 // The engine's view of a mechanism: log K_ij of any block of pairs.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include <likewise/types.hpp>
 
+#include "engine/cost_pull.hpp"
 #include "engine/exponents.hpp"
 #include "engine/pair_mask.hpp"
 #include "engine/parallel.hpp"
@@ -29,6 +31,12 @@ template <class T> class LogWeights {
   virtual std::optional<AnyProfiledScores> profiled() const { return {}; }
   /// The pairs that the support admits; nullptr: all.
   virtual const PairMask* mask() const { return nullptr; }
+  /// As fill, with each pair's cost in the unit that its source computes in and d log K / dcost (0 where K is).
+  virtual void fill_slopes(Index i0, Index j0, Tile<T> log_weights, Tile<T> costs, Tile<T> slopes) const = 0;
+  /// A new sum of derivatives by those costs; nullptr where the metric has none.
+  virtual std::unique_ptr<CostPull<T>> pull() const = 0;
+  /// d log K / d(bandwidth or temperature) = -scale_slope() * cost * d log K / dcost; 0: the kernel has no such number.
+  virtual double scale_slope() const = 0;
   /// The admitted key of least cost, the lowest index among equals; -1 where no key is admitted. O(n_keys d).
   virtual Index nearest_key(Index i) const = 0;
 };

@@ -44,11 +44,13 @@ template <class C> void Ranking::add(const engine::simd::NearestLists<C>& lists,
 }
 
 void Ranking::evaluate(Index query, std::size_t begin, std::size_t end) {
-  keys_.clear();
-  for (std::size_t m = begin; m < end; ++m) keys_.push_back(listed_[m].key);
-  distances_.resize(keys_.size());
-  pairs_.distances(query, keys_.data(), static_cast<Index>(keys_.size()), distances_.data());
-  for (std::size_t m = 0; m < keys_.size(); ++m) found_.push_back({distances_[m], keys_[m]});
+  const std::size_t n = end - begin, before = found_.size();
+  keys_.resize(n);
+  distances_.resize(n);
+  found_.resize(before + n);
+  for (std::size_t m = 0; m < n; ++m) keys_[m] = listed_[begin + m].key;
+  pairs_.distances(query, keys_.data(), static_cast<Index>(n), distances_.data());
+  for (std::size_t m = 0; m < n; ++m) found_[before + m] = {distances_[m], keys_[m]};
 }
 
 bool Ranking::finish(Index query) {

@@ -295,7 +295,9 @@ template <class C> class FusedFilter final : public Filter {
         } else {
           const std::scoped_lock guard(locks[static_cast<std::size_t>(i)],
                                        locks[static_cast<std::size_t>(j)]);
-          engine::simd::scan_nearest<C>(block, request_.rule, of_queries, &of_keys);
+          PairRule rule = request_.rule;
+          rule.skip_self = false;  // no pair of different blocks is a point with itself
+          engine::simd::scan_nearest<C>(block, rule, of_queries, &of_keys);
         }
       }
     });

@@ -206,9 +206,11 @@ WeightedEdges given_weights(const std::vector<const Graph*>& graphs, const PairF
   require(graphs.size() == 1 && support.selector().index() == 0, "Graph",
           "the only graph and without a selector where weights='given'", repr(support));
   Edges weights = common_edges(graphs, filters, run);
-  for (Index e = 0; e < weights.nonZeros(); ++e)
-    require(weights.valuePtr()[e] >= 0 && std::isfinite(weights.valuePtr()[e]), "Graph",
-            "of finite weights that are not negative", weights.valuePtr()[e]);
+  const double* const end = weights.valuePtr() + weights.nonZeros();
+  const double* const bad =
+      std::find_if(static_cast<const double*>(weights.valuePtr()), end,
+                   [](double weight) { return !(weight >= 0 && std::isfinite(weight)); });
+  if (bad != end) require(false, "Graph", "of finite weights that are not negative", *bad);
   Edges costs = weights;
   Eigen::Map<Vector<double>> values(weights.valuePtr(), weights.nonZeros());
   values = values.array().log();
@@ -219,6 +221,11 @@ WeightedEdges given_weights(const std::vector<const Graph*>& graphs, const PairF
 
 }  // namespace
 
+bool has_given_weights(const Support& support) {
+  const std::vector<const Graph*> graphs = graphs_of(support);
+  return std::any_of(graphs.begin(), graphs.end(), [](const Graph* g) { return g->weights == "given"; });
+}
+
 bool is_sparse(const Support& support) {
   return support.selector().index() != 0 || !graphs_of(support).empty();
 }
@@ -227,9 +234,7 @@ WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const
                          const Points<double>& X, const Points<double>& Z, bool self, const Execution& run) {
   const std::vector<const Graph*> graphs = graphs_of(m.support);
   for (const Graph* graph : graphs) check_graph(*graph, X.rows(), Z.rows());
-  const bool given =
-      std::any_of(graphs.begin(), graphs.end(), [](const Graph* g) { return g->weights == "given"; });
-  if (given) return given_weights(graphs, filters, m.support, run);
+  if (has_given_weights(m.support)) return given_weights(graphs, filters, m.support, run);
 
   Edges edges(X.rows(), Z.rows());
   if (graphs.empty()) {

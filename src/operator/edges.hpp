@@ -1,6 +1,7 @@
 // The edges of a support that is a graph: found, weighted, made symmetric.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include <likewise/execution.hpp>
@@ -15,10 +16,21 @@ namespace likewise {
 struct WeightedEdges {
   SparseMatrix<double> log_weights;
   std::vector<Index> nearest;
+
+  /// Eigen 3.4 copies a sparse matrix that is moved; swapping takes it over.
+  WeightedEdges(SparseMatrix<double>&& weights, std::vector<Index> nearest_keys)
+      : nearest(std::move(nearest_keys)) {
+    log_weights.swap(weights);
+  }
+  WeightedEdges(WeightedEdges&& other) noexcept : nearest(std::move(other.nearest)) {
+    log_weights.swap(other.log_weights);
+  }
 };
 
 /// The support has a selector or a graph, so that K is sparse.
 bool is_sparse(const Support& support);
+/// The support is a graph whose values are the weights.
+bool has_given_weights(const Support& support);
 
 /// All edges between queries X and keys Z; `self`: X is Z, and the selector's symmetrization applies.
 /// A neighbor search for a selector, O(edges) for given graphs.

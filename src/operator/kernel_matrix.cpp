@@ -9,6 +9,7 @@
 #include "engine/parallel.hpp"
 #include "operator/dense_map.hpp"
 #include "operator/scale_row.hpp"
+#include "operator/scalings.hpp"
 #include "operator/sparse_map.hpp"
 
 namespace likewise {
@@ -26,6 +27,7 @@ template <class T> class StreamedMap final : public LinearMapStorage<T> {
 
   Matrix<T> apply(const Values<T>& V, const Execution& run) const override {
     Partial<T> part = engine::exp_sum<T>(*tiles_, scaling_.log_right, V, run);
+    if (scaling_.by_row_mass && !scaling_.log_left->known()) scaling_.log_left->offer(log_left(part));
     for (Index i = 0; i < rows(); ++i) finish_row(part, V, i);
     return std::move(part.sum);
   }
@@ -43,6 +45,11 @@ template <class T> class StreamedMap final : public LinearMapStorage<T> {
   }
 
  private:
+  /// What the pass found on its way: log l of a scaling by row mass.
+  Vector<double> log_left(const Partial<T>& part) const {
+    const Vector<double> log_sums = engine::log_mass(part);
+    return log_of_reciprocal(log_sums, scaling_.null_mass);
+  }
   static void scale(Matrix<T>& sum, Index row, double log_factor) {
     // 0 times a factor beyond the largest number stays 0.
     const T factor = static_cast<T>(std::exp(log_factor));

@@ -19,6 +19,16 @@ template <class V> class Lazy {
     return *value_;
   }
 
+  /// The value, where another computation came upon it and none is here yet.
+  void offer(V value) const {
+    const std::lock_guard lock(lock_);
+    if (!value_) value_ = std::move(value);
+  }
+  bool known() const {
+    const std::lock_guard lock(lock_);
+    return value_.has_value();
+  }
+
  private:
   std::function<V()> compute_;
   mutable std::mutex lock_;

@@ -179,7 +179,7 @@ SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& 
   validate(mechanism);
   auto state = std::make_shared<detail::OperatorState<T>>();
   state->log_key_weights = checked_log_weights(options.log_key_weights, Z.rows());
-  state->keys = std::make_shared<const Matrix<T>>(Z);
+  state->keys = state->queries = std::make_shared<const Matrix<T>>(Z);
   state->bandwidth = find_bandwidth<T>(mechanism, Z, options.log_key_weights, run);
   state->kernel = resolve(mechanism.kernel, state->bandwidth);
   state->mechanism = mechanism;
@@ -216,6 +216,7 @@ CrossOperator<T> extend(const detail::OperatorState<T>& origin, const Points<T>&
                         const std::string& storage, const Execution& run) {
   check_points<T>("X", X);
   auto state = std::make_shared<detail::OperatorState<T>>(origin);
+  state->queries = std::make_shared<const Matrix<T>>(X);
   if (state->bandwidth.row_scale.size()) {
     state->kernel.row_scale =
         row_scales_at<T>(origin.bandwidth, origin.mechanism.metric, origin.mechanism.kernel, X, *origin.keys,

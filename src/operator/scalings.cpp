@@ -65,12 +65,15 @@ Vector<double> log_left_scaling(const Normalization& normalization, const Vector
   }
   const Vector<double> log_sums = log_row_sums(log_right);
   if (std::holds_alternative<Unnormalized>(normalization)) return Vector<double>::Zero(log_sums.size());
-  const double mass = null_mass(normalization);
-  if (mass == 0) return minus_or_off(log_sums);
-  // log(mass + exp(s)) without overflow
-  return log_sums.unaryExpr([mass](double s) {
-    const double top = std::max(s, std::log(mass));
-    return -(top + std::log(std::exp(s - top) + std::exp(std::log(mass) - top)));
+  return log_of_reciprocal(log_sums, null_mass(normalization));
+}
+
+Vector<double> log_of_reciprocal(const Vector<double>& log_sums, double null_mass) {
+  if (null_mass == 0) return minus_or_off(log_sums);
+  const double log_null = std::log(null_mass);
+  return log_sums.unaryExpr([log_null](double s) {  // without overflow
+    const double top = std::max(s, log_null);
+    return -(top + std::log(std::exp(s - top) + std::exp(log_null - top)));
   });
 }
 

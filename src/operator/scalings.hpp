@@ -24,6 +24,8 @@ Vector<double> log_left_scaling(const Normalization& normalization, const Vector
                                 const Vector<double>& log_key_weights, const Vector<double>& own_weights,
                                 const LogRowSums& log_row_sums);
 
+/// log 1/(null_mass + exp(s)) of each row; a row without any mass is switched off.
+Vector<double> log_of_reciprocal(const Vector<double>& log_sums, double null_mass);
 /// l divides each row by its own mass (plus null_mass), so that a product need not know l beforehand.
 bool divides_by_row_mass(const Normalization& normalization);
 /// The mass that is added to a row's own.

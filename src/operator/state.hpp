@@ -15,6 +15,7 @@ template <class T> struct OperatorState {
   Mechanism mechanism;  ///< bandwidth resolved
   SelectedBandwidth bandwidth;
   ResolvedKernel kernel;
+  std::shared_ptr<const Matrix<T>> queries;  ///< the keys themselves on a self-operator
   std::shared_ptr<const Matrix<T>> keys;
   Vector<double> log_key_weights;
   std::string storage;

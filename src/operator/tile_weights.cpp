@@ -68,6 +68,13 @@ double largest_single(const MetricTraits& laws, const ResolvedKernel& kernel) {
   return takes_root(laws, kernel) ? 100 / slope / slope : 0.5 * largest_single_exponent / slope;
 }
 
+/// Whether a number of the kernel may be turned: its bandwidth, unless each point has its own, or its temperature.
+bool has_scale(const ResolvedKernel& kernel) {
+  const Bandwidth* bandwidth = bandwidth_of(kernel.kernel);
+  if (bandwidth) return !bandwidth->is_open() && kernel.row_scale.size() == 0 && kernel.key_scale.size() == 0;
+  return std::holds_alternative<Exponential>(kernel.kernel);
+}
+
 template <class T> class TileWeights final : public engine::LogWeights<T> {
  public:
   TileWeights(const Metric& metric, const ResolvedKernel& kernel, const PairFilters& filters,
@@ -95,6 +102,39 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
     if (!filters_.empty()) filters_.exclude<T>(i0, j0, -std::numeric_limits<T>::infinity(), out);
   }
 
+  void fill_slopes(Index i0, Index j0, Tile<T> log_k, Tile<T> costs, Tile<T> slopes) const override {
+    fill(i0, j0, log_k);
+    if (input_ == KernelInput::nothing) {
+      costs.setZero();
+      slopes.setZero();
+      return;
+    }
+    // u = d^to, the kernel's input, from the cost d^from.
+    const int from = engine::source_power(laws_), to = engine::unit_power(laws_, unit_);
+    costs_->fill(i0, j0, unit_, costs);
+    slopes = costs;
+    scale(i0, j0, slopes);
+    log_slopes<T>(kernel_.kernel, slopes, kernel_.scale);
+    scale(i0, j0, slopes);
+    if (from == to) return;
+    if (to == 1) {  // du/dcost = 1/(2 u), and 0 at distance 0
+      slopes = (costs.array() > T(0)).select(slopes.array() / (T(2) * costs.array()), T(0)).matrix();
+      costs = costs.array().square();
+    } else {
+      costs = costs.array().sqrt();
+      slopes.array() *= T(2) * costs.array();
+    }
+  }
+  std::unique_ptr<engine::CostPull<T>> pull() const override { return costs_->pull(); }
+  double scale_slope() const override {
+    if (!has_scale(kernel_)) return 0;
+    const int from = engine::source_power(laws_), to = engine::unit_power(laws_, unit_);
+    // phi is a function of d/h, or of cost/t: h d/dh = -d d/dd.
+    const double power =
+        input_ == KernelInput::cost ? (to == 0 ? 1.0 : static_cast<double>(from) / to) : from;
+    return power / kernel_.scale;
+  }
+
   engine::Block admitted_keys(Index i0, Index n) const override {
     return filters_.empty() ? engine::Block{0, cols()} : filters_.admitted_keys(i0, n);
   }
@@ -116,6 +156,13 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
   }
 
  private:
+  /// The factors of the points' own scales.
+  void scale(Index i0, Index j0, Tile<T> tile) const {
+    if (row_factor_.size())
+      tile.array().colwise() *= row_factor_.segment(i0, tile.rows()).template cast<T>().array();
+    if (key_factor_.size())
+      tile.array().rowwise() *= key_factor_.segment(j0, tile.cols()).transpose().template cast<T>().array();
+  }
   static Vector<double> factors(const Vector<double>& scale, int power) {
     Vector<double> factor(scale.size());
     for (Index i = 0; i < scale.size(); ++i) factor(i) = scale_factor(scale, i, power);
@@ -125,10 +172,7 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
   /// Exponentials of lifts, and a user's own metric.
   void fill_by_leaves(Index i0, Index j0, Tile<T> out) const {
     costs_->fill(i0, j0, unit_, out);
-    if (row_factor_.size())
-      out.array().colwise() *= row_factor_.segment(i0, out.rows()).template cast<T>().array();
-    if (key_factor_.size())
-      out.array().rowwise() *= key_factor_.segment(j0, out.cols()).transpose().template cast<T>().array();
+    scale(i0, j0, out);
     log_weights<T>(kernel_.kernel, out, kernel_.scale);
   }
 
@@ -138,9 +182,9 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
       return engine::ProfiledScores<T>{.scores = {}, .profile = profile_of<T>(kernel_.kernel, kernel_.scale)};
     const bool scaled = row_factor_.size() || key_factor_.size();
     const double slope = slope_of(kernel_.kernel, kernel_.scale);
-    const std::optional<engine::AnyScores> scores =
-        costs_->scores({takes_root(laws_, kernel_) || traits(kernel_.kernel).infinite_on_self,
-                        scaled || !std::isfinite(slope) ? 0 : slope});
+    const std::optional<engine::AnyScores> scores = costs_->scores(
+        {takes_root(laws_, kernel_) || traits(kernel_.kernel).infinite_on_self || !std::isfinite(slope),
+         scaled || !std::isfinite(slope) ? 0 : slope});
     if (!scores) return {};
     return std::visit(
         [&]<class C>(const engine::Scores<C>& s) -> engine::AnyProfiledScores {
@@ -188,6 +232,23 @@ bool float32_holds_input(const Metric& metric, const ResolvedKernel& kernel, con
          && fit_float32(kernel.key_scale) && largest(X) < 1e15F && largest(Z) < 1e15F;
 }
 
+class WidenedPull final : public engine::CostPull<float> {
+ public:
+  explicit WidenedPull(std::unique_ptr<engine::CostPull<double>> pull) : pull_(std::move(pull)) {}
+  void add(Index i0, Index j0, float scale, const Points<float>& dcost, const Vector<float>& row_sums,
+           const Vector<float>& column_sums) override {
+    pull_->add(i0, j0, static_cast<double>(scale), dcost.cast<double>(), row_sums.cast<double>(),
+               column_sums.cast<double>());
+  }
+  PointGradient<float> points() const override {
+    PointGradient<double> found = pull_->points();
+    return {found.queries.cast<float>(), found.keys.cast<float>(), std::move(found.parameters)};
+  }
+
+ private:
+  std::unique_ptr<engine::CostPull<double>> pull_;
+};
+
 /// Log weights found in float64, handed out as float32.
 class WidenedWeights final : public engine::LogWeights<float> {
  public:
@@ -201,6 +262,19 @@ class WidenedWeights final : public engine::LogWeights<float> {
     weights_->fill(i0, j0, tile);
     out = tile.cast<float>();
   }
+  void fill_slopes(Index i0, Index j0, Tile<float> log_k, Tile<float> costs,
+                   Tile<float> slopes) const override {
+    Matrix<double> k(log_k.rows(), log_k.cols()), c = k, s = k;
+    weights_->fill_slopes(i0, j0, k, c, s);
+    log_k = k.cast<float>();
+    costs = c.cast<float>();
+    slopes = s.cast<float>();
+  }
+  std::unique_ptr<engine::CostPull<float>> pull() const override {
+    auto pull = weights_->pull();
+    return pull ? std::make_unique<WidenedPull>(std::move(pull)) : nullptr;
+  }
+  double scale_slope() const override { return weights_->scale_slope(); }
   engine::Block admitted_keys(Index i0, Index n) const override { return weights_->admitted_keys(i0, n); }
   std::optional<engine::Exponents> exponents() const override { return weights_->exponents(); }
   std::optional<engine::AnyProfiledScores> profiled() const override { return weights_->profiled(); }

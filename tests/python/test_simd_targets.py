@@ -11,8 +11,8 @@ import pytest
 import likewise as lw
 from likewise import _core
 
-# Answers of a few mechanisms, as lists: exponentials, other kernels, metrics that do not lift, in both precisions;
-# neighbors and attention.
+# Answers of a few mechanisms, as lists: exponentials in both precisions, another kernel, a metric that does
+# not lift, neighbors and a stored operator.
 PROGRAM = """
 import json
 import numpy as np
@@ -29,12 +29,12 @@ for name, mechanism in {
     "tricube": lw.Mechanism(metric=metrics.Minkowski(3), kernel=kernels.Tricube(4.0)),
 }.items():
     for dtype in (np.float32, np.float64):
-        P = mechanism.operator(X.astype(dtype), Z.astype(dtype))
+        P = mechanism.operator(Z.astype(dtype)).at(X.astype(dtype))
         answers[f"{name} {np.dtype(dtype).name}"] = (P @ V.astype(dtype)).tolist()
-distances, indices = lw.kneighbors(Z, X, n_neighbors=7)
+distances, indices = lw.kneighbors(X, Z, n_neighbors=7)
 answers["distances float64"], answers["indices"] = distances.tolist(), indices.tolist()
-q, k, v = (rng.normal(size=(90, 16)).astype("f4") for _ in range(3))
-answers["attention float32"] = lw.attention(q, k, v).tolist()
+qkv = (rng.normal(size=(90, 16)).astype("f4") for _ in range(3))
+answers["attention float32"] = lw.attention(*qkv).tolist()
 print(json.dumps({"target": lw.simd_target(), "answers": answers}))
 """
 

@@ -18,6 +18,9 @@ struct AlphaDecay {
   KernelTraits traits() const { return {.input = KernelInput::distance, .positive_definite = decay <= 2}; }
 
   template <class T> void log_weights(Tile<T> d, T h) const { d = -(d.array() / h).pow(T(decay)); }
+  template <class T> void log_slopes(Tile<T> d, T h) const {
+    d = T(-decay) / h * (d.array() / h).pow(T(decay - 1));
+  }
   double weight(double d, double h) const { return std::exp(-std::pow(d / h, decay)); }
   /// surface * h^d * Gamma(d/decay) / decay
   double log_integral(Index d, double h) const {

@@ -16,6 +16,10 @@ struct Epanechnikov {
   template <class T> void log_weights(Tile<T> d2, T h) const {
     d2 = (T(1) - d2.array() / h / h).max(T(0)).log();
   }
+  template <class T> void log_slopes(Tile<T> d2, T h) const {
+    const auto u = d2.array() / h / h;
+    d2 = (u < T(1)).select(T(-1) / h / h / (T(1) - u), T(0));
+  }
   double weight(double d2, double h) const { return std::fmax(0.0, 1 - d2 / (h * h)); }
   /// surface * h^d * 2 / (d (d + 2))
   double log_integral(Index d, double h) const {

@@ -37,6 +37,8 @@ template <class K>
 concept KernelLeaf = SlotValue<K> && requires(const K& k, Tile<double> u, double h) {
   { k.traits() } -> std::same_as<KernelTraits>;
   k.template log_weights<double>(u, h);
+  k.template log_slopes<double>(
+      u, h);  // the tile's derivative of log weights by the input; 0 where the weight is 0
   { k.weight(h, h) } -> std::same_as<double>;
   { k.log_integral(1, h) } -> std::same_as<double>;
 };

@@ -16,6 +16,10 @@ struct Tricube {
   template <class T> void log_weights(Tile<T> d, T h) const {
     d = T(3) * (T(1) - (d.array() / h).cube()).max(T(0)).log();
   }
+  template <class T> void log_slopes(Tile<T> d, T h) const {
+    const auto u = d.array() / h;
+    d = (u < T(1)).select(T(-9) / h * u.square() / (T(1) - u.cube()), T(0));
+  }
   double weight(double d, double h) const { return std::pow(std::fmax(0.0, 1 - std::pow(d / h, 3)), 3); }
   /// surface * h^d * (1/d - 3/(d+3) + 3/(d+6) - 1/(d+9))
   double log_integral(Index d, double h) const {

@@ -25,6 +25,19 @@ struct Chebyshev {
                              [&](Index i, const auto& d) { out.row(i).array() = out.row(i).array().max(d); });
   }
 
+  template <class T>
+  void pull_tile(const Points<T>& x, const Points<T>& z, const Points<T>& dcost, Tile<T> gx,
+                 Tile<T> gz) const {
+    for (Index i = 0; i < x.rows(); ++i)
+      for (Index j = 0; j < z.rows(); ++j) {
+        Index k = 0;
+        if (!((x.row(i) - z.row(j)).cwiseAbs().maxCoeff(&k) > 0)) continue;
+        const T slope = x(i, k) > z(j, k) ? dcost(i, j) : -dcost(i, j);
+        gx(i, k) += slope;
+        gz(j, k) -= slope;
+      }
+  }
+
   bool operator==(const Chebyshev&) const = default;
 };
 

@@ -31,9 +31,27 @@ struct Cosine {
     return {unit_rows<T>(z), Vector<T>::Zero(z.rows())};
   }
 
+  template <class T>
+  void pull(const Points<T>& x, const Lift<T>& gx, const Points<T>& z, const Lift<T>& gz,
+            PointGradient<T>& out) const {
+    out.queries = along_sphere<T>(x, gx.features);
+    out.keys = along_sphere<T>(z, gz.features);
+  }
+
   bool operator==(const Cosine&) const = default;
 
  private:
+  /// d(x/|x|)/dx applied to g: the part of g across x, over |x|; 0 at a zero point.
+  template <class T> static Matrix<T> along_sphere(const Points<T>& x, const Matrix<T>& g) {
+    Matrix<T> result = Matrix<T>::Zero(x.rows(), x.cols());
+    for (Index i = 0; i < x.rows(); ++i) {
+      const T length = x.row(i).stableNorm();
+      if (!(length > 0)) continue;
+      const auto unit = (x.row(i) / length).eval();
+      result.row(i) = (g.row(i) - g.row(i).dot(unit) * unit) / length;
+    }
+    return result;
+  }
   template <class T> static Matrix<T> unit_rows(const Points<T>& x) {
     Matrix<T> unit = x;
     for (Index i = 0; i < unit.rows(); ++i) unit.row(i).stableNormalize();  // leaves a zero row as it is

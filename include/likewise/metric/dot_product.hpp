@@ -15,6 +15,13 @@ struct DotProduct {
   template <class T> Lift<T> lift_queries(const Points<T>& x) const { return {x, Vector<T>::Zero(x.rows())}; }
   template <class T> Lift<T> lift_keys(const Points<T>& z) const { return {z, Vector<T>::Zero(z.rows())}; }
 
+  template <class T>
+  void pull(const Points<T>&, const Lift<T>& gx, const Points<T>&, const Lift<T>& gz,
+            PointGradient<T>& out) const {
+    out.queries = gx.features;
+    out.keys = gz.features;
+  }
+
   bool operator==(const DotProduct&) const = default;
 };
 

@@ -27,6 +27,12 @@ struct Euclidean {
     return SquaredEuclidean{}.lift_keys<T>(z);
   }
 
+  template <class T>
+  void pull(const Points<T>& x, const Lift<T>& gx, const Points<T>& z, const Lift<T>& gz,
+            PointGradient<T>& out) const {
+    SquaredEuclidean{}.pull<T>(x, gx, z, gz, out);
+  }
+
   bool operator==(const Euclidean&) const = default;
 };
 

@@ -24,6 +24,14 @@ struct Manhattan {
     detail::fold_features<T>(x, z, out, [&](Index i, const auto& d) { out.row(i).array() += d; });
   }
 
+  template <class T>
+  void pull_tile(const Points<T>& x, const Points<T>& z, const Points<T>& dcost, Tile<T> gx,
+                 Tile<T> gz) const {
+    detail::pull_features<T>(x, z, gx, gz, [&](Index i, Index j, const auto& difference) {
+      return dcost(i, j) * difference.sign();
+    });
+  }
+
   bool operator==(const Manhattan&) const = default;
 };
 

@@ -53,6 +53,19 @@ struct Minkowski {
     out.array() = largest.array() * out.array().pow(T(1 / p));
   }
 
+  template <class T>
+  void pull_tile(const Points<T>& x, const Points<T>& z, const Points<T>& dcost, Tile<T> gx,
+                 Tile<T> gz) const {
+    if (std::isinf(p)) return Chebyshev{}.pull_tile<T>(x, z, dcost, gx, gz);
+    detail::pull_features<T>(x, z, gx, gz, [&](Index i, Index j, const auto& difference) {
+      using Row = Eigen::Array<T, 1, Eigen::Dynamic>;
+      const T c = cost<T>(x.row(i), z.row(j));
+      if (!(c > 0)) return Row(Row::Zero(difference.size()));
+      const Row share = difference.abs() / c;  // where it is 0 and p < 1 the slope has no bound: 0
+      return Row((share > T(0)).select(dcost(i, j) * difference.sign() * share.pow(T(p - 1)), T(0)));
+    });
+  }
+
   bool operator==(const Minkowski&) const = default;
 };
 

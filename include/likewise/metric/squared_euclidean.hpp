@@ -26,6 +26,14 @@ struct SquaredEuclidean {
     return {T(2) * z, z.rowwise().squaredNorm()};
   }
 
+  /// da/dx = db/dz = twice the point; features as they are lifted.
+  template <class T>
+  void pull(const Points<T>& x, const Lift<T>& gx, const Points<T>& z, const Lift<T>& gz,
+            PointGradient<T>& out) const {
+    out.queries = gx.features + T(2) * (gx.bias.asDiagonal() * x);
+    out.keys = T(2) * gz.features + T(2) * (gz.bias.asDiagonal() * z);
+  }
+
   bool operator==(const SquaredEuclidean&) const = default;
 };
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <concepts>
+#include <map>
+#include <string>
 
 #include <likewise/types.hpp>
 #include <likewise/value.hpp>
@@ -31,6 +33,12 @@ template <class T> struct Lift {
   Vector<T> bias;
 };
 
+/// What a loss's derivative by costs means for the points and for the metric's own parameters, by their names.
+template <class T> struct PointGradient {
+  Matrix<T> queries, keys;
+  std::map<std::string, Matrix<double>> parameters;
+};
+
 /// A cost between two points: the definition, and every test's oracle.
 template <class M>
 concept PointCost = SlotValue<M> && requires(const M& m, RowRef<double> x) {
@@ -45,11 +53,26 @@ concept LiftedMetric = PointCost<M> && requires(const M& m, Points<double> x) {
   { m.lift_keys(x) } -> std::same_as<Lift<double>>;
 };
 
+/// A lift with a derivative: pull(x, gx, z, gz, out) turns the gradients by the lifted queries and keys into those by
+/// the points and the parameters.
+template <class M>
+concept DifferentiableLift = LiftedMetric<M> && requires(const M& m, Points<double> x, Lift<double> g,
+                                                         PointGradient<double> out) {
+  m.pull(x, g, x, g, out);
+};
+
 /// Any other cost: fills a tile, called once a tile, never once a pair.
 template <class M>
 concept TileMetric = SlotValue<M> && requires(const M& m, Points<double> x, Tile<double> out) {
   { m.traits() } -> std::same_as<MetricTraits>;
   m.fill(x, x, out);
+};
+
+/// A tile metric with a derivative: pull_tile(x, z, dcost, gx, gz) adds sum_j dcost_ij dc_ij/dx_i to gx, and so for z.
+/// Where the derivative jumps (a difference of 0, a tie of the largest) it takes 0 or the first.
+template <class M>
+concept DifferentiableTile = TileMetric<M> && requires(const M& m, Points<double> x, Tile<double> g) {
+  m.pull_tile(x, x, x, g, g);
 };
 
 namespace detail {
@@ -62,6 +85,17 @@ void fold_features(const Points<T>& x, const Points<T>& z, Tile<T>& out, const F
   out.setZero();
   for (Index i = 0; i < x.rows(); ++i)
     for (Index k = 0; k < x.cols(); ++k) fold(i, (features.row(k).array() - x(i, k)).abs());
+}
+
+/// Adds slope(i, j, x_i - z_j), a row, to gx's row i and takes it from gz's row j, for every pair. O(n m d).
+template <class T, class Slope>
+void pull_features(const Points<T>& x, const Points<T>& z, Tile<T>& gx, Tile<T>& gz, const Slope& slope) {
+  for (Index i = 0; i < x.rows(); ++i)
+    for (Index j = 0; j < z.rows(); ++j) {
+      const Eigen::Array<T, 1, Eigen::Dynamic> g = slope(i, j, (x.row(i) - z.row(j)).array());
+      gx.row(i).array() += g;
+      gz.row(j).array() -= g;
+    }
 }
 }  // namespace detail
 

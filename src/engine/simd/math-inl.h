@@ -36,14 +36,16 @@ template <class D, class V = hn::VFromD<D>> HWY_INLINE V Exp2(D d, V x) {
   using C = hn::TFromD<D>;
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
   // vreduceps takes the whole part off and vscalefps puts it into the exponent: 7 operations. Flush-to-zero is on.
-  if constexpr (sizeof(C) == 4) {
-    const V f{_mm512_reduce_ps(x.raw, 0x01)};  // x - floor(x)
-    return V{_mm512_scalef_ps(Horner<C>(d, f, kExp2FloatFloor).raw, x.raw)};
-  } else {
-    const V f{_mm512_reduce_pd(x.raw, 0x00)};  // x - round(x)
-    return V{_mm512_scalef_pd(Horner<C>(d, f, kExp2Double).raw, hn::Sub(x, f).raw)};
+  if constexpr (hn::MaxLanes(D()) * sizeof(C) == 64) {
+    if constexpr (sizeof(C) == 4) {
+      const V f{_mm512_reduce_ps(x.raw, 0x01)};  // x - floor(x)
+      return V{_mm512_scalef_ps(Horner<C>(d, f, kExp2FloatFloor).raw, x.raw)};
+    } else {
+      const V f{_mm512_reduce_pd(x.raw, 0x00)};  // x - round(x)
+      return V{_mm512_scalef_pd(Horner<C>(d, f, kExp2Double).raw, hn::Sub(x, f).raw)};
+    }
   }
-#else
+#endif
   // Adding 1.5 * 2^mantissa rounds x to a whole number and leaves it in the low bits; shifted, it adds to the exponent.
   constexpr int kMantissa = sizeof(C) == 4 ? 23 : 52;
   const hn::RebindToSigned<D> di;
@@ -58,7 +60,6 @@ template <class D, class V = hn::VFromD<D>> HWY_INLINE V Exp2(D d, V x) {
   const auto exponent = hn::ShiftLeft<kMantissa>(hn::BitCast(di, shifted));
   const V result = hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
   return hn::IfThenElseZero(hn::Ge(x, hn::Set(d, C(sizeof(C) == 4 ? -125 : -1021))), result);
-#endif
 }
 
 // Minimax polynomials of log2(1 + f) / f on [sqrt(1/2) - 1, sqrt(2) - 1], relative error 2.6e-8, and of log2(m) / t as a

@@ -16,6 +16,7 @@ struct PairRule {
   const void* context = nullptr;
   bool (*admits)(const void* context, std::ptrdiff_t i, std::ptrdiff_t j) = nullptr;
 
+  bool trivial() const { return !skip_self && !admits; }
   bool allows(std::ptrdiff_t i, std::ptrdiff_t j) const {
     return !(skip_self && i == j) && (!admits || admits(context, i, j));
   }

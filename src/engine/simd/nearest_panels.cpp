@@ -22,7 +22,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr std::size_t kTile = 64;  // keys that meet all panels while they are in the first cache
 
-/// What is done with pairs that are below a limit: lists of queries, of keys, or a sink.
+/// What is done with pairs that are below a limit: they are offered to lists of queries, of keys, or reported. The bits
+/// of `offered` are the pairs of key j and queries first + lane_of(bit).
 template <class C> struct ListQueries {
   static constexpr bool kMirror = false;
   const CostBlock<C>& block;
@@ -31,21 +32,45 @@ template <class C> struct ListQueries {
 
   const C* limits() const { return lists.thresholds; }
   const C* key_limits() const { return nullptr; }
-  HWY_INLINE void Offer(std::size_t a, std::size_t j, C value) const {
-    if (!(value < lists.thresholds[a])) return;
+  template <class LaneOf>
+  HWY_INLINE void Offer(std::size_t first, std::size_t j, const C* values, std::uint64_t offered,
+                        const LaneOf& lane_of) const {
     const std::ptrdiff_t key = block.first_key + static_cast<std::ptrdiff_t>(j);
-    if (rule.allows(block.first_query + static_cast<std::ptrdiff_t>(a), key)) Insert<C>(lists, a, value, key);
+    for (; offered; offered &= offered - 1) {
+      const std::size_t a = lane_of(static_cast<std::size_t>(__builtin_ctzll(offered)));
+      if (!rule.trivial() && !rule.allows(block.first_query + static_cast<std::ptrdiff_t>(first + a), key))
+        continue;
+      InsertAll<C>(
+          lists, first + a, 1, [&](std::size_t) { return values[a]; },
+          [&](std::size_t) { return static_cast<ListIndex<C>>(key); });
+    }
   }
 };
 
-template <class C> struct ListBoth {
+template <class C> struct ListBoth : ListQueries<C> {
   static constexpr bool kMirror = true;
-  ListQueries<C> queries, keys;  // the second with the roles exchanged
+  const NearestLists<C>& of_keys;
 
-  const C* limits() const { return queries.limits(); }
-  const C* key_limits() const { return keys.limits(); }
-  HWY_INLINE void Offer(std::size_t a, std::size_t j, C value) const { queries.Offer(a, j, value); }
-  HWY_INLINE void OfferMirror(std::size_t a, std::size_t j, C value) const { keys.Offer(j, a, value); }
+  const C* key_limits() const { return of_keys.thresholds; }
+  /// To the list of key j. All pairs are of one row, which stays in registers.
+  template <class LaneOf>
+  HWY_INLINE void OfferMirror(std::size_t first, std::size_t j, const C* values, std::uint64_t offered,
+                              const LaneOf& lane_of) const {
+    const std::ptrdiff_t query = this->block.first_query + static_cast<std::ptrdiff_t>(first);
+    if (!this->rule.trivial())
+      for (std::uint64_t rest = offered; rest; rest &= rest - 1) {
+        const std::size_t bit = static_cast<std::size_t>(__builtin_ctzll(rest));
+        if (!this->rule.allows(this->block.first_key + static_cast<std::ptrdiff_t>(j),
+                               query + static_cast<std::ptrdiff_t>(lane_of(bit))))
+          offered &= ~(std::uint64_t(1) << bit);
+      }
+    if (!offered) return;
+    InsertAll<C>(
+        of_keys, j, offered, [&](std::size_t bit) { return values[lane_of(bit)]; },
+        [&](std::size_t bit) {
+          return static_cast<ListIndex<C>>(query + static_cast<std::ptrdiff_t>(lane_of(bit)));
+        });
+  }
 };
 
 template <class C> struct Report {
@@ -56,9 +81,14 @@ template <class C> struct Report {
 
   const C* limits() const { return highest; }
   const C* key_limits() const { return nullptr; }
-  HWY_INLINE void Offer(std::size_t a, std::size_t j, C) const {
-    sink.found(sink.context, static_cast<std::ptrdiff_t>(a),
-               block.first_key + static_cast<std::ptrdiff_t>(j));
+  template <class LaneOf>
+  HWY_INLINE void Offer(std::size_t first, std::size_t j, const C*, std::uint64_t offered,
+                        const LaneOf& lane_of) const {
+    for (; offered; offered &= offered - 1)
+      sink.found(
+          sink.context,
+          static_cast<std::ptrdiff_t>(first + lane_of(static_cast<std::size_t>(__builtin_ctzll(offered)))),
+          block.first_key + static_cast<std::ptrdiff_t>(j));
   }
 };
 
@@ -150,22 +180,19 @@ template <class C, class Use> struct Scan {
       for (std::size_t v = 0; v < kVectors; ++v) {
         const V limit = kMirrored ? hn::Set(d, use.key_limits()[keys.first + j + b])
                                   : hn::LoadU(d, use.limits() + first + v * vector);
-        hn::StoreMaskBits(d, hn::Lt(hn::Load(d, values + b * lanes + v * vector), limit), bits + v * per_vector);
+        hn::StoreMaskBits(d, hn::Lt(hn::Load(d, values + b * lanes + v * vector), limit),
+                          bits + v * per_vector);
       }
       std::memcpy(&below[b], bits, 8);
     }
-    for (std::size_t b = 0; b < n; ++b)
-      for (std::uint64_t rest = below[b]; rest; rest &= rest - 1) {
-        const std::size_t bit = static_cast<std::size_t>(__builtin_ctzll(rest));
-        const std::size_t a = bit / 8 * lanes_per_byte + bit % 8;
-        Offer<kMirrored>(first + a, keys.first + j + b, values[b * lanes + a]);
-      }
-  }
-  template <bool kMirrored> HWY_INLINE void Offer(std::size_t a, std::size_t key, C value) const {
-    if constexpr (kMirrored)
-      use.OfferMirror(a, key, value);
-    else
-      use.Offer(a, key, value);
+    const auto lane_of = [=](std::size_t bit) { return bit / 8 * lanes_per_byte + bit % 8; };
+    for (std::size_t b = 0; b < n; ++b) {
+      if (!below[b]) continue;
+      if constexpr (kMirrored)
+        use.OfferMirror(first, keys.first + j + b, values + b * lanes, below[b], lane_of);
+      else
+        use.Offer(first, keys.first + j + b, values + b * lanes, below[b], lane_of);
+    }
   }
 
   /// The tile at key j; its last, incomplete group of kKeys is copied and padded with keys of bias +inf.
@@ -208,9 +235,7 @@ void Nearest(const CostBlock<C>& block, const PairRule& rule, const NearestLists
              const NearestLists<C>* of_keys) {
   const ListQueries<C> queries{block, rule, of_queries};
   if (!of_keys) return RunScan<C>(block, queries);
-  CostBlock<C> mirrored = block;
-  std::swap(mirrored.first_query, mirrored.first_key);
-  RunScan<C>(block, ListBoth<C>{queries, {mirrored, rule, *of_keys}});
+  RunScan<C>(block, ListBoth<C>{queries, *of_keys});
 }
 
 template <class C> void Pack(const C* rows, std::ptrdiff_t n, std::ptrdiff_t width, C* panels) {

@@ -58,8 +58,14 @@ template <class C> struct ListKeys {
   std::size_t query = 0;
 
   C limit() const { return lists.thresholds[query]; }
-  HWY_INLINE void Offer(C value, std::int32_t key) const {
-    if (value < limit() && rule.allows(ids[query], key)) Insert<C>(lists, query, value, key);
+  HWY_INLINE void Offer(const C* values, const std::int32_t* keys, std::uint64_t offered) const {
+    for (std::uint64_t rest = offered; rest; rest &= rest - 1) {
+      const std::size_t bit = static_cast<std::size_t>(__builtin_ctzll(rest));
+      if (keys[bit] < 0 || !rule.allows(ids[query], keys[bit])) offered &= ~(std::uint64_t(1) << bit);
+    }
+    InsertAll<C>(
+        lists, query, offered, [&](std::size_t bit) { return values[bit]; },
+        [&](std::size_t bit) { return static_cast<ListIndex<C>>(keys[bit]); });
   }
 };
 template <class C> struct ReportKeys {
@@ -68,8 +74,10 @@ template <class C> struct ReportKeys {
   std::size_t query = 0;
 
   C limit() const { return limits[query]; }
-  HWY_INLINE void Offer(C, std::int32_t key) const {
-    sink.found(sink.context, static_cast<std::ptrdiff_t>(query), key);
+  HWY_INLINE void Offer(const C*, const std::int32_t* keys, std::uint64_t offered) const {
+    for (; offered; offered &= offered - 1)
+      if (const std::int32_t key = keys[__builtin_ctzll(offered)]; key >= 0)
+        sink.found(sink.context, static_cast<std::ptrdiff_t>(query), key);
   }
 };
 
@@ -84,7 +92,7 @@ template <class C, class Term, class Use> struct TreeSearch {
   TreeVisits visits{};
   std::size_t width = static_cast<std::size_t>(tree.width);
 
-  HWY_INLINE void Leaf(std::int32_t leaf) {
+  HWY_NOINLINE void Leaf(std::int32_t leaf) {
     constexpr std::size_t size = static_cast<std::size_t>(tree_leaf_size);
     const D d;
     const std::size_t lanes = hn::Lanes(d);
@@ -110,13 +118,9 @@ template <class C, class Term, class Use> struct TreeSearch {
     if (hn::AllFalse(d, below)) return;
     HWY_ALIGN C values[16];
     hn::Store(sums, d, values);
-    HWY_ALIGN std::uint8_t bits[8] = {};
+    HWY_ALIGN std::uint8_t bits[8] = {};  // at most 16 of them
     hn::StoreMaskBits(d, below, bits);
-    for (std::size_t base = 0; base < hn::Lanes(d); base += 8)
-      for (unsigned rest = bits[base / 8]; rest; rest &= rest - 1) {
-        const std::size_t a = base + static_cast<std::size_t>(__builtin_ctz(rest));
-        if (keys[a] >= 0) use.Offer(values[a], keys[a]);
-      }
+    use.Offer(values, keys, bits[0] | static_cast<std::uint64_t>(bits[1]) << 8);
   }
 
   static C Clamped(C value) { return std::min(value, std::numeric_limits<C>::max()); }

@@ -27,21 +27,22 @@ constexpr std::size_t kKeys = (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SCALA
 template <class C> HWY_INLINE std::size_t PanelLanes() { return kVectors * hn::Lanes(Tag<C>()); }
 
 /// acc[b][v] += sum_k panel[k][v] * rows[b][k] for N rows of `width` numbers; row b's number k stands at
-/// rows[b * row_stride + k * column_stride]. panel: (width, PanelLanes). N * kVectors accumulators live in registers.
-template <std::size_t N, class C>
+/// rows[b * row_stride + k * column_stride]. panel: (width, PanelLanes), of which the first VECTORS vectors are used.
+/// N * VECTORS accumulators live in registers.
+template <std::size_t N, class C, std::size_t VECTORS>
 HWY_INLINE void MultiplyAdd(const C* HWY_RESTRICT panel, std::size_t width, const C* HWY_RESTRICT rows,
-                            std::size_t row_stride, std::size_t column_stride, Vec<C> (&acc)[N][kVectors]) {
+                            std::size_t row_stride, std::size_t column_stride, Vec<C> (&acc)[N][VECTORS]) {
   const Tag<C> d;
   const std::size_t lanes = hn::Lanes(d);
   for (std::size_t k = 0; k < width; ++k, panel += kVectors * lanes) {
-    Vec<C> q[kVectors];
+    Vec<C> q[VECTORS];
     LIKEWISE_UNROLL
-    for (std::size_t v = 0; v < kVectors; ++v) q[v] = hn::Load(d, panel + v * lanes);
+    for (std::size_t v = 0; v < VECTORS; ++v) q[v] = hn::Load(d, panel + v * lanes);
     LIKEWISE_UNROLL
     for (std::size_t b = 0; b < N; ++b) {
       const Vec<C> z = hn::Set(d, rows[b * row_stride + k * column_stride]);
       LIKEWISE_UNROLL
-      for (std::size_t v = 0; v < kVectors; ++v) acc[b][v] = hn::MulAdd(q[v], z, acc[b][v]);
+      for (std::size_t v = 0; v < VECTORS; ++v) acc[b][v] = hn::MulAdd(q[v], z, acc[b][v]);
     }
   }
 }

@@ -101,62 +101,88 @@ template <class C> void PackRows(Strided<C> A, Size n_rows, Size depth, C* block
     }
 }
 
-/// N rows of the result, the first kUsed vectors of a panel: result += group panel.
-template <std::size_t N, std::size_t kUsed, class C>
-HWY_INLINE void Rows(const C* HWY_RESTRICT panel, Size depth, Strided<C> A, Size n_columns,
-                     C* HWY_RESTRICT result, Size result_stride) {
+/// N rows of the result, the first VECTORS vectors of a panel: result += rows panel. `Strides` gives the rows' strides.
+template <std::size_t N, std::size_t VECTORS, class Strides, class C>
+HWY_INLINE void Rows(const C* HWY_RESTRICT panel, Size depth, const C* HWY_RESTRICT rows, Strides strides,
+                     Size n_columns, C* HWY_RESTRICT result, Size result_stride) {
   const Tag<C> d;
   const std::size_t lanes = hn::Lanes(d);
-  const C* HWY_RESTRICT group = A.data;
-  const Size row_stride = A.row_stride, column_stride = A.column_stride;
-  Vec<C> acc[N][kUsed];
+  Vec<C> acc[N][VECTORS];
   LIKEWISE_UNROLL
   for (std::size_t b = 0; b < N; ++b) {
     LIKEWISE_UNROLL
-    for (std::size_t v = 0; v < kUsed; ++v) acc[b][v] = hn::Zero(d);
+    for (std::size_t v = 0; v < VECTORS; ++v) acc[b][v] = hn::Zero(d);
     // The result comes from far; it is on its way while the products are summed.
-    for (std::size_t v = 0; v <= kUsed * lanes; v += 64 / sizeof(C))
+    for (std::size_t v = 0; v <= VECTORS * lanes; v += 64 / sizeof(C))
       hwy::Prefetch(result + static_cast<Size>(b) * result_stride + v);
   }
-  for (Size k = 0; k < depth; ++k, panel += kVectors * lanes, group += column_stride) {
-    Vec<C> q[kUsed];
-    LIKEWISE_UNROLL
-    for (std::size_t v = 0; v < kUsed; ++v) q[v] = hn::Load(d, panel + v * lanes);
-    LIKEWISE_UNROLL
-    for (std::size_t b = 0; b < N; ++b) {
-      const Vec<C> z = hn::Set(d, group[static_cast<Size>(b) * row_stride]);
-      LIKEWISE_UNROLL
-      for (std::size_t v = 0; v < kUsed; ++v) acc[b][v] = hn::MulAdd(q[v], z, acc[b][v]);
-    }
-  }
-  HWY_ALIGN C last[kUsed * hn::MaxLanes(Tag<C>())];
+  MultiplyAdd<N, C>(panel, static_cast<std::size_t>(depth), rows, static_cast<std::size_t>(strides.row()),
+                    static_cast<std::size_t>(strides.column()), acc);
+  HWY_ALIGN C last[VECTORS * hn::MaxLanes(Tag<C>())];
   LIKEWISE_UNROLL
   for (std::size_t b = 0; b < N; ++b) {
     C* row = result + static_cast<Size>(b) * result_stride;
-    if (n_columns == static_cast<Size>(kUsed * lanes)) {
+    if (n_columns == static_cast<Size>(VECTORS * lanes)) {
       LIKEWISE_UNROLL
-      for (std::size_t v = 0; v < kUsed; ++v)
+      for (std::size_t v = 0; v < VECTORS; ++v)
         hn::StoreU(hn::Add(hn::LoadU(d, row + v * lanes), acc[b][v]), d, row + v * lanes);
     } else {
-      for (std::size_t v = 0; v < kUsed; ++v) hn::Store(acc[b][v], d, last + v * lanes);
+      for (std::size_t v = 0; v < VECTORS; ++v) hn::Store(acc[b][v], d, last + v * lanes);
       for (Size a = 0; a < n_columns; ++a) row[a] += last[a];
     }
   }
 }
 
-/// A block of A, whose groups of kKeys rows stand `group_step` apart, with one packed panel of B.
-template <std::size_t kUsed, class C>
-HWY_NOINLINE void BlockTimesPanel(Strided<C> A, Size group_step, Size n_rows, const C* panel, Size depth,
+/// Where packed groups hold their numbers, known when this is compiled, and where the operand itself does.
+struct PackedRows {
+  static constexpr Size row() { return kDepth; }
+  static constexpr Size column() { return 1; }
+  static constexpr Size group() { return static_cast<Size>(kKeys) * kDepth; }
+};
+struct PackedColumns {
+  static constexpr Size row() { return 1; }
+  static constexpr Size column() { return kKeys; }
+  static constexpr Size group() { return static_cast<Size>(kKeys) * kDepth; }
+};
+struct InPlace {
+  Size row_stride, column_stride;
+  Size row() const { return row_stride; }
+  Size column() const { return column_stride; }
+  Size group() const { return static_cast<Size>(kKeys) * row_stride; }
+};
+
+/// A block of A's rows with one packed panel of B; a last, narrow panel is multiplied by as many vectors as it fills.
+template <std::size_t VECTORS, class Strides, class C>
+HWY_NOINLINE void BlockTimesPanel(const C* block, Strides strides, Size n_rows, const C* panel, Size depth,
                                   Size n_columns, C* result, Size result_stride) {
   constexpr Size group = kKeys;
-  for (Size i = 0; i < n_rows; i += group, A.data += group_step, result += group * result_stride) {
+  for (Size i = 0; i < n_rows; i += group, block += strides.group(), result += group * result_stride) {
     if (n_rows - i >= group) {
-      Rows<kKeys, kUsed, C>(panel, depth, A, n_columns, result, result_stride);
+      Rows<kKeys, VECTORS>(panel, depth, block, strides, n_columns, result, result_stride);
       continue;
     }
     for (Size b = 0; b < n_rows - i; ++b)
-      Rows<1, kUsed, C>(panel, depth, {A.data + b * A.row_stride, A.row_stride, A.column_stride}, n_columns,
-                        result + b * result_stride, result_stride);
+      Rows<1, VECTORS>(panel, depth, block + b * strides.row(), strides, n_columns,
+                       result + b * result_stride, result_stride);
+  }
+}
+
+template <class Strides, class C> auto PanelKernel(Strides, const C*, Size vectors) {
+  static_assert(kVectors == 3);
+  return vectors == 1   ? BlockTimesPanel<1, Strides, C>
+         : vectors == 2 ? BlockTimesPanel<2, Strides, C>
+                        : BlockTimesPanel<3, Strides, C>;
+}
+
+/// All packed panels with a block of A.
+template <class Strides, class C>
+void BlockTimesPanels(const C* block, Strides strides, Size n_rows, const C* panels, Size depth, Size width,
+                      C* result, Size result_stride) {
+  const Size lanes = static_cast<Size>(PanelLanes<C>()), vector = lanes / static_cast<Size>(kVectors);
+  for (Size j = 0; j < width; j += lanes) {
+    const Size n_columns = std::min(lanes, width - j);
+    PanelKernel(strides, block, (n_columns + vector - 1) / vector)(
+        block, strides, n_rows, panels + j * depth, depth, n_columns, result + j, result_stride);
   }
 }
 
@@ -167,13 +193,10 @@ void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* re
   const auto up = [](Size x, Size multiple) { return (x + multiple - 1) / multiple * multiple; };
   const Size columns = std::min(up(n, lanes), kColumns / lanes * lanes);
   auto panels = hwy::AllocateAligned<C>(static_cast<std::size_t>(columns * std::min(k, kDepth)));
-  auto block = hwy::AllocateAligned<C>(static_cast<std::size_t>(std::min(up(m, group), kRows) * kDepth));
-  // One panel meets rows of A once: they are read where they stand, unless their strides meet in few cache sets.
-  const bool packed = n > lanes || A.row_stride * static_cast<Size>(sizeof(C)) % 1024 == 0;
-  // The last panel may use one or two of its vectors.
-  static_assert(kVectors == 3);
-  constexpr decltype(&BlockTimesPanel<3, C>) multiply[] = {BlockTimesPanel<1, C>, BlockTimesPanel<2, C>,
-                                                           BlockTimesPanel<3, C>};
+  // Few panels meet a row: packing it would cost more than reading it in place.
+  const bool in_place = n <= 8 * lanes && m <= 2 * kRows && k <= 2 * kDepth;
+  auto block = hwy::AllocateAligned<C>(
+      in_place ? 1 : static_cast<std::size_t>(std::min(up(m, group), kRows) * kDepth));
   for (Size j0 = 0; j0 < n; j0 += columns)
     for (Size k0 = 0; k0 < k; k0 += kDepth) {
       const Size depth = std::min(kDepth, k - k0), width = std::min(columns, n - j0);
@@ -183,19 +206,19 @@ void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* re
             std::min(lanes, width - j), alpha, panels.get() + j * depth);
       for (Size i0 = 0; i0 < m; i0 += kRows) {
         const Size height = std::min(kRows, m - i0);
-        const Strided<C> rows{A.data + i0 * A.row_stride + k0 * A.column_stride, A.row_stride,
-                              A.column_stride};
-        if (packed) PackRows<C>(rows, height, depth, block.get());
-        const Strided<C> a = !packed             ? rows
-                             : A.row_stride == 1 ? Strided<C>{block.get(), 1, group}
-                                                 : Strided<C>{block.get(), kDepth, 1};
-        const Size group_step = group * (packed ? kDepth : A.row_stride);
-        for (Size j = 0; j < width; j += lanes) {
-          const Size n_columns = std::min(lanes, width - j),
-                     used = (n_columns - 1) / (lanes / Size{kVectors});
-          multiply[used](a, group_step, height, panels.get() + j * depth, depth, n_columns,
-                         result + i0 * result_stride + j0 + j, result_stride);
+        const C* rows = A.data + i0 * A.row_stride + k0 * A.column_stride;
+        C* at = result + i0 * result_stride + j0;
+        if (in_place) {
+          BlockTimesPanels(rows, InPlace{A.row_stride, A.column_stride}, height, panels.get(), depth, width,
+                           at, result_stride);
+          continue;
         }
+        PackRows<C>({rows, A.row_stride, A.column_stride}, height, depth, block.get());
+        const C* packed = block.get();
+        if (A.row_stride == 1)
+          BlockTimesPanels(packed, PackedColumns(), height, panels.get(), depth, width, at, result_stride);
+        else
+          BlockTimesPanels(packed, PackedRows(), height, panels.get(), depth, width, at, result_stride);
       }
     }
 }

@@ -38,8 +38,9 @@ def _ours(data, threads):
 
 def _head(mechanism, q, k, v, g):
     P = mechanism.operator(q, k, storage="streamed")
-    gradients = P.vjp(g, v)
-    return P @ v, *(gradients[name] for name in GRADIENTS)
+    y = P @ v
+    gradients = P.vjp(g, v, y)
+    return y, *(gradients[name] for name in GRADIENTS)
 
 
 def _torch(data, threads):

@@ -1,0 +1,101 @@
+// From derivatives by costs back to points: what a cost source sums up tile by tile.
+#pragma once
+
+#include <memory>
+
+#include <likewise/metric/traits.hpp>
+
+#include "engine/simd/product.hpp"
+
+namespace likewise::engine {
+
+/// Sums dL/dcost of tiles of pairs, in the unit the source computes in: the lift's where the metric lifts, else the cost.
+/// Tiles that share no query and no key may be added at the same time.
+template <class T> class CostPull {
+ public:
+  virtual ~CostPull() = default;
+  /// scale * dcost (n, m), of the pairs of queries from i0 on and keys from j0 on, with dcost's sums of rows and columns.
+  virtual void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>& row_sums,
+                   const Vector<T>& column_sums) = 0;
+  /// What has been summed, at the points and the metric's parameters.
+  virtual PointGradient<T> points() const = 0;
+};
+
+/// result += alpha A B and A^T B by the dispatched product; A is (n, m).
+template <class C> void add_product(C alpha, const Points<C>& A, const Points<C>& B, Tile<C> result) {
+  simd::multiply_add<C>(A.rows(), B.cols(), A.cols(), alpha, {A.data(), A.outerStride(), 1},
+                        {B.data(), B.outerStride(), 1}, result.data(), result.outerStride());
+}
+template <class C>
+void add_transposed_product(C alpha, const Points<C>& A, const Points<C>& B, Tile<C> result) {
+  simd::multiply_add<C>(A.cols(), B.cols(), A.rows(), alpha, {A.data(), 1, A.outerStride()},
+                        {B.data(), B.outerStride(), 1}, result.data(), result.outerStride());
+}
+
+/// c_ij = a_i + b_j - <A_i, B_j>: rows, columns and two products of dcost.
+template <class T, class C, class M> class LiftedPull final : public CostPull<T> {
+ public:
+  /// x and z are the points as they were lifted (centered); all live as long as their source.
+  LiftedPull(const M& metric, Matrix<C> x, const Lift<C>& queries, Matrix<C> z, const Lift<C>& keys)
+      : metric_(metric),
+        x_(std::move(x)),
+        z_(std::move(z)),
+        queries_(queries),
+        keys_(keys),
+        by_queries_{Matrix<C>::Zero(queries.features.rows(), queries.features.cols()),
+                    Vector<C>::Zero(queries.bias.size())},
+        by_keys_{Matrix<C>::Zero(keys.features.rows(), keys.features.cols()),
+                 Vector<C>::Zero(keys.bias.size())} {}
+
+  void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>& row_sums,
+           const Vector<T>& column_sums) override {
+    by_queries_.bias.segment(i0, dcost.rows()) += (scale * row_sums).template cast<C>();
+    by_keys_.bias.segment(j0, dcost.cols()) += (scale * column_sums).template cast<C>();
+    if constexpr (std::is_same_v<T, C>)
+      add_products(i0, j0, scale, dcost);
+    else
+      add_products(i0, j0, C(scale), Matrix<C>(dcost.template cast<C>()));
+  }
+  PointGradient<T> points() const override {
+    PointGradient<C> found;
+    metric_.template pull<C>(x_, by_queries_, z_, by_keys_, found);
+    return {found.queries.template cast<T>(), found.keys.template cast<T>(), std::move(found.parameters)};
+  }
+
+ private:
+  void add_products(Index i0, Index j0, C scale, const Points<C>& dcost) {
+    const Index n = dcost.rows(), m = dcost.cols();
+    add_product<C>(-scale, dcost, keys_.features.middleRows(j0, m), by_queries_.features.middleRows(i0, n));
+    add_transposed_product<C>(-scale, dcost, queries_.features.middleRows(i0, n),
+                              by_keys_.features.middleRows(j0, m));
+  }
+
+  M metric_;
+  Matrix<C> x_, z_;
+  const Lift<C>&queries_, &keys_;
+  Lift<C> by_queries_, by_keys_;
+};
+
+/// Costs that a metric fills: it pulls tiles back itself.
+template <class T, class M> class FilledPull final : public CostPull<T> {
+ public:
+  FilledPull(const M& metric, const Matrix<T>& x, const Matrix<T>& z)
+      : metric_(metric),
+        x_(x),
+        z_(z),
+        found_{Matrix<T>::Zero(x.rows(), x.cols()), Matrix<T>::Zero(z.rows(), z.cols()), {}} {}
+
+  void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>&, const Vector<T>&) override {
+    const Index n = dcost.rows(), m = dcost.cols();
+    metric_.template pull_tile<T>(x_.middleRows(i0, n), z_.middleRows(j0, m), scale * dcost,
+                                  found_.queries.middleRows(i0, n), found_.keys.middleRows(j0, m));
+  }
+  PointGradient<T> points() const override { return found_; }
+
+ private:
+  M metric_;
+  const Matrix<T>&x_, &z_;
+  PointGradient<T> found_;
+};
+
+}  // namespace likewise::engine

@@ -1,0 +1,140 @@
+#include "gradient/scaling_terms.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include <likewise/error.hpp>
+
+namespace likewise {
+namespace {
+
+constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
+
+template <class T> Vector<double> row_dots(const Values<T>& a, const Values<T>& b) {
+  return (a.template cast<double>().array() * b.template cast<double>().array()).rowwise().sum();
+}
+
+/// exp(a - b), 0 where either is switched off.
+Vector<double> exp_difference(const Vector<double>& a, const Vector<double>& b) {
+  return a.binaryExpr(b, [](double x, double y) {
+    return x == minus_infinity || y == minus_infinity ? 0.0 : std::exp(x - y);
+  });
+}
+
+/// One operator's normalization, leaf by leaf. In each, B_ij = P_ij <grad_i, V_j> is dL/d log P_ij and
+/// R_ij = K_ij w_j / q_i the row-stochastic form, by which d log q_i = sum_j R_ij d log(K_ij w_j).
+template <class T> class Terms {
+ public:
+  Terms(const PropagationOperator<T>& P, bool self, const Values<T>& grad, const Values<T>& V,
+        const Values<T>& Y, const Execution& run)
+      : P_(P), self_(self), grad_(grad), V_(V), by_row_(row_dots<T>(grad, Y)), run_(run) {}
+
+  ScalingTerms<T> operator()(const Unnormalized&) const { return with({}, {}); }
+
+  /// l_i = 1/(null mass + row sum): P_ij (<grad_i, V_j> - <grad_i, Y_i>).
+  ScalingTerms<T> operator()(const RowStochastic&) const { return with(by_row_, {}); }
+
+  /// P_ij = K_ij sqrt(w_i w_j / (q_i q_j)): each half of log q takes half of the row's and the column's sums.
+  ScalingTerms<T> operator()(const Symmetric&) const {
+    if (!self_) return with({}, 0.5 * by_row_);
+    const Vector<double> by_column = column_dots(grad_);
+    const Vector<double> half = 0.5 * (by_row_ + by_column);
+    ScalingTerms<T> found = with({}, half);
+    found.log_key_weights = half - by_column;
+    return found;
+  }
+
+  /// r_j = w_j q_j^-alpha, then row-stochastic.
+  ScalingTerms<T> operator()(const Density& density) const {
+    if (!self_ || density.alpha == 0) return with(by_row_, {});
+    Matrix<T> both(grad_.rows(), grad_.cols() + 1);
+    both << grad_, by_row_.template cast<T>();
+    const Matrix<T> pulled = P_.apply_transposed(both, run_);
+    const Vector<double> by_column =
+        row_dots<T>(V_, pulled.leftCols(grad_.cols())) - pulled.rightCols(1).template cast<double>();
+    return with(by_row_, density.alpha * by_column);
+  }
+
+  /// P 1 = 1 with one potential f for rows and columns: (I + P) df = -sum_j P_ij d log(K_ij w_j), so that with
+  /// (I + P^T) u = b every pair gets P_ij (<grad_i, V_j> - u_i).
+  ScalingTerms<T> operator()(const Bistochastic&) const {
+    if (!self_) return with(by_row_, {});
+    return with(implicit(by_row_ + column_dots(grad_)), {});
+  }
+
+ private:
+  Vector<double> column_dots(const Values<T>& grad) const {
+    return row_dots<T>(V_, P_.apply_transposed(grad, run_));
+  }
+
+  /// by_row = [grad, -alpha, -beta rho], by_key = [V, 1, sigma] with rho_i sigma_j = R_ij / P_ij.
+  ScalingTerms<T> with(const Vector<double>& alpha, const Vector<double>& beta) const {
+    const Index c = grad_.cols(), more = (alpha.size() ? 1 : 0) + (beta.size() ? 1 : 0);
+    ScalingTerms<T> found{
+        {P_.log_left(), P_.log_right(), Matrix<T>(P_.rows(), c + more), Matrix<T>(P_.cols(), c + more), c},
+        Vector<double>::Zero(P_.cols())};
+    Matrix<T>&rows = found.terms.by_row, &keys = found.terms.by_key;
+    rows.leftCols(c) = grad_;
+    keys.leftCols(c) = V_;
+    Index at = c;
+    if (alpha.size()) {
+      rows.col(at) = (-alpha).template cast<T>();
+      keys.col(at++).setOnes();
+    }
+    if (beta.size()) {
+      const Vector<double> log_rho = -(P_.log_row_sums() + P_.log_left()).array();
+      const Vector<double> rho = P_.log_row_sums().binaryExpr(
+          log_rho, [](double q, double r) { return q == minus_infinity ? 0.0 : std::exp(r); });
+      rows.col(at) = (-beta.array() * rho.array()).matrix().template cast<T>();
+      keys.col(at) = exp_difference(P_.log_key_weights(), P_.log_right()).template cast<T>();
+    }
+    return found;
+  }
+
+  /// u of (I + P^T) u = b. With the symmetric form M = D P D^-1, D = sqrt(w): P^T = D M D^-1, and conjugate gradients
+  /// solve (I + M) y = D^-1 b. M's eigenvalues lie in [-1, 1]; b, a derivative along the constraint, has no part at -1.
+  Vector<double> implicit(const Vector<double>& b) const {
+    constexpr int most_steps = 1000;
+    constexpr double tol = 1e-12;
+    const Eigen::ArrayXd D = (0.5 * P_.log_key_weights()).array().exp();
+    const auto off = [&](const Eigen::ArrayXd& x) { return (D > 0).select(x / D, 0.0).eval(); };
+    const auto matrix = [&](const Eigen::ArrayXd& y) -> Eigen::ArrayXd {
+      const Vector<T> scaled = off(y).matrix().template cast<T>();
+      return y + D * P_.apply(scaled, run_).template cast<double>().col(0).array();
+    };
+    Eigen::ArrayXd y = Eigen::ArrayXd::Zero(b.size()), residual = off(b.array()), direction = residual;
+    double size = residual.square().sum();
+    const double enough = std::max(tol * tol, 1e-2 * std::pow(std::numeric_limits<T>::epsilon(), 2)) * size;
+    for (int step = 0; step < most_steps && size > enough; ++step) {
+      const Eigen::ArrayXd image = matrix(direction);
+      const double length = size / (direction * image).sum();
+      y += length * direction;
+      residual -= length * image;
+      const double next = residual.square().sum();
+      direction = residual + next / size * direction;
+      size = next;
+    }
+    return (D * y).matrix();
+  }
+
+  const PropagationOperator<T>& P_;
+  bool self_;
+  const Values<T>&grad_, &V_;
+  Vector<double> by_row_;  ///< <grad_i, Y_i>, the row sums of B
+  const Execution& run_;
+};
+
+}  // namespace
+
+template <class T>
+ScalingTerms<T> scaling_terms(const PropagationOperator<T>& P, bool self, const Values<T>& grad,
+                              const Values<T>& V, const Values<T>& Y, const Execution& run) {
+  return std::visit(Terms<T>(P, self, grad, V, Y, run), P.mechanism().normalization);
+}
+
+template ScalingTerms<float> scaling_terms(const PropagationOperator<float>&, bool, const Values<float>&,
+                                           const Values<float>&, const Values<float>&, const Execution&);
+template ScalingTerms<double> scaling_terms(const PropagationOperator<double>&, bool, const Values<double>&,
+                                            const Values<double>&, const Values<double>&, const Execution&);
+
+}  // namespace likewise

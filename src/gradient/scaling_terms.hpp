@@ -1,0 +1,21 @@
+// The derivative of a normalization, as more columns of the product that differentiates the weights.
+#pragma once
+
+#include <likewise/operator.hpp>
+
+#include "engine/backward.hpp"
+
+namespace likewise {
+
+/// dL/d log K_ij = P_ij <by_row_i, by_key_j> with the normalization's share, and what log key weights get beside the
+/// column sums of that. grad is dL/dY, V the values, Y = P V.
+template <class T> struct ScalingTerms {
+  engine::BackwardTerms<T> terms;
+  Vector<double> log_key_weights;  ///< (n_keys,)
+};
+
+template <class T>
+ScalingTerms<T> scaling_terms(const PropagationOperator<T>& P, bool self, const Values<T>& grad,
+                              const Values<T>& V, const Values<T>& Y, const Execution& run);
+
+}  // namespace likewise

@@ -1,0 +1,127 @@
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include <likewise/gradient.hpp>
+
+#include "engine/backward.hpp"
+#include "gradient/edge_gradient.hpp"
+#include "gradient/scaling_terms.hpp"
+#include "operator/edges.hpp"
+#include "operator/state.hpp"
+#include "operator/tile_weights.hpp"
+
+namespace likewise {
+namespace {
+
+constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
+
+template <class T> using State = detail::OperatorState<T>;
+
+/// log K of the operator's points with its filters, in C.
+template <class C, class T> std::shared_ptr<const engine::LogWeights<C>> weights_of(const State<T>& state) {
+  const PairFilters filters(state.mechanism.support, state.queries->rows(), state.keys->rows());
+  return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters,
+                              Matrix<C>(state.queries->template cast<C>()),
+                              Matrix<C>(state.keys->template cast<C>()));
+}
+
+template <class C, class T> engine::BackwardTerms<C> converted(const engine::BackwardTerms<T>& terms) {
+  return {terms.log_left, terms.log_right, terms.by_row.template cast<C>(), terms.by_key.template cast<C>(),
+          terms.n_columns};
+}
+
+/// The same sums in another precision, read at the points.
+template <class T> struct Gathered {
+  Matrix<T> values;
+  Vector<double> log_key_weights;
+  double scale;
+  PointGradient<T> points;
+};
+
+template <class T, class C> Gathered<T> gathered(engine::BackwardSums<C> sums) {
+  PointGradient<C> points;
+  if (sums.pull) points = sums.pull->points();
+  return {sums.values.template cast<T>(),
+          std::move(sums.log_key_weights),
+          sums.scale,
+          {points.queries.template cast<T>(), points.keys.template cast<T>(), std::move(points.parameters)}};
+}
+
+/// Float32 points get float32 sums where their exponents are right in float32, else float64.
+template <class T>
+Gathered<T> pairs(const State<T>& state, const engine::BackwardTerms<T>& terms, const Execution& run) {
+  if constexpr (std::is_same_v<T, float>) {
+    const auto single = weights_of<float>(state);
+    const auto exponents = single->exponents();
+    if (exponents && std::holds_alternative<engine::LiftedExponents<float>>(*exponents))
+      return gathered<T>(engine::backward<float>(*single, terms, run));
+  }
+  return gathered<T>(engine::backward<double>(*weights_of<double>(state), converted<double>(terms), run));
+}
+
+template <class T>
+Gathered<T> edges(const PropagationOperator<T>& P, const engine::BackwardTerms<T>& terms,
+                  const Execution& run) {
+  const State<T>& state = P.state();
+  State<T> unfiltered = state;
+  unfiltered.mechanism.support = AllPairs{};
+  return gathered<T>(edge_gradient(P.sparse(run).template cast<double>(),
+                                   has_given_weights(state.mechanism.support),
+                                   *weights_of<double>(unfiltered), converted<double>(terms)));
+}
+
+bool fitted_right(const Normalization& rule) {
+  return !std::holds_alternative<RowStochastic>(rule) && !std::holds_alternative<Unnormalized>(rule);
+}
+
+}  // namespace
+
+template <class T>
+OperatorGradient<T> vjp(const PropagationOperator<T>& P, const Values<T>& grad_Y, const Values<T>& V,
+                        const std::optional<Matrix<T>>& Y, const Execution& run) {
+  const auto check = [&](const char* name, Index rows, Index wanted, const char* of) {
+    require(rows == wanted, name,
+            "a matrix with " + std::to_string(wanted) + " rows (one for each " + of + ")", rows);
+  };
+  check("grad_Y", grad_Y.rows(), P.rows(), "query");
+  check("V", V.rows(), P.cols(), "key");
+  require(grad_Y.cols() == V.cols(), "grad_Y", "of V's " + std::to_string(V.cols()) + " columns",
+          grad_Y.cols());
+  require(!Y || (Y->rows() == P.rows() && Y->cols() == V.cols()), "Y", "P V, of grad_Y's shape",
+          Y ? std::to_string(Y->rows()) + " x " + std::to_string(Y->cols()) : "");
+
+  const State<T>& state = P.state();
+  const bool self = state.queries == state.keys;
+  const ScalingTerms<T> scaling = scaling_terms<T>(P, self, grad_Y, V, Y ? *Y : P.apply(V, run), run);
+  const bool sparse = is_sparse(state.mechanism.support);
+  Gathered<T> found = sparse ? edges(P, scaling.terms, run) : pairs(state, scaling.terms, run);
+
+  OperatorGradient<T> gradient;
+  // A row without mass that speaks for its nearest key is in P, but not in exp(log K).
+  const bool empty_rows = (P.log_left().array() == minus_infinity).any();
+  gradient.values = sparse || empty_rows ? P.apply_transposed(grad_Y, run) : std::move(found.values);
+  if (self) {
+    if (found.points.queries.size()) gradient.points = found.points.queries + found.points.keys;
+  } else {
+    gradient.queries = std::move(found.points.queries);
+    if (fitted_right(state.mechanism.normalization)) return gradient;  // r moves with the keys and the metric
+    gradient.keys = std::move(found.points.keys);
+  }
+  gradient.log_key_weights = found.log_key_weights + scaling.log_key_weights;
+  gradient.metric = std::move(found.points.parameters);
+  if (std::holds_alternative<Exponential>(state.mechanism.kernel))
+    gradient.temperature = found.scale;
+  else if (const Bandwidth* h = bandwidth_of(state.mechanism.kernel); h && h->is_number())
+    gradient.bandwidth = found.scale;
+  return gradient;
+}
+
+template OperatorGradient<float> vjp(const PropagationOperator<float>&, const Values<float>&,
+                                     const Values<float>&, const std::optional<Matrix<float>>&,
+                                     const Execution&);
+template OperatorGradient<double> vjp(const PropagationOperator<double>&, const Values<double>&,
+                                      const Values<double>&, const std::optional<Matrix<double>>&,
+                                      const Execution&);
+
+}  // namespace likewise
