@@ -20,5 +20,6 @@
 #include <likewise/operator.hpp>
 #include <likewise/partial.hpp>
 #include <likewise/select_bandwidth.hpp>
+#include <likewise/simd_target.hpp>
 #include <likewise/spectrum.hpp>
 #include <likewise/version.hpp>

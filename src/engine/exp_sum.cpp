@@ -170,7 +170,7 @@ Division divide(Index rows, Index cols, Index query_block) {
   return {query_block, n_blocks, std::clamp<Index>(block_count(cols, key_block), 1, wanted)};
 }
 
-// --- tiles of log weights ---------------------------------------------------------------------------------------
+// --- tiles of log weights: a user's own metric ---------------------------------------------------------------------------------------
 
 template <class T>
 Partial<T> tiled_sum(const LogWeights<T>& K, const Vector<double>& key_bias, const Values<T>& V,
