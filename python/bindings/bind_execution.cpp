@@ -1,5 +1,7 @@
 #include <pybind11/operators.h>
 
+#include <pybind11/stl.h>
+
 #include <likewise/execution.hpp>
 #include <likewise/simd_target.hpp>
 

@@ -13,7 +13,7 @@
 namespace likewise::engine {
 namespace {
 
-constexpr Index tile_rows = 256, tile_columns = 192;  // two tiles of floats fill half of a second cache
+constexpr Index tile_rows = 256, tile_columns = 256;  // two tiles of floats fill a quarter of a second cache
 constexpr Index largest_square = 16;                  // blocks a side of the latin square
 
 /// Of a tile of pairs: P, dL/d log K, and how the costs make log K.

@@ -6,6 +6,8 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/product.hpp"
+
 namespace likewise::engine {
 
 int unit_power(const MetricTraits& laws, CostUnit unit) {
@@ -86,7 +88,8 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
     const Index n = out.rows(), m = out.cols();
     Matrix<C> tile = queries_.bias.segment(i0, n).replicate(1, m);
     tile.rowwise() += keys_.bias.segment(j0, m).transpose();
-    tile.noalias() -= queries_.features.middleRows(i0, n) * keys_.features.middleRows(j0, m).transpose();
+    add_product<C>(C(-1), as_it_is<C>(queries_.features.middleRows(i0, n)),
+                   engine::transposed<C>(keys_.features.middleRows(j0, m)), tile);
     if (this->laws_.zero_on_self) tile = tile.array().max(C(0));
     const int from = this->laws_.lift_power, to = unit_power(this->laws_, unit);
     if (to == 1 && this->laws_.zero_on_self) refine(i0, j0, tile);

@@ -10,6 +10,7 @@ template <class T> Solution<T> bicgstab(const FixedPoint<T>& problem, int max_it
   solver.setTolerance(static_cast<T>(0.1 * problem.tol));  // its residual is the recursion's
   for (Index c = 0; c < problem.b.cols(); ++c) {
     s.x.col(c) = solver.solve(problem.b.col(c));
+    if (!s.x.col(c).allFinite()) s.x.col(c).setZero();  // a breakdown, 0/0: not solved, and said so
     s.report.n_iter = std::max(s.report.n_iter, static_cast<int>(solver.iterations()));
   }
   s.report.residual = problem.relative(column_norms<T>(problem.residual(s.x, run)));

@@ -6,33 +6,35 @@
 #include <likewise/linear_map.hpp>
 
 #include "engine/parallel.hpp"
+#include "engine/product.hpp"
 #include "engine/simd/block_products.hpp"
 
 namespace likewise {
 
 template <class T> struct DenseMap final : LinearMapStorage<T> {
   static constexpr Index rows_at_a_time = 64, few_columns = 16;
+  static constexpr Index least_turned_columns = 8;  // fewer leave most lanes of the product empty
   Matrix<T> P;
 
   explicit DenseMap(Matrix<T> matrix) : P(std::move(matrix)) {}
   Index rows() const override { return P.rows(); }
   Index cols() const override { return P.cols(); }
   Matrix<T> apply(const Values<T>& V, const Execution& run) const override {
+    if (V.cols() > few_columns)
+      return engine::product<T>(engine::as_it_is<T>(P), engine::as_it_is<T>(V), run, "propagating");
     // Few columns: each entry of P is read once, and V's columns lie in lanes.
-    const bool few = V.cols() <= few_columns;
-    const Matrix<T> columns = few ? Matrix<T>(V.transpose()) : Matrix<T>();
+    const Matrix<T> columns = V.transpose();
     Matrix<T> Y(P.rows(), V.cols());
-    engine::parallel_blocks(
-        engine::block_count(P.rows(), rows_at_a_time), sized(run, V), "propagating", [&](Index b) {
-          const engine::Block rows = engine::block_of(b, P.rows(), rows_at_a_time);
-          if (few)
-            engine::dense_rows_product(P, columns, Y, rows);
-          else
-            Y.middleRows(rows.begin, rows.size).noalias() = P.middleRows(rows.begin, rows.size) * V;
-        });
+    engine::parallel_blocks(engine::block_count(P.rows(), rows_at_a_time), sized(run, V), "propagating",
+                            [&](Index b) {
+                              const engine::Block rows = engine::block_of(b, P.rows(), rows_at_a_time);
+                              engine::dense_rows_product(P, columns, Y, rows);
+                            });
     return Y;
   }
   Matrix<T> apply_transposed(const Values<T>& V, const Execution& run) const override {
+    if (V.cols() >= least_turned_columns)
+      return engine::product<T>(engine::transposed<T>(P), engine::as_it_is<T>(V), run, "propagating");
     Matrix<T> Y(P.cols(), V.cols());
     engine::parallel_blocks(
         engine::block_count(P.cols(), rows_at_a_time), sized(run, V), "propagating", [&](Index b) {

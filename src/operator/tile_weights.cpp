@@ -182,9 +182,9 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
       return engine::ProfiledScores<T>{.scores = {}, .profile = profile_of<T>(kernel_.kernel, kernel_.scale)};
     const bool scaled = row_factor_.size() || key_factor_.size();
     const double slope = slope_of(kernel_.kernel, kernel_.scale);
-    const std::optional<engine::AnyScores> scores =
-        costs_->scores({takes_root(laws_, kernel_) || traits(kernel_.kernel).infinite_on_self,
-                        scaled || !std::isfinite(slope) ? 0 : slope});
+    const std::optional<engine::AnyScores> scores = costs_->scores(
+        {takes_root(laws_, kernel_) || traits(kernel_.kernel).infinite_on_self || !std::isfinite(slope),
+         scaled || !std::isfinite(slope) ? 0 : slope});
     if (!scores) return {};
     return std::visit(
         [&]<class C>(const engine::Scores<C>& s) -> engine::AnyProfiledScores {

@@ -11,6 +11,7 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -158,10 +159,11 @@ SETTINGS = bench.Settings(only="attention", threads=(2,))
 
 
 def record_of(workload, times, **entry):
-    """The record of the peer with these times of ours and theirs."""
+    """The record of the peer, installed or not, with these times of ours and theirs."""
     entry = {"status": "ok", "message": "", "difference": 0.0, "tolerance": 1.0, **entry}
     entries = [{**entry, "contender": name, "times": of} for name, of in times.items()]
-    return runner._records(workload, workload.size, 2, entries, SETTINGS)[-1]
+    with mock.patch.object(runner, "installed_version", lambda name: "1.0"):
+        return runner._records(workload, workload.size, 2, entries, SETTINGS)[-1]
 
 
 def test_ratios_are_paired_round_by_round():

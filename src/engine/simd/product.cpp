@@ -10,6 +10,7 @@
 
 #include "engine/simd/panel-inl.h"
 #include "hwy/aligned_allocator.h"
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -21,7 +22,7 @@ using Size = std::ptrdiff_t;
 
 // A block of A (kRows x kDepth) stays in the second cache while the packed panels of B (kDepth x kColumns, in the third)
 // pass; a panel stays near the first while the rows of the block pass.
-constexpr Size kDepth = 256, kRows = 256, kColumns = 1536;
+constexpr Size kDepth = 256, kRows = 256, kColumns = 2112;
 
 /// to[k * to_stride + a] = alpha * from[a * from_stride + k] for `wide` a and `deep` k.
 template <class C>
@@ -79,34 +80,44 @@ template <class C> void PackColumns(Strided<C> B, Size depth, Size n_columns, C 
     for (Size k = 0; k < depth; ++k) std::fill(panel + k * lanes + n_columns, panel + (k + 1) * lanes, C(0));
 }
 
-/// A group of up to kKeys rows of A, in the order in which memory holds them: rows kDepth apart, or columns kKeys apart
-/// where columns are contiguous. Strides of the operand itself, powers of two above all, would meet in few cache sets.
-template <class C> void PackRows(Strided<C> A, Size n_rows, Size depth, C* group) {
-  if (A.row_stride == 1) {
+/// Up to kRows rows of A as groups of kKeys, each in the order in which memory holds it: rows kDepth apart, or columns kKeys
+/// apart where columns are contiguous. Strides of the operand itself, powers of two above all, would meet in few cache
+/// sets.
+template <class C> void PackRows(Strided<C> A, Size n_rows, Size depth, C* block) {
+  constexpr Size group = kKeys, run = 8 * group;  // rows of a column that are copied before the next one
+  if (A.row_stride != 1) {
+    for (Size i = 0; i < n_rows; ++i)
+      for (Size k = 0; k < depth; ++k) block[i * kDepth + k] = A.data[i * A.row_stride + k * A.column_stride];
+    return;
+  }
+  for (Size i0 = 0; i0 < n_rows; i0 += run)
     for (Size k = 0; k < depth; ++k) {
       const C* column = A.data + k * A.column_stride;
-      for (Size b = 0; b < n_rows; ++b) group[k * static_cast<Size>(kKeys) + b] = column[b];
+      const Size whole = std::min(i0 + run, n_rows) / group * group;
+      for (Size i = i0; i < whole; i += group)
+        for (Size b = 0; b < group; ++b) block[i * kDepth + k * group + b] = column[i + b];
+      for (Size i = whole; i < std::min(i0 + run, n_rows); ++i)
+        block[whole * kDepth + k * group + i - whole] = column[i];
     }
-  } else {
-    for (Size b = 0; b < n_rows; ++b)
-      for (Size k = 0; k < depth; ++k) group[b * kDepth + k] = A.data[b * A.row_stride + k * A.column_stride];
-  }
 }
 
-/// N rows of the result, the first VECTORS vectors of a panel: result += group panel.
-template <std::size_t N, std::size_t VECTORS, bool kColumnMajor, class C>
-HWY_INLINE void Rows(const C* HWY_RESTRICT panel, Size depth, const C* HWY_RESTRICT group, Size n_columns,
-                     C* HWY_RESTRICT result, Size result_stride) {
+/// N rows of the result, the first VECTORS vectors of a panel: result += rows panel. `Strides` gives the rows' strides.
+template <std::size_t N, std::size_t VECTORS, class Strides, class C>
+HWY_INLINE void Rows(const C* HWY_RESTRICT panel, Size depth, const C* HWY_RESTRICT rows, Strides strides,
+                     Size n_columns, C* HWY_RESTRICT result, Size result_stride) {
   const Tag<C> d;
   const std::size_t lanes = hn::Lanes(d);
-  constexpr std::size_t row_stride = kColumnMajor ? 1 : kDepth, column_stride = kColumnMajor ? kKeys : 1;
   Vec<C> acc[N][VECTORS];
   LIKEWISE_UNROLL
   for (std::size_t b = 0; b < N; ++b) {
     LIKEWISE_UNROLL
     for (std::size_t v = 0; v < VECTORS; ++v) acc[b][v] = hn::Zero(d);
+    // The result comes from far; it is on its way while the products are summed.
+    for (std::size_t v = 0; v <= VECTORS * lanes; v += 64 / sizeof(C))
+      hwy::Prefetch(result + static_cast<Size>(b) * result_stride + v);
   }
-  MultiplyAdd<N, C>(panel, static_cast<std::size_t>(depth), group, row_stride, column_stride, acc);
+  MultiplyAdd<N, C>(panel, static_cast<std::size_t>(depth), rows, static_cast<std::size_t>(strides.row()),
+                    static_cast<std::size_t>(strides.column()), acc);
   HWY_ALIGN C last[VECTORS * hn::MaxLanes(Tag<C>())];
   LIKEWISE_UNROLL
   for (std::size_t b = 0; b < N; ++b) {
@@ -122,38 +133,70 @@ HWY_INLINE void Rows(const C* HWY_RESTRICT panel, Size depth, const C* HWY_RESTR
   }
 }
 
-/// A packed block of A with one packed panel of B; a last, narrow panel is multiplied by as many vectors as it fills.
-template <std::size_t VECTORS, bool kColumnMajor, class C>
-HWY_NOINLINE void BlockTimesPanel(const C* block, Size n_rows, const C* panel, Size depth, Size n_columns,
-                                  C* result, Size result_stride) {
-  constexpr Size group = kKeys, one = kColumnMajor ? 1 : kDepth;
-  for (Size i = 0; i < n_rows; i += group, block += group * kDepth, result += group * result_stride) {
+/// Where packed groups hold their numbers, known when this is compiled, and where the operand itself does.
+struct PackedRows {
+  static constexpr Size row() { return kDepth; }
+  static constexpr Size column() { return 1; }
+  static constexpr Size group() { return static_cast<Size>(kKeys) * kDepth; }
+};
+struct PackedColumns {
+  static constexpr Size row() { return 1; }
+  static constexpr Size column() { return kKeys; }
+  static constexpr Size group() { return static_cast<Size>(kKeys) * kDepth; }
+};
+struct InPlace {
+  Size row_stride, column_stride;
+  Size row() const { return row_stride; }
+  Size column() const { return column_stride; }
+  Size group() const { return static_cast<Size>(kKeys) * row_stride; }
+};
+
+/// A block of A's rows with one packed panel of B; a last, narrow panel is multiplied by as many vectors as it fills.
+template <std::size_t VECTORS, class Strides, class C>
+HWY_NOINLINE void BlockTimesPanel(const C* block, Strides strides, Size n_rows, const C* panel, Size depth,
+                                  Size n_columns, C* result, Size result_stride) {
+  constexpr Size group = kKeys;
+  for (Size i = 0; i < n_rows; i += group, block += strides.group(), result += group * result_stride) {
     if (n_rows - i >= group) {
-      Rows<kKeys, VECTORS, kColumnMajor, C>(panel, depth, block, n_columns, result, result_stride);
+      Rows<kKeys, VECTORS>(panel, depth, block, strides, n_columns, result, result_stride);
       continue;
     }
     for (Size b = 0; b < n_rows - i; ++b)
-      Rows<1, VECTORS, kColumnMajor, C>(panel, depth, block + b * one, n_columns, result + b * result_stride,
-                                        result_stride);
+      Rows<1, VECTORS>(panel, depth, block + b * strides.row(), strides, n_columns,
+                       result + b * result_stride, result_stride);
   }
 }
 
-template <bool kColumnMajor, class C> auto PanelKernel(Size vectors) {
+template <class Strides, class C> auto PanelKernel(Strides, const C*, Size vectors) {
   static_assert(kVectors == 3);
-  return vectors == 1   ? BlockTimesPanel<1, kColumnMajor, C>
-         : vectors == 2 ? BlockTimesPanel<2, kColumnMajor, C>
-                        : BlockTimesPanel<3, kColumnMajor, C>;
+  return vectors == 1   ? BlockTimesPanel<1, Strides, C>
+         : vectors == 2 ? BlockTimesPanel<2, Strides, C>
+                        : BlockTimesPanel<3, Strides, C>;
+}
+
+/// All packed panels with a block of A.
+template <class Strides, class C>
+void BlockTimesPanels(const C* block, Strides strides, Size n_rows, const C* panels, Size depth, Size width,
+                      C* result, Size result_stride) {
+  const Size lanes = static_cast<Size>(PanelLanes<C>()), vector = lanes / static_cast<Size>(kVectors);
+  for (Size j = 0; j < width; j += lanes) {
+    const Size n_columns = std::min(lanes, width - j);
+    PanelKernel(strides, block, (n_columns + vector - 1) / vector)(
+        block, strides, n_rows, panels + j * depth, depth, n_columns, result + j, result_stride);
+  }
 }
 
 template <class C>
 void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* result, Size result_stride) {
-  const Size lanes = static_cast<Size>(PanelLanes<C>()), vector = lanes / static_cast<Size>(kVectors),
-             group = kKeys;
+  if (m == 0 || n == 0 || k == 0) return;
+  const Size lanes = static_cast<Size>(PanelLanes<C>()), group = kKeys;
   const auto up = [](Size x, Size multiple) { return (x + multiple - 1) / multiple * multiple; };
   const Size columns = std::min(up(n, lanes), kColumns / lanes * lanes);
   auto panels = hwy::AllocateAligned<C>(static_cast<std::size_t>(columns * std::min(k, kDepth)));
-  auto block = hwy::AllocateAligned<C>(static_cast<std::size_t>(std::min(up(m, group), kRows) * kDepth));
-  const bool column_major = A.row_stride == 1;
+  // Few panels meet a row: packing it would cost more than reading it in place.
+  const bool in_place = n <= 8 * lanes && m <= 2 * kRows && k <= 2 * kDepth;
+  auto block = hwy::AllocateAligned<C>(
+      in_place ? 1 : static_cast<std::size_t>(std::min(up(m, group), kRows) * kDepth));
   for (Size j0 = 0; j0 < n; j0 += columns)
     for (Size k0 = 0; k0 < k; k0 += kDepth) {
       const Size depth = std::min(kDepth, k - k0), width = std::min(columns, n - j0);
@@ -163,16 +206,19 @@ void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* re
             std::min(lanes, width - j), alpha, panels.get() + j * depth);
       for (Size i0 = 0; i0 < m; i0 += kRows) {
         const Size height = std::min(kRows, m - i0);
-        for (Size i = 0; i < height; i += group)
-          PackRows<C>(
-              {A.data + (i0 + i) * A.row_stride + k0 * A.column_stride, A.row_stride, A.column_stride},
-              std::min(group, height - i), depth, block.get() + i * kDepth);
-        for (Size j = 0; j < width; j += lanes) {
-          const Size n_columns = std::min(lanes, width - j), vectors = (n_columns + vector - 1) / vector;
-          const auto multiply = column_major ? PanelKernel<true, C>(vectors) : PanelKernel<false, C>(vectors);
-          multiply(block.get(), height, panels.get() + j * depth, depth, n_columns,
-                   result + i0 * result_stride + j0 + j, result_stride);
+        const C* rows = A.data + i0 * A.row_stride + k0 * A.column_stride;
+        C* at = result + i0 * result_stride + j0;
+        if (in_place) {
+          BlockTimesPanels(rows, InPlace{A.row_stride, A.column_stride}, height, panels.get(), depth, width,
+                           at, result_stride);
+          continue;
         }
+        PackRows<C>({rows, A.row_stride, A.column_stride}, height, depth, block.get());
+        const C* packed = block.get();
+        if (A.row_stride == 1)
+          BlockTimesPanels(packed, PackedColumns(), height, panels.get(), depth, width, at, result_stride);
+        else
+          BlockTimesPanels(packed, PackedRows(), height, panels.get(), depth, width, at, result_stride);
       }
     }
 }

@@ -1,0 +1,37 @@
+#include "engine/product.hpp"
+
+#include "engine/parallel.hpp"
+
+namespace likewise::engine {
+namespace {
+
+// Each block of rows packs all of B again, which 256 rows make up for; fewer rows are for threads to share. Of wide results
+// a block takes the columns that are packed at once.
+Index rows_of_block(Index m) { return m >= 1024 ? 256 : m >= 256 ? 64 : 16; }
+constexpr Index columns_of_block = 2112;
+
+}  // namespace
+
+template <class T>
+Matrix<T> product(const Factor<T>& A, const Factor<T>& B, const Execution& run, const char* what) {
+  Matrix<T> out = Matrix<T>::Zero(A.rows, B.cols);
+  const Index height = rows_of_block(A.rows), row_blocks = block_count(A.rows, height),
+              column_blocks = block_count(B.cols, columns_of_block);
+  const double operations =
+      static_cast<double>(A.rows) * static_cast<double>(A.cols) * static_cast<double>(B.cols) / 16;
+  parallel_blocks(row_blocks * column_blocks, sized(run, operations), what, [&](Index item) {
+    const Block rows = block_of(item / column_blocks, A.rows, height),
+                cols = block_of(item % column_blocks, B.cols, columns_of_block);
+    const simd::Strided<T> a = A.elements, b = B.elements;
+    simd::multiply_add<T>(rows.size, cols.size, A.cols, T(1),
+                          {a.data + rows.begin * a.row_stride, a.row_stride, a.column_stride},
+                          {b.data + cols.begin * b.column_stride, b.row_stride, b.column_stride},
+                          out.data() + rows.begin * out.outerStride() + cols.begin, out.outerStride());
+  });
+  return out;
+}
+
+template Matrix<float> product(const Factor<float>&, const Factor<float>&, const Execution&, const char*);
+template Matrix<double> product(const Factor<double>&, const Factor<double>&, const Execution&, const char*);
+
+}  // namespace likewise::engine
