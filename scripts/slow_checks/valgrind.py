@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 
 import report
 
@@ -56,6 +57,14 @@ def quickest(seconds_of, budget):
     return chosen
 
 
+def findings(log):
+    """A line for each kind of error and innermost function: how often it was reported."""
+    errors = re.findall(r"^==\d+== (\S.*)\n==\d+==    at 0x[0-9A-F]+: (.*)", log, re.M)
+    return [
+        f"  * {n} times: {what}, in `{where[:200]}`" for (what, where), n in Counter(errors).most_common()
+    ]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--program", default=str(report.ROOT / "build/tests/likewise_tests"))
@@ -73,14 +82,14 @@ def main():
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **THREADS})
     minutes = (time.monotonic() - start) / 60
     summary = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else "no output"
-    found = [line for line in done.stderr.splitlines() if line.startswith("==")]
+    found = findings(done.stderr)
     print(done.stdout[-2000:], done.stderr[-4000:], sep="\n")
     left_out = sorted(set(seconds_of) - set(chosen))
     lines = [
         f"* {len(chosen)} of {len(seconds_of)} test cases, {minutes:.1f} minutes, 2 threads",
         f"* Catch2: {summary}",
         f"* memcheck: {'no errors' if done.returncode == 0 else f'status {done.returncode}'}",
-        *(["", "```", *found[:60], "```"] if found else []),
+        *found,
         "",
         f"Left out, because they take long: {'; '.join(left_out) or 'none'}.",
     ]
