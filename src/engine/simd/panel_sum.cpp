@@ -198,6 +198,7 @@ template <class C> struct Worker {
   }
 
   HWY_INLINE void Exclude(const Panel<C>& panel, const KeyTile<C>& keys) {
+    if (panel.size < lanes) std::fill_n(admitted.get(), keys.size * lanes, static_cast<unsigned char>(1));
     block.mask->admitted(
         block.first_query + static_cast<std::ptrdiff_t>(panel.first), static_cast<std::ptrdiff_t>(panel.size),
         block.first_key + static_cast<std::ptrdiff_t>(keys.first), static_cast<std::ptrdiff_t>(keys.size),
