@@ -14,6 +14,16 @@ namespace likewise::spectrum {
 
 namespace {
 
+/// The same entries in float32, in the same places: rows of a reordered matrix are not sorted, as Eigen's cast wants them.
+SparseMatrix<float> single_precision(const SparseMatrix<double>& A) {
+  SparseMatrix<float> B(A.rows(), A.cols());
+  B.resizeNonZeros(A.nonZeros());
+  std::copy_n(A.outerIndexPtr(), A.rows() + 1, B.outerIndexPtr());
+  std::copy_n(A.innerIndexPtr(), A.nonZeros(), B.innerIndexPtr());
+  std::copy_n(A.valuePtr(), A.nonZeros(), B.valuePtr());
+  return B;
+}
+
 using Sparse = SparseMatrix<double>;
 
 // A streamed operator of up to this many bytes is stored, within a quarter of the memory that is allowed.
@@ -33,7 +43,7 @@ double operations(double entries, Index columns) { return entries * static_cast<
 
 SymmetricBlock sparse_block(Sparse matrix, const Execution& run) {
   const auto A = std::make_shared<const Sparse>(std::move(matrix));
-  const auto single = std::make_shared<const SparseMatrix<float>>(A->cast<float>());
+  const auto single = std::make_shared<const SparseMatrix<float>>(single_precision(*A));
   const auto row_product = [A, run](const Matrix<double>& X, Matrix<double>& Y) {
     engine::sparse_product(*A, X.data(), Y.data(), X.cols(), run, "eigenpairs");
   };
