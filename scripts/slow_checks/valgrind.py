@@ -21,6 +21,7 @@ MEMCHECK = [
     "valgrind",
     "--tool=memcheck",
     "--leak-check=full",
+    "--show-leak-kinds=definite",
     "--errors-for-leak-kinds=definite",
     "--error-exitcode=9",
     "--quiet",

@@ -1,5 +1,8 @@
 // Edges that a graph gives: which of them a radius keeps, and which key stands in for a row without mass.
+#include <algorithm>
+#include <cmath>
 #include <limits>
+#include <string>
 
 #include <likewise/operator.hpp>
 
@@ -34,4 +37,18 @@ TEST_CASE("under given weights the heaviest edge leads to the nearest key", "[op
   const Matrix<double> Y = P * V;
   CHECK(Y(0, 0) == 12);
   CHECK(Y(3, 0) == 13);
+}
+
+TEST_CASE("mutual edges have the lesser of two weights, union ones the greater", "[operator]") {
+  Matrix<double> costs(3, 3);
+  costs << 0, 1, 2, 3, 0, 1, 0.5, 2, 0;
+  for (const std::string how : {"mutual", "union"}) {
+    const Mechanism m{Precomputed{1}, Laplacian{1.0}, Neighbors{2, how}, Unnormalized{}};
+    const Matrix<double> P = m.self_operator(costs).dense();
+    for (Index i = 0; i < 3; ++i)
+      for (Index j = 0; j < 3; ++j) {
+        const double a = std::exp(-costs(i, j)), b = std::exp(-costs(j, i));
+        CHECK(P(i, j) == Approx(i == j ? 0 : how == "union" ? std::max(a, b) : std::min(a, b)));
+      }
+  }
 }

@@ -118,6 +118,17 @@ def test_a_function_as_kernel():
         assert_allclose(a.predict_proba(X[:9] + 0.1), b.predict_proba(X[:9] + 0.1), atol=1e-6)
 
 
+def test_a_function_that_knows_nothing_of_a_new_point_leaves_the_shares_of_all():
+    X, y = moons()
+
+    def affinity(A, B):
+        return np.maximum(0, 1 - ((A[:, None] - B) ** 2).sum(-1))
+
+    model = lw.LabelPropagation(affinity).fit(X, y)
+    far = model.predict_proba([[50.0, 50.0]])
+    assert_allclose(far[0], model.label_distributions_.mean(0), atol=1e-12)
+
+
 def test_it_converges_where_sklearn_needs_more_than_its_steps():
     X, y = make_moons(300, noise=0.05, random_state=1)
     y = np.where(np.arange(300) < 4, y, -1)

@@ -407,3 +407,11 @@ def test_bad_data_is_refused_by_name():
             call()
     with pytest.raises(NotFittedError):
         lw.KNeighborsRegressor().predict(X)
+
+
+def test_mahalanobis_by_covariance_is_scikit_learns():
+    X, _ = datasets.load_iris(return_X_y=True)
+    params = {"metric": "mahalanobis", "metric_params": {"V": np.cov(X.T)}, "algorithm": "brute"}
+    ours = lw.NearestNeighbors(n_neighbors=4, **params).fit(X).kneighbors(X + 0.01)
+    theirs = neighbors.NearestNeighbors(n_neighbors=4, **params).fit(X).kneighbors(X + 0.01)
+    assert_allclose(ours[0], theirs[0], rtol=1e-9)
