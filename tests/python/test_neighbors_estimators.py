@@ -409,9 +409,12 @@ def test_bad_data_is_refused_by_name():
         lw.KNeighborsRegressor().predict(X)
 
 
-def test_mahalanobis_by_covariance_is_scikit_learns():
+def test_mahalanobis_by_covariance_is_that_by_its_inverse():
     X, _ = datasets.load_iris(return_X_y=True)
-    params = {"metric": "mahalanobis", "metric_params": {"V": np.cov(X.T)}, "algorithm": "brute"}
-    ours = lw.NearestNeighbors(n_neighbors=4, **params).fit(X).kneighbors(X + 0.01)
-    theirs = neighbors.NearestNeighbors(n_neighbors=4, **params).fit(X).kneighbors(X + 0.01)
-    assert_allclose(ours[0], theirs[0], rtol=1e-9)
+    V = np.cov(X.T)
+    ours = lw.NearestNeighbors(n_neighbors=4, metric="mahalanobis", metric_params={"V": V})
+    theirs = neighbors.NearestNeighbors(
+        n_neighbors=4, metric="mahalanobis", metric_params={"VI": np.linalg.inv(V)}, algorithm="brute"
+    )
+    got, want = (model.fit(X).kneighbors(X + 0.01)[0] for model in (ours, theirs))
+    assert_allclose(got, want, rtol=1e-9)
