@@ -47,8 +47,8 @@ format: $(VENV)/.tools  ## format C++ and Python sources in place
 
 tidy: $(VENV)/.tools  ## run clang-tidy on the library
 	scripts/system_packages.sh clang-tidy libomp-dev
-	cmake -S . -B build -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
-	run-clang-tidy -quiet -p build '^$(CURDIR)/(src|algorithms)/'
+	cmake -S . -B build/tidy -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON
+	run-clang-tidy -quiet -p build/tidy '^$(CURDIR)/(src|algorithms)/'
 
 valgrind: $(VENV)/.tools  ## run the quick C++ tests under memcheck; writes docs/reports
 	scripts/system_packages.sh valgrind

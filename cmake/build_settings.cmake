@@ -9,7 +9,9 @@ if(PROJECT_IS_TOP_LEVEL)
   find_program(LIKEWISE_CCACHE ccache)
   mark_as_advanced(LIKEWISE_CCACHE)
   if(LIKEWISE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${LIKEWISE_CCACHE})
+    # What ccache wants to be told of precompiled headers.
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${LIKEWISE_CCACHE})
   endif()
 endif()
 
@@ -22,6 +24,8 @@ function(likewise_settings target)
   endif()
   target_compile_options(${target} PRIVATE
     -Wall -Wextra -Wpedantic -Wconversion $<$<BOOL:${LIKEWISE_WERROR}>:-Werror>)
+  # A precompiled header fills the memory at which gcc starts to collect garbage: a fifth of the time.
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:--param=ggc-min-heapsize=600000>)
   if(LIKEWISE_SANITIZE)
     # The checks of each pointer make gcc take 1.6 times as long over Eigen's templates; the address sanitizer
     # and Eigen's own assertions find most of what they find.

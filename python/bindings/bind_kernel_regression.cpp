@@ -22,7 +22,7 @@ template <class Fitted> void def_loo_score(py::class_<Fitted>& cls) {
   });
 }
 
-template <class T> void bind_regression(py::module_& m) {
+template <class T> void bind_kernel_regressor(py::module_& m) {
   using Fitted = KernelRegression<T>;
   py::class_<Fitted> cls(m, name_of_dtype<T>("KernelRegression").c_str());
   cls.def_readonly("mechanism", &Fitted::mechanism);
@@ -50,7 +50,7 @@ template <class T> void bind_regression(py::module_& m) {
       py::arg("degree"), py::arg("sample_weight"));
 }
 
-template <class T> void bind_classification(py::module_& m) {
+template <class T> void bind_kernel_classifier(py::module_& m) {
   using Fitted = KernelClassification<T>;
   py::class_<Fitted> cls(m, name_of_dtype<T>("KernelClassification").c_str());
   cls.def_readonly("regression", &Fitted::regression);
@@ -77,10 +77,10 @@ template <class T> void bind_classification(py::module_& m) {
 }  // namespace
 
 void bind_kernel_regression(py::module_& m) {
-  bind_regression<float>(m);
-  bind_regression<double>(m);
-  bind_classification<float>(m);
-  bind_classification<double>(m);
+  bind_kernel_regressor<float>(m);
+  bind_kernel_regressor<double>(m);
+  bind_kernel_classifier<float>(m);
+  bind_kernel_classifier<double>(m);
 }
 
 }  // namespace likewise::python

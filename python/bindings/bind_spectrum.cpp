@@ -12,7 +12,7 @@ namespace likewise::python {
 namespace {
 
 /// (values (k,), vectors (n, k), residuals (k,), n_components, report)
-template <class T> void bind_eigenpairs(py::module_& m) {
+template <class T> void bind_largest_eigenpairs(py::module_& m) {
   m.def(
       "largest_eigenpairs",
       [](const SelfOperator<T>& P, Index k, double tol, int max_iter, const std::string& solver) {
@@ -27,8 +27,8 @@ template <class T> void bind_eigenpairs(py::module_& m) {
 }  // namespace
 
 void bind_spectrum(py::module_& m) {
-  bind_eigenpairs<float>(m);
-  bind_eigenpairs<double>(m);
+  bind_largest_eigenpairs<float>(m);
+  bind_largest_eigenpairs<double>(m);
   m.def(
       "connected_components",
       [](const py::object& graph) {

@@ -79,6 +79,7 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   LiftedSource(const M& metric, const Points<T>& X, const Points<T>& Z, const Vector<double>& center)
       : Base(metric, X, Z),
         center_(center),
+        same_points_(X.data() == Z.data() && X.rows() == Z.rows()),
         queries_(metric.template lift_queries<C>(centered(X, center))),
         keys_(metric.template lift_keys<C>(centered(Z, center))),
         largest_key_(keys_.features.size() ? keys_.features.rowwise().norm().maxCoeff() : C(0)),
@@ -107,7 +108,8 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
     // of products that overflow is clamped.
     if (std::is_same_v<C, double> && !(scale * largest_size() * epsilon() < 1e-9)) return {};
     const double infinity = std::numeric_limits<double>::infinity();
-    return LiftedExponents<C>{&queries_, &keys_, scale, this->laws_.zero_on_self ? 0.0 : infinity};
+    return LiftedExponents<C>{&queries_, &keys_, scale, this->laws_.zero_on_self ? 0.0 : infinity,
+                              this->laws_.symmetric && same_points_};
   }
 
   std::unique_ptr<CostPull<T>> pull() const override {
@@ -174,6 +176,7 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   }
 
   Vector<double> center_;
+  bool same_points_;
   Lift<C> queries_, keys_;
   C largest_key_, largest_key_bias_;  ///< norm of features and magnitude of bias, over all keys
 };

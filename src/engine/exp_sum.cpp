@@ -10,6 +10,7 @@
 #include "engine/exp_weights.hpp"
 #include "engine/score_blocks.hpp"
 #include "engine/simd/panel_sum.hpp"
+#include "engine/symmetric_sum.hpp"
 
 namespace likewise::engine {
 namespace {
@@ -204,6 +205,14 @@ template <class C> struct ExponentBiases {
   }
 };
 
+/// Sums found in C, handed out in T.
+template <class T, class C> Partial<T> as(Partial<C> part) {
+  if constexpr (std::is_same_v<T, C>)
+    return part;
+  else
+    return {part.log_reference, part.mass, part.sum.template cast<T>()};
+}
+
 /// The work of one pair beside its value columns, in multiply-adds: `width` of them and what the weight takes.
 struct Size {
   Index rows, cols, pair_work;
@@ -233,10 +242,7 @@ Partial<T> panel_sums(const Size& size, double shared, const Values<C>& V, const
                                   .sum_stride = V.cols()});
     });
     sums.log_reference = (sums.log_reference.array() * std::numbers::ln2 + shared).matrix();
-    if constexpr (std::is_same_v<T, C>)
-      return sums;
-    else
-      return Partial<T>{sums.log_reference, sums.mass, sums.sum.template cast<T>()};
+    return as<T>(std::move(sums));
   });
 }
 
@@ -244,6 +250,8 @@ Partial<T> panel_sums(const Size& size, double shared, const Values<C>& V, const
 template <class T, class C>
 Partial<T> fused_sum(const LogWeights<T>& K, const LiftedExponents<C>& e, const Vector<double>& key_bias,
                      const Values<C>& V, const Execution& run) {
+  if (K.mask() == nullptr && symmetric_sum_serves(e, key_bias, V.cols()))
+    return as<T>(symmetric_sum<C>(e, key_bias, V, run));
   const Index width = e.queries->features.cols();
   const ExponentBiases<C> bias(e, key_bias);
   const auto with = [&](Block queries, Block keys, const auto& use) {

@@ -12,7 +12,8 @@ template <class C> struct LiftedExponents {
   const Lift<C>* queries;
   const Lift<C>* keys;
   double scale;
-  double upper_bound;  ///< 0 where the cost is a distance, infinity where nothing is known
+  double upper_bound;      ///< 0 where the cost is a distance, infinity where nothing is known
+  bool symmetric = false;  ///< queries and keys are the same points, and K_ij is K_ji
 };
 
 /// In float or, where its rounding would move an exponent, in double.
@@ -20,7 +21,7 @@ using Exponents = std::variant<LiftedExponents<float>, LiftedExponents<double>>;
 
 /// The same with keys asking queries.
 template <class C> LiftedExponents<C> transposed(const LiftedExponents<C>& e) {
-  return {e.keys, e.queries, e.scale, e.upper_bound};
+  return {e.keys, e.queries, e.scale, e.upper_bound, e.symmetric};
 }
 
 }  // namespace likewise::engine

@@ -118,7 +118,7 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
     Matrix<T> P = Matrix<T>::Zero(rows.size, cols());
     for (Index a = 0; a < rows.size; ++a) {
       const Index row = rows.begin + a;
-      Eigen::ArrayXd weights = log_rows.row(a).transpose();
+      Eigen::Map<Eigen::ArrayXd> weights(log_rows.row(a).data(), keys.size);
       scale_row(scaling, row, weights);
       P.row(a).segment(keys.begin, keys.size) = weights.matrix().transpose().template cast<T>();
       if (may_be_replaced(scaling) && (weights == 0).all())

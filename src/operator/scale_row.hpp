@@ -7,7 +7,7 @@
 
 #include <likewise/error.hpp>
 
-#include "engine/exp_weights.hpp"
+#include "engine/simd/exp_row.hpp"
 #include "operator/kernel_matrix.hpp"
 
 namespace likewise {
@@ -24,21 +24,20 @@ inline bool may_be_replaced(const Scaling& scaling) { return scaling.by_row_mass
 
 /// Turns log K_ij + log r_j of a row into the row of the scaled matrix, in place. Under a scaling by row mass l comes from
 /// the row itself: a far point's logarithms are so large that adding log l to them would lose every digit.
-inline void scale_row(const Scaling& scaling, Index row, Eigen::ArrayXd& log_row) {
+inline void scale_row(const Scaling& scaling, Index row, Eigen::Ref<Eigen::ArrayXd> log_row) {
+  constexpr double largest = std::numeric_limits<double>::max();
   if (!scaling.by_row_mass) {
-    log_row += scaling.log_left->get()(row);
-    log_row = engine::exp_weights(log_row);
+    engine::simd::exp_row(log_row.data(), log_row.size(), -scaling.log_left->get()(row));
     return;
   }
-  log_row = log_row.min(std::numeric_limits<double>::max());  // an overflowed score: the largest there is
-  const double top = log_row.size() ? log_row.maxCoeff() : -std::numeric_limits<double>::infinity();
-  if (top == -std::numeric_limits<double>::infinity()) {
+  double top = log_row.size() ? log_row.maxCoeff() : -std::numeric_limits<double>::infinity();
+  if (top > largest) log_row = log_row.min(top = largest);  // an overflowed score: the largest there is
+  if (top < -largest) {
     log_row.setZero();
     return;
   }
-  log_row -= top;
-  log_row = engine::exp_weights(log_row);
-  log_row /= log_row.sum() + (scaling.null_mass > 0 ? std::exp(std::log(scaling.null_mass) - top) : 0);
+  const double mass = engine::simd::exp_row(log_row.data(), log_row.size(), top);
+  log_row /= mass + (scaling.null_mass > 0 ? std::exp(std::log(scaling.null_mass) - top) : 0);
 }
 
 }  // namespace likewise

@@ -1,0 +1,62 @@
+#include "engine/simd/exp_row.hpp"
+
+#include "engine/simd/targets.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/simd/exp_row.cpp"
+#include "hwy/foreach_target.h"
+
+#include <numbers>
+
+#include "engine/simd/math-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace likewise::engine::simd::HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// log2(e) = kLog2e + kLog2eRest to twice a double's digits, so that far exponents lose none.
+constexpr double kLog2e = std::numbers::log2e, kLog2eRest = 2.0355273740931033e-17;
+
+template <class D, class V = hn::VFromD<D>> HWY_INLINE V Exp(D d, V x) {
+  const V whole = hn::Mul(x, hn::Set(d, kLog2e));
+  const V rest = hn::MulAdd(x, hn::Set(d, kLog2eRest), hn::MulSub(x, hn::Set(d, kLog2e), whole));
+  const V power = Exp2(d, hn::Min(whole, hn::Set(d, 1023.0)));
+  const V result = hn::MulAdd(hn::Mul(power, rest), hn::Set(d, std::numbers::ln2), power);
+  return hn::IfThenElseZero(hn::Ge(whole, hn::Set(d, -1021.0)), result);
+}
+
+double ExpRow(double* HWY_RESTRICT x, std::ptrdiff_t n, double shift) {
+  const hn::ScalableTag<double> d;
+  const hn::CappedTag<double, 1> one;
+  const std::ptrdiff_t lanes = static_cast<std::ptrdiff_t>(hn::Lanes(d));
+  auto sums = hn::Zero(d);
+  std::ptrdiff_t j = 0;
+  for (; j + lanes <= n; j += lanes) {
+    const auto weight = Exp(d, hn::Sub(hn::LoadU(d, x + j), hn::Set(d, shift)));
+    hn::StoreU(weight, d, x + j);
+    sums = hn::Add(sums, weight);
+  }
+  double sum = hn::GetLane(hn::SumOfLanes(d, sums));
+  for (; j < n; ++j) {
+    x[j] = hn::GetLane(Exp(one, hn::Sub(hn::LoadU(one, x + j), hn::Set(one, shift))));
+    sum += x[j];
+  }
+  return sum;
+}
+
+}  // namespace
+}  // namespace likewise::engine::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace likewise::engine::simd {
+HWY_EXPORT(ExpRow);
+
+double exp_row(double* x, std::ptrdiff_t n, double shift) {
+  return HWY_DYNAMIC_DISPATCH(ExpRow)(x, n, shift);
+}
+
+}  // namespace likewise::engine::simd
+#endif
