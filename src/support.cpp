@@ -49,11 +49,9 @@ Support::Support(Causal leaf) {
 Support::Support(Graph leaf) {
   detail::require_word(leaf.weights, "weights", {"kernel", "given"});
   if (leaf.weights == "given")
-    for (Index e = 0; e < leaf.edges->nonZeros(); ++e) {
-      const double weight = leaf.edges->valuePtr()[e];
-      require(weight >= 0 && std::isfinite(weight), "edges", "finite and not negative where weights='given'",
-              detail::print_number(weight));
-    }
+    for (Index e = 0; e < leaf.edges->nonZeros(); ++e)
+      if (const double weight = leaf.edges->valuePtr()[e]; !(weight >= 0 && std::isfinite(weight)))
+        refuse("edges", "finite and not negative where weights='given'", detail::print_number(weight));
   filters_.emplace_back(std::move(leaf));
 }
 

@@ -5,7 +5,6 @@
 #include <likewise/select_bandwidth.hpp>
 
 #include "operator/checks.hpp"
-#include "operator/csr.hpp"
 #include "operator/scalings.hpp"
 #include "operator/state.hpp"
 #include "operator/symmetric_form.hpp"
@@ -56,19 +55,23 @@ std::string asymmetry_of_laws(const Mechanism& m, const ResolvedKernel& kernel, 
   return "a symmetric metric; " + repr(m.metric) + " is not";
 }
 
-bool symmetric(const SparseMatrix<double>& A, const Execution& run) {
+/// Whether two log weights are one weight.
+bool same_weight(double a, double b) {
+  if (a == b) return true;
+  const double u = std::exp(a), v = std::exp(b);
+  return std::abs(u - v) <= 1e-12 * std::max(u, v);
+}
+
+/// Each edge is looked up the other way round: a directed graph is mostly found out in its first rows.
+bool symmetric(const SparseMatrix<double>& A) {
   if (A.rows() != A.cols()) return false;
-  const SparseMatrix<double> B = csr::transposed(A, run);
-  for (Index i = 0; i < A.rows(); ++i) {
-    SparseMatrix<double>::InnerIterator a(A, i), b(B, i);
-    for (; a && b; ++a, ++b)
-      if (a.col() != b.col()
-          || (a.value() != b.value()
-              && std::abs(std::exp(a.value()) - std::exp(b.value()))
-                     > 1e-12 * std::max(std::exp(a.value()), std::exp(b.value()))))
-        return false;
-    if (a || b) return false;
-  }
+  const int *columns = A.innerIndexPtr(), *offsets = A.outerIndexPtr();
+  for (Index i = 0; i < A.rows(); ++i)
+    for (SparseMatrix<double>::InnerIterator edge(A, i); edge; ++edge) {
+      const int *begin = columns + offsets[edge.col()], *end = columns + offsets[edge.col() + 1];
+      const int* back = std::lower_bound(begin, end, static_cast<int>(i));
+      if (back == end || *back != i || !same_weight(edge.value(), A.valuePtr()[back - columns])) return false;
+    }
   return true;
 }
 
@@ -81,7 +84,7 @@ Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const Po
     WeightedEdges edges =
         find_edges(m, kernel, filters, X.template cast<double>(), Z.template cast<double>(), self, run);
     std::string missing;
-    if (self && !symmetric(edges.log_weights, run))
+    if (self && !symmetric(edges.log_weights))
       missing = "a symmetric graph; " + repr(m.support) + " gave a directed one";
     return {edge_kernel_matrix<T>(std::move(edges)), missing};
   }
