@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include <likewise/error.hpp>
 
@@ -42,8 +43,13 @@ template <class T> void convert_tile(Tile<T> tile, int from, int to) {
 /// What all sources share: the metric, its points and the direct evaluation of one pair.
 template <class T, class M> class PairSource : public CostSource<T> {
  public:
-  PairSource(const M& metric, const Points<T>& X, const Points<T>& Z)
-      : metric_(metric), laws_(metric.traits()), queries_(X), keys_(Z) {}
+  PairSource(const M& metric, SharedPoints<T> X, SharedPoints<T> Z)
+      : metric_(metric),
+        laws_(metric.traits()),
+        held_queries_(std::move(X)),
+        held_keys_(std::move(Z)),
+        queries_(*held_queries_),
+        keys_(*held_keys_) {}
 
   Index rows() const override { return queries_.rows(); }
   Index cols() const override { return keys_.rows(); }
@@ -62,7 +68,8 @@ template <class T, class M> class PairSource : public CostSource<T> {
  protected:
   M metric_;
   MetricTraits laws_;
-  Matrix<T> queries_, keys_;
+  SharedPoints<T> held_queries_, held_keys_;
+  const Matrix<T>&queries_, &keys_;
 };
 
 /// Where a lift has B(z) = ratio A(z) and is |ratio A(x) - B(z)|^2 / (2 ratio), that ratio; 0: of no such form.
@@ -76,12 +83,13 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   using Base = PairSource<T, M>;
 
  public:
-  LiftedSource(const M& metric, const Points<T>& X, const Points<T>& Z, const Vector<double>& center)
+  LiftedSource(const M& metric, const SharedPoints<T>& X, const SharedPoints<T>& Z,
+               const Vector<double>& center)
       : Base(metric, X, Z),
         center_(center),
-        same_points_(X.data() == Z.data() && X.rows() == Z.rows()),
-        queries_(metric.template lift_queries<C>(centered(X, center))),
-        keys_(metric.template lift_keys<C>(centered(Z, center))),
+        same_points_(X == Z),
+        queries_(metric.template lift_queries<C>(centered(*X, center))),
+        keys_(metric.template lift_keys<C>(centered(*Z, center))),
         largest_key_(keys_.features.size() ? keys_.features.rowwise().norm().maxCoeff() : C(0)),
         largest_key_bias_(keys_.bias.size() ? keys_.bias.cwiseAbs().maxCoeff() : C(0)) {}
 
@@ -156,9 +164,8 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   static constexpr double unsure_root = std::is_same_v<C, double> ? 1e-6 : 1e-3;
   static double epsilon() { return static_cast<double>(std::numeric_limits<C>::epsilon()); }
   static Matrix<C> centered(const Points<T>& points, const Vector<double>& center) {
-    Matrix<double> shifted = points.template cast<double>();
-    if (center.size()) shifted.rowwise() -= center.transpose();
-    return shifted.template cast<C>();
+    if (center.size() == 0) return points.template cast<C>();
+    return (points.template cast<double>().rowwise() - center.transpose()).template cast<C>();
   }
 
   /// A root magnifies what cancellation left of a small square: such pairs are evaluated by definition.
@@ -230,8 +237,8 @@ template <class T, class M> class FilledSource final : public PairSource<T, M> {
 /// Costs that came as a matrix.
 template <class T> class PrecomputedSource final : public CostSource<T> {
  public:
-  PrecomputedSource(const Precomputed& metric, const Points<T>& costs)
-      : laws_(metric.traits()), costs_(costs) {}
+  PrecomputedSource(const Precomputed& metric, SharedPoints<T> costs)
+      : laws_(metric.traits()), held_(std::move(costs)), costs_(*held_) {}
 
   Index rows() const override { return costs_.rows(); }
   Index cols() const override { return costs_.cols(); }
@@ -249,7 +256,8 @@ template <class T> class PrecomputedSource final : public CostSource<T> {
 
  private:
   MetricTraits laws_;
-  Matrix<T> costs_;
+  SharedPoints<T> held_;
+  const Matrix<T>& costs_;
 };
 
 /// Centering on the keys' mean keeps offsets from costing digits; empty where the metric is not
@@ -260,18 +268,18 @@ template <class T> Vector<double> center_of(const MetricTraits& laws, const Poin
 }
 
 template <class T, class M>
-std::shared_ptr<const CostSource<T>> lifted(const M& metric, const Points<T>& X, const Points<T>& Z,
-                                            double largest_single) {
-  const Vector<double> center = center_of<T>(metric.traits(), Z);
+std::shared_ptr<const CostSource<T>> lifted(const M& metric, const SharedPoints<T>& X,
+                                            const SharedPoints<T>& Z, double largest_single) {
+  const Vector<double> center = center_of<T>(metric.traits(), *Z);
   constexpr Index few_pairs = 128 * 128;  // float64 costs nothing there
   if constexpr (std::is_same_v<T, float>) {
-    if (X.rows() * Z.rows() > few_pairs) {
+    if (X->rows() * Z->rows() > few_pairs) {
       auto single = std::make_shared<const LiftedSource<float, float, M>>(metric, X, Z, center);
       if (single->largest_size() <= largest_single) return single;
     }
   }
   auto source = std::make_shared<const LiftedSource<T, double, M>>(metric, X, Z, center);
-  for (Index i = 0; i < X.rows(); ++i)
+  for (Index i = 0; i < X->rows(); ++i)
     if (!std::isfinite(source->lift_error(i)))
       refuse("X", "of magnitudes whose products fit into float64 (below 1e150)",
              "a row " + std::to_string(i) + " that overflows with " + repr(Metric(metric)));
@@ -301,15 +309,15 @@ void check_widths(const Metric& metric, Index x_width, Index z_width) {
 }  // namespace
 
 template <class T>
-std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const Points<T>& X,
-                                                      const Points<T>& Z, double largest_single) {
+std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const SharedPoints<T>& X,
+                                                      const SharedPoints<T>& Z, double largest_single) {
   if (const auto* precomputed = std::get_if<Precomputed>(&metric)) {
-    require(X.cols() == Z.rows(), "X",
-            "a matrix of costs with one column for each key (" + std::to_string(Z.rows()) + ")",
-            std::to_string(X.cols()) + " columns");
+    require(X->cols() == Z->rows(), "X",
+            "a matrix of costs with one column for each key (" + std::to_string(Z->rows()) + ")",
+            std::to_string(X->cols()) + " columns");
     return std::make_shared<const PrecomputedSource<T>>(*precomputed, X);
   }
-  check_widths(metric, X.cols(), Z.cols());
+  check_widths(metric, X->cols(), Z->cols());
   return std::visit(
       [&](const auto& leaf) -> std::shared_ptr<const CostSource<T>> {
         using M = std::decay_t<decltype(leaf)>;
@@ -323,9 +331,11 @@ std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, cons
       metric);
 }
 
-template std::shared_ptr<const CostSource<float>> make_cost_source(const Metric&, const Points<float>&,
-                                                                   const Points<float>&, double);
-template std::shared_ptr<const CostSource<double>> make_cost_source(const Metric&, const Points<double>&,
-                                                                    const Points<double>&, double);
+#define LIKEWISE_INSTANTIATE(T)                                                                         \
+  template std::shared_ptr<const CostSource<T>> make_cost_source(const Metric&, const SharedPoints<T>&, \
+                                                                 const SharedPoints<T>&, double);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
 
 }  // namespace likewise::engine

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include <likewise/metric.hpp>
 #include <likewise/types.hpp>
@@ -12,6 +13,16 @@
 #include "engine/scores.hpp"
 
 namespace likewise::engine {
+
+/// Points that an operator, its sources and their copies look at together.
+template <class T> using SharedPoints = std::shared_ptr<const Matrix<T>>;
+
+template <class T>
+std::pair<SharedPoints<T>, SharedPoints<T>> shared_copies(const Points<T>& X, const Points<T>& Z) {
+  const auto keys = std::make_shared<const Matrix<T>>(Z);
+  const bool same = X.data() == Z.data() && X.rows() == Z.rows() && X.outerStride() == Z.outerStride();
+  return {same ? keys : std::make_shared<const Matrix<T>>(X), keys};
+}
 
 /// What a tile holds. A metric's cost is d^distance_power; the others are derived from it here and nowhere
 /// else.
@@ -50,8 +61,15 @@ template <class T> class CostSource {
 /// a + b + |A||B|, exceed `largest_single` (in the lift's unit) the products run in float64 on float32 points: their
 /// rounding is about float32's epsilon times that. Infinity: never.
 template <class T>
+std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const SharedPoints<T>& X,
+                                                      const SharedPoints<T>& Z, double largest_single);
+/// The same with copies of the points, one where X and Z are the same memory.
+template <class T>
 std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const Points<T>& X,
-                                                      const Points<T>& Z, double largest_single);
+                                                      const Points<T>& Z, double largest_single) {
+  const auto [queries, keys] = shared_copies<T>(X, Z);
+  return make_cost_source<T>(metric, queries, keys, largest_single);
+}
 
 /// A cost that is d^from as d^to. Powers 1 and 2; equal powers return the value unchanged.
 double convert_power(double cost, int from, int to);

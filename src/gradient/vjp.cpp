@@ -21,9 +21,12 @@ template <class T> using State = detail::OperatorState<T>;
 /// log K of the operator's points with its filters, in C.
 template <class C, class T> std::shared_ptr<const engine::LogWeights<C>> weights_of(const State<T>& state) {
   const PairFilters filters(state.mechanism.support, state.queries->rows(), state.keys->rows());
-  return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters,
-                              Matrix<C>(state.queries->template cast<C>()),
-                              Matrix<C>(state.keys->template cast<C>()));
+  if constexpr (std::is_same_v<C, T>)
+    return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters, state.queries, state.keys);
+  else
+    return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters,
+                                Matrix<C>(state.queries->template cast<C>()),
+                                Matrix<C>(state.keys->template cast<C>()));
 }
 
 template <class C, class T> engine::BackwardTerms<C> converted(const engine::BackwardTerms<T>& terms) {

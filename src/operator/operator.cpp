@@ -76,20 +76,19 @@ bool symmetric(const SparseMatrix<double>& A) {
 }
 
 template <class T>
-Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const Points<T>& X,
-                      const Points<T>& Z, bool self, const Execution& run) {
-  const Index n_keys = Z.rows();
-  const PairFilters filters(m.support, X.rows(), n_keys);
+Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const engine::SharedPoints<T>& X,
+                      const engine::SharedPoints<T>& Z, bool self, const Execution& run) {
+  const PairFilters filters(m.support, X->rows(), Z->rows());
   if (is_sparse(m.support)) {
     WeightedEdges edges =
-        find_edges(m, kernel, filters, X.template cast<double>(), Z.template cast<double>(), self, run);
+        find_edges(m, kernel, filters, X->template cast<double>(), Z->template cast<double>(), self, run);
     std::string missing;
     if (self && !symmetric(edges.log_weights))
       missing = "a symmetric graph; " + repr(m.support) + " gave a directed one";
     return {edge_kernel_matrix<T>(std::move(edges)), missing};
   }
   std::string missing = asymmetry_of_laws(m, kernel, filters);
-  if (self && missing.empty() && std::holds_alternative<Precomputed>(m.metric) && X != X.transpose())
+  if (self && missing.empty() && std::holds_alternative<Precomputed>(m.metric) && *X != X->transpose())
     missing = "a symmetric metric; the precomputed costs are not";
   return {tiled_kernel_matrix<T>(make_tile_weights<T>(m.metric, kernel, filters, X, Z)), missing};
 }
@@ -188,7 +187,7 @@ SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& 
   state->mechanism = mechanism;
   state->mechanism.kernel = state->kernel.kernel;
 
-  Assembled<T> assembled = assemble<T>(mechanism, state->kernel, Z, Z, true, run);
+  Assembled<T> assembled = assemble<T>(mechanism, state->kernel, state->keys, state->keys, true, run);
   state->matrix = std::move(assembled.matrix);
   state->asymmetry = std::move(assembled.asymmetry);
   check_bistochastic(*state, PairFilters(mechanism.support, Z.rows(), Z.rows()), Z.rows());
@@ -226,7 +225,8 @@ CrossOperator<T> extend(const detail::OperatorState<T>& origin, const Points<T>&
                          {.log_key_weights = origin.log_key_weights}, run);
     state->bandwidth.row_scale = state->kernel.row_scale;
   }
-  state->matrix = assemble<T>(state->mechanism, state->kernel, X, *origin.keys, false, run).matrix;
+  state->matrix =
+      assemble<T>(state->mechanism, state->kernel, state->queries, origin.keys, false, run).matrix;
   state->asymmetry = "a square operator; this one goes from queries to keys";
   set_left(*state, {}, run);
   if (state->mechanism.empty_row == EmptyRow::error)

@@ -78,7 +78,7 @@ bool has_scale(const ResolvedKernel& kernel) {
 template <class T> class TileWeights final : public engine::LogWeights<T> {
  public:
   TileWeights(const Metric& metric, const ResolvedKernel& kernel, const PairFilters& filters,
-              const Points<T>& X, const Points<T>& Z)
+              const engine::SharedPoints<T>& X, const engine::SharedPoints<T>& Z)
       : laws_(traits(metric)),
         kernel_(kernel),
         input_(traits(kernel.kernel).input),
@@ -290,13 +290,16 @@ class WidenedWeights final : public engine::LogWeights<float> {
 template <class T>
 std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& metric,
                                                                const ResolvedKernel& kernel,
-                                                               const PairFilters& filters, const Points<T>& X,
-                                                               const Points<T>& Z) {
+                                                               const PairFilters& filters,
+                                                               const engine::SharedPoints<T>& X,
+                                                               const engine::SharedPoints<T>& Z) {
   if constexpr (std::is_same_v<T, float>)
-    if (!float32_holds_input(metric, kernel, X, Z))
+    if (!float32_holds_input(metric, kernel, *X, *Z)) {
+      const auto keys = std::make_shared<const Matrix<double>>(Z->template cast<double>());
+      const auto queries = X == Z ? keys : std::make_shared<const Matrix<double>>(X->template cast<double>());
       return std::make_shared<const WidenedWeights>(
-          make_tile_weights<double>(metric, kernel, filters, Matrix<double>(X.template cast<double>()),
-                                    Matrix<double>(Z.template cast<double>())));
+          make_tile_weights<double>(metric, kernel, filters, queries, keys));
+    }
   return std::make_shared<const TileWeights<T>>(metric, kernel, filters, X, Z);
 }
 
@@ -334,9 +337,10 @@ void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel
                           weigh);
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                            \
-  template std::shared_ptr<const engine::LogWeights<T>> make_tile_weights( \
-      const Metric&, const ResolvedKernel&, const PairFilters&, const Points<T>&, const Points<T>&);
+#define LIKEWISE_INSTANTIATE(T)                                                                 \
+  template std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(                      \
+      const Metric&, const ResolvedKernel&, const PairFilters&, const engine::SharedPoints<T>&, \
+      const engine::SharedPoints<T>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

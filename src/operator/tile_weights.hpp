@@ -29,8 +29,18 @@ engine::CostUnit unit_of(KernelInput input);
 template <class T>
 std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& metric,
                                                                const ResolvedKernel& kernel,
+                                                               const PairFilters& filters,
+                                                               const engine::SharedPoints<T>& X,
+                                                               const engine::SharedPoints<T>& Z);
+/// The same with copies of the points.
+template <class T>
+std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& metric,
+                                                               const ResolvedKernel& kernel,
                                                                const PairFilters& filters, const Points<T>& X,
-                                                               const Points<T>& Z);
+                                                               const Points<T>& Z) {
+  const auto [queries, keys] = engine::shared_copies<T>(X, Z);
+  return make_tile_weights<T>(metric, kernel, filters, queries, keys);
+}
 
 /// Turns the costs of listed pairs (the stored entries, as the metric defines them) into log phi, in place.
 void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel, SparseMatrix<double>& edges,

@@ -10,7 +10,7 @@ namespace {
 
 // Up to the first the whole matrix is as fast as an iteration (measured). The second, from which a block is filtered
 // instead of single vectors, is a guess between problems where each was seen to win.
-constexpr Index dense_up_to = 400, lanczos_up_to = 2000;
+constexpr Index dense_up_to = 100, lanczos_up_to = 2000;
 
 /// A sparse block is filtered; where products are dear and eigenvalues fall fast, Lanczos needs fewer of them.
 std::string best_solver(const SymmetricBlock& A, Index k) {

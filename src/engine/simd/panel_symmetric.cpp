@@ -62,8 +62,8 @@ template <class C> struct Pairs {
 
   void Prepare() {
     for (Count p = 0; p < n_panels; ++p)
-      PackPanel<C>(points.queries + (first_query + p * lanes) * width, std::min(lanes, n_queries - p * lanes), width,
-                   width, points.query_scale, panels.get() + p * lanes * width);
+      PackPanel<C>(points.queries + (first_query + p * lanes) * width, std::min(lanes, n_queries - p * lanes),
+                   width, width, points.query_scale, panels.get() + p * lanes * width);
     for (Count i = 0; i < n_panels * lanes; ++i) {
       const bool real = i < n_queries;
       bias[i] = real ? points.query_bias[first_query + i] : -std::numeric_limits<C>::infinity();
