@@ -4,6 +4,8 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <numbers>
+#include <optional>
 
 #include <likewise/error.hpp>
 #include <likewise/operator.hpp>
@@ -14,7 +16,9 @@
 #include "bandwidth/request.hpp"
 #include "engine/exp_weights.hpp"
 #include "engine/parallel.hpp"
+#include "engine/simd/exp_row.hpp"
 #include "operator/checks.hpp"
+#include "operator/kernel_profile.hpp"
 #include "operator/scalings.hpp"
 
 namespace likewise {
@@ -80,6 +84,39 @@ Eigen::RowVectorXd mean_of(const LooRow& row, const Kernel& kernel, double lengt
   return weights * Y / (weights.sum() + std::exp(std::log(null_mass) - largest));
 }
 
+/// The same of kernels exp(-rate u), at any rate: inputs are taken relative to the least, so that the nearest key weighs
+/// its count and nothing need be shifted again.
+class ExponentialRow {
+ public:
+  explicit ExponentialRow(const LooRow& row)
+      : counts_(engine::exp_weights(row.log_counts.transpose().array()).matrix()),
+        excess_(row.inputs.transpose()),
+        weights_(excess_.size()) {
+    for (Index j = 0; j < excess_.size(); ++j)
+      if (counts_(j) > 0) least_ = std::min(least_, excess_(j));
+    if (least_ < infinity) excess_ = (counts_.array() > 0).select(excess_.array() - least_, 0.0);
+  }
+
+  Eigen::RowVectorXd mean(double rate, double null_mass, const Points<double>& Y) {
+    if (least_ == infinity) return Eigen::RowVectorXd::Zero(Y.cols());
+    const double mass =
+        engine::simd::weigh_row(excess_.data(), counts_.data(), excess_.size(), rate, weights_.data());
+    return weights_.transpose() * Y / (mass + std::exp(std::log(null_mass) + rate * least_));
+  }
+
+ private:
+  Vector<double> counts_, excess_, weights_;
+  double least_ = infinity;
+};
+
+/// -d log phi / du of a kernel that is exp(-rate u); 0 of another.
+double rate_of(const Kernel& kernel, double length) {
+  const engine::Profile profile = profile_of<double>(kernel, length);
+  if (profile.kind != engine::Profile::Kind::linear) return 0;
+  return std::min(profile.inner * profile.inner_again * std::numbers::ln2,
+                  std::numeric_limits<double>::max());
+}
+
 std::vector<double> losses_of_means(const Problem& p, const LooRows& rows, const std::vector<double>& lengths,
                                     const Execution& run) {
   const Kernel kernel = with_scale(p.mechanism.kernel, 1);
@@ -92,9 +129,13 @@ std::vector<double> losses_of_means(const Problem& p, const LooRows& rows, const
       if (counts(row.query) == 0) return;
       const Matrix<double> gathered = rows_at(p.targets, row.keys);
       const Points<double> Y = row.all_keys ? Points<double>(p.targets) : Points<double>(gathered);
-      for (std::size_t l = 0; l < lengths.size(); ++l)
-        sums(block, static_cast<Index>(l)) +=
-            counts(row.query) * p.loss_of(row.query, mean_of(row, kernel, lengths[l], null, Y));
+      std::optional<ExponentialRow> exponential;
+      if (rate_of(kernel, 1) > 0) exponential.emplace(row);
+      for (std::size_t l = 0; l < lengths.size(); ++l) {
+        const Eigen::RowVectorXd mean = exponential ? exponential->mean(rate_of(kernel, lengths[l]), null, Y)
+                                                    : mean_of(row, kernel, lengths[l], null, Y);
+        sums(block, static_cast<Index>(l)) += counts(row.query) * p.loss_of(row.query, mean);
+      }
     });
   });
   const Eigen::RowVectorXd means = sums.colwise().sum() / counts.sum();

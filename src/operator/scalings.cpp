@@ -64,7 +64,6 @@ Vector<double> log_left_scaling(const Normalization& normalization, const Vector
     return own_weights.size() ? Vector<double>(left + 0.5 * own_weights) : left;
   }
   const Vector<double> log_sums = log_row_sums(log_right);
-  if (std::holds_alternative<Unnormalized>(normalization)) return Vector<double>::Zero(log_sums.size());
   return log_of_reciprocal(log_sums, null_mass(normalization));
 }
 

@@ -32,8 +32,8 @@ CostUnit unit_of(KernelInput input) {
 namespace {
 
 // Up to this a/t + b/t + |A||B|/t float32 products serve; beyond, float64. Their error in the exponent is about epsilon
-// times that, 2e-5 at the limit, and half of that was the most seen.
-constexpr double largest_single_exponent = 168;
+// times that of the pair, 6e-5 for the outermost pairs at the limit, and half of that was the most seen.
+constexpr double largest_single_exponent = 512;
 
 /// d^2/(s_i s_j) for an input that is d^power: the input is divided by (s_i s_j)^(power/2).
 double scale_factor(const Vector<double>& scale, Index i, int power) {
@@ -65,7 +65,7 @@ double largest_single(const MetricTraits& laws, const ResolvedKernel& kernel) {
   if (!laws.lifts || kernel.row_scale.size() || kernel.key_scale.size()) return 0;
   if (traits(kernel.kernel).input == KernelInput::nothing) return std::numeric_limits<double>::infinity();
   const double slope = slope_of(kernel.kernel, kernel.scale);
-  return takes_root(laws, kernel) ? 100 / slope / slope : 0.5 * largest_single_exponent / slope;
+  return takes_root(laws, kernel) ? 100 / slope / slope : 84 / slope;
 }
 
 /// Whether a number of the kernel may be turned: its bandwidth, unless each point has its own, or its temperature.

@@ -27,23 +27,35 @@ template <class D, class V = hn::VFromD<D>> HWY_INLINE V Exp(D d, V x) {
   return hn::IfThenElseZero(hn::Ge(whole, hn::Set(d, -1021.0)), result);
 }
 
-double ExpRow(double* HWY_RESTRICT x, std::ptrdiff_t n, double shift) {
+/// weigh(tag, j) gives and stores the weights from j on; their sum.
+template <class Weigh> HWY_INLINE double SumOfWeights(std::ptrdiff_t n, const Weigh& weigh) {
   const hn::ScalableTag<double> d;
   const hn::CappedTag<double, 1> one;
   const std::ptrdiff_t lanes = static_cast<std::ptrdiff_t>(hn::Lanes(d));
   auto sums = hn::Zero(d);
   std::ptrdiff_t j = 0;
-  for (; j + lanes <= n; j += lanes) {
+  for (; j + lanes <= n; j += lanes) sums = hn::Add(sums, weigh(d, j));
+  double sum = hn::GetLane(hn::SumOfLanes(d, sums));
+  for (; j < n; ++j) sum += hn::GetLane(weigh(one, j));
+  return sum;
+}
+
+double ExpRow(double* HWY_RESTRICT x, std::ptrdiff_t n, double shift) {
+  return SumOfWeights(n, [&](auto d, std::ptrdiff_t j) HWY_ATTR {
     const auto weight = Exp(d, hn::Sub(hn::LoadU(d, x + j), hn::Set(d, shift)));
     hn::StoreU(weight, d, x + j);
-    sums = hn::Add(sums, weight);
-  }
-  double sum = hn::GetLane(hn::SumOfLanes(d, sums));
-  for (; j < n; ++j) {
-    x[j] = hn::GetLane(Exp(one, hn::Sub(hn::LoadU(one, x + j), hn::Set(one, shift))));
-    sum += x[j];
-  }
-  return sum;
+    return weight;
+  });
+}
+
+double WeighRow(const double* HWY_RESTRICT x, const double* HWY_RESTRICT count, std::ptrdiff_t n, double rate,
+                double* HWY_RESTRICT weight) {
+  return SumOfWeights(n, [&](auto d, std::ptrdiff_t j) HWY_ATTR {
+    const auto power = Exp(d, hn::Mul(hn::Set(d, -rate), hn::LoadU(d, x + j)));
+    const auto weighed = hn::Mul(hn::LoadU(d, count + j), power);
+    hn::StoreU(weighed, d, weight + j);
+    return weighed;
+  });
 }
 
 }  // namespace
@@ -53,9 +65,13 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace likewise::engine::simd {
 HWY_EXPORT(ExpRow);
+HWY_EXPORT(WeighRow);
 
 double exp_row(double* x, std::ptrdiff_t n, double shift) {
   return HWY_DYNAMIC_DISPATCH(ExpRow)(x, n, shift);
+}
+double weigh_row(const double* x, const double* count, std::ptrdiff_t n, double rate, double* weight) {
+  return HWY_DYNAMIC_DISPATCH(WeighRow)(x, count, n, rate, weight);
 }
 
 }  // namespace likewise::engine::simd
