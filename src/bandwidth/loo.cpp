@@ -84,31 +84,6 @@ Eigen::RowVectorXd mean_of(const LooRow& row, const Kernel& kernel, double lengt
   return weights * Y / (weights.sum() + std::exp(std::log(null_mass) - largest));
 }
 
-/// The same of kernels exp(-rate u), at any rate: inputs are taken relative to the least, so that the nearest key weighs
-/// its count and nothing need be shifted again.
-class ExponentialRow {
- public:
-  explicit ExponentialRow(const LooRow& row)
-      : counts_(engine::exp_weights(row.log_counts.transpose().array()).matrix()),
-        excess_(row.inputs.transpose()),
-        weights_(excess_.size()) {
-    for (Index j = 0; j < excess_.size(); ++j)
-      if (counts_(j) > 0) least_ = std::min(least_, excess_(j));
-    if (least_ < infinity) excess_ = (counts_.array() > 0).select(excess_.array() - least_, 0.0);
-  }
-
-  Eigen::RowVectorXd mean(double rate, double null_mass, const Points<double>& Y) {
-    if (least_ == infinity) return Eigen::RowVectorXd::Zero(Y.cols());
-    const double mass =
-        engine::simd::weigh_row(excess_.data(), counts_.data(), excess_.size(), rate, weights_.data());
-    return weights_.transpose() * Y / (mass + std::exp(std::log(null_mass) + rate * least_));
-  }
-
- private:
-  Vector<double> counts_, excess_, weights_;
-  double least_ = infinity;
-};
-
 /// -d log phi / du of a kernel that is exp(-rate u); 0 of another.
 double rate_of(const Kernel& kernel, double length) {
   const engine::Profile profile = profile_of<double>(kernel, length);
@@ -129,18 +104,68 @@ std::vector<double> losses_of_means(const Problem& p, const LooRows& rows, const
       if (counts(row.query) == 0) return;
       const Matrix<double> gathered = rows_at(p.targets, row.keys);
       const Points<double> Y = row.all_keys ? Points<double>(p.targets) : Points<double>(gathered);
-      std::optional<ExponentialRow> exponential;
-      if (rate_of(kernel, 1) > 0) exponential.emplace(row);
-      for (std::size_t l = 0; l < lengths.size(); ++l) {
-        const Eigen::RowVectorXd mean = exponential ? exponential->mean(rate_of(kernel, lengths[l]), null, Y)
-                                                    : mean_of(row, kernel, lengths[l], null, Y);
-        sums(block, static_cast<Index>(l)) += counts(row.query) * p.loss_of(row.query, mean);
-      }
+      for (std::size_t l = 0; l < lengths.size(); ++l)
+        sums(block, static_cast<Index>(l)) +=
+            counts(row.query) * p.loss_of(row.query, mean_of(row, kernel, lengths[l], null, Y));
     });
   });
   const Eigen::RowVectorXd means = sums.colwise().sum() / counts.sum();
   return {means.begin(), means.end()};
 }
+
+/// The same of kernels exp(-rate u) with all pairs in memory. Inputs are taken relative to each row's least, so that the
+/// nearest key weighs its count at any rate, and nothing is shifted again; who does not speak is infinitely far.
+class ExponentialMeans {
+ public:
+  ExponentialMeans(const Problem& p, const LooRows& rows, const Execution& run)
+      : p_(p), counts_(p.counts()), excess_(p.points.rows(), p.points.rows()), least_(p.points.rows()) {
+    const auto prepare = [&](const LooRow& row) {
+      const auto speaks = (row.log_counts.array() > -infinity).eval();
+      const auto inputs = speaks.select(row.inputs.array(), infinity).eval();
+      least_(row.query) = inputs.minCoeff();
+      excess_.row(row.query) = least_(row.query) < infinity ? (inputs - least_(row.query)).eval() : inputs;
+    };
+    engine::parallel_blocks(rows.block_count(), run, "measuring distances",
+                            [&](Index block) { rows.visit(block, prepare); });
+  }
+
+  std::vector<double> losses(const std::vector<double>& lengths, const Execution& run) const {
+    constexpr Index rows_at_a_time = 16;
+    const Index n = excess_.rows(), n_blocks = engine::block_count(n, rows_at_a_time);
+    Matrix<double> sums = Matrix<double>::Zero(n_blocks, static_cast<Index>(lengths.size()));
+    engine::parallel_blocks(n_blocks, run, "leaving one out", [&](Index b) {
+      const engine::Block rows = engine::block_of(b, n, rows_at_a_time);
+      Vector<double> weights(n);
+      for (Index i = rows.begin; i < rows.begin + rows.size; ++i) {
+        if (counts_(i) == 0) continue;
+        for (std::size_t l = 0; l < lengths.size(); ++l)
+          sums(b, static_cast<Index>(l)) += counts_(i) * p_.loss_of(i, mean(i, lengths[l], weights));
+      }
+    });
+    const Eigen::RowVectorXd means = sums.colwise().sum() / counts_.sum();
+    return {means.begin(), means.end()};
+  }
+
+ private:
+  Eigen::RowVectorXd mean(Index i, double length, Vector<double>& weights) const {
+    const Matrix<double>& Y = p_.targets;
+    if (least_(i) == infinity) return Eigen::RowVectorXd::Zero(Y.cols());
+    const double rate = rate_of(with_scale(p_.mechanism.kernel, 1), length);
+    const double mass =
+        engine::simd::weigh_row(excess_.row(i).data(), counts_.data(), excess_.cols(), rate, weights.data());
+    const double null = null_mass(p_.mechanism.normalization);  // in units of the largest count
+    const double whole =
+        null > 0 ? mass + std::exp(std::log(null) - p_.log_counts.maxCoeff() + rate * least_(i)) : mass;
+    if (Y.cols() > 1) return weights.transpose() * Y / whole;
+    const double sum = weights.dot(Eigen::Map<const Vector<double>>(Y.data(), Y.rows()));
+    return Eigen::RowVectorXd::Constant(1, sum / whole);
+  }
+
+  const Problem& p_;
+  Vector<double> counts_;
+  Matrix<double> excess_;
+  Vector<double> least_;
+};
 
 // --- normalizations that look beyond a row: an operator for each length
 
@@ -224,9 +249,14 @@ SelectedBandwidth loo_bandwidth(const Mechanism& mechanism, const Points<T>& Z, 
   bandwidths::check_mechanism(mechanism);
   const bandwidths::Problem problem{mechanism, Z.template cast<double>(), Y.template cast<double>(),
                                     checked_log_weights(options.log_key_weights, Z.rows()), loss};
-  const auto rows = bandwidths::make_loo_rows(mechanism, problem.points, problem.log_counts, run);
   const bool means = std::holds_alternative<RowStochastic>(mechanism.normalization);
+  const bool prepared = means && bandwidths::rate_of(bandwidths::with_scale(mechanism.kernel, 1), 1) > 0
+                        && mechanism.support.selector().index() == 0 && bandwidths::pairs_fit(Z.rows(), run);
+  const auto rows = bandwidths::make_loo_rows(mechanism, problem.points, problem.log_counts, !prepared, run);
+  std::optional<bandwidths::ExponentialMeans> exponential;
+  if (prepared) exponential.emplace(problem, *rows, run);
   const auto losses = [&](const std::vector<double>& lengths) {
+    if (exponential) return exponential->losses(lengths, run);
     return means ? bandwidths::losses_of_means(problem, *rows, lengths, run)
                  : bandwidths::losses_of_operators(problem, lengths, run);
   };

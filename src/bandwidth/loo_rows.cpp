@@ -43,7 +43,7 @@ class Others {
 
   bool admit(Index i, Index j) const {
     return number_[static_cast<std::size_t>(i)] != number_[static_cast<std::size_t>(j)]
-           && filters_.admits(i, j);
+           && (filters_.empty() || filters_.admits(i, j));
   }
 
  private:
@@ -86,7 +86,7 @@ class AllOthers final : public LooRows {
       else
         row.inputs = tile.row(a);
       row.log_counts = log_counts_.transpose();
-      for (Index j = 0; j < costs_->cols(); ++j)
+      for (Index j = 0; j < row.log_counts.cols(); ++j)
         if (!others_.admit(first + a, j)) row.log_counts(0, j) = minus_infinity;
       use(row);
     }
@@ -144,21 +144,22 @@ class SelectedOthers final : public LooRows {
   neighbors::NeighborLists lists_;
 };
 
-bool keeps_distances(Index n, const Execution& run) {
+}  // namespace
+
+bool pairs_fit(Index n, const Execution& run) {
   constexpr double most = 1 << 28;  // 256 MiB
   const double bytes = static_cast<double>(n) * static_cast<double>(n) * sizeof(double);
   return bytes <= std::min(most, static_cast<double>(run.memory_allowed()) / 2);
 }
 
-}  // namespace
-
 std::unique_ptr<const LooRows> make_loo_rows(const Mechanism& mechanism, const Points<double>& Z,
-                                             const Vector<double>& log_counts, const Execution& run) {
+                                             const Vector<double>& log_counts, bool keep,
+                                             const Execution& run) {
   for (const PairFilter& filter : mechanism.support.filters())
     require(!std::holds_alternative<Graph>(filter), "support", "without a given graph for bandwidth='loo'",
             repr(mechanism.support));
   if (mechanism.support.selector().index() == 0)
-    return std::make_unique<AllOthers>(mechanism, Z, log_counts, keeps_distances(Z.rows(), run), run);
+    return std::make_unique<AllOthers>(mechanism, Z, log_counts, keep && pairs_fit(Z.rows(), run), run);
   return std::make_unique<SelectedOthers>(mechanism, Z, log_counts, run);
 }
 

@@ -27,10 +27,14 @@ class LooRows {
   virtual void visit(Index block, const std::function<void(const LooRow& row)>& use) const = 0;
 };
 
-/// All pairs: O(n) memory a thread; distances are kept for the next visit where n^2 of them fit in
-/// `kept_bytes`. A selector: the neighbors are found once. A given graph is refused.
+/// Whether a number for each pair of n points may be kept in memory.
+bool pairs_fit(Index n, const Execution& run);
+
+/// All pairs: O(n) memory a thread; with `keep`, distances are kept for the next visit where they fit. A selector: the
+/// neighbors are found once. A given graph is refused.
 std::unique_ptr<const LooRows> make_loo_rows(const Mechanism& mechanism, const Points<double>& Z,
-                                             const Vector<double>& log_counts, const Execution& run);
+                                             const Vector<double>& log_counts, bool keep,
+                                             const Execution& run);
 
 /// n x n: whether two points differ in some feature.
 BoolMatrix pairs_of_different_points(const Points<double>& Z);
