@@ -5,6 +5,7 @@
 #include <likewise/select_bandwidth.hpp>
 
 #include "operator/checks.hpp"
+#include "operator/csr.hpp"
 #include "operator/scalings.hpp"
 #include "operator/state.hpp"
 #include "operator/symmetric_form.hpp"
@@ -62,17 +63,23 @@ bool same_weight(double a, double b) {
   return std::abs(u - v) <= 1e-12 * std::max(u, v);
 }
 
-/// Each edge is looked up the other way round: a directed graph is mostly found out in its first rows.
-bool symmetric(const SparseMatrix<double>& A) {
+/// A directed graph is mostly found out by looking up the first rows' edges the other way round; a symmetric one is its
+/// transpose.
+bool symmetric(const SparseMatrix<double>& A, const Execution& run) {
+  constexpr Index looked_up = 64;
   if (A.rows() != A.cols()) return false;
-  const int *columns = A.innerIndexPtr(), *offsets = A.outerIndexPtr();
-  for (Index i = 0; i < A.rows(); ++i)
+  for (Index i = 0; i < std::min(looked_up, A.rows()); ++i)
     for (SparseMatrix<double>::InnerIterator edge(A, i); edge; ++edge) {
-      const int *begin = columns + offsets[edge.col()], *end = columns + offsets[edge.col() + 1];
-      const int* back = std::lower_bound(begin, end, static_cast<int>(i));
-      if (back == end || *back != i || !same_weight(edge.value(), A.valuePtr()[back - columns])) return false;
+      const int* columns = A.innerIndexPtr();
+      if (!std::binary_search(columns + A.outerIndexPtr()[edge.col()],
+                              columns + A.outerIndexPtr()[edge.col() + 1], static_cast<int>(i)))
+        return false;
     }
-  return true;
+  const SparseMatrix<double> B = csr::transposed(A, run);
+  if (!std::equal(A.outerIndexPtr(), A.outerIndexPtr() + A.rows(), B.outerIndexPtr())) return false;
+  const Index n = A.nonZeros();
+  return std::equal(A.innerIndexPtr(), A.innerIndexPtr() + n, B.innerIndexPtr())
+         && std::equal(A.valuePtr(), A.valuePtr() + n, B.valuePtr(), same_weight);
 }
 
 template <class T>
@@ -83,7 +90,7 @@ Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const en
     WeightedEdges edges =
         find_edges(m, kernel, filters, X->template cast<double>(), Z->template cast<double>(), self, run);
     std::string missing;
-    if (self && !symmetric(edges.log_weights))
+    if (self && !symmetric(edges.log_weights, run))
       missing = "a symmetric graph; " + repr(m.support) + " gave a directed one";
     return {edge_kernel_matrix<T>(std::move(edges)), missing};
   }
