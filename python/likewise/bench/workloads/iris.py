@@ -89,7 +89,8 @@ _CASES = (  # class, home, arguments, question, what is compared, tolerance, sci
         0.05,
         {},
     ),
-    ("LabelPropagation", _S, {"gamma": 20}, _shares, "label_distributions_", 1e-3, _STEPS),
+    # At the default gamma of 20 iris falls apart, and scikit-learn is not there after a million steps.
+    ("LabelPropagation", _S, {"gamma": 1}, _shares, "label_distributions_", 1e-3, _STEPS),
     ("LabelSpreading", _S, {"gamma": 20}, _shares, "label_distributions_", 1e-3, _STEPS),
     ("MeanShift", _C, {"bandwidth": 0.8}, _centers, "cluster_centers_", 1e-3, {}),
 )
