@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "engine/exp_weights.hpp"
 #include "operator/dense_map.hpp"
 #include "operator/kernel_matrix.hpp"
 #include "operator/scale_row.hpp"
