@@ -26,10 +26,6 @@ likewise_need(Spectra::Spectra "Spectra 1.0.1 or newer"
   "apt: libspectra-dev" "dnf: not packaged, unpack and install a release, then set CMAKE_PREFIX_PATH"
   "brew: spectra" "conda (conda-forge): spectra-cpp")
 
-find_package(nanoflann CONFIG QUIET)
-likewise_need(nanoflann::nanoflann "nanoflann 1.4.3 or newer"
-  "apt: libnanoflann-dev" "dnf: nanoflann-devel" "brew: nanoflann" "conda (conda-forge): nanoflann")
-
 find_package(hwy CONFIG QUIET)
 likewise_need(hwy::hwy "Highway 1.0.3 or newer"
   "apt: libhwy-dev" "dnf: highway-devel" "brew: highway" "conda (conda-forge): libhwy")
@@ -43,6 +39,12 @@ if(LIKEWISE_TESTS)
   find_package(Catch2 CONFIG QUIET)
   likewise_need(Catch2::Catch2WithMain "Catch2 2.13 or 3 (for LIKEWISE_TESTS)"
     "apt: catch2" "dnf: catch-devel" "brew: catch2" "conda (conda-forge): catch2")
+endif()
+
+if(LIKEWISE_TESTS OR LIKEWISE_BENCHMARKS)  # another k-d tree to compare with
+  find_package(nanoflann CONFIG QUIET)
+  likewise_need(nanoflann::nanoflann "nanoflann 1.4.3 or newer (for LIKEWISE_TESTS, LIKEWISE_BENCHMARKS)"
+    "apt: libnanoflann-dev" "dnf: nanoflann-devel" "brew: nanoflann" "conda (conda-forge): nanoflann")
 endif()
 
 if(LIKEWISE_BENCHMARKS)

@@ -42,12 +42,11 @@ template <class T> class Backward {
     std::vector<double> scale(static_cast<std::size_t>(side * side));
     const double operations = static_cast<double>(K_.rows()) * static_cast<double>(K_.cols()) * 16;
     const Execution threads = sized(run, operations);
-    for (Index round = 0; round < side; ++round)
-      parallel_blocks(side, threads, "differentiating", [&](Index i) {
-        const Index j = (i + round) % side;
-        scale[static_cast<std::size_t>(i * side + j)] =
-            block(share(i, side, K_.rows()), share(j, side, K_.cols()));
-      });
+    parallel_rounds(side, side, threads, "differentiating", [&](Index round, Index i) {
+      const Index j = (i + round) % side;
+      scale[static_cast<std::size_t>(i * side + j)] =
+          block(share(i, side, K_.rows()), share(j, side, K_.cols()));
+    });
     for (const double part : scale) sums_.scale -= K_.scale_slope() * part;
     return std::move(sums_);
   }

@@ -47,6 +47,38 @@ class Watch {
   Clock::time_point start_ = Clock::now();
 };
 
+/// One round of blocks, of which `before` have been done.
+void run_blocks(Watch& watch, Index before, Index n_blocks, int threads,
+                const std::function<void(Index)>& work) {
+  if (threads <= 1) {
+    const FlushDenormals flush;
+    for (Index block = 0; block < n_blocks; ++block) {
+      watch.look(before + block);
+      work(block);
+    }
+    return;
+  }
+  std::atomic<Index> next{0}, done{0};
+  std::atomic<bool> failed{false};
+  std::exception_ptr failure;
+  std::mutex failure_lock;
+#pragma omp parallel num_threads(threads)
+  {
+    const FlushDenormals flush;
+    try {
+      for (Index block = next++; block < n_blocks && !failed; block = next++) {
+        if (omp_get_thread_num() == 0) watch.look(before + done);
+        work(block);
+        ++done;
+      }
+    } catch (...) {
+      const std::lock_guard lock(failure_lock);
+      if (!failed.exchange(true)) failure = std::current_exception();
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
 }  // namespace
 
 int thread_count(const Execution& run) {
@@ -63,36 +95,16 @@ Execution sized(const Execution& run, double operations) {
 
 void parallel_blocks(Index n_blocks, const Execution& run, const char* what,
                      const std::function<void(Index)>& work) {
+  parallel_rounds(1, n_blocks, run, what, [&work](Index, Index block) { work(block); });
+}
+
+void parallel_rounds(Index n_rounds, Index n_blocks, const Execution& run, const char* what,
+                     const std::function<void(Index, Index)>& work) {
   simd::obey_environment();
   const int threads = static_cast<int>(std::min<Index>(thread_count(run), n_blocks));
-  Watch watch(run, n_blocks, what);
-  if (threads <= 1) {
-    const FlushDenormals flush;
-    for (Index block = 0; block < n_blocks; ++block) {
-      watch.look(block);
-      work(block);
-    }
-    return;
-  }
-  std::atomic<Index> next{0}, done{0};
-  std::atomic<bool> failed{false};
-  std::exception_ptr failure;
-  std::mutex failure_lock;
-#pragma omp parallel num_threads(threads)
-  {
-    const FlushDenormals flush;
-    try {
-      for (Index block = next++; block < n_blocks && !failed; block = next++) {
-        if (omp_get_thread_num() == 0) watch.look(done);
-        work(block);
-        ++done;
-      }
-    } catch (...) {
-      const std::lock_guard lock(failure_lock);
-      if (!failed.exchange(true)) failure = std::current_exception();
-    }
-  }
-  if (failure) std::rethrow_exception(failure);
+  Watch watch(run, n_rounds * n_blocks, what);
+  for (Index round = 0; round < n_rounds; ++round)
+    run_blocks(watch, round * n_blocks, n_blocks, threads, [&](Index block) { work(round, block); });
 }
 
 }  // namespace likewise::engine

@@ -20,6 +20,10 @@ Execution sized(const Execution& run, double operations);
 void parallel_blocks(Index n_blocks, const Execution& run, const char* what,
                      const std::function<void(Index)>& work);
 
+/// The same round after round: work(round, block) of all blocks of a round is done before the next begins.
+void parallel_rounds(Index n_rounds, Index n_blocks, const Execution& run, const char* what,
+                     const std::function<void(Index, Index)>& work);
+
 /// The blocks of [0, n) of at most `size` each.
 inline Index block_count(Index n, Index size) { return (n + size - 1) / size; }
 

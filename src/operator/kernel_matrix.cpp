@@ -1,5 +1,6 @@
 #include "operator/kernel_matrix.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -104,27 +105,21 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
 
  private:
   /// Rows [begin, begin + size) of the scaled matrix.
-  Matrix<T> stored_rows(const Scaling& scaling, engine::Block rows) const {
+  void store_rows(const Scaling& scaling, engine::Block rows, Tile<T> P) const {
     const engine::Block keys = tiles_->admitted_keys(rows.begin, rows.size);
-    Matrix<double> log_rows(rows.size, keys.size);
-    Matrix<T> tile(rows.size, column_block);
-    for (Index j = keys.begin; j < keys.begin + keys.size; j += column_block) {
-      const Index size = std::min(column_block, keys.begin + keys.size - j);
-      Tile<T> block = tile.leftCols(size);
-      tiles_->fill(rows.begin, j, block);
-      log_rows.middleCols(j - keys.begin, size) =
-          block.template cast<double>().rowwise() + scaling.log_right.segment(j, size).transpose();
-    }
-    Matrix<T> P = Matrix<T>::Zero(rows.size, cols());
+    if (keys.size < cols()) P.setZero();
+    for (Index j = keys.begin; j < keys.begin + keys.size; j += column_block)
+      tiles_->fill(rows.begin, j, P.middleCols(j, std::min(column_block, keys.begin + keys.size - j)));
+    Eigen::ArrayXd weights(keys.size);
     for (Index a = 0; a < rows.size; ++a) {
       const Index row = rows.begin + a;
-      Eigen::Map<Eigen::ArrayXd> weights(log_rows.row(a).data(), keys.size);
+      auto stored = P.row(a).segment(keys.begin, keys.size);
+      weights = stored.transpose().template cast<double>() + scaling.log_right.segment(keys.begin, keys.size);
       scale_row(scaling, row, weights);
-      P.row(a).segment(keys.begin, keys.size) = weights.matrix().transpose().template cast<T>();
+      stored = weights.matrix().transpose().template cast<T>();
       if (may_be_replaced(scaling) && (weights == 0).all())
         if (const Index key = stand_in(scaling, row, tiles_->nearest_key(row)); key >= 0) P(a, key) = T(1);
     }
-    return P;
   }
 
   Matrix<T> stored_dense(const Scaling& scaling, const Execution& run) const {
@@ -134,7 +129,7 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
     engine::parallel_blocks(engine::block_count(rows(), row_block), threads, "storing the operator",
                             [&](Index b) {
                               const engine::Block block = engine::block_of(b, rows(), row_block);
-                              P.middleRows(block.begin, block.size) = stored_rows(scaling, block);
+                              store_rows(scaling, block, P.middleRows(block.begin, block.size));
                             });
     return P;
   }
@@ -144,8 +139,10 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
     std::vector<SparseMatrix<T>> parts(static_cast<std::size_t>(n_blocks));
     if (!scaling.by_row_mass) scaling.log_left->get();
     engine::parallel_blocks(n_blocks, run, "storing the operator", [&](Index b) {
-      parts[static_cast<std::size_t>(b)] =
-          stored_rows(scaling, engine::block_of(b, rows(), row_block)).sparseView();
+      const engine::Block block = engine::block_of(b, rows(), row_block);
+      Matrix<T> rows_of_P(block.size, cols());
+      store_rows(scaling, block, rows_of_P);
+      parts[static_cast<std::size_t>(b)] = rows_of_P.sparseView();
     });
     std::vector<Eigen::Triplet<T>> entries;
     for (Index b = 0; b < n_blocks; ++b)

@@ -88,7 +88,7 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
     const int power = engine::unit_power(laws_, unit_);
     row_factor_ = factors(kernel.row_scale, power);
     key_factor_ = factors(kernel.key_scale, power);
-    if (!exponents()) profiled_ = profile(power);
+    profiled_ = profile(power);
   }
 
   Index rows() const override { return costs_->rows(); }

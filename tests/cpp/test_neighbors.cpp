@@ -7,6 +7,7 @@
 
 #include <likewise/error.hpp>
 #include <likewise/neighbors.hpp>
+#include <nanoflann.hpp>
 
 #include "catch.hpp"
 #include "neighbors/search.hpp"
@@ -379,4 +380,23 @@ TEST_CASE("what a search cannot do is refused by name", "[neighbors]") {
   CHECK(contains(refused(Euclidean{}, Matrix<double>(0, 3), 3, {}), "X must be"));
   CHECK(contains(message_of([&] { radius_neighbors<double>(Euclidean{}, Z, Z, -1.0); }), "radius"));
   CHECK(contains(message_of([&] { radius_neighbors<double>(Euclidean{}, Z, Z, std::nan("")); }), "radius"));
+}
+
+TEST_CASE("many points in few dimensions: the neighbors that nanoflann finds", "[neighbors]") {
+  using Tree = nanoflann::KDTreeEigenMatrixAdaptor<Matrix<double>>;
+  const Index n = 20000, k = 12;
+  for (const Index d : {2, 5}) {
+    const Matrix<double> Z = normal_points(n, d, 7), X = normal_points(300, d, 8);
+    const auto ours = kneighbors<double>(Euclidean{}, X, Z, k, {.algorithm = "kd_tree"});
+    const Tree tree(static_cast<int>(d), std::cref(Z));
+    std::vector<Index> indices(k);
+    std::vector<double> squares(k);
+    for (Index i = 0; i < X.rows(); ++i) {
+      tree.query(X.row(i).data(), k, indices.data(), squares.data());
+      for (Index a = 0; a < k; ++a) {
+        CHECK(ours.indices(i, a) == indices[static_cast<std::size_t>(a)]);
+        CHECK(ours.distances(i, a) == Approx(std::sqrt(squares[static_cast<std::size_t>(a)])));
+      }
+    }
+  }
 }
