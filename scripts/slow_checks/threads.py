@@ -17,7 +17,7 @@ import report
 BUILD = report.ROOT / "build" / "threads"
 THREADED = [
     "*threads*",
-    "*every combination*",
+    "a point set with itself*",
     "*block*",
     "*neighbors*",
     "*streamed*",

@@ -98,7 +98,8 @@ def main():
         "valgrind": report.output_of("valgrind", "--version").removeprefix("valgrind-"),
         **report.compiler(),
     }
-    report.write("valgrind", "make valgrind", tools, lines)
+    command = f"make valgrind ARGS='--seconds {arguments.seconds:g}'"
+    report.write("valgrind", command, tools, lines)
     return 1 if done.returncode else 0
 
 

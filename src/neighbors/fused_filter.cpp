@@ -229,11 +229,11 @@ template <class C> class FusedFilter final : public Filter {
       const PackedQueries<C> queries(lift_, lanes_, first, count, rows ? rows + first : nullptr);
       RowLists<C> filled(count, queries.padded, k);
       const Translated rule(request_.rule, rows ? rows + first : nullptr);
+      const Index begin = rows ? 0 : first;  // clang before 16 lets no lambda use a structured binding
       for_key_blocks(split * per_split, std::min(n_keys, (split + 1) * per_split),
                      [&](const Rows& keys, Index first_key, Index n_block_keys) {
-                       engine::simd::scan_nearest<C>(
-                           block_of(queries, rows ? 0 : first, keys, first_key, n_block_keys), rule.rule,
-                           filled.view(), nullptr);
+                       engine::simd::scan_nearest<C>(block_of(queries, begin, keys, first_key, n_block_keys),
+                                                     rule.rule, filled.view(), nullptr);
                      });
       return filled;
     };

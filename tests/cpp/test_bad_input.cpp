@@ -159,7 +159,9 @@ void check_form(const std::string& text) {
 
 TEST_CASE("points that are not finite, none at all, or of another width, in every method", "[bad_input]") {
   const double nan = std::nan(""), inf = std::numeric_limits<double>::infinity();
-  for (const auto& [name, fit] : all_methods()) {
+  for (const auto& method : all_methods()) {
+    const auto& name = method.first;  // clang before 16 lets no lambda use a structured binding
+    const auto& fit = method.second;
     INFO(name);
     for (const double value : {nan, inf, -inf}) {
       const std::string text = refusal([&] { fit(with(value), y); });
@@ -181,7 +183,9 @@ TEST_CASE("points that are not finite, none at all, or of another width, in ever
 }
 
 TEST_CASE("targets of another length, or not allowed ones, in every supervised method", "[bad_input]") {
-  for (const auto& [name, fit] : supervised) {
+  for (const auto& method : supervised) {
+    const auto& name = method.first;
+    const auto& fit = method.second;
     INFO(name);
     const std::string text = refusal([&] { fit(X, Labels(y.begin(), y.end() - 1)); });
     check_form(text);

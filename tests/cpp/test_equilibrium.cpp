@@ -179,6 +179,20 @@ TEST_CASE("rows that no clamped row reaches are reported and 0", "[equilibrium]"
   }
 }
 
+TEST_CASE("an edge whose weight is 0 in floating point reaches nobody", "[equilibrium]") {
+  // Two groups of three: with 3 neighbors each point has one in the other group, of weight exp(-125000) = 0.
+  Matrix<double> Z(6, 1);
+  Z << 0, 0.1, 0.25, 50, 50.1, 50.25;
+  std::vector<bool> first(6);
+  first[0] = true;
+  const Mechanism m{Euclidean{}, Gaussian{0.1}, Neighbors{3}, RowStochastic{}};
+  for (const std::string storage : {"sparse", "dense"}) {
+    CAPTURE(storage);
+    const auto P = m.self_operator(Z, {.storage = storage});
+    CHECK(unreached_rows(P, first) == std::vector<bool>{false, false, false, true, true, true});
+  }
+}
+
 TEST_CASE("nothing unknown, nothing clamped, no columns, one point", "[equilibrium]") {
   const Matrix<double> X = samples::normal(5, 2, 7), V = samples::normal(5, 2, 8);
   const auto P = Mechanism{.kernel = Gaussian{1.0}}.self_operator(X);

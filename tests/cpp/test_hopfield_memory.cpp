@@ -57,6 +57,20 @@ TEST_CASE("a cold memory retrieves the stored pattern of a noisy query in one st
   CHECK((single.states.cast<double>() - X).cwiseAbs().maxCoeff() < 1e-5);
 }
 
+TEST_CASE("a batch retrieves what its queries retrieve alone: each stops by itself", "[hopfield]") {
+  const Matrix<double> X = samples::normal(20, 4, 40);
+  Matrix<double> Q = samples::normal(6, 4, 41);
+  const auto memory = hopfield_memory(X, {.temperature = 1.0, .tol = 1e-2});
+  const auto together = memory.retrieve(Q);
+  int fewest = together.report.n_iter;
+  for (Index i = 0; i < Q.rows(); ++i) {
+    const auto alone = memory.retrieve(Q.row(i));
+    fewest = std::min(fewest, alone.report.n_iter);
+    CHECK((together.states.row(i) - alone.states).cwiseAbs().maxCoeff() < 1e-12);
+  }
+  CHECK(fewest < together.report.n_iter);
+}
+
 TEST_CASE("Hopfield memories refuse what does not fit", "[hopfield]") {
   const Matrix<double> X = samples::normal(3, 2, 39);
   CHECK(refusal([&] { hopfield_memory(X, {.temperature = 0}); }).find("temperature must be")

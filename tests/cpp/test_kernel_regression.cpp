@@ -72,6 +72,7 @@ TEST_CASE("the estimator is the operator with the same slots") {
       const Mechanism m{metric, Laplacian{0.4}, support, RowStochastic{0.1}, EmptyRow::nearest};
       CHECK(fitted.mechanism == m);
       CHECK(fitted.predict(X).mean == m.cross_operator(X, Z) * Y);
+      CHECK((fitted.predict(X, true).mean - fitted.predict(X).mean).cwiseAbs().maxCoeff() < 1e-12);
     }
 }
 
@@ -129,6 +130,19 @@ TEST_CASE("where too few points count, and in many dimensions, degree 1 becomes 
   options.degree = 1;
   const Matrix<double> wide = normal_matrix(30, local_linear_max_features + 1, 20);
   CHECK(kernel_regression(wide, Y, options).degree == 0);
+}
+
+TEST_CASE("for degree 1 three copies of a point are one point of weight 3") {
+  const Matrix<double> Z = normal_matrix(12, 2, 35), Y = normal_matrix(12, 1, 36),
+                       X = normal_matrix(20, 2, 37);
+  KernelRegressionOptions options{.kernel = Gaussian{0.5}, .degree = 1};
+  const auto copies = kernel_regression(Z.replicate(3, 1), Y.replicate(3, 1), options).predict(X);
+  options.sample_weight = Vector<double>::Constant(12, 3);
+  const auto weighted = kernel_regression(Z, Y, options).predict(X);
+  CHECK(weighted.n_reduced > 0);
+  CHECK(weighted.n_reduced < 20);
+  CHECK(copies.n_reduced == weighted.n_reduced);
+  CHECK((copies.mean - weighted.mean).cwiseAbs().maxCoeff() < 1e-9);
 }
 
 TEST_CASE("a coordinate without spread and collinear ones have no slope of their own") {

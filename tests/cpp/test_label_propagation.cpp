@@ -79,6 +79,24 @@ TEST_CASE("label spreading is (1 - alpha)(I - alpha S)^-1 Y with rows of 1", "[l
   CHECK((model.predict_proba(p.X) - proba).cwiseAbs().maxCoeff() < 1e-10);
 }
 
+TEST_CASE("on a directed graph spreading divides by in-degrees, without self-loops", "[label_propagation]") {
+  const Problem p;
+  const double alpha = 0.6;
+  const Mechanism m{Euclidean{}, Gaussian{0.5}, Neighbors{5, "none", true}, Symmetric{}};
+  Mechanism bare = m;
+  bare.normalization = Unnormalized{};
+  Eigen::MatrixXd A = bare.self_operator(p.X).dense();
+  CHECK(A.diagonal().minCoeff() == 1);
+  A.diagonal().setZero();
+  const Eigen::VectorXd s = A.colwise().sum().transpose().cwiseMax(1e-300).cwiseSqrt().cwiseInverse();
+  const Eigen::MatrixXd S = s.asDiagonal() * A * s.asDiagonal();
+  const Eigen::MatrixXd F = (Eigen::MatrixXd::Identity(30, 30) - alpha * S).partialPivLu().solve(p.Y);
+  const auto model = label_spreading(p.X, p.labels, 3, {.mechanism = m, .alpha = alpha});
+  for (Index i = 0; i < 30; ++i)
+    if (!model.unreached[static_cast<std::size_t>(i)])
+      CHECK((model.label_distributions.row(i) - F.row(i) / F.row(i).sum()).cwiseAbs().maxCoeff() < 1e-6);
+}
+
 TEST_CASE("spreading is right relative to each row, however far its labels are", "[label_propagation]") {
   // 40 steps along a path with alpha = 0.2: F falls to 1e-30, far below what a residual can see.
   Matrix<double> X(41, 1);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <thread>
 
 #include <likewise/operator.hpp>
 #include <likewise/partial.hpp>
@@ -330,6 +331,21 @@ TEST_CASE("results do not depend on the number of threads; few queries split ove
   CHECK(Q.apply(V, {.n_jobs = 1}) == Q.apply(V, {.n_jobs = 3}));
   const Matrix<double> K = oracle_kernel(m, X, Z, 0.5);
   CHECK(error(one, (K * V).array().colwise() / K.rowwise().sum().array()) < 1e-13);
+}
+
+TEST_CASE("threads of a program may ask one operator at once") {
+  const Matrix<double> Z = random_matrix(300, 3, 1), V = random_matrix(300, 2, 2);
+  for (const char* storage : {"streamed", "dense"}) {
+    const Mechanism m{SquaredEuclidean{}, Gaussian{1.0}, AllPairs{}, Density{1}};
+    const auto P =
+        m.self_operator(Z, {.storage = storage});  // what it computes at first use is not there yet
+    std::vector<Matrix<double>> got(4);
+    std::vector<std::thread> askers;
+    for (Matrix<double>& Y : got) askers.emplace_back([&] { Y = P.apply(V, {.n_jobs = 1}); });
+    for (std::thread& asker : askers) asker.join();
+    const Matrix<double> want = m.self_operator(Z, {.storage = storage}).apply(V, {.n_jobs = 1});
+    for (const Matrix<double>& Y : got) CHECK(Y == want);
+  }
 }
 
 TEST_CASE("stopping, progress and the memory limit") {
