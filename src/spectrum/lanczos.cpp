@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <stdexcept>
+#include <string>
 
 #include <likewise/error.hpp>
 
@@ -54,6 +56,19 @@ class DeflatedOperator {
   mutable Index n_products_ = 0;
 };
 
+/// Spectra's own failures, where its small tridiagonal problem does not converge, become ours; stops pass.
+template <class Solver> void compute(Solver& solver, int max_iter, double tol) {
+  try {
+    solver.compute(Spectra::SortRule::LargestAlge, max_iter, tol);
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const MemoryLimitError&) {
+    throw;
+  } catch (const std::runtime_error& failure) {
+    throw NotConverged(std::string("Lanczos broke down: ") + failure.what());
+  }
+}
+
 /// The k largest eigenpairs of A outside the span of the known ones. Without convergence the best there is.
 Eigenpairs outside(const SymmetricBlock& A, double norm, const Columns& known, Index k, double tol,
                    int max_iter, const Execution& run) {
@@ -63,10 +78,10 @@ Eigenpairs outside(const SymmetricBlock& A, double norm, const Columns& known, I
   Vector<double> start = random_start(A.size, 1 + static_cast<std::uint64_t>(known.cols()));
   start -= (known * (known.transpose() * start)).eval();
   solver.init(start.data());
-  solver.compute(Spectra::SortRule::LargestAlge, max_iter, tol);
+  compute(solver, max_iter, tol);
   const bool converged = solver.info() == Spectra::CompInfo::Successful;
   // Spectra hands out converged pairs only: without convergence everything is declared to be.
-  if (!converged) solver.compute(Spectra::SortRule::LargestAlge, 1, std::numeric_limits<double>::max());
+  if (!converged) compute(solver, 1, std::numeric_limits<double>::max());
   return {solver.eigenvalues().array() - norm,
           solver.eigenvectors(),
           {},
