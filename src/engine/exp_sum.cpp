@@ -176,7 +176,7 @@ Division divide(Index rows, Index cols, Index query_block) {
 template <class T>
 Partial<T> tiled_sum(const LogWeights<T>& K, const Vector<double>& key_bias, const Values<T>& V,
                      const Execution& run) {
-  const Vector<T> bias = key_bias.cast<T>();
+  const Vector<T>& bias = key_bias.cast<T>();
   const Division work = divide(K.rows(), K.cols(), query_block);
   const double operations =
       static_cast<double>(K.rows()) * static_cast<double>(K.cols()) * (16 + static_cast<double>(V.cols()));

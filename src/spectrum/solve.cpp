@@ -29,7 +29,7 @@ Eigenpairs small_eigenpairs(const SymmetricBlock& A, Index k, const SpectrumOpti
   SpectrumOptions few = options;
   few.max_iter = std::min(options.max_iter, soon);
   try {
-    const Eigenpairs pairs = lanczos_eigenpairs(A, k, few, run);
+    Eigenpairs pairs = lanczos_eigenpairs(A, k, few, run);
     if (pairs.report.converged) return pairs;
   } catch (const NotConverged&) {
     // It broke down; the other way does not.
@@ -48,7 +48,7 @@ Eigenpairs largest_beside_trivial(const SymmetricBlock& A, Index k, const Spectr
   if (solver == "chebyshev" && chebyshev_width(k) < A.size) {
     SpectrumOptions rounds = options;
     if (options.solver == "auto") rounds.max_iter = std::min(options.max_iter, 100);
-    const Eigenpairs pairs = chebyshev_eigenpairs(A, k, rounds, run);
+    Eigenpairs pairs = chebyshev_eigenpairs(A, k, rounds, run);
     if (pairs.report.converged || options.solver == "chebyshev") return pairs;
   }
   return lanczos_eigenpairs(A, k, options, run);
