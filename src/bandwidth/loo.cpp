@@ -92,25 +92,34 @@ double rate_of(const Kernel& kernel, double length) {
                   std::numeric_limits<double>::max());
 }
 
-std::vector<double> losses_of_means(const Problem& p, const LooRows& rows, const std::vector<double>& lengths,
-                                    const Execution& run) {
-  const Kernel kernel = with_scale(p.mechanism.kernel, 1);
-  const double null = null_mass(p.mechanism.normalization);
+/// The mean over points of the losses that `visit(block, add)` adds, add(i, l, prediction). Sums by block first, so that their
+/// order does not depend on threads.
+template <class Visit>
+std::vector<double> mean_losses(const Problem& p, Index n_blocks, std::size_t n_lengths, const Execution& run,
+                                const Visit& visit) {
   const Vector<double> counts = p.counts();
-  // Sums by block first, so that their order does not depend on threads.
-  Matrix<double> sums = Matrix<double>::Zero(rows.block_count(), static_cast<Index>(lengths.size()));
-  engine::parallel_blocks(rows.block_count(), run, "leaving one out", [&](Index block) {
-    rows.visit(block, [&](const LooRow& row) {
-      if (counts(row.query) == 0) return;
-      const Matrix<double> gathered = rows_at(p.targets, row.keys);
-      const Points<double> Y = row.all_keys ? Points<double>(p.targets) : Points<double>(gathered);
-      for (std::size_t l = 0; l < lengths.size(); ++l)
-        sums(block, static_cast<Index>(l)) +=
-            counts(row.query) * p.loss_of(row.query, mean_of(row, kernel, lengths[l], null, Y));
+  Matrix<double> sums = Matrix<double>::Zero(n_blocks, static_cast<Index>(n_lengths));
+  engine::parallel_blocks(n_blocks, run, "leaving one out", [&](Index block) {
+    visit(block, [&](Index i, std::size_t l, const auto& prediction) {
+      if (counts(i) > 0) sums(block, static_cast<Index>(l)) += counts(i) * p.loss_of(i, prediction());
     });
   });
   const Eigen::RowVectorXd means = sums.colwise().sum() / counts.sum();
   return {means.begin(), means.end()};
+}
+
+std::vector<double> losses_of_means(const Problem& p, const LooRows& rows, const std::vector<double>& lengths,
+                                    const Execution& run) {
+  const Kernel kernel = with_scale(p.mechanism.kernel, 1);
+  const double null = null_mass(p.mechanism.normalization);
+  return mean_losses(p, rows.block_count(), lengths.size(), run, [&](Index block, const auto& add) {
+    rows.visit(block, [&](const LooRow& row) {
+      const Matrix<double> gathered = rows_at(p.targets, row.keys);
+      const Points<double> Y = row.all_keys ? Points<double>(p.targets) : Points<double>(gathered);
+      for (std::size_t l = 0; l < lengths.size(); ++l)
+        add(row.query, l, [&] { return mean_of(row, kernel, lengths[l], null, Y); });
+    });
+  });
 }
 
 /// The same of kernels exp(-rate u) with all pairs in memory. Inputs are taken relative to each row's least, so that the
@@ -120,7 +129,8 @@ class ExponentialMeans {
   ExponentialMeans(const Problem& p, const LooRows& rows, const Execution& run)
       : p_(p), counts_(p.counts()), excess_(p.points.rows(), p.points.rows()), least_(p.points.rows()) {
     const auto prepare = [&](const LooRow& row) {
-      const auto speaks = (row.log_counts.array() > -infinity).eval();
+      // A count that is no number beside the largest says nothing: as the nearest it would leave no mass.
+      const auto speaks = (row.log_counts.array() > -infinity && counts_.transpose().array() > 0).eval();
       const auto inputs = speaks.select(row.inputs.array(), infinity).eval();
       least_(row.query) = inputs.minCoeff();
       excess_.row(row.query) = least_(row.query) < infinity ? (inputs - least_(row.query)).eval() : inputs;
@@ -132,18 +142,13 @@ class ExponentialMeans {
   std::vector<double> losses(const std::vector<double>& lengths, const Execution& run) const {
     constexpr Index rows_at_a_time = 16;
     const Index n = excess_.rows(), n_blocks = engine::block_count(n, rows_at_a_time);
-    Matrix<double> sums = Matrix<double>::Zero(n_blocks, static_cast<Index>(lengths.size()));
-    engine::parallel_blocks(n_blocks, run, "leaving one out", [&](Index b) {
+    return mean_losses(p_, n_blocks, lengths.size(), run, [&](Index b, const auto& add) {
       const engine::Block rows = engine::block_of(b, n, rows_at_a_time);
       Vector<double> weights(n);
-      for (Index i = rows.begin; i < rows.begin + rows.size; ++i) {
-        if (counts_(i) == 0) continue;
+      for (Index i = rows.begin; i < rows.begin + rows.size; ++i)
         for (std::size_t l = 0; l < lengths.size(); ++l)
-          sums(b, static_cast<Index>(l)) += counts_(i) * p_.loss_of(i, mean(i, lengths[l], weights));
-      }
+          add(i, l, [&] { return mean(i, lengths[l], weights); });
     });
-    const Eigen::RowVectorXd means = sums.colwise().sum() / counts_.sum();
-    return {means.begin(), means.end()};
   }
 
  private:

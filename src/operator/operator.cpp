@@ -145,12 +145,9 @@ void set_left(detail::OperatorState<T>& state, const Vector<double>& own_weights
   const LogRowSums known = [=](const Vector<double>& bias) {
     return bias == log_w ? shared_sums->get() : sums(bias);
   };
-  const bool unnormalized = std::holds_alternative<Unnormalized>(rule);
   const Index n_rows = state.matrix->rows();
-  state.scaling.log_left = std::make_shared<const LazyVector>([=]() -> Vector<double> {
-    if (unnormalized) return Vector<double>::Zero(n_rows);
-    return log_left_scaling(rule, log_right, log_w, own_weights, known);
-  });
+  state.scaling.log_left = std::make_shared<const LazyVector>(
+      [=] { return log_left_scaling(rule, n_rows, log_right, log_w, own_weights, known); });
   state.scaling.by_row_mass = divides_by_row_mass(rule);
   state.scaling.null_mass = null_mass(rule);
   state.scaling.empty_row = state.mechanism.empty_row;

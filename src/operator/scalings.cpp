@@ -56,9 +56,10 @@ Vector<double> log_right_scaling(const Normalization& normalization, const Vecto
   return std::visit(Right{log_key_weights, log_row_sums, least_tol, report}, normalization);
 }
 
-Vector<double> log_left_scaling(const Normalization& normalization, const Vector<double>& log_right,
+Vector<double> log_left_scaling(const Normalization& normalization, Index n, const Vector<double>& log_right,
                                 const Vector<double>& log_key_weights, const Vector<double>& own_weights,
                                 const LogRowSums& log_row_sums) {
+  if (std::holds_alternative<Unnormalized>(normalization)) return Vector<double>::Zero(n);
   if (std::holds_alternative<Symmetric>(normalization)) {
     const Vector<double> left = minus_or_off(log_row_sums(log_key_weights), 0.5);
     return own_weights.size() ? Vector<double>(left + 0.5 * own_weights) : left;

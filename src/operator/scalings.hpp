@@ -18,9 +18,9 @@ using LogRowSums = std::function<Vector<double>(const Vector<double>& key_bias)>
 Vector<double> log_right_scaling(const Normalization& normalization, const Vector<double>& log_key_weights,
                                  const LogRowSums& log_row_sums, double least_tol, IterationReport& report);
 
-/// log l, given r, of the rows that `log_row_sums` speaks of: of the keys themselves (`own_weights` their log
+/// log l, given r, of the n rows that `log_row_sums` speaks of: of the keys themselves (`own_weights` their log
 /// w) or of new points (`own_weights` empty). A row without mass gets l = 0. Unnormalized has l = 1 and does not ask.
-Vector<double> log_left_scaling(const Normalization& normalization, const Vector<double>& log_right,
+Vector<double> log_left_scaling(const Normalization& normalization, Index n, const Vector<double>& log_right,
                                 const Vector<double>& log_key_weights, const Vector<double>& own_weights,
                                 const LogRowSums& log_row_sums);
 

@@ -616,3 +616,13 @@ TEST_CASE("what loo cannot do is refused by name", "[bandwidth][loo]") {
   CHECK(contains(refused({.metric = DotProduct{}}, task), "metric must be"));
   CHECK(contains(refused({}, {task.Z, task.Y.topRows(3)}), "Y must be"));
 }
+
+TEST_CASE("loo: a weight that is no number beside the others does not become the only one",
+          "[bandwidth][loo]") {
+  const Task task = sine(30, 31);
+  const Mechanism m{.metric = Euclidean{}, .kernel = Gaussian{}};
+  Vector<double> log_weights = Vector<double>::Zero(30);
+  log_weights(7) = -800;  // exp is 0, and it is the nearest key of some point
+  const SelectedBandwidth found = loo(m, task, LooLoss::squared_error, {.log_key_weights = log_weights});
+  for (const double loss : found.curve) CHECK(std::isfinite(loss));
+}
