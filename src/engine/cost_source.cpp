@@ -40,12 +40,13 @@ template <class T> void convert_tile(Tile<T> tile, int from, int to) {
     tile = tile.array().sqrt();
 }
 
-/// What all sources share: the metric, its points and the direct evaluation of one pair.
-template <class T, class M> class PairSource : public CostSource<T> {
+/// What the sources of all metrics share: the metric, its points and the direct evaluation of one pair.
+template <class T, class M, class Costs> class PairSource : public Costs {
  public:
-  PairSource(const M& metric, SharedPoints<T> X, SharedPoints<T> Z)
-      : metric_(metric),
-        laws_(metric.traits()),
+  template <class... Arguments>
+  PairSource(const M& metric, SharedPoints<T> X, SharedPoints<T> Z, Arguments&&... of_costs)
+      : Costs(metric.traits(), std::forward<Arguments>(of_costs)...),
+        metric_(metric),
         held_queries_(std::move(X)),
         held_keys_(std::move(Z)),
         queries_(*held_queries_),
@@ -53,7 +54,6 @@ template <class T, class M> class PairSource : public CostSource<T> {
 
   Index rows() const override { return queries_.rows(); }
   Index cols() const override { return keys_.rows(); }
-  double lift_error(Index) const override { return 0; }
   double pair(Index i, Index j, CostUnit unit) const override {
     const RowRef<double> x = queries_.row(i).template cast<double>(),
                          z = keys_.row(j).template cast<double>();
@@ -62,12 +62,11 @@ template <class T, class M> class PairSource : public CostSource<T> {
       metric_.template fill<double>(x, z, Eigen::Map<Matrix<double>>(&cost, 1, 1));
     else
       cost = metric_.template cost<double>(x, z);
-    return convert_power(cost, laws_.distance_power, unit_power(laws_, unit));
+    return convert_power(cost, this->laws_.distance_power, unit_power(this->laws_, unit));
   }
 
  protected:
   M metric_;
-  MetricTraits laws_;
   SharedPoints<T> held_queries_, held_keys_;
   const Matrix<T>&queries_, &keys_;
 };
@@ -78,37 +77,34 @@ template <class M> constexpr double lift_ratio(const M& metric) {
 }
 constexpr double lift_ratio(const Cosine&) { return 1; }
 
-/// Costs from products of lifted points, computed in C (T or double).
-template <class T, class C, class M> class LiftedSource final : public PairSource<T, M> {
-  using Base = PairSource<T, M>;
-
+/// Costs from products of lifted points, computed in C (T or double): the same for every metric that lifts.
+template <class T, class C> class LiftedCosts : public CostSource<T> {
  public:
-  LiftedSource(const M& metric, const SharedPoints<T>& X, const SharedPoints<T>& Z,
-               const Vector<double>& center)
-      : Base(metric, X, Z),
-        center_(center),
-        same_points_(X == Z),
-        queries_(metric.template lift_queries<C>(centered(*X, center))),
-        keys_(metric.template lift_keys<C>(centered(*Z, center))),
-        largest_key_(keys_.features.size() ? keys_.features.rowwise().norm().maxCoeff() : C(0)),
-        largest_key_bias_(keys_.bias.size() ? keys_.bias.cwiseAbs().maxCoeff() : C(0)) {}
+  LiftedCosts(const MetricTraits& laws, double ratio, bool same_points, Lift<C> queries, Lift<C> keys)
+      : laws_(laws),
+        ratio_(ratio),
+        same_points_(same_points),
+        query_lift_(std::move(queries)),
+        key_lift_(std::move(keys)),
+        largest_key_(key_lift_.features.size() ? key_lift_.features.rowwise().norm().maxCoeff() : C(0)),
+        largest_key_bias_(key_lift_.bias.size() ? key_lift_.bias.cwiseAbs().maxCoeff() : C(0)) {}
 
   void fill(Index i0, Index j0, CostUnit unit, Tile<T> out) const override {
     const Index n = out.rows(), m = out.cols();
-    Matrix<C> tile = queries_.bias.segment(i0, n).replicate(1, m);
-    tile.rowwise() += keys_.bias.segment(j0, m).transpose();
-    add_product<C>(C(-1), as_it_is<C>(queries_.features.middleRows(i0, n)),
-                   engine::transposed<C>(keys_.features.middleRows(j0, m)), tile);
-    if (this->laws_.zero_on_self) tile = tile.array().max(C(0));
-    const int from = this->laws_.lift_power, to = unit_power(this->laws_, unit);
-    if (to == 1 && this->laws_.zero_on_self) refine(i0, j0, tile);
+    Matrix<C> tile = query_lift_.bias.segment(i0, n).replicate(1, m);
+    tile.rowwise() += key_lift_.bias.segment(j0, m).transpose();
+    add_product<C>(C(-1), as_it_is<C>(query_lift_.features.middleRows(i0, n)),
+                   engine::transposed<C>(key_lift_.features.middleRows(j0, m)), tile);
+    if (laws_.zero_on_self) tile = tile.array().max(C(0));
+    const int from = laws_.lift_power, to = unit_power(laws_, unit);
+    if (to == 1 && laws_.zero_on_self) refine(i0, j0, tile);
     convert_tile<C>(tile, from, to);
     out = tile.template cast<T>();
   }
 
   double lift_error(Index i) const override {
     // Rounding of a sum of width + 2 terms, none of whose partial sums is larger than `size`.
-    return epsilon() * static_cast<double>(queries_.features.cols() + 4) * size(i);
+    return epsilon() * static_cast<double>(query_lift_.features.cols() + 4) * size(i);
   }
 
   std::optional<Exponents> exponents(double scale) const override {
@@ -116,30 +112,21 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
     // of products that overflow is clamped.
     if (std::is_same_v<C, double> && !(scale * largest_size() * epsilon() < 1e-9)) return {};
     const double infinity = std::numeric_limits<double>::infinity();
-    return LiftedExponents<C>{&queries_, &keys_, scale, this->laws_.zero_on_self ? 0.0 : infinity,
-                              this->laws_.symmetric && same_points_};
-  }
-
-  std::unique_ptr<CostPull<T>> pull() const override {
-    if constexpr (DifferentiableLift<M>)
-      return std::make_unique<LiftedPull<T, C, M>>(this->metric_, centered(Base::queries_, center_), queries_,
-                                                   centered(Base::keys_, center_), keys_);
-    else
-      return nullptr;
+    return LiftedExponents<C>{&query_lift_, &key_lift_, scale, laws_.zero_on_self ? 0.0 : infinity,
+                              laws_.symmetric && same_points_};
   }
 
   std::optional<AnyScores> scores(const typename CostSource<T>::Demand& demand) const override {
     Scores<C> s{.way = ScoreWay::lift,
-                .power = this->laws_.lift_power,
-                .queries = &queries_.features,
-                .keys = &keys_.features,
-                .query_bias = &queries_.bias,
-                .key_bias = &keys_.bias,
-                .not_negative = this->laws_.zero_on_self};
-    const double ratio = lift_ratio(this->metric_);
-    if (ratio == 0) return s;
-    s.query_factor = ratio;
-    s.factor = 0.5 / ratio;
+                .power = laws_.lift_power,
+                .queries = &query_lift_.features,
+                .keys = &key_lift_.features,
+                .query_bias = &query_lift_.bias,
+                .key_bias = &key_lift_.bias,
+                .not_negative = laws_.zero_on_self};
+    if (ratio_ == 0) return s;
+    s.query_factor = ratio_;
+    s.factor = 0.5 / ratio_;
     // Half of a + b: no score keeps less than all its digits but one.
     if (demand.slope * largest_size() * epsilon() > (std::is_same_v<C, double> ? 1e-9 : 1e-5))
       s.unsure = 0.5;
@@ -150,42 +137,72 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
 
   double largest_size() const {
     double largest = 0;
-    for (Index i = 0; i < queries_.bias.size(); ++i) largest = std::max(largest, size(i));
+    for (Index i = 0; i < query_lift_.bias.size(); ++i) largest = std::max(largest, size(i));
     return largest;
   }
 
  private:
   /// a_i + b_j + |A_i||B_j| at most, over all keys j.
   double size(Index i) const {
-    return static_cast<double>(std::abs(queries_.bias(i)) + largest_key_bias_)
-           + static_cast<double>(queries_.features.row(i).norm()) * static_cast<double>(largest_key_);
+    return static_cast<double>(std::abs(query_lift_.bias(i)) + largest_key_bias_)
+           + static_cast<double>(query_lift_.features.row(i).norm()) * static_cast<double>(largest_key_);
   }
   /// A root's relative error is below epsilon / (4 unsure_root): 3e-5 (float) of a d that is 30 times less than |x|.
   static constexpr double unsure_root = std::is_same_v<C, double> ? 1e-6 : 1e-3;
   static double epsilon() { return static_cast<double>(std::numeric_limits<C>::epsilon()); }
-  static Matrix<C> centered(const Points<T>& points, const Vector<double>& center) {
-    if (center.size() == 0) return points.template cast<C>();
-    return (points.template cast<double>().rowwise() - center.transpose()).template cast<C>();
-  }
 
   /// A root magnifies what cancellation left of a small square: such pairs are evaluated by definition.
   void refine(Index i0, Index j0, Matrix<C>& tile) const {
     const C unsure = static_cast<C>(64 * epsilon());
-    const C largest = keys_.bias.segment(j0, tile.cols()).maxCoeff();
+    const C largest = key_lift_.bias.segment(j0, tile.cols()).maxCoeff();
     for (Index a = 0; a < tile.rows(); ++a) {
-      const C bias = queries_.bias(i0 + a);
+      const C bias = query_lift_.bias(i0 + a);
       if (tile.row(a).minCoeff() > unsure * (bias + largest)) continue;
       for (Index b = 0; b < tile.cols(); ++b)
-        if (tile(a, b) <= unsure * (bias + keys_.bias(j0 + b)))
+        if (tile(a, b) <= unsure * (bias + key_lift_.bias(j0 + b)))
           tile(a, b) = static_cast<C>(convert_power(this->pair(i0 + a, j0 + b, CostUnit::cost),
-                                                    this->laws_.distance_power, this->laws_.lift_power));
+                                                    laws_.distance_power, laws_.lift_power));
     }
   }
 
-  Vector<double> center_;
+ protected:
+  MetricTraits laws_;
+  double ratio_;  ///< lift_ratio of the metric
   bool same_points_;
-  Lift<C> queries_, keys_;
+  Lift<C> query_lift_, key_lift_;
+
+ private:
   C largest_key_, largest_key_bias_;  ///< norm of features and magnitude of bias, over all keys
+};
+
+template <class T, class C> Matrix<C> centered(const Points<T>& points, const Vector<double>& center) {
+  if (center.size() == 0) return points.template cast<C>();
+  return (points.template cast<double>().rowwise() - center.transpose()).template cast<C>();
+}
+
+/// The costs of one metric's lift.
+template <class T, class C, class M> class LiftedSource final : public PairSource<T, M, LiftedCosts<T, C>> {
+  using Base = PairSource<T, M, LiftedCosts<T, C>>;
+
+ public:
+  LiftedSource(const M& metric, const SharedPoints<T>& X, const SharedPoints<T>& Z,
+               const Vector<double>& center)
+      : Base(metric, X, Z, lift_ratio(metric), X == Z,
+             metric.template lift_queries<C>(centered<T, C>(*X, center)),
+             metric.template lift_keys<C>(centered<T, C>(*Z, center))),
+        center_(center) {}
+
+  std::unique_ptr<CostPull<T>> pull() const override {
+    if constexpr (DifferentiableLift<M>)
+      return std::make_unique<LiftedPull<T, C, M>>(this->metric_, centered<T, C>(this->queries_, center_),
+                                                   this->query_lift_, centered<T, C>(this->keys_, center_),
+                                                   this->key_lift_);
+    else
+      return nullptr;
+  }
+
+ private:
+  Vector<double> center_;
 };
 
 // The ways of the metrics that do not lift; p where the way has one. `largest` bounds the coordinates: squares of those
@@ -209,10 +226,20 @@ template <class T> double largest_coordinate(const Matrix<T>& X) {
   return X.size() ? static_cast<double>(X.cwiseAbs().maxCoeff()) : 0;
 }
 
-/// Costs that a metric fills tile by tile.
-template <class T, class M> class FilledSource final : public PairSource<T, M> {
+/// What the others share.
+template <class T> class PlainCosts : public CostSource<T> {
  public:
-  using PairSource<T, M>::PairSource;
+  explicit PlainCosts(const MetricTraits& laws) : laws_(laws) {}
+  double lift_error(Index) const override { return 0; }
+
+ protected:
+  MetricTraits laws_;
+};
+
+/// Costs that a metric fills tile by tile.
+template <class T, class M> class FilledSource final : public PairSource<T, M, PlainCosts<T>> {
+ public:
+  using PairSource<T, M, PlainCosts<T>>::PairSource;
   void fill(Index i0, Index j0, CostUnit unit, Tile<T> out) const override {
     this->metric_.template fill<T>(this->queries_.middleRows(i0, out.rows()),
                                    this->keys_.middleRows(j0, out.cols()), out);
@@ -235,14 +262,15 @@ template <class T, class M> class FilledSource final : public PairSource<T, M> {
 };
 
 /// Costs that came as a matrix.
-template <class T> class PrecomputedSource final : public CostSource<T> {
+template <class T> class PrecomputedSource final : public PlainCosts<T> {
+  using PlainCosts<T>::laws_;
+
  public:
   PrecomputedSource(const Precomputed& metric, SharedPoints<T> costs)
-      : laws_(metric.traits()), held_(std::move(costs)), costs_(*held_) {}
+      : PlainCosts<T>(metric.traits()), held_(std::move(costs)), costs_(*held_) {}
 
   Index rows() const override { return costs_.rows(); }
   Index cols() const override { return costs_.cols(); }
-  double lift_error(Index) const override { return 0; }
   double pair(Index i, Index j, CostUnit unit) const override {
     return convert_power(static_cast<double>(costs_(i, j)), laws_.distance_power, unit_power(laws_, unit));
   }
@@ -255,7 +283,6 @@ template <class T> class PrecomputedSource final : public CostSource<T> {
   }
 
  private:
-  MetricTraits laws_;
   SharedPoints<T> held_;
   const Matrix<T>& costs_;
 };
