@@ -32,15 +32,12 @@ void add_transposed_product(C alpha, const Points<C>& A, const Points<C>& B, Til
                         {B.data(), B.outerStride(), 1}, result.data(), result.outerStride());
 }
 
-/// c_ij = a_i + b_j - <A_i, B_j>: rows, columns and two products of dcost.
-template <class T, class C, class M> class LiftedPull final : public CostPull<T> {
+/// c_ij = a_i + b_j - <A_i, B_j>: rows, columns and two products of dcost, the same for every metric that lifts.
+template <class T, class C> class LiftedSums : public CostPull<T> {
  public:
-  /// x and z are the points as they were lifted (centered); all live as long as their source.
-  LiftedPull(const M& metric, Matrix<C> x, const Lift<C>& queries, Matrix<C> z, const Lift<C>& keys)
-      : metric_(metric),
-        x_(std::move(x)),
-        z_(std::move(z)),
-        queries_(queries),
+  /// The lifts live as long as their source.
+  LiftedSums(const Lift<C>& queries, const Lift<C>& keys)
+      : queries_(queries),
         keys_(keys),
         by_queries_{Matrix<C>::Zero(queries.features.rows(), queries.features.cols()),
                     Vector<C>::Zero(queries.bias.size())},
@@ -56,11 +53,6 @@ template <class T, class C, class M> class LiftedPull final : public CostPull<T>
     else
       add_products(i0, j0, C(scale), Matrix<C>(dcost.template cast<C>()));
   }
-  PointGradient<T> points() const override {
-    PointGradient<C> found;
-    metric_.template pull<C>(x_, by_queries_, z_, by_keys_, found);
-    return {found.queries.template cast<T>(), found.keys.template cast<T>(), std::move(found.parameters)};
-  }
 
  private:
   void add_products(Index i0, Index j0, C scale, const Points<C>& dcost) {
@@ -70,10 +62,28 @@ template <class T, class C, class M> class LiftedPull final : public CostPull<T>
                               by_keys_.features.middleRows(j0, m));
   }
 
+  const Lift<C>&queries_, &keys_;
+
+ protected:
+  Lift<C> by_queries_, by_keys_;
+};
+
+/// Those sums at the points of one metric.
+template <class T, class C, class M> class LiftedPull final : public LiftedSums<T, C> {
+ public:
+  /// x and z are the points as they were lifted (centered).
+  LiftedPull(const M& metric, Matrix<C> x, const Lift<C>& queries, Matrix<C> z, const Lift<C>& keys)
+      : LiftedSums<T, C>(queries, keys), metric_(metric), x_(std::move(x)), z_(std::move(z)) {}
+
+  PointGradient<T> points() const override {
+    PointGradient<C> found;
+    metric_.template pull<C>(x_, this->by_queries_, z_, this->by_keys_, found);
+    return {found.queries.template cast<T>(), found.keys.template cast<T>(), std::move(found.parameters)};
+  }
+
+ private:
   M metric_;
   Matrix<C> x_, z_;
-  const Lift<C>&queries_, &keys_;
-  Lift<C> by_queries_, by_keys_;
 };
 
 /// Costs that a metric fills: it pulls tiles back itself.
