@@ -28,23 +28,15 @@ double root(Index d) { return std::sqrt(static_cast<double>(std::max<Index>(d, 1
 
 using MechanismOf = Mechanism (*)(Index, const AttentionOptions&);
 
-/// Over heads where they fill the threads, else inside each: never nested. The result is the same.
 template <class T>
 std::vector<Matrix<T>> attend_heads(MechanismOf mechanism_of, const std::vector<AttentionHead<T>>& heads,
                                     const Execution& run) {
   std::vector<Matrix<T>> outputs(heads.size());
-  const auto attend_one = [&](Index i, const Execution& inside) {
+  engine::parallel_tasks(std::ssize(heads), run, "attending", [&](Index i, const Execution& inside) {
     const AttentionHead<T>& head = heads[static_cast<std::size_t>(i)];
     outputs[static_cast<std::size_t>(i)] = attend<T>(mechanism_of(head.q.cols(), head.options), head.q,
                                                      head.k, head.v, head.options.log_key_weights, inside);
-  };
-  const Index n_heads = static_cast<Index>(heads.size());
-  if (n_heads >= engine::thread_count(run)) {
-    const Execution inside{.n_jobs = 1, .memory_limit = run.memory_limit};
-    engine::parallel_blocks(n_heads, run, "attending", [&](Index i) { attend_one(i, inside); });
-  } else {
-    for (Index i = 0; i < n_heads; ++i) attend_one(i, run);
-  }
+  });
   return outputs;
 }
 

@@ -42,8 +42,11 @@ template <class T> class Backward {
     std::vector<double> scale(static_cast<std::size_t>(side * side));
     const double operations = static_cast<double>(K_.rows()) * static_cast<double>(K_.cols()) * 16;
     const Execution threads = sized(run, operations);
-    parallel_rounds(side, side, threads, "differentiating", [&](Index round, Index i) {
-      const Index j = (i + round) % side;
+    // Blocks of queries are the items 0 .. side - 1, blocks of keys those behind them.
+    const auto key_block = [side](Index round, Index i) { return (i + round) % side; };
+    const auto items = [&](Index round, Index i) { return Items{i, side + key_block(round, i)}; };
+    parallel_rounds(side, side, 2 * side, threads, "differentiating", items, [&](Index round, Index i) {
+      const Index j = key_block(round, i);
       scale[static_cast<std::size_t>(i * side + j)] =
           block(share(i, side, K_.rows()), share(j, side, K_.cols()));
     });

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <exception>
 #include <mutex>
+#include <thread>
+#include <vector>
 
 #include <likewise/error.hpp>
 
@@ -47,19 +49,22 @@ class Watch {
   Clock::time_point start_ = Clock::now();
 };
 
-/// One round of blocks, of which `before` have been done.
-void run_blocks(Watch& watch, Index before, Index n_blocks, int threads,
-                const std::function<void(Index)>& work) {
+/// Blocks in order, each by whichever thread is free. work(block, failed) may wait for earlier blocks unless one failed.
+void run_blocks(Index n_blocks, const Execution& run, const char* what,
+                const std::function<void(Index, const std::atomic<bool>& failed)>& work) {
+  simd::obey_environment();
+  const int threads = static_cast<int>(std::min<Index>(thread_count(run), n_blocks));
+  Watch watch(run, n_blocks, what);
+  std::atomic<bool> failed{false};
   if (threads <= 1) {
     const FlushDenormals flush;
     for (Index block = 0; block < n_blocks; ++block) {
-      watch.look(before + block);
-      work(block);
+      watch.look(block);
+      work(block, failed);
     }
     return;
   }
   std::atomic<Index> next{0}, done{0};
-  std::atomic<bool> failed{false};
   std::exception_ptr failure;
   std::mutex failure_lock;
 #pragma omp parallel num_threads(threads)
@@ -67,8 +72,8 @@ void run_blocks(Watch& watch, Index before, Index n_blocks, int threads,
     const FlushDenormals flush;
     try {
       for (Index block = next++; block < n_blocks && !failed; block = next++) {
-        if (omp_get_thread_num() == 0) watch.look(before + done);
-        work(block);
+        if (omp_get_thread_num() == 0) watch.look(done);
+        work(block, failed);
         ++done;
       }
     } catch (...) {
@@ -78,6 +83,27 @@ void run_blocks(Watch& watch, Index before, Index n_blocks, int threads,
   }
   if (failure) std::rethrow_exception(failure);
 }
+
+/// The rounds that each item has been through.
+class Turns {
+ public:
+  explicit Turns(Index n_items) : done_(static_cast<std::size_t>(n_items)) {}
+
+  /// False where the work has failed meanwhile. Blocks are long and neighbors in time seldom meet, so waiting is rare.
+  bool wait(Index item, Index round, const std::atomic<bool>& failed) const {
+    while (at(item).load(std::memory_order_acquire) < round) {
+      if (failed) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+  void finish(Index item, Index round) { at(item).store(round + 1, std::memory_order_release); }
+
+ private:
+  std::atomic<Index>& at(Index item) { return done_[static_cast<std::size_t>(item)]; }
+  const std::atomic<Index>& at(Index item) const { return done_[static_cast<std::size_t>(item)]; }
+  std::vector<std::atomic<Index>> done_;
+};
 
 }  // namespace
 
@@ -95,16 +121,31 @@ Execution sized(const Execution& run, double operations) {
 
 void parallel_blocks(Index n_blocks, const Execution& run, const char* what,
                      const std::function<void(Index)>& work) {
-  parallel_rounds(1, n_blocks, run, what, [&work](Index, Index block) { work(block); });
+  run_blocks(n_blocks, run, what, [&work](Index block, const std::atomic<bool>&) { work(block); });
 }
 
-void parallel_rounds(Index n_rounds, Index n_blocks, const Execution& run, const char* what,
+void parallel_tasks(Index n, const Execution& run, const char* what,
+                    const std::function<void(Index, const Execution&)>& work) {
+  if (n >= thread_count(run)) {
+    const Execution alone{.n_jobs = 1, .memory_limit = run.memory_limit};
+    parallel_blocks(n, run, what, [&](Index i) { work(i, alone); });
+  } else {
+    for (Index i = 0; i < n; ++i) work(i, run);
+  }
+}
+
+void parallel_rounds(Index n_rounds, Index n_blocks, Index n_items, const Execution& run, const char* what,
+                     const std::function<Items(Index, Index)>& items,
                      const std::function<void(Index, Index)>& work) {
-  simd::obey_environment();
-  const int threads = static_cast<int>(std::min<Index>(thread_count(run), n_blocks));
-  Watch watch(run, n_rounds * n_blocks, what);
-  for (Index round = 0; round < n_rounds; ++round)
-    run_blocks(watch, round * n_blocks, n_blocks, threads, [&](Index block) { work(round, block); });
+  Turns turns(n_items);
+  run_blocks(n_rounds * n_blocks, run, what, [&](Index at, const std::atomic<bool>& failed) {
+    const Index round = at / n_blocks, block = at % n_blocks;
+    const Items held = items(round, block);
+    if (!turns.wait(held.first, round, failed) || !turns.wait(held.second, round, failed)) return;
+    work(round, block);
+    turns.finish(held.first, round);
+    turns.finish(held.second, round);
+  });
 }
 
 }  // namespace likewise::engine

@@ -20,9 +20,22 @@ Execution sized(const Execution& run, double operations);
 void parallel_blocks(Index n_blocks, const Execution& run, const char* what,
                      const std::function<void(Index)>& work);
 
-/// The same round after round: work(round, block) of all blocks of a round is done before the next begins.
-void parallel_rounds(Index n_rounds, Index n_blocks, const Execution& run, const char* what,
-                     const std::function<void(Index, Index)>& work);
+/// Calls work(i, run) once for every i in [0, n): over threads, one each, where the tasks are enough for them, else one after
+/// the other, each with all threads. Never nested.
+void parallel_tasks(Index n, const Execution& run, const char* what,
+                    const std::function<void(Index, const Execution&)>& work);
+
+/// What a block of a round works on: nobody else may at the same time. Both can be the same.
+struct Items {
+  Index first, second;
+};
+
+/// The same for tournaments: in each round every one of `n_items` items is held by exactly one block. A block begins when its
+/// own items are done with the rounds before, so each item's turns keep the order of rounds and no thread waits for a
+/// whole round.
+void parallel_rounds(Index n_rounds, Index n_blocks, Index n_items, const Execution& run, const char* what,
+                     const std::function<Items(Index round, Index block)>& items,
+                     const std::function<void(Index round, Index block)>& work);
 
 /// The blocks of [0, n) of at most `size` each.
 inline Index block_count(Index n, Index size) { return (n + size - 1) / size; }

@@ -78,9 +78,13 @@ Partial<C> symmetric_sum(const LiftedExponents<C>& e, const Vector<double>& key_
   };
   const Execution threads = sized(
       run, static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(width + V.cols() + 8) / 64);
-  parallel_rounds(n_blocks, n_blocks / 2 + 1, threads, "propagating", [&](Index r, Index i) {
+  const auto pair = [n_blocks](Index r, Index i) {
     const Index a = (r + i) % n_blocks, b = (r - i + n_blocks) % n_blocks;
-    simd::sum_symmetric<C>(points, range(std::min(a, b)), range(std::max(a, b)), i > 0);
+    return Items{std::min(a, b), std::max(a, b)};
+  };
+  parallel_rounds(n_blocks, n_blocks / 2 + 1, n_blocks, threads, "propagating", pair, [&](Index r, Index i) {
+    const Items meet = pair(r, i);
+    simd::sum_symmetric<C>(points, range(meet.first), range(meet.second), i > 0);
   });
   return {Vector<double>::Constant(n, shared), mass.template cast<double>(), columns(sums.get())};
 }
