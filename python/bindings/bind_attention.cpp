@@ -7,42 +7,11 @@
 
 #include "execution.hpp"
 #include "fields.hpp"
+#include "stack.hpp"
 
 namespace likewise::python {
 
 namespace {
-
-/// The matrices of an array (..., rows, cols), broadcast dimensions having stride 0.
-class Stack {
- public:
-  explicit Stack(const py::array& array, py::ssize_t matrix_dims = 2)
-      : array_(array), n_lead_(array.ndim() - matrix_dims) {}
-
-  Index count() const {
-    Index n = 1;
-    for (py::ssize_t k = 0; k < n_lead_; ++k) n *= array_.shape(k);
-    return n;
-  }
-  /// Where matrix i of the leading dimensions, counted in C order, begins.
-  const void* at(Index i) const {
-    const char* data = static_cast<const char*>(array_.data());
-    for (py::ssize_t k = n_lead_ - 1; k >= 0; --k) {
-      data += (i % array_.shape(k)) * array_.strides(k);
-      i /= array_.shape(k);
-    }
-    return data;
-  }
-  Index rows() const { return array_.shape(n_lead_); }
-  Index cols() const { return array_.shape(n_lead_ + 1); }
-
-  template <class T> Eigen::Map<const Matrix<T>> matrix(Index i) const {
-    return {static_cast<const T*>(at(i)), rows(), cols()};
-  }
-
- private:
-  py::array array_;
-  py::ssize_t n_lead_;
-};
 
 /// A mask that several heads share is copied once.
 class Masks {
@@ -84,12 +53,7 @@ py::array_t<T> run_heads(bool squared_distances, const py::array_t<T>& q, const 
   const std::vector<Matrix<T>> outputs = run_without_gil([&](const Execution& run) {
     return squared_distances ? metric_attention<T>(heads, run) : attention<T>(heads, run);
   });
-  std::vector<py::ssize_t> shape(q.shape(), q.shape() + q.ndim());
-  shape.back() = v.shape(v.ndim() - 1);
-  py::array_t<T> result(shape);
-  T* next = result.mutable_data();
-  for (const Matrix<T>& output : outputs) next = std::copy_n(output.data(), output.size(), next);
-  return result;
+  return stacked<T>(q, outputs);
 }
 
 template <class T> void bind_dtype(py::module_& m) {

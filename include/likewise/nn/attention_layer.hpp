@@ -1,0 +1,115 @@
+// Multi-head attention with learned maps: self-attention, metric-attention and what lies between, in one class.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <likewise/execution.hpp>
+#include <likewise/metric.hpp>
+#include <likewise/nn/parameters.hpp>
+#include <likewise/operator.hpp>
+#include <likewise/shared.hpp>
+
+namespace likewise::nn {
+
+/// What queries and keys are compared by.
+enum class Score { dot, sqdist };
+
+struct AttentionLayerOptions {
+  Index embed_dim = 64;
+  Index num_heads = 1;
+  Score score = Score::dot;
+  bool tied = false;      ///< queries and keys are one map: q = W x, k = W z
+  Index rank = 0;         ///< rows of each head's map; 0: embed_dim / num_heads
+  bool diagonal = false;  ///< each head's map is a diagonal matrix of all features; tied, no rank
+  bool learn_temperature = false;
+  bool key_bias = false;  ///< of dot scores: adds -|k|^2 / (2 t), which makes them squared distances at 2 t
+  bool bias = true;       ///< of the maps of values and outputs and, untied, of queries and keys
+
+  bool operator==(const AttentionLayerOptions&) const = default;
+};
+
+/// Learned bilinear score (Vaswani et al. 2017): softmax(<Wq x, Wk z> / sqrt(rank)).
+AttentionLayerOptions self_attention(Index embed_dim, Index num_heads, bool bias = true);
+/// Learned pseudo-metric (Ruan and Zhang 2024): softmax(-|W x - W z|^2 / t), t learned for each head.
+AttentionLayerOptions metric_attention(Index embed_dim, Index num_heads, bool bias = true);
+
+/// Sequences of one length: rows of x are tokens, sequence after sequence. Masks: true = may attend.
+struct Attending {
+  Index batch = 1;
+  bool is_causal = false;                       ///< query i attends to keys 0..i
+  std::optional<Shared<BoolMatrix>> mask = {};  ///< (n_queries, n_keys) of all, or (batch n_queries, n_keys)
+  std::optional<Shared<BoolMatrix>> key_padding = {};  ///< (batch, n_keys)
+};
+
+/// What one head of one sequence leaves for its derivative.
+template <class T> struct HeadTrace {
+  Vector<double> log_sums;  ///< of short sequences: log sum_j exp(-c_ij / t); -inf: attends to nothing
+  std::optional<CrossOperator<T>> weights = {};  ///< of long ones, streamed
+};
+
+/// What `forward` leaves for `backward`. May be used again and again: memory is kept.
+template <class T> struct AttentionTrace {
+  Matrix<T> x, context;             ///< context is empty where tokens attend to one another
+  Matrix<T> queries, keys;          ///< (tokens, num_heads * rank); keys are empty where they are the queries
+  Matrix<T> values, attended;       ///< (tokens, embed_dim)
+  std::vector<HeadTrace<T>> heads;  ///< of all sequences, a sequence's heads one after the other
+};
+
+template <class T> struct AttentionGradient {
+  Matrix<T> x;
+  Matrix<T> context;  ///< empty where tokens attend to one another
+};
+
+/// Y = concat_h(P_h V_h) Wo^T + b with P_h = softmax over keys of -c_h / t_h, c_h = -<q, k> or |q - k|^2.
+/// Parameters, under `prefix`: untied in_proj_weight (2 heads rank + embed_dim, embed_dim) with in_proj_bias; tied
+/// metric_proj.weight (heads rank, embed_dim) or metric_diagonal (heads, embed_dim), then v_proj.weight, v_proj.bias;
+/// out_proj.weight, out_proj.bias; log_temperature (heads,) where it is learned.
+class AttentionLayer {
+ public:
+  /// Throws InvalidArgument naming the option that does not fit.
+  AttentionLayer(const AttentionLayerOptions& options, ParameterLayout& layout,
+                 const std::string& prefix = "");
+
+  const AttentionLayerOptions& options() const { return options_; }
+  Index rank() const { return rank_; }
+
+  /// Weights from the uniform law of Glorot and Bengio (2010), in_proj_weight as one matrix (as torch.nn.MultiheadAttention);
+  /// biases 0, diagonals 1, log temperatures log sqrt(rank) or log(2 sqrt(rank)).
+  template <class T> void initialize(Vector<T>& parameters, std::uint64_t seed) const;
+
+  /// x (batch * n_queries, embed_dim); context (batch * n_keys, embed_dim) or nullptr: x. O(batch heads n_queries n_keys (rank +
+  /// embed_dim / heads)) time, memory linear in tokens. A query that may attend to nothing gets the output's bias.
+  template <class T>
+  Matrix<T> forward(const Vector<T>& parameters, const Points<T>& x, const Matrix<T>* context,
+                    const Attending& who, AttentionTrace<T>& trace, const Execution& run = {}) const;
+  /// Adds to `gradient`, of the parameters' length.
+  template <class T>
+  AttentionGradient<T> backward(const Vector<T>& parameters, const AttentionTrace<T>& trace,
+                                const Points<T>& grad_output, const Attending& who, Vector<T>& gradient,
+                                const Execution& run) const;
+
+  /// That head's cost as a metric of the layer's inputs: Mahalanobis (tied or not, sqdist: where queries and keys share their
+  /// map) or Bilinear. Throws InvalidArgument for untied squared distances and for maps with biases.
+  template <class T> Metric metric_of(const Vector<T>& parameters, Index head) const;
+  /// That head's t.
+  template <class T> double temperature_of(const Vector<T>& parameters, Index head) const;
+
+ private:
+  template <class T>
+  void map_tokens(const Vector<T>& parameters, const Slot& map, const Slot& bias, const Matrix<T>& tokens,
+                  Matrix<T>& out, const Execution& run) const;
+  template <class T>
+  void pull_tokens(const Vector<T>& parameters, const Slot& map, const Slot& bias, const Matrix<T>& tokens,
+                   const Matrix<T>& grad_out, Matrix<T>& grad_tokens, Vector<T>& gradient,
+                   const Execution& run) const;
+
+  AttentionLayerOptions options_;
+  Index rank_;
+  // Parts of the parameters; a part without numbers has size 0, and tied keys have the queries' map.
+  Slot query_, query_bias_, key_, key_bias_, value_, value_bias_, out_, out_bias_, log_temperature_;
+};
+
+}  // namespace likewise::nn

@@ -1,0 +1,81 @@
+// One mechanism over stacks of queries and keys: an operator for each head, applied and differentiated together.
+#include <pybind11/stl.h>
+
+#include <likewise/heads.hpp>
+
+#include "execution.hpp"
+#include "stack.hpp"
+
+namespace likewise::python {
+
+namespace {
+
+template <class T> EachMatrix<T> matrices(const py::array_t<T>& array) {
+  const Stack stack(array);
+  EachMatrix<T> all;
+  for (Index i = 0; i < stack.count(); ++i) all.push_back(stack.matrix<T>(i));
+  return all;
+}
+
+/// The operators, and the leading dimensions they came in.
+template <class T> struct HeadOperators {
+  py::array_t<T> queries;
+  std::vector<CrossOperator<T>> operators;
+};
+
+template <class T>
+py::dict vjp_of(const HeadOperators<T>& P, const py::array_t<T>& grad_Y, const py::array_t<T>& V,
+                const py::array_t<T>& Y) {
+  std::vector<OperatorGradient<T>> found = [&] {
+    const EachMatrix<T> g = matrices(grad_Y), v = matrices(V), y = matrices(Y);
+    return run_without_gil([&](const Execution& run) { return vjp_each<T>(P.operators, g, v, y, run); });
+  }();
+  py::dict gradient;
+  const auto put = [&](const char* name, Matrix<T> OperatorGradient<T>::*member) {
+    std::vector<Matrix<T>> parts;
+    for (OperatorGradient<T>& head : found) parts.push_back(std::move(head.*member));
+    if (parts.empty() || parts.front().size()) gradient[name] = stacked<T>(V, parts);
+  };
+  put("queries", &OperatorGradient<T>::queries);
+  put("keys", &OperatorGradient<T>::keys);
+  put("values", &OperatorGradient<T>::values);
+  const auto sum = [&](const char* name, std::optional<double> OperatorGradient<T>::*member) {
+    double total = 0;
+    for (const OperatorGradient<T>& head : found) total += (head.*member).value_or(0);
+    if (!found.empty() && (found.front().*member)) gradient[name] = total;
+  };
+  sum("temperature", &OperatorGradient<T>::temperature);
+  sum("bandwidth", &OperatorGradient<T>::bandwidth);
+  return gradient;
+}
+
+template <class T> void bind_dtype(py::module_& m) {
+  py::class_<HeadOperators<T>>(m, sizeof(T) == 4 ? "HeadOperators_float32" : "HeadOperators_float64")
+      .def("apply",
+           [](const HeadOperators<T>& P, const py::array_t<T>& V) {
+             const EachMatrix<T> values = matrices(V);
+             return stacked<T>(P.queries, run_without_gil([&](const Execution& run) {
+                                 return apply_each<T>(P.operators, values, run);
+                               }));
+           })
+      .def("vjp", &vjp_of<T>, py::arg("grad_Y"), py::arg("V"), py::arg("Y"));
+  m.def(
+      "head_operators",
+      [](const Mechanism& mechanism, const py::array_t<T>& q, const py::array_t<T>& k) {
+        const EachMatrix<T> queries = matrices(q), keys = matrices(k);
+        return HeadOperators<T>{q, run_without_gil([&](const Execution& run) {
+                                  return cross_operators<T>(mechanism, queries, keys, {.storage = "streamed"},
+                                                            run);
+                                })};
+      },
+      py::arg("mechanism"), py::arg("q").noconvert(), py::arg("k").noconvert());
+}
+
+}  // namespace
+
+void bind_heads(py::module_& m) {
+  bind_dtype<float>(m);
+  bind_dtype<double>(m);
+}
+
+}  // namespace likewise::python

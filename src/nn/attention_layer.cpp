@@ -1,0 +1,351 @@
+#include <likewise/nn/attention_layer.hpp>
+
+#include <cmath>
+
+#include "nn/affine.hpp"
+#include "nn/heads.hpp"
+#include "nn/random.hpp"
+
+namespace likewise::nn {
+namespace {
+
+/// `rows` rows of a slot from `first` on: a slot of its own.
+Slot rows_of(const Slot& slot, Index first, Index rows) {
+  return {slot.offset + first * (slot.cols ? slot.cols : 1), rows, slot.cols};
+}
+
+void check(const AttentionLayerOptions& o) {
+  require(o.embed_dim >= 1, "embed_dim", "at least 1", o.embed_dim);
+  require(o.num_heads >= 1 && o.embed_dim % o.num_heads == 0, "num_heads",
+          "a divisor of embed_dim = " + std::to_string(o.embed_dim), o.num_heads);
+  require(o.rank >= 0, "rank", "at least 1, or 0 for embed_dim / num_heads", o.rank);
+  require(!o.diagonal || o.tied, "diagonal", "false where queries and keys have maps of their own", "true");
+  require(!o.diagonal || o.rank == 0, "rank", "0 with diagonal maps, which keep all features", o.rank);
+  require(!o.key_bias || o.score == Score::dot, "key_bias", "false with squared distances, which contain it",
+          "true");
+}
+
+/// The cost that is used: a dot product with the key bias -|k|^2 / (2 t) is a squared distance at 2 t, up to a constant
+/// for each query.
+bool squared(const AttentionLayerOptions& o) { return o.score == Score::sqdist || o.key_bias; }
+
+double fixed_temperature(const AttentionLayerOptions& o, Index rank) {
+  return (o.score == Score::sqdist ? 2 : 1) * std::sqrt(static_cast<double>(rank));
+}
+
+template <class T> StridedRows<T> view(const Matrix<T>& m, Index row, Index rows, Index column, Index cols) {
+  return {m.data() + row * m.cols() + column, rows, cols, Eigen::OuterStride<>(m.cols())};
+}
+template <class T> StridedSums<T> view(Matrix<T>& m, Index row, Index rows, Index column, Index cols) {
+  return {m.data() + row * m.cols() + column, rows, cols, Eigen::OuterStride<>(m.cols())};
+}
+
+/// The lengths of one call.
+struct Lengths {
+  Index batch, n_queries, n_keys;
+};
+
+Lengths lengths_of(Index query_tokens, Index key_tokens, const Attending& who) {
+  require(who.batch >= 1, "batch", "at least 1", who.batch);
+  const auto divided = [&](const char* name, Index tokens) {
+    require(tokens % who.batch == 0, name,
+            "batch = " + std::to_string(who.batch) + " sequences of one length",
+            std::to_string(tokens) + " rows");
+    return tokens / who.batch;
+  };
+  const Lengths n{who.batch, divided("x", query_tokens), divided("context", key_tokens)};
+  if (who.mask) {
+    const BoolMatrix& mask = **who.mask;
+    require(mask.cols() == n.n_keys && (mask.rows() == n.n_queries || mask.rows() == n.batch * n.n_queries),
+            "mask",
+            "of shape (" + std::to_string(n.n_queries) + ", " + std::to_string(n.n_keys)
+                + "), or one such for each of " + std::to_string(n.batch) + " sequences",
+            std::to_string(mask.rows()) + " x " + std::to_string(mask.cols()));
+  }
+  if (who.key_padding) {
+    const BoolMatrix& padding = **who.key_padding;
+    require(padding.rows() == n.batch && padding.cols() == n.n_keys, "key_padding_mask",
+            "of shape (" + std::to_string(n.batch) + ", " + std::to_string(n.n_keys) + ")",
+            std::to_string(padding.rows()) + " x " + std::to_string(padding.cols()));
+  }
+  require(!who.is_causal || n.n_queries == n.n_keys, "is_causal",
+          "false where queries and keys differ in length", "true");
+  return n;
+}
+
+Admitted admitted_of(const Attending& who, const Lengths& n, Index sequence) {
+  Admitted admitted{.is_causal = who.is_causal};
+  if (who.mask) {
+    const bool shared = (*who.mask)->rows() == n.n_queries;
+    admitted.mask = (*who.mask)->data() + (shared ? 0 : sequence * n.n_queries * n.n_keys);
+  }
+  if (who.key_padding) admitted.padding = (*who.key_padding)->data() + sequence * n.n_keys;
+  return admitted;
+}
+
+/// The columns of one head in the rows of one sequence.
+struct Place {
+  Index query_row, n_queries, key_row, n_keys, rank_column, rank, value_column, value_dim;
+};
+
+Place place_of(const Lengths& n, Index sequence, Index head, Index rank, Index value_dim) {
+  return {sequence * n.n_queries, n.n_queries, sequence * n.n_keys, n.n_keys, head * rank, rank,
+          head * value_dim,       value_dim};
+}
+
+/// M is a matrix or a const one.
+template <class M> auto queries_at(M& queries, const Place& p) {
+  return view(queries, p.query_row, p.n_queries, p.rank_column, p.rank);
+}
+template <class M> auto keys_at(M& keys, const Place& p) {
+  return view(keys, p.key_row, p.n_keys, p.rank_column, p.rank);
+}
+template <class M> auto values_at(M& values, const Place& p) {
+  return view(values, p.key_row, p.n_keys, p.value_column, p.value_dim);
+}
+template <class M> auto attended_at(M& attended, const Place& p) {
+  return view(attended, p.query_row, p.n_queries, p.value_column, p.value_dim);
+}
+
+/// Calls work(sequence, head, run) for all.
+template <class Work>
+void each_head(const Lengths& n, Index heads, Index width, const Execution& run, const Work& work) {
+  const Index count = n.batch * heads;
+  const Execution threads = for_multiplications(run, count * n.n_queries * n.n_keys * width);
+  engine::parallel_tasks(count, threads, "attending",
+                         [&](Index i, const Execution& inside) { work(i / heads, i % heads, inside); });
+}
+
+template <class T>
+Head<T> head_at(const AttentionLayer& layer, const Vector<T>& parameters, const AttentionTrace<T>& trace,
+                const Attending& who, const Lengths& n, Index sequence, Index head) {
+  const AttentionLayerOptions& o = layer.options();
+  const Place p = place_of(n, sequence, head, layer.rank(), o.embed_dim / o.num_heads);
+  return {.q = queries_at(trace.queries, p),
+          .k = keys_at(trace.keys.size() ? trace.keys : trace.queries, p),
+          .v = values_at(trace.values, p),
+          .score = squared(o) ? Score::sqdist : Score::dot,
+          .temperature = layer.temperature_of(parameters, head),
+          .admitted = admitted_of(who, n, sequence)};
+}
+
+}  // namespace
+
+AttentionLayerOptions self_attention(Index embed_dim, Index num_heads, bool bias) {
+  return {.embed_dim = embed_dim, .num_heads = num_heads, .bias = bias};
+}
+AttentionLayerOptions metric_attention(Index embed_dim, Index num_heads, bool bias) {
+  return {.embed_dim = embed_dim,
+          .num_heads = num_heads,
+          .score = Score::sqdist,
+          .tied = true,
+          .learn_temperature = true,
+          .bias = bias};
+}
+
+AttentionLayer::AttentionLayer(const AttentionLayerOptions& options, ParameterLayout& layout,
+                               const std::string& prefix)
+    : options_(options) {
+  check(options);
+  const Index E = options.embed_dim, heads = options.num_heads;
+  rank_ = options.diagonal ? E : options.rank ? options.rank : E / heads;
+  const Index width = heads * rank_;
+  if (options.tied) {
+    query_ = options.diagonal ? layout.add_matrix(prefix + "metric_diagonal", heads, E)
+                              : layout.add_matrix(prefix + "metric_proj.weight", width, E);
+    key_ = query_;
+    value_ = layout.add_matrix(prefix + "v_proj.weight", E, E);
+    if (options.bias) value_bias_ = layout.add_vector(prefix + "v_proj.bias", E);
+  } else {
+    const Slot all = layout.add_matrix(prefix + "in_proj_weight", 2 * width + E, E);
+    query_ = rows_of(all, 0, width);
+    key_ = rows_of(all, width, width);
+    value_ = rows_of(all, 2 * width, E);
+    if (options.bias) {
+      const Slot bias = layout.add_vector(prefix + "in_proj_bias", 2 * width + E);
+      query_bias_ = rows_of(bias, 0, width);
+      key_bias_ = rows_of(bias, width, width);
+      value_bias_ = rows_of(bias, 2 * width, E);
+    }
+  }
+  out_ = layout.add_matrix(prefix + "out_proj.weight", E, E);
+  if (options.bias) out_bias_ = layout.add_vector(prefix + "out_proj.bias", E);
+  if (options.learn_temperature) log_temperature_ = layout.add_vector(prefix + "log_temperature", heads);
+}
+
+template <class T> void AttentionLayer::initialize(Vector<T>& parameters, std::uint64_t seed) const {
+  Uniform random(seed);
+  const Index E = options_.embed_dim, width = options_.num_heads * rank_;
+  const auto fill = [&](const Slot& slot, double bound) {
+    random.fill(parameters.segment(slot.offset, slot.size()), bound);
+  };
+  const auto glorot = [E](Index outputs) { return std::sqrt(6.0 / static_cast<double>(E + outputs)); };
+  if (options_.diagonal)
+    parameters.segment(query_.offset, query_.size()).setOnes();
+  else
+    fill(query_, glorot(options_.tied ? width : 2 * width + E));
+  if (!options_.tied) fill(key_, glorot(2 * width + E));
+  fill(value_, glorot(options_.tied ? E : 2 * width + E));
+  fill(out_, 1 / std::sqrt(static_cast<double>(E)));
+  for (const Slot& bias : {query_bias_, key_bias_, value_bias_, out_bias_})
+    parameters.segment(bias.offset, bias.size()).setZero();
+  parameters.segment(log_temperature_.offset, log_temperature_.size())
+      .setConstant(static_cast<T>(std::log(fixed_temperature(options_, rank_))));
+}
+
+template <class T> double AttentionLayer::temperature_of(const Vector<T>& parameters, Index head) const {
+  const double t = options_.learn_temperature
+                       ? std::exp(static_cast<double>(parameters(log_temperature_.offset + head)))
+                       : fixed_temperature(options_, rank_);
+  return options_.key_bias ? 2 * t : t;
+}
+
+// A diagonal map gives each head all features, each times a number of its own.
+
+template <class T>
+void AttentionLayer::map_tokens(const Vector<T>& parameters, const Slot& map, const Slot& bias,
+                                const Matrix<T>& tokens, Matrix<T>& out, const Execution& run) const {
+  out.resize(tokens.rows(), options_.num_heads * rank_);
+  const auto W = matrix_at(map, parameters);
+  if (!options_.diagonal) return affine<T>(tokens, W, matrix_at(bias, parameters), out, run);
+  for (Index h = 0; h < options_.num_heads; ++h)
+    out.middleCols(h * rank_, rank_) = tokens * W.row(h).asDiagonal();
+}
+
+template <class T>
+void AttentionLayer::pull_tokens(const Vector<T>& parameters, const Slot& map, const Slot& bias,
+                                 const Matrix<T>& tokens, const Matrix<T>& grad_out, Matrix<T>& grad_tokens,
+                                 Vector<T>& gradient, const Execution& run) const {
+  const auto W = matrix_at(map, parameters);
+  auto grad_W = matrix_at(map, gradient);
+  if (!options_.diagonal) {
+    affine_pull_input<T>(grad_out, W, grad_tokens, run);
+    return affine_pull_parameters<T>(grad_out, tokens, grad_W, matrix_at(bias, gradient), run);
+  }
+  for (Index h = 0; h < options_.num_heads; ++h) {
+    const auto of_head = grad_out.middleCols(h * rank_, rank_);
+    grad_tokens += of_head * W.row(h).asDiagonal();
+    grad_W.row(h) += of_head.cwiseProduct(tokens).colwise().sum();
+  }
+}
+
+template <class T>
+Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Points<T>& x, const Matrix<T>* context,
+                                  const Attending& who, AttentionTrace<T>& trace,
+                                  const Execution& run) const {
+  const Index E = options_.embed_dim, heads = options_.num_heads;
+  require(x.cols() == E, "x", "of embed_dim = " + std::to_string(E) + " columns", x.cols());
+  require(!context || context->cols() == E, "context", "of embed_dim = " + std::to_string(E) + " columns",
+          context ? context->cols() : 0);
+  const Lengths n = lengths_of(x.rows(), context ? context->rows() : x.rows(), who);
+  trace.x = x;
+  if (context)
+    trace.context = *context;
+  else
+    trace.context.resize(0, 0);
+  const Matrix<T>& source = context ? trace.context : trace.x;
+
+  map_tokens(parameters, query_, query_bias_, trace.x, trace.queries, run);
+  if (options_.tied && !context)
+    trace.keys.resize(0, 0);
+  else
+    map_tokens(parameters, key_, key_bias_, source, trace.keys, run);
+  trace.values.resize(source.rows(), E);
+  affine<T>(source, matrix_at(value_, parameters), matrix_at(value_bias_, parameters), trace.values, run);
+
+  trace.attended.resize(x.rows(), E);
+  trace.heads.resize(static_cast<std::size_t>(n.batch * heads));
+  each_head(n, heads, rank_ + E / heads, run, [&](Index s, Index h, const Execution& inside) {
+    const Place p = place_of(n, s, h, rank_, E / heads);
+    attend<T>(head_at(*this, parameters, trace, who, n, s, h), attended_at(trace.attended, p),
+              trace.heads[static_cast<std::size_t>(s * heads + h)], inside);
+  });
+  Matrix<T> out(x.rows(), E);
+  affine<T>(trace.attended, matrix_at(out_, parameters), matrix_at(out_bias_, parameters), out, run);
+  return out;
+}
+
+template <class T>
+AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, const AttentionTrace<T>& trace,
+                                              const Points<T>& grad_output, const Attending& who,
+                                              Vector<T>& gradient, const Execution& run) const {
+  const Index E = options_.embed_dim, heads = options_.num_heads;
+  const bool crossed = trace.context.size() > 0, own_keys = trace.keys.size() > 0;
+  const Matrix<T>& source = crossed ? trace.context : trace.x;
+  require(grad_output.rows() == trace.x.rows() && grad_output.cols() == E, "grad_output",
+          "of the output's shape",
+          std::to_string(grad_output.rows()) + " x " + std::to_string(grad_output.cols()));
+  const Lengths n = lengths_of(trace.x.rows(), source.rows(), who);
+
+  Matrix<T> by_attended = Matrix<T>::Zero(trace.x.rows(), E);
+  affine_pull_input<T>(grad_output, matrix_at(out_, parameters), by_attended, run);
+  affine_pull_parameters<T>(grad_output, trace.attended, matrix_at(out_, gradient),
+                            matrix_at(out_bias_, gradient), run);
+
+  Matrix<T> by_queries = Matrix<T>::Zero(trace.queries.rows(), trace.queries.cols());
+  Matrix<T> by_keys = Matrix<T>::Zero(trace.keys.rows(), trace.keys.cols());
+  Matrix<T> by_values = Matrix<T>::Zero(source.rows(), E);
+  std::vector<double> by_temperature(static_cast<std::size_t>(n.batch * heads));
+  each_head(n, heads, 3 * (rank_ + E / heads), run, [&](Index s, Index h, const Execution& inside) {
+    const std::size_t at = static_cast<std::size_t>(s * heads + h);
+    const Place p = place_of(n, s, h, rank_, E / heads);
+    HeadGradient<T> sums{queries_at(by_queries, p), keys_at(own_keys ? by_keys : by_queries, p),
+                         values_at(by_values, p)};
+    pull_back<T>(head_at(*this, parameters, trace, who, n, s, h), trace.heads[at],
+                 attended_at(trace.attended, p), attended_at(std::as_const(by_attended), p), sums, inside);
+    by_temperature[at] = sums.log_temperature;
+  });
+  for (Index i = 0; i < n.batch * heads && options_.learn_temperature; ++i)
+    gradient(log_temperature_.offset + i % heads) +=
+        static_cast<T>(by_temperature[static_cast<std::size_t>(i)]);
+
+  AttentionGradient<T> found{Matrix<T>::Zero(trace.x.rows(), E), {}};
+  if (crossed) found.context.setZero(source.rows(), E);
+  Matrix<T>& by_source = crossed ? found.context : found.x;
+  pull_tokens(parameters, query_, query_bias_, trace.x, by_queries, found.x, gradient, run);
+  if (own_keys) pull_tokens(parameters, key_, key_bias_, source, by_keys, by_source, gradient, run);
+  affine_pull_input<T>(by_values, matrix_at(value_, parameters), by_source, run);
+  affine_pull_parameters<T>(by_values, source, matrix_at(value_, gradient), matrix_at(value_bias_, gradient),
+                            run);
+  return found;
+}
+
+template <class T> Metric AttentionLayer::metric_of(const Vector<T>& parameters, Index head) const {
+  require(head >= 0 && head < options_.num_heads, "head",
+          "in [0, " + std::to_string(options_.num_heads - 1) + "]", head);
+  const auto factor = [&](const Slot& map) -> Matrix<double> {
+    if (options_.diagonal)
+      return matrix_at(map, parameters)
+          .row(head)
+          .transpose()
+          .asDiagonal()
+          .toDenseMatrix()
+          .template cast<double>();
+    return matrix_at(map, parameters).middleRows(head * rank_, rank_).template cast<double>();
+  };
+  if (squared(options_)) {
+    require(options_.tied, "tied", "true for a metric: maps of their own make |Wq x - Wk z|^2, which is none",
+            "false");
+    return Mahalanobis{factor(query_)};
+  }
+  // <bk, .> is a constant for each query; <bq, Wk z> weighs keys, which a bilinear score does not.
+  const auto bias = parameters.segment(query_bias_.offset, query_bias_.size());
+  require(bias.size() == 0 || bias.segment(head * rank_, rank_).isZero(0), "in_proj_bias",
+          "0 for the queries of a head that is read as a bilinear score", "other numbers");
+  return Bilinear{factor(query_), factor(key_)};
+}
+
+#define LIKEWISE_INSTANTIATE(T)                                                                             \
+  template void AttentionLayer::initialize(Vector<T>&, std::uint64_t) const;                                \
+  template Matrix<T> AttentionLayer::forward(const Vector<T>&, const Points<T>&, const Matrix<T>*,          \
+                                             const Attending&, AttentionTrace<T>&, const Execution&) const; \
+  template AttentionGradient<T> AttentionLayer::backward(const Vector<T>&, const AttentionTrace<T>&,        \
+                                                         const Points<T>&, const Attending&, Vector<T>&,    \
+                                                         const Execution&) const;                           \
+  template Metric AttentionLayer::metric_of(const Vector<T>&, Index) const;                                 \
+  template double AttentionLayer::temperature_of(const Vector<T>&, Index) const;
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
+
+}  // namespace likewise::nn

@@ -1,0 +1,48 @@
+// One head over one sequence, forward and backward: a tile where the sequence is short, else an operator.
+#pragma once
+
+#include <optional>
+
+#include <likewise/nn/attention_layer.hpp>
+
+namespace likewise::nn {
+
+template <class T> using StridedRows = Eigen::Map<const Matrix<T>, 0, Eigen::OuterStride<>>;
+template <class T> using StridedSums = Eigen::Map<Matrix<T>, 0, Eigen::OuterStride<>>;
+
+/// Who may attend to whom in one sequence; what is not given admits everybody.
+struct Admitted {
+  bool is_causal = false;
+  const bool* mask = nullptr;     ///< (n_queries, n_keys)
+  const bool* padding = nullptr;  ///< (n_keys,)
+
+  bool everybody() const { return !is_causal && !mask && !padding; }
+  bool operator()(Index i, Index j, Index n_keys) const {
+    return (!is_causal || j <= i) && (!mask || mask[i * n_keys + j]) && (!padding || padding[j]);
+  }
+};
+
+/// y_i = sum_j p_ij v_j, p_i = softmax over the admitted keys of -c(q_i, k_j) / t; c is -<q, k> or |q - k|^2.
+template <class T> struct Head {
+  StridedRows<T> q, k, v;
+  Score score;
+  double temperature;
+  Admitted admitted;
+};
+
+/// Writes y; the trace is what `pull_back` needs.
+template <class T>
+void attend(const Head<T>& head, StridedSums<T> y, HeadTrace<T>& trace, const Execution& run);
+
+/// Where derivatives are added.
+template <class T> struct HeadGradient {
+  StridedSums<T> q, k, v;
+  double log_temperature = 0;
+};
+
+/// Five products of n_queries x n_keys, weights recomputed.
+template <class T>
+void pull_back(const Head<T>& head, const HeadTrace<T>& trace, const StridedRows<T>& y,
+               const StridedRows<T>& grad_y, HeadGradient<T>& gradient, const Execution& run);
+
+}  // namespace likewise::nn

@@ -1,0 +1,246 @@
+// The layer against plain loops, its gradients against finite differences, its heads against the mechanism.
+#include <likewise/nn/attention_layer.hpp>
+
+#include <cmath>
+#include <functional>
+
+#include <likewise/algorithms/kernel_regression.hpp>
+
+#include "catch.hpp"
+#include "refusal.hpp"
+
+using namespace likewise;
+using namespace likewise::nn;
+
+namespace {
+
+struct Made {
+  ParameterLayout layout;
+  AttentionLayer layer;
+  Vector<double> parameters;
+
+  explicit Made(const AttentionLayerOptions& options) : layer(options, layout), parameters(layout.size()) {
+    layer.initialize(parameters, 7);
+    // Biases and diagonals start at special values: move everything.
+    std::srand(3);
+    parameters += 0.1 * Vector<double>::Random(parameters.size());
+  }
+};
+
+std::vector<std::pair<std::string, AttentionLayerOptions>> arms() {
+  const AttentionLayerOptions base{.embed_dim = 6, .num_heads = 2, .learn_temperature = true};
+  std::vector<std::pair<std::string, AttentionLayerOptions>> all;
+  const auto add = [&](const std::string& name, const std::function<void(AttentionLayerOptions&)>& change) {
+    all.emplace_back(name, base);
+    change(all.back().second);
+  };
+  add("dot untied", [](auto&) {});
+  add("dot tied", [](auto& o) { o.tied = true; });
+  add("squared distance untied", [](auto& o) { o.score = Score::sqdist; });
+  add("squared distance tied", [](auto& o) { o.score = Score::sqdist, o.tied = true; });
+  add("as many parameters as dot", [](auto& o) { o.score = Score::sqdist, o.tied = true, o.rank = 6; });
+  add("low rank", [](auto& o) { o.rank = 1; });
+  add("diagonal", [](auto& o) { o.score = Score::sqdist, o.tied = o.diagonal = true; });
+  add("key bias", [](auto& o) { o.key_bias = true; });
+  add("no bias, fixed temperature", [](auto& o) { o.bias = o.learn_temperature = false; });
+  return all;
+}
+
+BoolMatrix random_mask(Index rows, Index cols) { return Matrix<double>::Random(rows, cols).array() < 0.4; }
+
+std::vector<std::pair<std::string, Attending>> ways(Index n_queries, Index n_keys) {
+  std::vector<std::pair<std::string, Attending>> all{{"all", {.batch = 3}}};
+  all.push_back({"mask", {.batch = 3, .mask = random_mask(n_queries, n_keys)}});
+  all.push_back({"mask of each sequence", {.batch = 3, .mask = random_mask(3 * n_queries, n_keys)}});
+  BoolMatrix padding = random_mask(3, n_keys);
+  padding.row(1).setConstant(false);  // a sequence of padding alone
+  all.push_back({"padding", {.batch = 3, .key_padding = padding}});
+  if (n_queries == n_keys) all.push_back({"causal", {.batch = 3, .is_causal = true}});
+  return all;
+}
+
+/// The layer by its definition, a pair after the other.
+Matrix<double> by_definition(const Made& made, const Matrix<double>& x, const Matrix<double>& context,
+                             const Attending& who) {
+  const AttentionLayerOptions& o = made.layer.options();
+  const Index E = o.embed_dim, H = o.num_heads, r = made.layer.rank(), dim = E / H, n = x.rows() / who.batch,
+              m = context.rows() / who.batch;
+  const auto at = [&](const std::string& name) -> Matrix<double> {
+    return matrix_at(made.layout.at(name), made.parameters);
+  };
+  Matrix<double> Wq, Wk, Wv, b = Matrix<double>::Zero(1, 2 * H * r + E), bo = Matrix<double>::Zero(1, E);
+  if (o.tied) {
+    if (o.diagonal) {
+      Wq.setZero(H * E, E);
+      for (Index h = 0; h < H; ++h)
+        Wq.middleRows(h * E, E) = at("metric_diagonal").row(h).transpose().asDiagonal();
+    } else {
+      Wq = at("metric_proj.weight");
+    }
+    Wk = Wq;
+    Wv = at("v_proj.weight");
+    if (o.bias) b.rightCols(E) = at("v_proj.bias");
+  } else {
+    const Matrix<double> W = at("in_proj_weight");
+    Wq = W.topRows(H * r);
+    Wk = W.middleRows(H * r, H * r);
+    Wv = W.bottomRows(E);
+    if (o.bias) b = at("in_proj_bias");
+  }
+  if (o.bias) bo = at("out_proj.bias");
+  const Matrix<double> q = (x * Wq.transpose()).rowwise() + b.leftCols(H * r).row(0),
+                       k = (context * Wk.transpose()).rowwise() + b.middleCols(H * r, H * r).row(0),
+                       v = (context * Wv.transpose()).rowwise() + b.rightCols(E).row(0);
+  Matrix<double> y = Matrix<double>::Zero(x.rows(), E);
+  for (Index s = 0; s < who.batch; ++s)
+    for (Index h = 0; h < H; ++h) {
+      const double t = o.learn_temperature
+                           ? std::exp(at("log_temperature")(0, h))
+                           : (o.score == Score::dot ? 1 : 2) * std::sqrt(static_cast<double>(r));
+      for (Index i = 0; i < n; ++i) {
+        double mass = 0;
+        Eigen::RowVectorXd sum = Eigen::RowVectorXd::Zero(dim);
+        for (Index j = 0; j < m; ++j) {
+          if (who.is_causal && j > i) continue;
+          if (who.mask && !(**who.mask)((*who.mask)->rows() == n ? i : s * n + i, j)) continue;
+          if (who.key_padding && !(**who.key_padding)(s, j)) continue;
+          const auto qi = q.row(s * n + i).segment(h * r, r), kj = k.row(s * m + j).segment(h * r, r);
+          double score = o.score == Score::dot ? qi.dot(kj) / t : -(qi - kj).squaredNorm() / t;
+          if (o.key_bias) score -= kj.squaredNorm() / (2 * t);
+          mass += std::exp(score);
+          sum += std::exp(score) * v.row(s * m + j).segment(h * dim, dim);
+        }
+        if (mass > 0) y.row(s * n + i).segment(h * dim, dim) = sum / mass;
+      }
+    }
+  return (y * at("out_proj.weight").transpose()).rowwise() + bo.row(0);
+}
+
+/// (f(+) - f(-)) / (2 step) for each number.
+template <class Numbers> Numbers differences(Numbers& at, const std::function<double()>& loss) {
+  constexpr double step = 1e-5;
+  Numbers slopes(at);
+  for (Index i = 0; i < at.size(); ++i) {
+    const double kept = at.data()[i];
+    at.data()[i] = kept + step;
+    const double above = loss();
+    at.data()[i] = kept - step;
+    slopes.data()[i] = (above - loss()) / (2 * step);
+    at.data()[i] = kept;
+  }
+  return slopes;
+}
+
+}  // namespace
+
+TEST_CASE("an attention layer is its definition, and its gradients are finite differences", "[nn]") {
+  for (const auto& [arm, options] : arms())
+    for (const Index n_keys : {Index(5), Index(4)})
+      for (const auto& [way, who] : ways(5, n_keys)) {
+        INFO(arm << ", " << way << ", " << n_keys << " keys");
+        Made made(options);
+        Matrix<double> x = Matrix<double>::Random(15, 6), context = Matrix<double>::Random(3 * n_keys, 6);
+        const Matrix<double>* other = n_keys == 5 ? nullptr : &context;
+        AttentionTrace<double> trace;
+        const auto forward = [&] {
+          return made.layer.forward<double>(made.parameters, x, other, who, trace);
+        };
+        REQUIRE((forward() - by_definition(made, x, other ? context : x, who)).norm() < 1e-12);
+
+        const Matrix<double> weights = Matrix<double>::Random(15, 6);
+        const auto loss = [&] { return forward().cwiseProduct(weights).sum(); };
+        loss();
+        Vector<double> gradient = Vector<double>::Zero(made.layout.size());
+        const auto found = made.layer.backward<double>(made.parameters, trace, weights, who, gradient, {});
+        CHECK((gradient - differences(made.parameters, loss)).norm() < 1e-7 * (1 + gradient.norm()));
+        CHECK((found.x - differences(x, loss)).norm() < 1e-7 * (1 + found.x.norm()));
+        if (other)
+          CHECK((found.context - differences(context, loss)).norm() < 1e-7 * (1 + found.context.norm()));
+      }
+}
+
+TEST_CASE("long sequences go through the operator, with the same result for any number of threads", "[nn]") {
+  for (const auto& [arm, options] : arms()) {
+    INFO(arm);
+    Made made(options);
+    const Matrix<double> x = Matrix<double>::Random(2 * 150, 6), weights = Matrix<double>::Random(2 * 150, 6);
+    Attending who{.batch = 2, .is_causal = true};
+    BoolMatrix padding = random_mask(2, 150);
+    padding.col(0).setConstant(true);
+    who.key_padding = padding;
+    AttentionTrace<double> trace;
+    const Matrix<double> y =
+        made.layer.forward<double>(made.parameters, x, nullptr, who, trace, {.n_jobs = 1});
+    CHECK((y - by_definition(made, x, x, who)).norm() < 1e-10 * y.norm());
+    Vector<double> gradient = Vector<double>::Zero(made.layout.size()), again = gradient;
+    made.layer.backward<double>(made.parameters, trace, weights, who, gradient, {.n_jobs = 1});
+    // One direction is enough: the formulas are those of vjp, which has its own tests.
+    std::srand(11);
+    const Vector<double> direction = Vector<double>::Random(gradient.size());
+    const auto along = [&](double step) {
+      AttentionTrace<double> other;
+      return made.layer.forward<double>(made.parameters + step * direction, x, nullptr, who, other)
+          .cwiseProduct(weights)
+          .sum();
+    };
+    CHECK(gradient.dot(direction) == Approx((along(1e-5) - along(-1e-5)) / 2e-5).epsilon(1e-6));
+    CHECK(made.layer.forward<double>(made.parameters, x, nullptr, who, trace, {.n_jobs = 3}) == y);
+    made.layer.backward<double>(made.parameters, trace, weights, who, again, {.n_jobs = 3});
+    CHECK(again == gradient);
+  }
+}
+
+TEST_CASE("dot products with the key bias are squared distances at twice the temperature", "[nn]") {
+  AttentionLayerOptions dot{.embed_dim = 8, .num_heads = 2, .key_bias = true};
+  Made a(dot), b([&] {
+    AttentionLayerOptions sqdist = dot;
+    sqdist.key_bias = false;
+    sqdist.score = Score::sqdist;  // whose fixed temperature is twice the other's
+    return sqdist;
+  }());
+  b.parameters = a.parameters;
+  const Matrix<double> x = Matrix<double>::Random(10, 8);
+  AttentionTrace<double> trace;
+  CHECK(a.layer.forward<double>(a.parameters, x, nullptr, {}, trace)
+        == b.layer.forward<double>(b.parameters, x, nullptr, {}, trace));
+}
+
+TEST_CASE("a head of metric-attention is kernel regression under its metric", "[nn]") {
+  Made made(metric_attention(6, 1));
+  const Matrix<double> x = Matrix<double>::Random(40, 6);
+  AttentionTrace<double> trace;
+  made.layer.forward<double>(made.parameters, x, nullptr, {}, trace);
+  const double t = made.layer.temperature_of(made.parameters, 0);
+  const auto fitted = kernel_regression(
+      x, trace.values,
+      {.metric = made.layer.metric_of(made.parameters, 0), .kernel = Gaussian{std::sqrt(t / 2)}});
+  CHECK((fitted.predict(x).mean - trace.attended).norm() < 1e-12 * trace.attended.norm());
+}
+
+TEST_CASE("a layer refuses what does not fit, by name", "[nn]") {
+  ParameterLayout layout;
+  const auto made_of = [&](AttentionLayerOptions o) {
+    return refusal([&] { AttentionLayer(o, layout, std::to_string(layout.size())); });
+  };
+  const auto says = [](const std::string& text, const std::string& part) {
+    INFO(text);
+    CHECK(text.find(part) != std::string::npos);
+  };
+  says(made_of({.embed_dim = 6, .num_heads = 4}), "num_heads must be a divisor of embed_dim = 6; got 4.");
+  says(made_of({.embed_dim = 6, .diagonal = true}), "diagonal");
+  says(made_of({.embed_dim = 6, .score = Score::sqdist, .key_bias = true}), "key_bias");
+  says(made_of({.embed_dim = 6, .rank = -1}), "rank");
+  Made made(self_attention(6, 2));
+  AttentionTrace<double> trace;
+  const auto forward = [&](Index rows, Index cols, const Attending& who) {
+    return refusal([&] {
+      made.layer.forward<double>(made.parameters, Matrix<double>::Random(rows, cols), nullptr, who, trace);
+    });
+  };
+  says(forward(4, 5, {}), "x must be of embed_dim = 6 columns; got 5.");
+  says(forward(5, 6, {.batch = 2}), "x must be batch = 2 sequences");
+  says(forward(4, 6, {.mask = BoolMatrix(4, 3)}), "mask must be of shape (4, 4)");
+  says(forward(4, 6, {.key_padding = BoolMatrix(2, 4)}), "key_padding_mask must be of shape (1, 4)");
+  says(refusal([&] { made.layer.metric_of(made.parameters, 0); }), "in_proj_bias");
+  says(refusal([&] { made.layout.at("nothing"); }), "in_proj_weight, in_proj_bias");
+}
