@@ -53,7 +53,7 @@ py::array_t<T> run_heads(bool squared_distances, const py::array_t<T>& q, const 
   const std::vector<Matrix<T>> outputs = run_without_gil([&](const Execution& run) {
     return squared_distances ? metric_attention<T>(heads, run) : attention<T>(heads, run);
   });
-  return stacked<T>(q, outputs);
+  return stacked<T>(q, queries.rows(), values.cols(), outputs);
 }
 
 template <class T> void bind_dtype(py::module_& m) {

@@ -17,9 +17,9 @@ template <class T> EachMatrix<T> matrices(const py::array_t<T>& array) {
   return all;
 }
 
-/// The operators, and the leading dimensions they came in.
+/// The operators, and the queries and keys they were made of.
 template <class T> struct HeadOperators {
-  py::array_t<T> queries;
+  py::array_t<T> queries, keys;
   std::vector<CrossOperator<T>> operators;
 };
 
@@ -31,14 +31,16 @@ py::dict vjp_of(const HeadOperators<T>& P, const py::array_t<T>& grad_Y, const p
     return run_without_gil([&](const Execution& run) { return vjp_each<T>(P.operators, g, v, y, run); });
   }();
   py::dict gradient;
-  const auto put = [&](const char* name, Matrix<T> OperatorGradient<T>::*member) {
+  const auto put = [&](const char* name, const py::array& like, Matrix<T> OperatorGradient<T>::*member) {
     std::vector<Matrix<T>> parts;
     for (OperatorGradient<T>& head : found) parts.push_back(std::move(head.*member));
-    if (parts.empty() || parts.front().size()) gradient[name] = stacked<T>(V, parts);
+    const Stack shape(like);
+    if (parts.empty() || parts.front().size())
+      gradient[name] = stacked<T>(like, shape.rows(), shape.cols(), parts);
   };
-  put("queries", &OperatorGradient<T>::queries);
-  put("keys", &OperatorGradient<T>::keys);
-  put("values", &OperatorGradient<T>::values);
+  put("queries", P.queries, &OperatorGradient<T>::queries);
+  put("keys", P.keys, &OperatorGradient<T>::keys);
+  put("values", V, &OperatorGradient<T>::values);
   const auto sum = [&](const char* name, std::optional<double> OperatorGradient<T>::*member) {
     double total = 0;
     for (const OperatorGradient<T>& head : found) total += (head.*member).value_or(0);
@@ -54,7 +56,8 @@ template <class T> void bind_dtype(py::module_& m) {
       .def("apply",
            [](const HeadOperators<T>& P, const py::array_t<T>& V) {
              const EachMatrix<T> values = matrices(V);
-             return stacked<T>(P.queries, run_without_gil([&](const Execution& run) {
+             return stacked<T>(P.queries, Stack(P.queries).rows(), Stack(V).cols(),
+                               run_without_gil([&](const Execution& run) {
                                  return apply_each<T>(P.operators, values, run);
                                }));
            })
@@ -63,7 +66,7 @@ template <class T> void bind_dtype(py::module_& m) {
       "head_operators",
       [](const Mechanism& mechanism, const py::array_t<T>& q, const py::array_t<T>& k) {
         const EachMatrix<T> queries = matrices(q), keys = matrices(k);
-        return HeadOperators<T>{q, run_without_gil([&](const Execution& run) {
+        return HeadOperators<T>{q, k, run_without_gil([&](const Execution& run) {
                                   return cross_operators<T>(mechanism, queries, keys, {.storage = "streamed"},
                                                             run);
                                 })};

@@ -42,11 +42,12 @@ class Stack {
   py::ssize_t n_lead_;
 };
 
-/// Results of one shape under the leading dimensions of `like`.
-template <class T> py::array_t<T> stacked(const py::array& like, const std::vector<Matrix<T>>& results) {
+/// Results (rows, cols) under the leading dimensions of `like`.
+template <class T>
+py::array_t<T> stacked(const py::array& like, Index rows, Index cols, const std::vector<Matrix<T>>& results) {
   std::vector<py::ssize_t> shape(like.shape(), like.shape() + like.ndim() - 2);
-  shape.push_back(results.empty() ? like.shape(like.ndim() - 2) : results.front().rows());
-  shape.push_back(results.empty() ? 0 : results.front().cols());
+  shape.push_back(rows);
+  shape.push_back(cols);
   py::array_t<T> array(shape);
   T* next = array.mutable_data();
   for (const Matrix<T>& result : results) next = std::copy_n(result.data(), result.size(), next);
