@@ -206,6 +206,14 @@ void write_file(const std::string& path, const std::string& bytes) {
   refuse(named(path), "a place where a file can be written", error.message());
 }
 
+AttentionModel model_of(const AttentionModelOptions& options, const std::string& path) {
+  try {
+    return AttentionModel(options);
+  } catch (const InvalidArgument& error) {
+    refuse(named(path), "a model file of options that fit each other", error.what());
+  }
+}
+
 /// What comes before the metadata: kind of file, version, checksum. Returns the bytes of a number.
 int read_head(Reader& in, std::string_view bytes) {
   require(bytes.starts_with(magic.substr(0, std::min(bytes.size(), magic.size()))) && !bytes.empty(),
@@ -223,8 +231,6 @@ int read_head(Reader& in, std::string_view bytes) {
   require(size == 4 || size == 8, named(in.path()), "a model file of 4 or 8 bytes a number", size);
   return static_cast<int>(size);
 }
-
-const char* number_name(int size) { return size == 4 ? "float32" : "float64"; }
 
 }  // namespace
 
@@ -250,7 +256,8 @@ template <class T> SavedModel<T> load_model(const std::string& path) {
   Reader head(bytes, path);
   const int size = read_head(head, bytes);
   require(size == sizeof(T), named(path),
-          std::string("a model file of ") + number_name(sizeof(T)) + " numbers", number_name(size));
+          sizeof(T) == 4 ? "a model file of float32 numbers" : "a model file of float64 numbers",
+          size == 4 ? "float32" : "float64");
   Reader in(std::string_view(bytes).substr(0, bytes.size() - checksum_bytes), path);
   in.raw(magic.size() + 2 * sizeof(std::uint32_t));
   std::string metadata = in.text();
@@ -259,7 +266,7 @@ template <class T> SavedModel<T> load_model(const std::string& path) {
   // Before a model of absurd size is made.
   require(options.n_layers <= static_cast<Index>(lines.size()), named(path),
           "a model file with the parameters of its options", std::to_string(lines.size()) + " parameters");
-  AttentionModel model(options);
+  AttentionModel model = model_of(options, path);
   require_layout(lines, model.layout(), path);
   require(in.left() == static_cast<std::size_t>(model.layout().size()) * sizeof(T), named(path),
           "a model file of " + std::to_string(model.layout().size()) + " numbers",
