@@ -1,0 +1,84 @@
+// A small Transformer over sequences or sets of tokens: embedding, blocks, pooling, head.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <likewise/execution.hpp>
+#include <likewise/nn/encoder_block.hpp>
+#include <likewise/nn/linear.hpp>
+#include <likewise/nn/pooling.hpp>
+
+namespace likewise::nn {
+
+struct AttentionModelOptions {
+  Index n_tokens = 1;               ///< of each sequence, padding included
+  Index n_features = 1;             ///< of each token
+  Index n_outputs = 1;              ///< classes, or targets
+  Index n_layers = 1;               ///< encoder blocks; 0: none
+  EncoderBlockOptions block = {};   ///< attention (embed_dim, num_heads, ...), MLP
+  Pooling pooling = Pooling::mean;  ///< cls: a learned token is put before the others, and read
+  bool positions = true;  ///< a learned vector for each place; without it the order of tokens does not count
+  double position_std = 0.02;  ///< of the normal law of positions and cls token; 0: they start at 0
+
+  bool operator==(const AttentionModelOptions&) const = default;
+};
+
+/// What `forward` leaves for `backward`, and all memory of a step: a second one of the same shape allocates next to nothing.
+template <class T> struct AttentionModelTrace {
+  Attending who;       ///< batch, and padding with the cls token in front
+  Matrix<T> X;         ///< (batch * n_tokens, n_features), 0 where there is padding
+  Matrix<T> embedded;  ///< (batch * n_tokens, embed_dim)
+  Matrix<T> tokens;    ///< (batch * length, embed_dim); length = n_tokens, and 1 with a cls token
+  std::vector<EncoderBlockTrace<T>> blocks;
+  LayerNormTrace<T> norm;
+  Matrix<T> pooled;  ///< (batch, embed_dim)
+  Matrix<T> output;  ///< (batch, n_outputs)
+  Matrix<T> grad_pooled, grad_tokens;
+};
+
+/// embedding -> + positions -> n_layers encoder blocks -> norm -> pooling -> head. Pure functions of one flat vector of parameters:
+/// "embedding.", "positions" (n_tokens, embed_dim), "cls_token" (embed_dim,), "blocks.0." ..., "norm.", "head.".
+class AttentionModel {
+ public:
+  /// Throws InvalidArgument naming the option that does not fit.
+  explicit AttentionModel(const AttentionModelOptions& options);
+
+  const AttentionModelOptions& options() const { return options_; }
+  const ParameterLayout& layout() const { return layout_; }
+  const std::vector<EncoderBlock>& blocks() const { return blocks_; }
+
+  /// A vector of the layout's size: each layer by its own law with seeds drawn from `seed`, positions and cls token normal.
+  template <class T> Vector<T> initial_parameters(std::uint64_t seed) const;
+
+  /// X (batch * n_tokens, n_features), sequence after sequence, to outputs (batch, n_outputs), which lie in the trace. `key_padding`
+  /// (batch, n_tokens), true = a token; nullptr: all are. Padding is not read. The costs of its parts. Throws InvalidArgument
+  /// where shapes do not fit.
+  template <class T>
+  const Matrix<T>& forward(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding,
+                           AttentionModelTrace<T>& trace, const Execution& run = {}) const;
+  /// Adds to `gradient`; writes the gradient of X where it is asked for.
+  template <class T>
+  void backward(const Vector<T>& parameters, AttentionModelTrace<T>& trace, const Points<T>& grad_output,
+                Vector<T>& gradient, Matrix<T>* grad_X = nullptr, const Execution& run = {}) const;
+
+  /// Outputs (n, n_outputs) of n sequences, 4096 tokens at a time.
+  template <class T>
+  Matrix<T> predict(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding = nullptr,
+                    const Execution& run = {}) const;
+
+ private:
+  template <class T>
+  void check(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding) const;
+  Index length() const { return options_.n_tokens + (options_.pooling == Pooling::cls ? 1 : 0); }
+
+  AttentionModelOptions options_;
+  ParameterLayout layout_;
+  Linear embedding_;
+  Slot positions_, cls_token_;
+  std::vector<EncoderBlock> blocks_;
+  LayerNorm norm_;
+  Linear head_;
+};
+
+}  // namespace likewise::nn

@@ -1,0 +1,68 @@
+#include <likewise/nn/pooling.hpp>
+
+#include <algorithm>
+#include <string>
+
+#include <likewise/error.hpp>
+
+namespace likewise::nn {
+namespace {
+
+void check_padding(const BoolMatrix* key_padding, Index batch, Index length) {
+  if (!key_padding) return;
+  require(key_padding->rows() == batch && key_padding->cols() == length, "key_padding",
+          "of shape (" + std::to_string(batch) + ", " + std::to_string(length) + ")",
+          std::to_string(key_padding->rows()) + " x " + std::to_string(key_padding->cols()));
+}
+
+/// Each token's part in its sequence's mean.
+template <class T> T part(const BoolMatrix* key_padding, Index sequence, Index length) {
+  const Index n = key_padding ? key_padding->row(sequence).count() : length;
+  return T(1) / static_cast<T>(std::max<Index>(n, 1));
+}
+
+}  // namespace
+
+template <class T>
+void pool(Pooling pooling, const Points<T>& x, Index batch, const BoolMatrix* key_padding, Matrix<T>& y) {
+  require(batch >= 1 && x.rows() > 0 && x.rows() % batch == 0, "batch",
+          "a divisor of the " + std::to_string(x.rows()) + " tokens", batch);
+  const Index length = x.rows() / batch;
+  check_padding(key_padding, batch, length);
+  y.setZero(batch, x.cols());
+  for (Index s = 0; s < batch; ++s) {
+    if (pooling == Pooling::cls) {
+      y.row(s) = x.row(s * length);
+      continue;
+    }
+    for (Index i = 0; i < length; ++i)
+      if (!key_padding || (*key_padding)(s, i)) y.row(s) += x.row(s * length + i);
+    y.row(s) *= part<T>(key_padding, s, length);
+  }
+}
+
+template <class T>
+void pool_backward(Pooling pooling, const Points<T>& grad_y, Index length, const BoolMatrix* key_padding,
+                   Matrix<T>& grad_x) {
+  require(length >= 1, "length", "at least 1", length);
+  check_padding(key_padding, grad_y.rows(), length);
+  grad_x.setZero(grad_y.rows() * length, grad_y.cols());
+  for (Index s = 0; s < grad_y.rows(); ++s) {
+    if (pooling == Pooling::cls) {
+      grad_x.row(s * length) = grad_y.row(s);
+      continue;
+    }
+    for (Index i = 0; i < length; ++i)
+      if (!key_padding || (*key_padding)(s, i))
+        grad_x.row(s * length + i) = part<T>(key_padding, s, length) * grad_y.row(s);
+  }
+}
+
+#define LIKEWISE_INSTANTIATE(T)                                                        \
+  template void pool(Pooling, const Points<T>&, Index, const BoolMatrix*, Matrix<T>&); \
+  template void pool_backward(Pooling, const Points<T>&, Index, const BoolMatrix*, Matrix<T>&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
+
+}  // namespace likewise::nn
