@@ -22,6 +22,7 @@ PYBIND11_MODULE(_core, m) {
   bind_hopfield(m);
   bind_attention(m);
   bind_heads(m);
+  bind_nn(m);
   bind_kernel_regression(m);
   bind_k_neighbors(m);
   bind_kernel_density(m);

@@ -12,6 +12,8 @@ simd_target = _core.simd_target
 
 # Imported when first asked for, so that `import likewise` stays quick: name -> module.
 _lazy = {
+    "AttentionClassifier": "likewise.estimators.attention",
+    "AttentionRegressor": "likewise.estimators.attention",
     "CrossOperator": "likewise._operator",
     "DiffusionMaps": "likewise.estimators.diffusion_maps",
     "HopfieldMemory": "likewise.estimators.hopfield_memory",

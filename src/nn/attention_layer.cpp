@@ -310,6 +310,19 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, const
   return found;
 }
 
+template <class T>
+Matrix<T> AttentionLayer::weights(const Vector<T>& parameters, const AttentionTrace<T>& trace,
+                                  const Attending& who, Index sequence, Index head,
+                                  const Execution& run) const {
+  const Matrix<T>& source = trace.context.size() ? trace.context : trace.x;
+  const Lengths n = lengths_of(trace.x.rows(), source.rows(), who);
+  require(sequence >= 0 && sequence < n.batch, "sequence", "in [0, " + std::to_string(n.batch - 1) + "]",
+          sequence);
+  require(head >= 0 && head < options_.num_heads, "head",
+          "in [0, " + std::to_string(options_.num_heads - 1) + "]", head);
+  return operator_of<T>(head_at(*this, parameters, trace, who, n, sequence, head), run).dense(run);
+}
+
 template <class T> Metric AttentionLayer::metric_of(const Vector<T>& parameters, Index head) const {
   require(head >= 0 && head < options_.num_heads, "head",
           "in [0, " + std::to_string(options_.num_heads - 1) + "]", head);
@@ -328,11 +341,22 @@ template <class T> Metric AttentionLayer::metric_of(const Vector<T>& parameters,
             "false");
     return Mahalanobis{factor(query_)};
   }
-  // <bk, .> is a constant for each query; <bq, Wk z> weighs keys, which a bilinear score does not.
-  const auto bias = parameters.segment(query_bias_.offset, query_bias_.size());
-  require(bias.size() == 0 || bias.segment(head * rank_, rank_).isZero(0), "in_proj_bias",
-          "0 for the queries of a head that is read as a bilinear score", "other numbers");
   return Bilinear{factor(query_), factor(key_)};
+}
+
+template <class T>
+Vector<double> AttentionLayer::log_key_weights(const Vector<T>& parameters, Index head,
+                                               const Points<T>& z) const {
+  require(head >= 0 && head < options_.num_heads, "head",
+          "in [0, " + std::to_string(options_.num_heads - 1) + "]", head);
+  require(z.cols() == options_.embed_dim, "z",
+          "of embed_dim = " + std::to_string(options_.embed_dim) + " columns", z.cols());
+  if (squared(options_) || query_bias_.size() == 0) return Vector<double>::Zero(z.rows());
+  const Vector<double> bias =
+      parameters.segment(query_bias_.offset + head * rank_, rank_).template cast<double>();
+  const Matrix<double> W =
+      matrix_at(key_, parameters).middleRows(head * rank_, rank_).template cast<double>();
+  return z.template cast<double>() * (W.transpose() * bias) / temperature_of(parameters, head);
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                             \
@@ -342,7 +366,10 @@ template <class T> Metric AttentionLayer::metric_of(const Vector<T>& parameters,
   template AttentionGradient<T> AttentionLayer::backward(const Vector<T>&, const AttentionTrace<T>&,        \
                                                          const Points<T>&, const Attending&, Vector<T>&,    \
                                                          const Execution&) const;                           \
+  template Matrix<T> AttentionLayer::weights(const Vector<T>&, const AttentionTrace<T>&, const Attending&,  \
+                                             Index, Index, const Execution&) const;                         \
   template Metric AttentionLayer::metric_of(const Vector<T>&, Index) const;                                 \
+  template Vector<double> AttentionLayer::log_key_weights(const Vector<T>&, Index, const Points<T>&) const; \
   template double AttentionLayer::temperature_of(const Vector<T>&, Index) const;
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -46,7 +46,7 @@ template <class T> void add_AtB(T alpha, const Points<T>& A, const Points<T>& B,
 
 /// A thread's, for all its heads: there are thousands of small ones a second.
 template <class T> struct Scratch {
-  Matrix<T> scores, slopes, q, k;
+  Matrix<T> scores, slopes, by_weight, q, k;
   Vector<T> row_terms, column_terms;
 };
 template <class T> Scratch<T>& scratch() {
@@ -107,10 +107,9 @@ void pull_back_tile(const Head<T>& head, const HeadTrace<T>& trace, const Stride
   // dL/dscore_ij = p_ij (<g_i, v_j> - <g_i, y_i>)
   Matrix<T>& by_score = s.slopes;
   s.row_terms = grad_y.cwiseProduct(y).rowwise().sum();
-  thread_local Matrix<T> by_weight;
-  by_weight.setZero(n, m);
-  add_ABt<T>(T(1), grad_y, head.v, by_weight);
-  by_score.array() *= by_weight.array().colwise() - s.row_terms.array();
+  s.by_weight.setZero(n, m);
+  add_ABt<T>(T(1), grad_y, head.v, s.by_weight);
+  by_score.array() *= s.by_weight.array().colwise() - s.row_terms.array();
   for (Index i = 0; i < n; ++i)
     for (Index j = 0; j < m; ++j)
       if (by_score(i, j) != T(0))
@@ -126,6 +125,18 @@ void pull_back_tile(const Head<T>& head, const HeadTrace<T>& trace, const Stride
 
 // --- long ones: the operator of the mechanism ----------------------------------------------------------------------
 
+template <class T>
+void pull_back_operator(const Head<T>& head, const HeadTrace<T>& trace, const StridedRows<T>& y,
+                        const StridedRows<T>& grad_y, HeadGradient<T>& gradient, const Execution& run) {
+  const OperatorGradient<T> found = vjp<T>(*trace.weights, grad_y, head.v, Matrix<T>(y), run);
+  gradient.q += found.queries;
+  gradient.k += found.keys;
+  gradient.v += found.values;
+  gradient.log_temperature += *found.temperature * head.temperature;
+}
+
+}  // namespace
+
 template <class T> CrossOperator<T> operator_of(const Head<T>& head, const Execution& run) {
   const Index n = head.q.rows(), m = head.k.rows();
   AttentionOptions options{.temperature = head.temperature, .is_causal = head.admitted.is_causal};
@@ -140,18 +151,6 @@ template <class T> CrossOperator<T> operator_of(const Head<T>& head, const Execu
       .cross_operator(Points<T>(head.q), Points<T>(head.k),
                       {.log_key_weights = log_weights, .storage = "streamed"}, run);
 }
-
-template <class T>
-void pull_back_operator(const Head<T>& head, const HeadTrace<T>& trace, const StridedRows<T>& y,
-                        const StridedRows<T>& grad_y, HeadGradient<T>& gradient, const Execution& run) {
-  const OperatorGradient<T> found = vjp<T>(*trace.weights, grad_y, head.v, Matrix<T>(y), run);
-  gradient.q += found.queries;
-  gradient.k += found.keys;
-  gradient.v += found.values;
-  gradient.log_temperature += *found.temperature * head.temperature;
-}
-
-}  // namespace
 
 template <class T>
 void attend(const Head<T>& head, StridedSums<T> y, HeadTrace<T>& trace, const Execution& run) {
@@ -173,6 +172,7 @@ void pull_back(const Head<T>& head, const HeadTrace<T>& trace, const StridedRows
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                              \
+  template CrossOperator<T> operator_of(const Head<T>&, const Execution&);                                   \
   template void attend(const Head<T>&, StridedSums<T>, HeadTrace<T>&, const Execution&);                     \
   template void pull_back(const Head<T>&, const HeadTrace<T>&, const StridedRows<T>&, const StridedRows<T>&, \
                           HeadGradient<T>&, const Execution&);

@@ -217,6 +217,20 @@ TEST_CASE("a head of metric-attention is kernel regression under its metric", "[
   CHECK((fitted.predict(x).mean - trace.attended).norm() < 1e-12 * trace.attended.norm());
 }
 
+TEST_CASE("a head of dot attention is a bilinear score, and its queries' bias weighs the keys", "[nn]") {
+  Made made(self_attention(6, 2));
+  const Matrix<double> x = Matrix<double>::Random(20, 6);
+  AttentionTrace<double> trace;
+  made.layer.forward<double>(made.parameters, x, nullptr, {}, trace);
+  for (const Index head : {0, 1}) {
+    const Mechanism m{.metric = made.layer.metric_of(made.parameters, head),
+                      .kernel = Exponential{made.layer.temperature_of(made.parameters, head)}};
+    const auto P = m.cross_operator(
+        x, x, {.log_key_weights = made.layer.log_key_weights<double>(made.parameters, head, x)});
+    CHECK((P.dense() - made.layer.weights<double>(made.parameters, trace, {}, 0, head)).norm() < 1e-12);
+  }
+}
+
 TEST_CASE("a layer refuses what does not fit, by name", "[nn]") {
   ParameterLayout layout;
   const auto made_of = [&](AttentionLayerOptions o) {
@@ -241,6 +255,6 @@ TEST_CASE("a layer refuses what does not fit, by name", "[nn]") {
   says(forward(5, 6, {.batch = 2}), "x must be batch = 2 sequences");
   says(forward(4, 6, {.mask = BoolMatrix(4, 3)}), "mask must be of shape (4, 4)");
   says(forward(4, 6, {.key_padding = BoolMatrix(2, 4)}), "key_padding_mask must be of shape (1, 4)");
-  says(refusal([&] { made.layer.metric_of(made.parameters, 0); }), "in_proj_bias");
+  says(refusal([&] { made.layer.metric_of(made.parameters, 2); }), "head must be in [0, 1]; got 2.");
   says(refusal([&] { made.layout.at("nothing"); }), "in_proj_weight, in_proj_bias");
 }

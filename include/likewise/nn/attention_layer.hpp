@@ -91,10 +91,18 @@ class AttentionLayer {
                                 const Points<T>& grad_output, const Attending& who, Vector<T>& gradient,
                                 const Execution& run) const;
 
-  /// That head's cost as a metric of the layer's inputs: Mahalanobis (tied or not, sqdist: where queries and keys share their
-  /// map) or Bilinear. Throws InvalidArgument for untied squared distances and for maps with biases.
+  /// P of that sequence and head, n_queries x n_keys, of the forward that left the trace.
+  template <class T>
+  Matrix<T> weights(const Vector<T>& parameters, const AttentionTrace<T>& trace, const Attending& who,
+                    Index sequence, Index head, const Execution& run = {}) const;
+
+  /// That head's cost as a metric of the layer's inputs: Mahalanobis (squared distances under one map) or Bilinear. Throws
+  /// InvalidArgument for squared distances of two maps, which are no metric.
   template <class T> Metric metric_of(const Vector<T>& parameters, Index head) const;
-  /// That head's t.
+  /// <bq, Wk z_j> / t for tokens z: what a bias of the queries adds to the bilinear score of every query; else 0.
+  template <class T>
+  Vector<double> log_key_weights(const Vector<T>& parameters, Index head, const Points<T>& z) const;
+  /// The t that goes with `metric_of`.
   template <class T> double temperature_of(const Vector<T>& parameters, Index head) const;
 
  private:

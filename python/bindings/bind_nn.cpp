@@ -1,0 +1,333 @@
+// Layers and models that learn: parameters are flat NumPy views of C++ memory.
+#include <pybind11/eigen.h>
+#include <pybind11/stl.h>
+
+#include <likewise/nn/archive.hpp>
+#include <likewise/nn/attention_model.hpp>
+#include <likewise/nn/training.hpp>
+
+#include "arrays.hpp"
+#include "execution.hpp"
+
+namespace likewise::python {
+
+namespace {
+
+using namespace likewise::nn;
+
+template <class T> const char* typed(const char* float32, const char* float64) {
+  return sizeof(T) == 4 ? float32 : float64;
+}
+
+// --- options from keywords ---------------------------------------------------------------------------------------------
+
+template <class Choice>
+Choice choice(const char* name, const std::string& given,
+              const std::vector<std::pair<std::string, Choice>>& known) {
+  std::string names;
+  for (const auto& [text, value] : known) {
+    if (text == given) return value;
+    names += (names.empty() ? "\"" : ", \"") + text + "\"";
+  }
+  refuse(name, "one of " + names, "\"" + given + "\"");
+}
+
+/// Those of a dict; what is not in it keeps its default.
+class Options {
+ public:
+  explicit Options(const py::dict& values) : values_(values) {}
+
+  template <class Value> void take(const char* name, Value& value) const {
+    if (values_.contains(name)) value = values_[name].cast<Value>();
+  }
+  template <class Choice>
+  void take(const char* name, Choice& value, const std::vector<std::pair<std::string, Choice>>& known) const {
+    if (values_.contains(name)) value = choice(name, values_[name].cast<std::string>(), known);
+  }
+
+ private:
+  const py::dict& values_;
+};
+
+AttentionLayerOptions layer_options(const py::dict& values) {
+  AttentionLayerOptions o;
+  const Options from(values);
+  from.take("embed_dim", o.embed_dim);
+  from.take("num_heads", o.num_heads);
+  from.take<Score>("score", o.score, {{"dot", Score::dot}, {"sqdist", Score::sqdist}});
+  from.take("tied", o.tied);
+  from.take("rank", o.rank);
+  from.take("diagonal", o.diagonal);
+  from.take("learn_temperature", o.learn_temperature);
+  from.take("key_bias", o.key_bias);
+  from.take("bias", o.bias);
+  return o;
+}
+
+AttentionModelOptions model_options(const py::dict& values) {
+  AttentionModelOptions o;
+  const Options from(values);
+  from.take("n_tokens", o.n_tokens);
+  from.take("n_features", o.n_features);
+  from.take("n_outputs", o.n_outputs);
+  from.take("n_layers", o.n_layers);
+  from.take("mlp_ratio", o.block.mlp_ratio);
+  from.take<Activation>("activation", o.block.activation,
+                        {{"gelu", Activation::gelu}, {"relu", Activation::relu}});
+  from.take<Pooling>("pooling", o.pooling, {{"mean", Pooling::mean}, {"cls", Pooling::cls}});
+  from.take("positions", o.positions);
+  o.block.attention = layer_options(values);
+  return o;
+}
+
+Optimizer optimizer_of(const py::dict& values) {
+  std::string name = "adamw";
+  double decay = -1, momentum = 0;
+  const Options from(values);
+  from.take("optimizer", name);
+  from.take("weight_decay", decay);
+  from.take("momentum", momentum);
+  Optimizer o = choice<Optimizer>("optimizer", name, {{"adamw", AdamW{}}, {"adam", Adam{}}, {"sgd", Sgd{}}});
+  if (auto* sgd = std::get_if<Sgd>(&o)) sgd->momentum = momentum;
+  if (decay >= 0) std::visit([decay](auto& any) { any.weight_decay = decay; }, o);
+  return o;
+}
+
+Schedule schedule_of(const py::dict& values) {
+  std::string name = "constant";
+  const Options from(values);
+  from.take("schedule", name);
+  Schedule s = choice<Schedule>(
+      "schedule", name, {{"constant", ConstantRate{}}, {"cosine", CosineRate{}}, {"step", StepRate{}}});
+  if (auto* cosine = std::get_if<CosineRate>(&s)) from.take("warmup_steps", cosine->warmup_steps);
+  return s;
+}
+
+TrainingOptions training_options(const py::dict& values) {
+  TrainingOptions o;
+  const Options from(values);
+  from.take<Task>("task", o.task,
+                  {{"classification", Task::classification}, {"regression", Task::regression}});
+  o.optimizer = optimizer_of(values);
+  o.schedule = schedule_of(values);
+  from.take("learning_rate", o.learning_rate);
+  from.take("batch_size", o.batch_size);
+  from.take("max_epochs", o.max_epochs);
+  from.take("max_norm", o.max_norm);
+  from.take("patience", o.patience);
+  from.take("min_delta", o.min_delta);
+  from.take("seed", o.seed);
+  from.take("batches", o.batches);
+  return o;
+}
+
+// --- parameters ----------------------------------------------------------------------------------------------------------
+
+/// [(name, offset, shape)]
+py::list entries(const ParameterLayout& layout) {
+  py::list found;
+  for (const auto& [name, slot] : layout.entries())
+    found.append(py::make_tuple(
+        name, slot.offset,
+        slot.cols ? py::tuple(py::make_tuple(slot.rows, slot.cols)) : py::tuple(py::make_tuple(slot.rows))));
+  return found;
+}
+
+/// A writable view of numbers that `owner` holds.
+template <class T> py::array_t<T> writable(Vector<T>& numbers, const py::object& owner) {
+  return py::array_t<T>(numbers.size(), numbers.data(), owner);
+}
+
+// --- one layer -------------------------------------------------------------------------------------------------------------
+
+template <class T> struct LayerState {
+  ParameterLayout layout;
+  AttentionLayer layer;
+  Vector<T> parameters, gradient;
+  Attending who;
+  AttentionTrace<T> trace;
+
+  LayerState(const AttentionLayerOptions& options, std::uint64_t seed)
+      : layer(options, layout), parameters(layout.size()) {
+    layer.initialize(parameters, seed);
+    gradient.setZero(layout.size());
+  }
+};
+
+template <class T> void bind_layer(py::module_& m) {
+  using State = LayerState<T>;
+  py::class_<State>(m, typed<T>("AttentionLayer_float32", "AttentionLayer_float64"))
+      .def(py::init([](const py::dict& options, std::uint64_t seed) {
+        return std::make_unique<State>(layer_options(options), seed);
+      }))
+      .def_property_readonly("entries", [](const State& s) { return entries(s.layout); })
+      .def_property_readonly("parameters",
+                             [](py::object self) { return writable(self.cast<State&>().parameters, self); })
+      .def_property_readonly("gradient",
+                             [](py::object self) { return writable(self.cast<State&>().gradient, self); })
+      .def("forward",
+           [](State& s, const Points<T>& x, const std::optional<Matrix<T>>& context, Index batch,
+              bool is_causal, const std::optional<BoolMatrix>& mask,
+              const std::optional<BoolMatrix>& padding) {
+             s.who = {.batch = batch, .is_causal = is_causal};
+             if (mask) s.who.mask = *mask;
+             if (padding) s.who.key_padding = *padding;
+             return run_without_gil([&](const Execution& run) {
+               return s.layer.template forward<T>(s.parameters, x, context ? &*context : nullptr, s.who,
+                                                  s.trace, run);
+             });
+           })
+      .def("backward",
+           [](State& s, const Points<T>& grad_output) {
+             AttentionGradient<T> found = run_without_gil([&](const Execution& run) {
+               return s.layer.template backward<T>(s.parameters, s.trace, grad_output, s.who, s.gradient,
+                                                   run);
+             });
+             return py::make_tuple(std::move(found.x), std::move(found.context));
+           })
+      .def("weights",
+           [](const State& s, Index sequence, Index head) {
+             return run_without_gil([&](const Execution& run) {
+               return s.layer.template weights<T>(s.parameters, s.trace, s.who, sequence, head, run);
+             });
+           })
+      .def("metric", [](const State& s, Index head) { return s.layer.metric_of(s.parameters, head); })
+      .def("log_key_weights",
+           [](const State& s, Index head, const Points<T>& z) {
+             return s.layer.template log_key_weights<T>(s.parameters, head, z);
+           })
+      .def("temperature",
+           [](const State& s, Index head) { return s.layer.temperature_of(s.parameters, head); });
+}
+
+// --- a model and its training ------------------------------------------------------------------------------------------------
+
+template <class T> struct ModelState {
+  AttentionModel model;
+  Vector<T> parameters;
+  OptimizerState<T> optimizer = {};
+  AttentionModelTrace<T> trace = {};
+
+  const AttentionLayer& layer(Index i) const {
+    const Index n = std::ssize(model.blocks());
+    require(i >= 0 && i < n, "layer", "in [0, " + std::to_string(n - 1) + "]", i);
+    return model.blocks()[static_cast<std::size_t>(i)].attention();
+  }
+};
+
+template <class T> Samples<T> samples_of(const py::tuple& data) {
+  Samples<T> samples{data[0].cast<Matrix<T>>()};
+  if (!data[1].is_none()) samples.labels = data[1].cast<std::vector<Index>>();
+  if (!data[2].is_none()) samples.targets = data[2].cast<Matrix<T>>();
+  if (!data[3].is_none()) samples.key_padding = data[3].cast<BoolMatrix>();
+  if (!data[4].is_none()) samples.weights = data[4].cast<Vector<double>>();
+  return samples;
+}
+
+py::dict as_dict(const TrainingHistory& history) {
+  py::dict found;
+  const auto column = [&](const char* name, double EpochRecord::*member) {
+    std::vector<double> values;
+    for (const EpochRecord& epoch : history.epochs) values.push_back(epoch.*member);
+    found[name] = values;
+  };
+  column("loss", &EpochRecord::training_loss);
+  column("validation_loss", &EpochRecord::validation_loss);
+  column("validation_score", &EpochRecord::validation_score);
+  column("learning_rate", &EpochRecord::learning_rate);
+  column("seconds", &EpochRecord::seconds);
+  found["best_epoch"] = history.best_epoch;
+  found["stopped"] = history.stopped;
+  found["early_stopped"] = history.early_stopped;
+  return found;
+}
+
+/// The caller's Ctrl-C ends the training with the best parameters; the exception is raised by `interrupt` afterwards.
+template <class T>
+py::dict train_model(ModelState<T>& s, const py::tuple& training, const std::optional<py::tuple>& validation,
+                     const py::dict& options) {
+  const TrainingOptions how = training_options(options);
+  TrainingData<T> data{samples_of<T>(training)};
+  if (validation) data.validation = samples_of<T>(*validation);
+  PythonExecution execution;
+  const TrainingHistory history = [&] {
+    const py::gil_scoped_release released;
+    return train<T>(s.model, s.parameters, data, how, execution.settings(), &s.optimizer);
+  }();
+  py::dict found = as_dict(history);
+  if (history.stopped) {
+    try {
+      execution.rethrow();
+    } catch (py::error_already_set& error) {
+      found["interrupt"] = error.value();
+    }
+  }
+  return found;
+}
+
+template <class T> void bind_model(py::module_& m) {
+  using State = ModelState<T>;
+  py::class_<State>(m, typed<T>("AttentionModel_float32", "AttentionModel_float64"))
+      .def(py::init([](const py::dict& options, std::uint64_t seed) {
+        AttentionModel model(model_options(options));
+        Vector<T> parameters = model.initial_parameters<T>(seed);
+        return std::make_unique<State>(State{std::move(model), std::move(parameters)});
+      }))
+      .def_property_readonly("entries", [](const State& s) { return entries(s.model.layout()); })
+      .def_property_readonly("parameters",
+                             [](py::object self) { return writable(self.cast<State&>().parameters, self); })
+      .def("train", &train_model<T>)
+      .def("predict",
+           [](const State& s, const Points<T>& X, const std::optional<BoolMatrix>& padding) {
+             return run_without_gil([&](const Execution& run) {
+               return s.model.template predict<T>(s.parameters, X, padding ? &*padding : nullptr, run);
+             });
+           })
+      .def("forward",
+           [](State& s, const Points<T>& X, const std::optional<BoolMatrix>& padding) {
+             return run_without_gil([&](const Execution& run) {
+               return Matrix<T>(
+                   s.model.template forward<T>(s.parameters, X, padding ? &*padding : nullptr, s.trace, run));
+             });
+           })
+      .def("layer_input",
+           [](const State& s, Index layer) {
+             s.layer(layer);
+             return s.trace.blocks.at(static_cast<std::size_t>(layer)).attention.x;
+           })
+      .def("weights",
+           [](const State& s, Index layer, Index sequence, Index head) {
+             const AttentionLayer& attention = s.layer(layer);
+             return run_without_gil([&](const Execution& run) {
+               return attention.weights<T>(s.parameters,
+                                           s.trace.blocks.at(static_cast<std::size_t>(layer)).attention,
+                                           s.trace.who, sequence, head, run);
+             });
+           })
+      .def("metric", [](const State& s, Index layer,
+                        Index head) { return s.layer(layer).metric_of(s.parameters, head); })
+      .def("temperature", [](const State& s, Index layer,
+                             Index head) { return s.layer(layer).temperature_of(s.parameters, head); })
+      .def("save", [](const State& s, const std::string& path, const std::string& metadata) {
+        save_model(path, s.model, s.parameters, metadata);
+      });
+  m.def(typed<T>("load_attention_model_float32", "load_attention_model_float64"),
+        [](const std::string& path) {
+          SavedModel<T> saved = load_model<T>(path);
+          return py::make_tuple(
+              std::make_unique<State>(State{std::move(saved.model), std::move(saved.parameters)}),
+              saved.metadata);
+        });
+}
+
+}  // namespace
+
+void bind_nn(py::module_& m) {
+  bind_layer<float>(m);
+  bind_layer<double>(m);
+  bind_model<float>(m);
+  bind_model<double>(m);
+  m.def("saved_number_size", &saved_number_size);
+}
+
+}  // namespace likewise::python

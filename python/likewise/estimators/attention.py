@@ -1,0 +1,557 @@
+"""Attention that is trained: rows of tokens are read by a small Transformer, or rows attend to labeled
+rows."""
+
+import math
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
+
+import likewise as lw
+from likewise._execution import execution
+from likewise.nn._in_context import InContextModel, log_loss, squared_loss
+from likewise.nn._model import ATTENTION, Model
+
+
+class _AttentionEstimator(BaseEstimator):
+    """What AttentionClassifier and AttentionRegressor share."""
+
+    def __init__(
+        self,
+        attention="metric",
+        *,
+        n_tokens=None,
+        embed_dim=64,
+        num_heads=4,
+        n_layers=1,
+        mlp_ratio=2.0,
+        pooling="mean",
+        optimizer="adamw",
+        learning_rate=1e-3,
+        schedule="constant",
+        weight_decay=0.01,
+        max_norm=1.0,
+        batch_size=64,
+        max_epochs=200,
+        validation_fraction=0.1,
+        early_stopping=True,
+        n_iter_no_change=20,
+        tol=1e-4,
+        warm_start=False,
+        dtype="float32",
+        random_state=None,
+        verbose=False,
+        n_jobs=None,
+    ):
+        self.attention = attention
+        self.n_tokens = n_tokens
+        self.embed_dim = embed_dim
+        self.num_heads = num_heads
+        self.n_layers = n_layers
+        self.mlp_ratio = mlp_ratio
+        self.pooling = pooling
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.max_norm = max_norm
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.dtype = dtype
+        self.random_state = random_state
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+
+    # --- fitting ----------------------------------------------------------------------------------------
+
+    def fit(self, X, y, sample_weight=None, *, key_padding_mask=None, context=None):
+        """Train on rows X and their targets y.
+
+        Parameters
+        ----------
+        X : array (n, n_tokens, n_features), or (n, n_tokens * n_features)
+        y : array (n,), or (n, n_targets) of a regressor
+        sample_weight : array (n,) >= 0 or None
+        key_padding_mask : boolean array (n, n_tokens), True = a token, False = padding; None: all are tokens
+        context : None, "rows" or (X_context, y_context)
+            None: tokens of a row attend to one another. "rows": the rows are the tokens, and attend to
+            the other labeled
+            rows, each without its own label. A pair: they attend to those labeled rows.
+
+        Returns
+        -------
+        self. Ctrl-C ends the training, warns, and keeps the best weights so far.
+        """
+        self._check_parameters()
+        Y, start = self._take_targets(X, y)
+        X = self._take_rows(X, reset=True, length=len(Y))
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        with execution(n_jobs=self.n_jobs, progress=bool(self.verbose)):
+            if context is not None:
+                if key_padding_mask is not None or weights is not None:
+                    raise ValueError(
+                        "sample_weight and key_padding_mask must be None with a context of rows."
+                    )
+                self._fit_in_context(X, Y, context)
+            else:
+                self._fit_tokens(X, Y, weights, self._take_padding(key_padding_mask, X), start)
+        return self
+
+    def _check_parameters(self):
+        def require(holds, name, allowed):
+            if not holds:
+                raise ValueError(f"{name} must be {allowed}; got {getattr(self, name)!r}.")
+
+        require(
+            isinstance(self.attention, str) and self.attention in ATTENTION, "attention", '"metric" or "dot"'
+        )
+        for name in ("embed_dim", "num_heads", "n_layers", "batch_size", "max_epochs", "n_iter_no_change"):
+            value = getattr(self, name)
+            require(isinstance(value, Integral) and value >= 1, name, "an int, at least 1")
+        require(
+            self.embed_dim % self.num_heads == 0, "num_heads", f"a divisor of embed_dim = {self.embed_dim}"
+        )
+        fraction = self.validation_fraction
+        require(isinstance(fraction, Real) and 0 <= fraction < 1, "validation_fraction", "in [0, 1)")
+
+    def _fit_tokens(self, X, Y, weights, padding, start):
+        random_state = check_random_state(self.random_state)
+        options = {
+            "n_tokens": X.shape[1],
+            "n_features": X.shape[2],
+            "n_outputs": Y.shape[1],
+            "n_layers": self.n_layers,
+            "embed_dim": self.embed_dim,
+            "num_heads": self.num_heads,
+            "mlp_ratio": float(self.mlp_ratio),
+            "pooling": self.pooling,
+            **ATTENTION[self.attention],
+        }
+        seed = random_state.randint(2**31)
+        kept = getattr(self, "_model", None) if self.warm_start else None
+        if isinstance(kept, Model) and kept.options == options:
+            model = kept
+        else:
+            model = Model(options, seed, self.dtype)
+        training, validation = self._split(self._samples(X, Y, padding, weights), random_state)
+        history = model.train(training, validation, self._training_options(seed))
+        self._finish(model, history, start)
+
+    def _split(self, samples, random_state):
+        """(training, validation or None): validation only where each class can be in both."""
+        n = len(samples[0])
+        n_validation = math.ceil(self.validation_fraction * n) if self.early_stopping else 0
+        labels = samples[1]
+        if n_validation == 0 or n - n_validation < 2:
+            return samples, None
+        stratify = None
+        if labels is not None:
+            counts = np.bincount(labels)
+            if counts[counts > 0].min() < 2 or min(n_validation, n - n_validation) < (counts > 0).sum():
+                return samples, None
+            stratify = labels
+        rows = train_test_split(
+            np.arange(n), test_size=n_validation, random_state=random_state, stratify=stratify
+        )
+        return tuple(
+            tuple(None if part is None else part[np.sort(chosen)] for part in samples) for chosen in rows
+        )
+
+    def _training_options(self, seed):
+        return {
+            "task": self._task,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+            "weight_decay": float(self.weight_decay),
+            "learning_rate": float(self.learning_rate),
+            "batch_size": self.batch_size,
+            "max_epochs": self.max_epochs,
+            "max_norm": float(self.max_norm or 0),
+            "patience": self.n_iter_no_change if self.early_stopping else 0,
+            "min_delta": float(self.tol),
+            "seed": seed,
+        }
+
+    def _finish(self, model, history, start):
+        interrupt = history.pop("interrupt", None)
+        self._model, self._context = model, None
+        self.best_epoch_ = history.pop("best_epoch")
+        self.stopped_early_ = history.pop("early_stopped")
+        history.pop("stopped")
+        self.history_ = {name: np.asarray(values) for name, values in history.items()}
+        self.n_iter_ = len(self.history_["loss"])
+        self.__dict__.update(start)
+        if interrupt is not None:
+            warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=3)
+
+    # --- in context -------------------------------------------------------------------------------------
+
+    def _fit_in_context(self, X, Y, context):
+        random_state = check_random_state(self.random_state)
+        rows = X.reshape(len(X), -1).astype(np.float64)
+        labeled = None
+        if not (isinstance(context, str) and context == "rows"):
+            if not isinstance(context, tuple) or len(context) != 2:
+                raise ValueError(f'context must be None, "rows" or (X_context, y_context); got {context!r}.')
+            Z = self._take_rows(context[0], reset=False)
+            labeled = Z.reshape(len(Z), -1).astype(np.float64), self._targets_of(context[1], len(Z))
+        elif len(rows) < 2:
+            raise ValueError(
+                f"X must have 2 rows or more where rows attend to other rows; got n_samples = {len(rows)}."
+            )
+        model = InContextModel(self.attention, rows.shape[1], self.embed_dim, self.num_heads, random_state)
+        losses, best = [], (math.inf, model._flat())
+
+        def keep(value, flat):
+            nonlocal best
+            losses.append(value)
+            if value < best[0]:
+                best = value, flat.copy()
+
+        loss = log_loss if self._task == "classification" else squared_loss
+        start = dict(self.__dict__["_pending"])
+        try:
+            model.learn(rows, Y, labeled, loss, self.max_epochs, self.tol * 1e-4, keep)
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=4)
+        model._take(best[1])
+        self._model, self._context = model, labeled or (rows, Y)
+        self.history_ = {"loss": np.array(losses)}
+        self.n_iter_, self.best_epoch_, self.stopped_early_ = len(losses), int(np.argmin(losses)), False
+        self.__dict__.update(start)
+
+    # --- using ------------------------------------------------------------------------------------------
+
+    def _outputs(self, X, key_padding_mask=None):
+        check_is_fitted(self, "_model")
+        X = self._take_rows(X, reset=False)
+        with execution(n_jobs=self.n_jobs):
+            if self._context is not None:
+                return self._model.predict(X.reshape(len(X), -1).astype(np.float64), *self._context)
+            return self._model.predict(X, self._take_padding(key_padding_mask, X))
+
+    @property
+    def mechanisms_(self):
+        """mechanisms_[layer][head]: who a head attends to, as a Mechanism. Its metric acts on the tokens
+        of `transform`,
+        in context on the features."""
+        check_is_fitted(self, "_model")
+        heads = range(self.num_heads)
+        if self._context is not None:
+            return [[self._model.mechanism(h) for h in heads]]
+        return [
+            [
+                lw.Mechanism(
+                    metric=self._model.metric(layer, h),
+                    kernel=lw.kernels.Exponential(self._model.temperature(layer, h)),
+                )
+                for h in heads
+            ]
+            for layer in range(self.n_layers)
+        ]
+
+    def transform(self, X, layer=0):
+        """The tokens (n, length, embed_dim) on which that layer's metrics act; in context the features
+        themselves."""
+        check_is_fitted(self, "_model")
+        X = self._take_rows(X, reset=False)
+        if self._context is not None:
+            return X.reshape(len(X), -1)
+        return self._model.read(X)[0][layer]
+
+    def attention_weights(self, X):
+        """Who attends to whom: (n, n_layers, num_heads, length, length); in context (1, num_heads, n,
+        n_context)."""
+        check_is_fitted(self, "_model")
+        X = self._take_rows(X, reset=False)
+        if self._context is not None:
+            rows = X.reshape(len(X), -1).astype(np.float64)
+            return np.array([[m.operator(rows, self._context[0]).toarray() for m in self.mechanisms_[0]]])
+        return self._model.read(X)[1]
+
+    def plot_attention(self, x, layer=0, ax=None):
+        """A picture of one row's weights: a panel for each head, queries down, keys across. Returns the
+        axes."""
+        import matplotlib.pyplot as plt
+
+        weights = self.attention_weights(np.asarray(x)[None])
+        weights = weights[0, :, :, :] if self._context is not None else weights[0, layer]
+        if ax is None:
+            _, ax = plt.subplots(1, len(weights), figsize=(2.6 * len(weights), 2.8), squeeze=False)
+        axes = np.atleast_1d(ax).ravel()
+        for head, (panel, matrix) in enumerate(zip(axes, weights)):
+            panel.imshow(matrix, vmin=0, cmap="Blues", aspect="auto")
+            panel.set(title=f"head {head}", xlabel="key", ylabel="query" if head == 0 else "")
+        return axes
+
+    def state_dict(self):
+        """A copy of each parameter of the trained model by its name."""
+        check_is_fitted(self, "_model")
+        return self._model.state_dict()
+
+    # --- files ------------------------------------------------------------------------------------------
+
+    def save(self, path):
+        """The trained model in one file that C++ reads too (likewise::nn::load_model)."""
+        check_is_fitted(self, "_model")
+        if self._context is not None:
+            raise ValueError(
+                "context must be None for a model in a file: labeled rows are not part of the format."
+            )
+        fitted = {
+            name: _as_json(value)
+            for name, value in self.__dict__.items()
+            if name.endswith("_") and not name.startswith("_")
+        }
+        params = {
+            name: _as_json(value) for name, value in self.get_params().items() if name != "random_state"
+        }
+        self._model.save(
+            path, {"class": type(self).__name__, "params": params, "fitted": fitted, "y": self._y_json()}
+        )
+
+    @classmethod
+    def load(cls, path):
+        """An estimator of such a file: the same predictions, bit for bit."""
+        model, about = Model.load(path)
+        if about.get("class") != cls.__name__:
+            raise ValueError(f"path must hold an {cls.__name__}; got one of {about.get('class')!r}.")
+        estimator = cls(**{name: _from_json(value) for name, value in about["params"].items()})
+        for name, value in about["fitted"].items():
+            setattr(estimator, name, _from_json(value))
+        estimator._model, estimator._context = model, None
+        estimator._load_y(about["y"])
+        return estimator
+
+    # --- rows and tokens --------------------------------------------------------------------------------
+
+    def _take_rows(self, X, *, reset, length=None):
+        """X as (n, n_tokens, n_features), finite."""
+        if np.ndim(X) == 3:
+            X = check_array(X, dtype=[np.float64, np.float32], allow_nd=True, input_name="X")
+            if reset:
+                self.n_features_in_, self._token_shape = X.shape[1] * X.shape[2], X.shape[1:]
+            elif X.shape[1:] != self._token_shape:
+                raise ValueError(
+                    f"X must be of shape (n, {self._token_shape[0]}, {self._token_shape[1]}); got {X.shape}."
+                )
+        else:
+            X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
+            if reset:
+                self._token_shape = self._shape_of_tokens(X.shape[1])
+            X = X.reshape(len(X), *self._token_shape)
+        if length is not None and len(X) != length:
+            raise ValueError(f"X and y must have the same length; got n_samples = {len(X)} and {length}.")
+        return X
+
+    def _shape_of_tokens(self, n_features):
+        """None: each feature is a token of its own."""
+        n_tokens = n_features if self.n_tokens is None else self.n_tokens
+        if not isinstance(n_tokens, Integral) or n_tokens < 1 or n_features % n_tokens:
+            raise ValueError(
+                f"n_tokens must be a divisor of X's {n_features} features; got {self.n_tokens!r}."
+            )
+        return int(n_tokens), n_features // int(n_tokens)
+
+    def _take_padding(self, mask, X):
+        if mask is None:
+            return None
+        mask = np.asarray(mask)
+        if mask.dtype != bool:
+            raise TypeError(f"key_padding_mask must be boolean, True = a token; got {mask.dtype}.")
+        if mask.shape != X.shape[:2]:
+            raise ValueError(f"key_padding_mask must have shape {X.shape[:2]}; got {mask.shape}.")
+        if not mask.any(axis=1).all():
+            row = int(np.argmin(mask.any(axis=1)))
+            raise ValueError(f"key_padding_mask must leave each row a token; got none in row {row}.")
+        return np.ascontiguousarray(mask)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_model")
+
+
+class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
+    """A small Transformer that classifies rows of tokens; attention by a learned metric or by dot products.
+
+    tokens -> embedding + positions -> n_layers blocks of attention and MLP -> mean -> class scores
+
+    Parameters
+    ----------
+    attention : "metric" or "dot"
+        -|W x - W z|^2 / t_h, a learned pseudo-metric (Ruan and Zhang 2024), or <Wq x, Wk z> / t_h
+        (Vaswani et al. 2017).
+        Temperatures are learned in both.
+    n_tokens : int or None
+        Tokens of a flat row; None: each feature is a token. Rows given as (n, n_tokens, n_features) need
+        none.
+    embed_dim, num_heads, n_layers, mlp_ratio, pooling : the model. mlp_ratio 0 leaves attention alone;
+    pooling "mean", "cls".
+    optimizer : "adamw", "adam" or "sgd", with learning_rate, weight_decay, max_norm (of the gradient;
+    None: no limit)
+    schedule : "constant", "cosine" or "step", of the learning rate
+    batch_size, max_epochs : int
+    validation_fraction, early_stopping, n_iter_no_change, tol
+        Training ends after n_iter_no_change epochs whose validation loss is not tol lower than the least,
+        and the best
+        weights are taken. Where a split would leave a class out, the training loss is watched.
+    warm_start : bool; fit goes on from the last weights where shapes agree
+    dtype : "float32" or "float64", of the model
+    random_state, verbose (progress), n_jobs
+
+    Attributes
+    ----------
+    classes_ : array (n_classes,)
+    history_ : dict of arrays by epoch: loss, validation_loss, validation_score, learning_rate, seconds
+    best_epoch_, n_iter_ : int
+    mechanisms_ : mechanisms_[layer][head], a Mechanism on the tokens of `transform`
+
+    Notes
+    -----
+    Scale X first (StandardScaler). O(n n_tokens^2 embed_dim) time an epoch; memory linear in the batch's
+    tokens. The same
+    weights for any number of threads. fit(X, y, context="rows") learns W so that rows attend to labeled
+    rows, each without
+    its own label: kernel regression whose metric is learned.
+
+    Examples
+    --------
+    >>> import likewise as lw
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = lw.AttentionClassifier("metric", n_tokens=8, max_epochs=10, random_state=0).fit(X / 16, y)
+    >>> bool(model.score(X / 16, y) > 0.9)
+    True
+    """
+
+    _task = "classification"
+
+    def _take_targets(self, X, y):
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+        y = np.asarray(y)
+        if y.ndim == 2 and y.shape[1] == 1:
+            from sklearn.exceptions import DataConversionWarning
+
+            warnings.warn(
+                "A column-vector y was passed when a 1d array was expected.", DataConversionWarning, 3
+            )
+            y = y.ravel()
+        check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        check_classification_targets(y)
+        classes = np.unique(y)
+        self._pending = {"classes_": classes}
+        return self._one_hot(y, classes), self._pending
+
+    def _targets_of(self, y, n):
+        y = np.asarray(y)
+        if y.shape != (n,):
+            raise ValueError(f"y_context must have length {n}; got shape {y.shape}.")
+        return self._one_hot(y, self._pending["classes_"])
+
+    @staticmethod
+    def _one_hot(y, classes):
+        unknown = np.setdiff1d(y, classes)
+        if len(unknown):
+            raise ValueError(
+                f"y must hold labels of the training rows, {classes.tolist()}; got {unknown.tolist()}."
+            )
+        return (y[:, None] == classes).astype(np.float64)
+
+    def _samples(self, X, Y, padding, weights):
+        return X, Y.argmax(axis=1), None, padding, weights
+
+    def predict_proba(self, X, key_padding_mask=None):
+        """Class probabilities (n, n_classes)."""
+        scores = self._outputs(X, key_padding_mask).astype(np.float64)
+        if self._context is None:
+            scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return scores / scores.sum(axis=1, keepdims=True)
+
+    def predict(self, X, key_padding_mask=None):
+        """The most probable class of each row."""
+        return self.classes_[self.predict_proba(X, key_padding_mask).argmax(axis=1)]
+
+    def _y_json(self):
+        return {"token_shape": list(self._token_shape)}
+
+    def _load_y(self, about):
+        self._token_shape = tuple(about["token_shape"])
+
+
+class AttentionRegressor(RegressorMixin, _AttentionEstimator):
+    """A small Transformer that predicts numbers from rows of tokens. See AttentionClassifier for parameters.
+
+    Targets are brought to mean 0 and deviation 1 for the training, and back. Loss: mean squared error;
+    validation_score is R^2.
+    """
+
+    _task = "regression"
+
+    def _take_targets(self, X, y):
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+        Y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        flat = Y.ndim == 1
+        Y = Y.reshape(len(Y), -1)
+        mean, scale = Y.mean(axis=0), Y.std(axis=0)
+        scale[scale == 0] = 1
+        self._pending = {"_flat": flat, "_mean": mean, "_scale": scale}
+        return (Y - mean) / scale, self._pending
+
+    def _targets_of(self, y, n):
+        Y = np.asarray(y, np.float64).reshape(n, -1)
+        return (Y - self._pending["_mean"]) / self._pending["_scale"]
+
+    def _samples(self, X, Y, padding, weights):
+        return X, None, Y, padding, weights
+
+    def predict(self, X, key_padding_mask=None):
+        """Targets (n,), or (n, n_targets) where they were given so."""
+        Y = self._outputs(X, key_padding_mask).astype(np.float64) * self._scale + self._mean
+        return Y.ravel() if self._flat else Y
+
+    def _y_json(self):
+        return {
+            "token_shape": list(self._token_shape),
+            "flat": self._flat,
+            "mean": self._mean.tolist(),
+            "scale": self._scale.tolist(),
+        }
+
+    def _load_y(self, about):
+        self._token_shape = tuple(about["token_shape"])
+        self._flat, self._mean, self._scale = about["flat"], np.array(about["mean"]), np.array(about["scale"])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _as_json(value):
+    """Arrays by dtype and list, so that classes come back as they were."""
+    if isinstance(value, dict):
+        return {"dict": {name: _as_json(part) for name, part in value.items()}}
+    if isinstance(value, np.ndarray):
+        if value.dtype == object:
+            raise ValueError(f"y must hold numbers or strings for a model in a file; got {value.dtype}.")
+        return {"dtype": value.dtype.str, "array": value.tolist()}
+    return {"value": value.item() if isinstance(value, np.generic) else value}
+
+
+def _from_json(about):
+    if "dict" in about:
+        return {name: _from_json(part) for name, part in about["dict"].items()}
+    return np.array(about["array"], dtype=about["dtype"]) if "array" in about else about["value"]

@@ -1,0 +1,311 @@
+"""Multi-head attention with learned maps, forward and backward."""
+
+import numpy as np
+
+import likewise as lw
+from likewise import _core
+from likewise.nn._parameters import check_random_state, load_into, named_views
+
+_CORES = {
+    np.dtype(np.float32): _core.AttentionLayer_float32,
+    np.dtype(np.float64): _core.AttentionLayer_float64,
+}
+
+
+class AttentionLayer:
+    """softmax over keys of -c_h(x_i, z_j) / t_h, times values; heads side by side, then a linear map.
+
+    Parameters
+    ----------
+    embed_dim, num_heads : int
+        Features of a token, and heads that share them.
+    score : "dot" or "sqdist"
+        c = -<q, k> (self-attention) or |q - k|^2 (metric-attention).
+    tied : bool
+        Queries and keys are one map W of the tokens. With "sqdist" the cost is then a pseudo-metric, |W x
+        - W z|^2.
+    rank : int or None
+        Rows of each head's W; None is embed_dim / num_heads.
+    diagonal : bool
+        W is a diagonal of all features (tied only).
+    learn_temperature : bool
+        t_h is learned, as its logarithm; else t = sqrt(rank) of a dot product, 2 sqrt(rank) of a squared
+        distance.
+    key_bias : bool
+        Of dot scores: adds -|k|^2 / (2 t), with which they are squared distances at 2 t.
+    bias : bool
+        Of the maps of values and outputs and, untied, of queries and keys (tied, it would cancel).
+    dtype : float32 or float64
+    random_state : int, RandomState or None
+        Of the initial weights: uniform by Glorot and Bengio (2010), biases 0 (as
+        torch.nn.MultiheadAttention).
+
+    Notes
+    -----
+    state_dict has, untied, in_proj_weight ((2 heads rank + embed_dim), embed_dim) and in_proj_bias; tied,
+    metric_proj.weight (heads rank, embed_dim) or metric_diagonal (heads, embed_dim), v_proj.weight and
+    v_proj.bias; then
+    out_proj.weight, out_proj.bias, and log_temperature (heads,) where it is learned. O(length^2
+    embed_dim) time for a
+    sequence, memory linear in tokens, forward and backward.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = lw.nn.MetricAttention(8, 2, random_state=0)
+    >>> y = layer.forward(np.ones((3, 5, 8), np.float32))
+    >>> layer.backward(np.ones_like(y)).shape
+    (3, 5, 8)
+    """
+
+    def __init__(
+        self,
+        embed_dim,
+        num_heads=1,
+        score="dot",
+        tied=False,
+        rank=None,
+        diagonal=False,
+        learn_temperature=False,
+        key_bias=False,
+        bias=True,
+        *,
+        dtype=np.float32,
+        random_state=None,
+    ):
+        self.options = {
+            "embed_dim": embed_dim,
+            "num_heads": num_heads,
+            "score": score,
+            "tied": tied,
+            "rank": rank or 0,
+            "diagonal": diagonal,
+            "learn_temperature": learn_temperature,
+            "key_bias": key_bias,
+            "bias": bias,
+        }
+        self._seed = check_random_state(random_state).randint(2**31)
+        self._make(np.dtype(dtype))
+
+    def _make(self, dtype):
+        if dtype not in _CORES:
+            raise ValueError(f"dtype must be float32 or float64; got {dtype}.")
+        self.dtype = dtype
+        self._core = _CORES[dtype](self.options, self._seed)
+        self._shapes = None
+
+    # --- parameters ----------------------------------------------------------------------------------------
+
+    @property
+    def flat_parameters(self):
+        """All parameters as one writable vector; state_dict names its parts."""
+        return self._core.parameters
+
+    @property
+    def flat_gradients(self):
+        """What `backward` has added up, in the same places."""
+        return self._core.gradient
+
+    def state_dict(self):
+        """A copy of each parameter by its name."""
+        return {name: part.copy() for name, part in named_views(self._core.entries, self.flat_parameters)}
+
+    def gradients(self):
+        """A copy of each parameter's gradient by its name."""
+        return {name: part.copy() for name, part in named_views(self._core.entries, self.flat_gradients)}
+
+    def zero_grad(self):
+        """Gradients start at 0 again."""
+        self.flat_gradients[:] = 0
+
+    def load_state_dict(self, state):
+        """Takes over numbers, and their dtype. Nothing is taken unless every name and shape fits."""
+        dtypes = {np.asarray(part).dtype for part in state.values()}
+        wanted = np.dtype(np.float64) if np.dtype(np.float64) in dtypes else np.dtype(np.float32)
+        flat = load_into(self._core.entries, state, wanted)
+        if wanted != self.dtype:
+            self._make(wanted)
+        self.flat_parameters[:] = flat
+
+    # --- the pass ---------------------------------------------------------------------------------------
+
+    def forward(self, x, context=None, mask=None, is_causal=False, key_padding_mask=None):
+        """The layer's output for tokens x (batch, length, embed_dim), or (length, embed_dim) of one sequence.
+
+        Parameters
+        ----------
+        context : array (batch, n_keys, embed_dim) or None
+            Tokens that are attended to; None: x itself.
+        mask : boolean array (length, n_keys) or (batch, length, n_keys), True = may attend
+        is_causal : token i attends to tokens 0..i
+        key_padding_mask : boolean array (batch, n_keys), True = a token, False = padding
+
+        Returns
+        -------
+        array of x's shape. A token that may attend to nothing gets the output's bias.
+
+        Raises
+        ------
+        ValueError or TypeError that names the argument: shapes, masks that are not boolean, values that
+        are not finite
+        """
+        x = self._tokens("x", x)
+        self._shape = np.shape(x)
+        batch, length = (1, *x.shape[:1]) if x.ndim == 2 else x.shape[:2]
+        if context is not None:
+            context = self._tokens("context", context)
+            self._context_shape = context.shape
+            if context.ndim != x.ndim or (x.ndim == 3 and len(context) != batch):
+                raise ValueError(f"context must have x's batch; got {context.shape} beside {x.shape}.")
+            context = context.reshape(-1, context.shape[-1])
+        else:
+            self._context_shape = None
+        n_keys = length if context is None else len(context) // max(batch, 1)
+        if batch == 0 or length == 0 or n_keys == 0:
+            raise ValueError(f"x must hold a token or more; got shape {self._shape} with {n_keys} keys.")
+        mask = _booleans("mask", mask, [(length, n_keys), (batch, length, n_keys)])
+        padding = _booleans("key_padding_mask", key_padding_mask, [(batch, n_keys)])
+        flat = x.reshape(-1, x.shape[-1])
+        rows = None if mask is None else mask.reshape(-1, n_keys)
+        return self._core.forward(flat, context, batch, bool(is_causal), rows, padding).reshape(self._shape)
+
+    __call__ = forward
+
+    def backward(self, grad_output):
+        """The gradient of x of the last `forward`; of (x, context) where one was given. Adds to
+        `gradients()`."""
+        if not hasattr(self, "_shape"):
+            raise ValueError("backward must come after forward.")
+        grad = np.ascontiguousarray(grad_output, self.dtype)
+        if grad.shape != self._shape:
+            raise ValueError(f"grad_output must have the output's shape {self._shape}; got {grad.shape}.")
+        by_x, by_context = self._core.backward(grad.reshape(-1, grad.shape[-1]))
+        by_x = by_x.reshape(self._shape)
+        return by_x if self._context_shape is None else (by_x, by_context.reshape(self._context_shape))
+
+    def attention_weights(self, sequence=0):
+        """P (num_heads, length, n_keys) of a sequence of the last `forward`."""
+        if not hasattr(self, "_shape"):
+            raise ValueError("attention_weights must come after forward.")
+        return np.stack([self._core.weights(sequence, h) for h in range(self.options["num_heads"])])
+
+    def _tokens(self, name, tokens):
+        tokens = np.asarray(tokens)
+        if tokens.ndim not in (2, 3) or tokens.shape[-1] != self.options["embed_dim"]:
+            raise ValueError(
+                f"{name} must be of shape (batch, length, {self.options['embed_dim']}); got {tokens.shape}."
+            )
+        if not np.isfinite(tokens).all():
+            raise ValueError(f"{name} must be finite; got NaN or infinity.")
+        return np.ascontiguousarray(tokens, self.dtype)
+
+    # --- reading ----------------------------------------------------------------------------------------
+
+    def metric(self, head=0):
+        """A head's cost as a metric of tokens: Mahalanobis(W), or Bilinear(Wq, Wk) of dot scores.
+
+        A ValueError for squared distances of two maps, which are no metric.
+        """
+        return self._core.metric(head)
+
+    def log_key_weights(self, tokens, head=0):
+        """<bq, Wk z_j> / t of tokens (n, embed_dim): what the queries' bias adds to each dot score; else 0."""
+        return self._core.log_key_weights(head, self._tokens("tokens", tokens))
+
+    def temperature(self, head=0):
+        """The t that goes with `metric(head)`."""
+        return self._core.temperature(head)
+
+    def mechanism(self, head=0, support="all"):
+        """A head as a mechanism: its metric, exp(-c / t), who may attend, rows that sum to 1."""
+        return lw.Mechanism(
+            metric=self.metric(head), kernel=lw.kernels.Exponential(self.temperature(head)), support=support
+        )
+
+    def __repr__(self):
+        settings = {k: v for k, v in self.options.items() if k not in ("embed_dim", "num_heads")}
+        said = ", ".join(f"{k}={v!r}" for k, v in settings.items() if v not in (False, 0))
+        return f"{type(self).__name__}({self.options['embed_dim']}, {self.options['num_heads']}, {said})"
+
+    def __getstate__(self):
+        return {
+            "options": self.options,
+            "dtype": self.dtype,
+            "seed": self._seed,
+            "flat": self.flat_parameters.copy(),
+        }
+
+    def __setstate__(self, state):
+        self.options, self._seed = state["options"], state["seed"]
+        self._make(state["dtype"])
+        self.flat_parameters[:] = state["flat"]
+
+
+class SelfAttention(AttentionLayer):
+    """Learned bilinear score (Vaswani et al. 2017): softmax(<Wq x, Wk z> / sqrt(head_dim)).
+
+    State names and shapes are those of torch.nn.MultiheadAttention. See AttentionLayer.
+    """
+
+    def __init__(self, embed_dim, num_heads=1, bias=True, *, dtype=np.float32, random_state=None):
+        super().__init__(embed_dim, num_heads, bias=bias, dtype=dtype, random_state=random_state)
+
+
+class MetricAttention(AttentionLayer):
+    """Learned pseudo-metric (Ruan and Zhang 2024): softmax(-|W x - W z|^2 / t), a temperature for each head.
+
+    See AttentionLayer.
+    """
+
+    def __init__(
+        self,
+        embed_dim,
+        num_heads=1,
+        bias=True,
+        *,
+        rank=None,
+        diagonal=False,
+        dtype=np.float32,
+        random_state=None,
+    ):
+        super().__init__(
+            embed_dim,
+            num_heads,
+            score="sqdist",
+            tied=True,
+            rank=rank,
+            diagonal=diagonal,
+            learn_temperature=True,
+            bias=bias,
+            dtype=dtype,
+            random_state=random_state,
+        )
+
+
+def arms(embed_dim, num_heads=1, *, learn_temperature=True):
+    """Settings of AttentionLayer that a comparison of dot products and metrics has to tell apart, by name.
+
+    The last has as many parameters for its scores as untied dot products. All learn a temperature, or
+    none does.
+    """
+    shared = {"embed_dim": embed_dim, "num_heads": num_heads, "learn_temperature": learn_temperature}
+    return {
+        "dot untied": {**shared, "score": "dot", "tied": False},
+        "dot tied": {**shared, "score": "dot", "tied": True},
+        "sqdist untied": {**shared, "score": "sqdist", "tied": False},
+        "sqdist tied": {**shared, "score": "sqdist", "tied": True},
+        "sqdist tied, as many parameters": {
+            **shared, "score": "sqdist", "tied": True, "rank": 2 * (embed_dim // num_heads)
+        },
+    }  # fmt: skip
+
+
+def _booleans(name, mask, shapes):
+    if mask is None:
+        return None
+    mask = np.asarray(mask)
+    if mask.dtype != bool:
+        raise TypeError(f"{name} must be boolean, True = may attend (see from_torch_mask); got {mask.dtype}.")
+    if mask.shape not in shapes:
+        raise ValueError(f"{name} must be of shape {' or '.join(map(str, shapes))}; got {mask.shape}.")
+    return np.ascontiguousarray(mask)

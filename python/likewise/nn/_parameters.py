@@ -1,0 +1,39 @@
+"""Parts of a flat vector by name."""
+
+import math
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+__all__ = ["check_random_state", "load_into", "named_views"]
+
+
+def named_views(entries, flat):
+    """(name, view) of each part of a flat vector; entries are (name, offset, shape)."""
+    for name, offset, shape in entries:
+        yield name, flat[offset : offset + math.prod(shape)].reshape(shape)
+
+
+def load_into(entries, state, dtype):
+    """One flat vector of a state dict whose names and shapes are exactly those of the entries."""
+    wanted = {name: tuple(shape) for name, _, shape in entries}
+    state = {name: _array(part) for name, part in state.items()}
+    missing, unknown = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+    if missing or unknown:
+        raise ValueError(
+            f"state_dict must have exactly the keys {sorted(wanted)}; missing {missing}, unknown {unknown}."
+        )
+    for name, shape in wanted.items():
+        if state[name].shape != shape:
+            raise ValueError(f"state_dict[{name!r}] must have shape {shape}; got {state[name].shape}.")
+        if not np.isfinite(state[name]).all():
+            raise ValueError(f"state_dict[{name!r}] must be finite; got NaN or infinity.")
+    flat = np.empty(sum(math.prod(shape) for shape in wanted.values()), dtype)
+    for name, part in named_views(entries, flat):
+        part[...] = state[name]
+    return flat
+
+
+def _array(part):
+    """A NumPy array of an array or a torch tensor."""
+    return np.asarray(part.detach().cpu() if hasattr(part, "detach") else part)
