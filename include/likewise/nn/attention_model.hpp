@@ -25,7 +25,7 @@ struct AttentionModelOptions {
 };
 
 /// What `forward` leaves for `backward`, and all memory of a step: a second one of the same shape allocates
-/// next to nothing.
+/// only what the attention layer does.
 template <class T> struct AttentionModelTrace {
   Attending who;       ///< batch, and padding with the cls token in front
   Matrix<T> X;         ///< (batch * n_tokens, n_features), 0 where there is padding
