@@ -16,9 +16,9 @@ template <class T> using Run = Eigen::Array<T, run_length, 1>;
 
 constexpr double half_root = 0.70710678118654752440, inverse_root_2pi = 0.39894228040143267794;
 
-/// (1 - Phi(x)) / phi(x) for x >= 0, Mills' ratio, as t Q(t) with t = 1 / (1 + 0.35 x). Q is the polynomial of least greatest
-/// relative error, 1.3e-8; with float32's own rounding the result is within 3.2e-7. std::erf of every number would
-/// take as long as the products.
+/// (1 - Phi(x)) / phi(x) for x >= 0, Mills' ratio, as t Q(t) with t = 1 / (1 + 0.35 x). Q is the polynomial of
+/// least greatest relative error, 1.3e-8; with float32's own rounding the result is within 3.2e-7. std::erf of
+/// every number would take as long as the products.
 inline float mills_ratio(float x) {
   const float t = 1.0f / (1.0f + 0.35f * x);
   float sum = 0.0485779521f;
@@ -49,8 +49,8 @@ inline float power_of_two(float y) {
   return sum * std::bit_cast<float>((k + 127) << 23);
 }
 
-// A loop of fixed length whose choices are made on bits, without calls or overlapping arrays: compilers make vectors of it
-// (of a choice between floats gcc makes a branch, as either may trap).
+// A loop of fixed length whose choices are made on bits, without calls or overlapping arrays: compilers make
+// vectors of it (of a choice between floats gcc makes a branch, as either may trap).
 void gelu(Run<float>& x, Run<float>& slope) {
   constexpr auto farthest = std::bit_cast<std::int32_t>(13.26f);  // where the density is 0 in float32
   const Run<float> at_all = x;

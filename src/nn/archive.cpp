@@ -27,7 +27,8 @@ std::uint64_t checksum(std::string_view bytes) {
   return sum;
 }
 
-// --- numbers as bytes, the least significant first ----------------------------------------------------------------
+// --- numbers as bytes, the least significant first
+// ----------------------------------------------------------------
 
 template <class Number>
 using BitsOf = std::conditional_t<sizeof(Number) == 1, std::uint8_t,
@@ -85,7 +86,8 @@ class Reader {
   std::size_t at_ = 0;
 };
 
-// --- options, in one order for both ways --------------------------------------------------------------------------
+// --- options, in one order for both ways
+// --------------------------------------------------------------------------
 
 /// Calls visit(field) for each; `Options` is const when they are written.
 template <class Options, class Visit> void each_option(Options& o, const Visit& visit) {
@@ -175,7 +177,8 @@ void require_layout(const std::vector<std::string>& lines, const ParameterLayout
   }
 }
 
-// --- files --------------------------------------------------------------------------------------------------------
+// --- files
+// --------------------------------------------------------------------------------------------------------
 
 std::string bytes_of_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

@@ -57,8 +57,8 @@ const Matrix<T>& LayerNorm::forward(const Vector<T>& parameters, const Points<T>
   return trace.y;
 }
 
-// With u = grad_y weight and n the normalized row, mean and deviation held fixed would give u / deviation; both move with x,
-// which takes away what u has in common with 1 and with n.
+// With u = grad_y weight and n the normalized row, mean and deviation held fixed would give u / deviation; both
+// move with x, which takes away what u has in common with 1 and with n.
 template <class T>
 const Matrix<T>& LayerNorm::backward(const Vector<T>& parameters, LayerNormTrace<T>& trace,
                                      const Points<T>& grad_y, Vector<T>& gradient,

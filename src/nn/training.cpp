@@ -28,7 +28,8 @@ template <class T> const BoolMatrix* padding_in(const Samples<T>& samples) {
   return samples.key_padding ? &*samples.key_padding : nullptr;
 }
 
-// --- what is refused ----------------------------------------------------------------------------------------------
+// --- what is refused
+// ----------------------------------------------------------------------------------------------
 
 template <class T> bool tokens_are_finite(const Samples<T>& samples) {
   for (Index i = 0; i < samples.X.rows(); ++i)
@@ -88,7 +89,8 @@ void check(const TrainingOptions& o, Index n) {
   }
 }
 
-// --- losses and scores --------------------------------------------------------------------------------------------
+// --- losses and scores
+// --------------------------------------------------------------------------------------------
 
 template <class T> Loss<T> loss_of(Task task, const Matrix<T>& outputs, const Samples<T>& samples) {
   return task == Task::classification ? cross_entropy<T>(outputs, samples.labels, samples.weights)
@@ -106,7 +108,8 @@ double accuracy(const Matrix<T>& outputs, const std::vector<Index>& labels, cons
   return right / weights.sum();
 }
 
-/// 1 - squared error / variance, the mean over targets. A target that does not vary: 1 where it is met, else 0, as scikit-learn's.
+/// 1 - squared error / variance, the mean over targets. A target that does not vary: 1 where it is met, else 0,
+/// as scikit-learn's.
 template <class T>
 double r_squared(const Matrix<T>& outputs, const Matrix<T>& targets, const Vector<double>& weights) {
   double sum = 0;
@@ -132,7 +135,8 @@ Evaluation evaluate_checked(const AttentionModel& model, const Vector<T>& parame
                                                      : r_squared(outputs, samples.targets, weights)};
 }
 
-// --- the order of samples -----------------------------------------------------------------------------------------
+// --- the order of samples
+// -----------------------------------------------------------------------------------------
 
 /// All rows in an order of the epoch's own: what seed, and steps done before, say.
 std::vector<Index> shuffled(Index n, std::uint64_t seed, Index steps) {
@@ -188,7 +192,8 @@ class Progress {
   Clock::time_point last_ = Clock::now();
 };
 
-// --- steps and epochs ---------------------------------------------------------------------------------------------
+// --- steps and epochs
+// ---------------------------------------------------------------------------------------------
 
 template <class T> class Trainer {
  public:
@@ -265,7 +270,8 @@ template <class T> class Trainer {
     gather(data_.training, rows_, model_.options().n_tokens, batch_);
   }
 
-  /// The loss of the batch before the step. The old parameters stay where the next ones will be written: nothing is copied.
+  /// The loss of the batch before the step. The old parameters stay where the next ones will be written:
+  /// nothing is copied.
   double step(double rate) {
     const Matrix<T>& outputs = model_.forward<T>(parameters_, batch_.X, padding_in(batch_), trace_, inside_);
     const Loss<T> loss = loss_of(options_.task, outputs, batch_);
@@ -293,7 +299,8 @@ template <class T> class Trainer {
     throw NotConverged(message.str());
   }
 
-  /// Whether patience has ended. The best parameters are kept even where no patience asks for them: a stop request may.
+  /// Whether patience has ended. The best parameters are kept even where no patience asks for them: a stop
+  /// request may.
   bool judge(TrainingHistory& history) {
     const EpochRecord& last = history.epochs.back();
     const double loss = data_.validation ? last.validation_loss : last.training_loss;

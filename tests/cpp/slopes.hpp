@@ -25,7 +25,8 @@ Numbers slopes(const std::function<double(const Numbers&)>& loss, Numbers at, do
   return found;
 }
 
-/// The relative error of a gradient; what is below 1e-3 counts as that (differences have an absolute error too).
+/// The relative error of a gradient; what is below 1e-3 counts as that (differences have an absolute error
+/// too).
 template <class A, class B> double relative_error(const A& gradient, const B& want) {
   return (gradient - want).norm() / std::max(want.norm(), 1e-3);
 }

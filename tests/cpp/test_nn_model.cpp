@@ -1,4 +1,5 @@
-// Blocks and models: gradients against finite differences, padding that is not read, one answer for any number of threads.
+// Blocks and models: gradients against finite differences, padding that is not read, one answer for any number
+// of threads.
 #include <likewise/nn/attention_model.hpp>
 
 #include "catch.hpp"

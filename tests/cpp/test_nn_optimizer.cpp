@@ -4,6 +4,7 @@
 #include <likewise/nn/schedule.hpp>
 
 #include <cmath>
+#include <limits>
 
 #include "catch.hpp"
 #include "slopes.hpp"
@@ -50,6 +51,12 @@ TEST_CASE("cross-entropy: closed values, gradients, weights", "[nn]") {
   const Matrix<double> twice = (Matrix<double>(3, 4) << z.row(0), z.row(0), z.row(1)).finished();
   CHECK(cross_entropy<double>(twice, {3, 3, 0}).value
         == Approx(cross_entropy<double>(z.topRows(2), {3, 0}, Vector<double>{{2, 1}}).value).epsilon(1e-13));
+
+  // A row of weight 0 is not there, however wrong it is.
+  Matrix<double> hopeless(2, 2);
+  hopeless << 0, 0, 0, -std::numeric_limits<double>::infinity();
+  CHECK(cross_entropy<double>(hopeless, {0, 1}, Vector<double>{{1, 0}}).value
+        == Approx(std::log(2.0)).epsilon(1e-14));
 
   CHECK(contains(refusal([&] { cross_entropy<double>(z, {3, 0, 1, 1, 4}); }), "labels must be"));
   CHECK(contains(refusal([&] { cross_entropy<double>(z, {3, 0}); }), "labels must be"));

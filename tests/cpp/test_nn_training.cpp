@@ -132,6 +132,13 @@ TEST_CASE("a warm start goes on where the first call ended", "[nn]") {
   train(model, in_parts, data, options, {}, &state);
   CHECK(at_once == in_parts);
   CHECK(state.steps == 20);
+  // Each epoch has its own order: plain descent remembers nothing else.
+  options = {.optimizer = Sgd{}, .learning_rate = 0.1, .batch_size = 16, .max_epochs = 2};
+  at_once = in_parts = model.initial_parameters<double>(1);
+  train(model, at_once, data, options);
+  options.max_epochs = 1;
+  for (int call = 0; call < 2; ++call) train(model, in_parts, data, options);  // the first epoch twice
+  CHECK(at_once != in_parts);
 }
 
 TEST_CASE("early stopping ends after patience and brings the best weights back", "[nn]") {

@@ -24,7 +24,8 @@ struct AttentionModelOptions {
   bool operator==(const AttentionModelOptions&) const = default;
 };
 
-/// What `forward` leaves for `backward`, and all memory of a step: a second one of the same shape allocates next to nothing.
+/// What `forward` leaves for `backward`, and all memory of a step: a second one of the same shape allocates
+/// only what the attention layer does.
 template <class T> struct AttentionModelTrace {
   Attending who;       ///< batch, and padding with the cls token in front
   Matrix<T> X;         ///< (batch * n_tokens, n_features), 0 where there is padding
@@ -37,8 +38,9 @@ template <class T> struct AttentionModelTrace {
   Matrix<T> grad_pooled, grad_tokens;
 };
 
-/// embedding -> + positions -> n_layers encoder blocks -> norm -> pooling -> head. Pure functions of one flat vector of parameters:
-/// "embedding.", "positions" (n_tokens, embed_dim), "cls_token" (embed_dim,), "blocks.0." ..., "norm.", "head.".
+/// embedding -> + positions -> n_layers encoder blocks -> norm -> pooling -> head. Pure functions of one flat
+/// vector of parameters: "embedding.", "positions" (n_tokens, embed_dim), "cls_token" (embed_dim,), "blocks.0."
+/// ..., "norm.", "head.".
 class AttentionModel {
  public:
   /// Throws InvalidArgument naming the option that does not fit.
@@ -48,12 +50,13 @@ class AttentionModel {
   const ParameterLayout& layout() const { return layout_; }
   const std::vector<EncoderBlock>& blocks() const { return blocks_; }
 
-  /// A vector of the layout's size: each layer by its own law with seeds drawn from `seed`, positions and cls token normal.
+  /// A vector of the layout's size: each layer by its own law with seeds drawn from `seed`, positions and cls
+  /// token normal.
   template <class T> Vector<T> initial_parameters(std::uint64_t seed) const;
 
-  /// X (batch * n_tokens, n_features), sequence after sequence, to outputs (batch, n_outputs), which lie in the trace. `key_padding`
-  /// (batch, n_tokens), true = a token; nullptr: all are. Padding is not read. The costs of its parts. Throws InvalidArgument
-  /// where shapes do not fit.
+  /// X (batch * n_tokens, n_features), sequence after sequence, to outputs (batch, n_outputs), which lie in the
+  /// trace. `key_padding` (batch, n_tokens), true = a token; nullptr: all are. Padding is not read. The costs
+  /// of its parts. Throws InvalidArgument where shapes do not fit.
   template <class T>
   const Matrix<T>& forward(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding,
                            AttentionModelTrace<T>& trace, const Execution& run = {}) const;

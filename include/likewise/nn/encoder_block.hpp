@@ -30,8 +30,8 @@ template <class T> struct EncoderBlockTrace {
   Matrix<T> grad_middle, grad_x;
 };
 
-/// m = x + attention(norm1(x)), y = m + mlp(norm2(m)): norms before what they serve (Xiong et al. 2020). Parameters: those of the
-/// parts under "norm1.", "attention.", "norm2.", "mlp.", under `prefix`.
+/// m = x + attention(norm1(x)), y = m + mlp(norm2(m)): norms before what they serve (Xiong et al. 2020).
+/// Parameters: those of the parts under "norm1.", "attention.", "norm2.", "mlp.", under `prefix`.
 class EncoderBlock {
  public:
   /// Throws InvalidArgument naming the option that does not fit.

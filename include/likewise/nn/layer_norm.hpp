@@ -15,8 +15,8 @@ template <class T> struct LayerNormTrace {
   Matrix<T> y, grad_x;
 };
 
-/// y = (x - mean) / sqrt(variance + 1e-5) * weight + bias, mean and (biased) variance of each row (Ba, Kiros and Hinton 2016;
-/// torch.nn.LayerNorm): "weight" and "bias" (features,), under `prefix`.
+/// y = (x - mean) / sqrt(variance + 1e-5) * weight + bias, mean and (biased) variance of each row (Ba, Kiros
+/// and Hinton 2016; torch.nn.LayerNorm): "weight" and "bias" (features,), under `prefix`.
 class LayerNorm {
  public:
   static constexpr double eps = 1e-5;

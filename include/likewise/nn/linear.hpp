@@ -9,7 +9,8 @@
 
 namespace likewise::nn {
 
-/// y = x W^T + b, as torch.nn.Linear: "weight" (out_features, in_features) and "bias" (out_features,), under `prefix`.
+/// y = x W^T + b, as torch.nn.Linear: "weight" (out_features, in_features) and "bias" (out_features,), under
+/// `prefix`.
 class Linear {
  public:
   /// Throws InvalidArgument naming in_features or out_features below 1.
@@ -22,12 +23,13 @@ class Linear {
   /// Weight, then bias, uniform in [-1 / sqrt(in_features), 1 / sqrt(in_features)): torch.nn.Linear's law.
   template <class T> void initialize(Vector<T>& parameters, std::uint64_t seed) const;
 
-  /// x (n, in_features) to y (n, out_features), whose memory is kept. O(n in_features out_features), as `backward`.
+  /// x (n, in_features) to y (n, out_features), whose memory is kept. O(n in_features out_features), as
+  /// `backward`.
   template <class T>
   void forward(const Vector<T>& parameters, const Points<T>& x, Matrix<T>& y,
                const Execution& run = {}) const;
-  /// x as it was given to `forward`: nothing else is needed. Adds to `gradient`; writes the gradient of x where it is asked
-  /// for.
+  /// x as it was given to `forward`: nothing else is needed. Adds to `gradient`; writes the gradient of x where
+  /// it is asked for.
   template <class T>
   void backward(const Vector<T>& parameters, const Points<T>& x, const Points<T>& grad_y, Vector<T>& gradient,
                 Matrix<T>* grad_x, const Execution& run = {}) const;

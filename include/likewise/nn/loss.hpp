@@ -12,15 +12,15 @@ template <class T> struct Loss {
   Matrix<T> gradient;  ///< of the predictions
 };
 
-/// sum_i w_i (log sum_c exp(z_ic) - z_i,label(i)) / sum_i w_i of logits z (n, classes); no `weights`: all 1. Sums and the gradient
-/// (softmax(z_i) - onehot) w_i / sum w in float64. O(n classes). Throws InvalidArgument naming labels outside [0, classes), weights
-/// that are negative or sum to 0.
+/// sum_i w_i (log sum_c exp(z_ic) - z_i,label(i)) / sum_i w_i of logits z (n, classes); no `weights`: all 1.
+/// Sums and the gradient (softmax(z_i) - onehot) w_i / sum w in float64. O(n classes). Throws InvalidArgument
+/// naming labels outside [0, classes), weights that are negative or sum to 0.
 template <class T>
 Loss<T> cross_entropy(const Points<T>& logits, const std::vector<Index>& labels,
                       const Vector<double>& weights = {});
 
-/// sum_ic w_i (p_ic - t_ic)^2 / (columns sum_i w_i): the mean over entries, as torch.nn.MSELoss. O(entries). Throws
-/// InvalidArgument where shapes differ, and for weights as above.
+/// sum_ic w_i (p_ic - t_ic)^2 / (columns sum_i w_i): the mean over entries, as torch.nn.MSELoss. O(entries).
+/// Throws InvalidArgument where shapes differ, and for weights as above.
 template <class T>
 Loss<T> squared_error(const Points<T>& predictions, const Points<T>& targets,
                       const Vector<double>& weights = {});

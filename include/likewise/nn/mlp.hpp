@@ -16,8 +16,8 @@ template <class T> struct MlpTrace {
   Matrix<T> y, grad_hidden, grad_x;
 };
 
-/// y = fc2(f(fc1(x))): features to hidden to features. Parameters: "fc1.weight" (hidden, features), "fc1.bias", "fc2.weight"
-/// (features, hidden), "fc2.bias", under `prefix`.
+/// y = fc2(f(fc1(x))): features to hidden to features. Parameters: "fc1.weight" (hidden, features), "fc1.bias",
+/// "fc2.weight" (features, hidden), "fc2.bias", under `prefix`.
 class Mlp {
  public:
   /// Throws InvalidArgument naming features or hidden below 1.

@@ -28,8 +28,8 @@ struct StepRate {
 
 using Schedule = std::variant<ConstantRate, CosineRate, StepRate>;
 
-/// Throws InvalidArgument naming the field: warmup_steps not negative, final_fraction in [0, 1], every at least 1, factor
-/// positive.
+/// Throws InvalidArgument naming the field: warmup_steps not negative, final_fraction in [0, 1], every at least
+/// 1, factor positive.
 void validate(const Schedule& schedule);
 
 /// The rate of step s = 0, 1, ... of n_steps, `rate` being the largest.

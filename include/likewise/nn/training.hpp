@@ -13,7 +13,8 @@
 
 namespace likewise::nn {
 
-/// classification: labels, cross-entropy, accuracy. regression: targets, mean squared error, R^2 (the mean over targets).
+/// classification: labels, cross-entropy, accuracy. regression: targets, mean squared error, R^2 (the mean over
+/// targets).
 enum class Task { classification, regression };
 
 /// n sequences and what is to be said of them.
@@ -42,7 +43,8 @@ struct TrainingOptions {
       0;  ///< ends after so many epochs without a better loss, and brings the best weights back; 0: neither
   double min_delta = 0;    ///< a loss is better that is lower by more than this
   std::uint64_t seed = 0;  ///< of the order of samples
-  /// The rows of each step instead of shuffled ones, from the beginning again when they end: those of one epoch, or of all.
+  /// The rows of each step instead of shuffled ones, from the beginning again when they end: those of one
+  /// epoch, or of all.
   std::vector<std::vector<Index>> batches = {};
 };
 
@@ -73,12 +75,14 @@ template <class T>
 Evaluation evaluate(const AttentionModel& model, const Vector<T>& parameters, const Samples<T>& samples,
                     Task task, const Execution& run = {});
 
-/// Trains `parameters` in place. The same numbers for any number of threads, and for the same seed; a second call goes on from
-/// the first one where it is given its `state` (a constant rate then gives what one longer call gives).
+/// Trains `parameters` in place. The same numbers for any number of threads, and for the same seed; a second
+/// call goes on from the first one where it is given its `state` (a constant rate then gives what one longer
+/// call gives).
 ///
-/// Without patience the last weights remain, with it the best. A stop request ends the training, not the program: see
-/// `stopped`. Throws InvalidArgument before the first step where options or data do not fit, and NotConverged naming the step
-/// where a loss is not finite: `parameters` are then the last ones whose loss was, `state` is empty.
+/// Without patience the last weights remain, with it the best. A stop request ends the training, not the
+/// program: see `stopped`. Throws InvalidArgument before the first step where options or data do not fit, and
+/// NotConverged naming the step where a loss is not finite: `parameters` are then the last ones whose loss was,
+/// `state` is empty.
 template <class T>
 TrainingHistory train(const AttentionModel& model, Vector<T>& parameters, const TrainingData<T>& data,
                       const TrainingOptions& options = {}, const Execution& run = {},
