@@ -24,22 +24,13 @@ template <class T> bool is_short(const Head<T>& head) {
 
 // out += alpha A B, A B^T and A^T B.
 template <class T> void add_AB(T alpha, const Points<T>& A, const Points<T>& B, Tile<T> out) {
-  if (out.size() * A.cols() < least_packed)
-    out += alpha * A.lazyProduct(B);
-  else
-    engine::add_product<T>(alpha, engine::as_it_is<T>(A), engine::as_it_is<T>(B), out);
+  engine::add_product<T>(alpha, engine::as_it_is<T>(A), engine::as_it_is<T>(B), out);
 }
 template <class T> void add_ABt(T alpha, const Points<T>& A, const Points<T>& B, Tile<T> out) {
-  if (out.size() * A.cols() < least_packed)
-    out += alpha * A.lazyProduct(B.transpose());
-  else
-    engine::add_product<T>(alpha, engine::as_it_is<T>(A), engine::transposed<T>(B), out);
+  engine::add_product<T>(alpha, engine::as_it_is<T>(A), engine::transposed<T>(B), out);
 }
 template <class T> void add_AtB(T alpha, const Points<T>& A, const Points<T>& B, Tile<T> out) {
-  if (out.size() * A.rows() < least_packed)
-    out += alpha * A.transpose().lazyProduct(B);
-  else
-    engine::add_product<T>(alpha, engine::transposed<T>(A), engine::as_it_is<T>(B), out);
+  engine::add_product<T>(alpha, engine::transposed<T>(A), engine::as_it_is<T>(B), out);
 }
 
 // --- short sequences: one tile ------------------------------------------------------------------------------------

@@ -5,11 +5,14 @@
 #include <cmath>
 #include <numeric>
 #include <random>
+#include <span>
 #include <sstream>
 #include <string>
 #include <utility>
 
 #include <likewise/nn/loss.hpp>
+
+#include "engine/parallel.hpp"
 
 namespace likewise::nn {
 namespace {
@@ -154,24 +157,24 @@ std::vector<Index> shuffled(Index n, std::uint64_t seed, Index steps) {
 
 /// The samples of some rows, into memory that is kept.
 template <class T>
-void gather(const Samples<T>& samples, const std::vector<Index>& rows, Index n_tokens, Samples<T>& batch) {
-  const Index n = static_cast<Index>(rows.size());
+void gather(const Samples<T>& samples, std::span<const Index> rows, Index n_tokens, Samples<T>& some) {
+  const Index n = std::ssize(rows);
   const auto take = [&](const auto& from, auto& to, Index height) {
     to.resize(n * height, from.cols());
     for (Index i = 0; i < n; ++i)
       to.middleRows(i * height, height) = from.middleRows(rows[static_cast<std::size_t>(i)] * height, height);
   };
-  take(samples.X, batch.X, n_tokens);
-  if (samples.targets.size()) take(samples.targets, batch.targets, 1);
+  take(samples.X, some.X, n_tokens);
+  if (samples.targets.size()) take(samples.targets, some.targets, 1);
   if (samples.key_padding) {
-    if (!batch.key_padding) batch.key_padding.emplace();
-    take(*samples.key_padding, *batch.key_padding, 1);
+    if (!some.key_padding) some.key_padding.emplace();
+    take(*samples.key_padding, *some.key_padding, 1);
   }
-  if (samples.weights.size()) take(samples.weights, batch.weights, 1);
+  if (samples.weights.size()) take(samples.weights, some.weights, 1);
   if (samples.labels.empty()) return;
-  batch.labels.resize(rows.size());
+  some.labels.resize(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i)
-    batch.labels[i] = samples.labels[static_cast<std::size_t>(rows[i])];
+    some.labels[i] = samples.labels[static_cast<std::size_t>(rows[i])];
 }
 
 /// Tells the caller how far we are, a few times a second.
@@ -192,8 +195,17 @@ class Progress {
   Clock::time_point last_ = Clock::now();
 };
 
-// --- steps and epochs
-// ---------------------------------------------------------------------------------------------
+// --- steps and epochs ---------------------------------------------------------------------------------------------
+
+/// A share of a batch's sequences, passed through the model by one thread: small layers have no work for several. Its memory is
+/// kept from step to step.
+template <class T> struct Share {
+  Samples<T> samples = {};
+  AttentionModelTrace<T> trace = {};
+  Vector<T> gradient = {};
+  double loss = 0, weight = 0;
+};
+constexpr Index tokens_of_share = 128;
 
 template <class T> class Trainer {
  public:
@@ -242,9 +254,8 @@ template <class T> class Trainer {
       record.learning_rate =
           rate_at(options_.schedule, options_.learning_rate, steps_, options_.max_epochs * steps_of_epoch_);
       take_rows(order, i);
-      const double batch_weight =
-          batch_.weights.size() ? batch_.weights.sum() : static_cast<double>(rows_.size());
-      if (batch_weight > 0) sum += batch_weight * step(record.learning_rate);
+      const double batch_weight = weight_of(rows_);
+      if (batch_weight > 0) sum += batch_weight * step(record.learning_rate, batch_weight);
       weight += batch_weight;
       progress.say(++steps_);
     }
@@ -267,25 +278,57 @@ template <class T> class Trainer {
     } else {
       rows_ = options_.batches[static_cast<std::size_t>(steps_) % options_.batches.size()];
     }
-    gather(data_.training, rows_, model_.options().n_tokens, batch_);
   }
 
-  /// The loss of the batch before the step. The old parameters stay where the next ones will be written:
-  /// nothing is copied.
-  double step(double rate) {
-    const Matrix<T>& outputs = model_.forward<T>(parameters_, batch_.X, padding_in(batch_), trace_, inside_);
-    const Loss<T> loss = loss_of(options_.task, outputs, batch_);
-    if (!std::isfinite(loss.value)) {
+  double weight_of(std::span<const Index> rows) const {
+    const Vector<double>& weights = data_.training.weights;
+    if (weights.size() == 0) return static_cast<double>(rows.size());
+    double sum = 0;
+    for (const Index row : rows) sum += weights(row);
+    return sum;
+  }
+
+  /// The loss of the batch before the step. The old parameters stay where the next ones will be written: nothing is copied.
+  double step(double rate, double batch_weight) {
+    const Index n = std::ssize(rows_), n_tokens = model_.options().n_tokens,
+                n_shares = std::clamp<Index>(engine::block_count(n * n_tokens, tokens_of_share), 1, n);
+    shares_.resize(static_cast<std::size_t>(n_shares));
+    engine::parallel_tasks(n_shares, inside_, "training", [&](Index i, const Execution& alone) {
+      const Index begin = n * i / n_shares, end = n * (i + 1) / n_shares;
+      differentiate({rows_.data() + begin, static_cast<std::size_t>(end - begin)}, batch_weight,
+                    shares_[static_cast<std::size_t>(i)], alone);
+    });
+    double loss = 0;
+    gradient_.setZero();
+    for (const Share<T>& share : shares_) {  // in one order, whoever did what
+      if (share.weight == 0) continue;
+      loss += share.weight * share.loss;
+      gradient_ += share.gradient;
+    }
+    if (!std::isfinite(loss)) {
       std::ostringstream what;
-      what << "the loss is " << loss.value << " at";
+      what << "the loss is " << loss << " at";
       fail(what.str(), steps_ + 1);
     }
-    gradient_.setZero();
-    model_.backward<T>(parameters_, trace_, loss.gradient, gradient_, nullptr, inside_);
     if (options_.max_norm > 0) clip_gradient(gradient_, options_.max_norm);
     take_step(options_.optimizer, rate, gradient_, parameters_, before_, state_);
     parameters_.swap(before_);
-    return loss.value;
+    return loss;
+  }
+
+  /// A share's loss and its part of the batch's gradient.
+  void differentiate(std::span<const Index> rows, double batch_weight, Share<T>& share,
+                     const Execution& run) const {
+    share.weight = weight_of(rows) / batch_weight;
+    if (share.weight == 0) return;
+    gather(data_.training, rows, model_.options().n_tokens, share.samples);
+    const Matrix<T>& outputs =
+        model_.forward<T>(parameters_, share.samples.X, padding_in(share.samples), share.trace, run);
+    Loss<T> loss = loss_of(options_.task, outputs, share.samples);
+    share.loss = loss.value;
+    loss.gradient *= static_cast<T>(share.weight);
+    share.gradient.setZero(parameters_.size());
+    model_.backward<T>(parameters_, share.trace, loss.gradient, share.gradient, nullptr, run);
   }
 
   [[noreturn]] void fail(const std::string& what, Index step) {
@@ -323,8 +366,7 @@ template <class T> class Trainer {
   double lowest_ = infinity;
   Vector<T> parameters_, before_, best_, gradient_;
   std::vector<Index> rows_;
-  Samples<T> batch_;
-  AttentionModelTrace<T> trace_;
+  std::vector<Share<T>> shares_;
 };
 
 }  // namespace

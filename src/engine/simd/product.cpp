@@ -61,7 +61,7 @@ void Transpose(const C* HWY_RESTRICT from, Size from_stride, Size wide, Size dee
     for (Size k = 0; k < deep; ++k) to[k * to_stride + a] = alpha * from[a * from_stride + k];
 }
 
-/// The first columns of B as a panel (depth, PanelLanes), scaled; lanes beyond n_columns are 0.
+/// The first columns of B as a panel (depth, PanelLanes), scaled; the last vector with columns is filled up with 0.
 template <class C> void PackColumns(Strided<C> B, Size depth, Size n_columns, C alpha, C* panel) {
   const Size lanes = static_cast<Size>(PanelLanes<C>());
   if (B.column_stride == 1) {
@@ -76,8 +76,11 @@ template <class C> void PackColumns(Strided<C> B, Size depth, Size n_columns, C 
       for (Size k = 0; k < depth; ++k)
         panel[k * lanes + a] = alpha * B.data[a * B.column_stride + k * B.row_stride];
   }
-  if (n_columns < lanes)
-    for (Size k = 0; k < depth; ++k) std::fill(panel + k * lanes + n_columns, panel + (k + 1) * lanes, C(0));
+  const Size vector = lanes / static_cast<Size>(kVectors),
+             filled = (n_columns + vector - 1) / vector * vector;
+  if (n_columns < filled)
+    for (Size k = 0; k < depth; ++k)
+      std::fill(panel + k * lanes + n_columns, panel + k * lanes + filled, C(0));
 }
 
 /// Up to kRows rows of A as groups of kKeys, each in the order in which memory holds it: rows kDepth apart, or columns kKeys
@@ -118,18 +121,15 @@ HWY_INLINE void Rows(const C* HWY_RESTRICT panel, Size depth, const C* HWY_RESTR
   }
   MultiplyAdd<N, C>(panel, static_cast<std::size_t>(depth), rows, static_cast<std::size_t>(strides.row()),
                     static_cast<std::size_t>(strides.column()), acc);
-  HWY_ALIGN C last[VECTORS * hn::MaxLanes(Tag<C>())];
+  const auto in_last = hn::FirstN(d, static_cast<std::size_t>(n_columns) - (VECTORS - 1) * lanes);
   LIKEWISE_UNROLL
   for (std::size_t b = 0; b < N; ++b) {
     C* row = result + static_cast<Size>(b) * result_stride;
-    if (n_columns == static_cast<Size>(VECTORS * lanes)) {
-      LIKEWISE_UNROLL
-      for (std::size_t v = 0; v < VECTORS; ++v)
-        hn::StoreU(hn::Add(hn::LoadU(d, row + v * lanes), acc[b][v]), d, row + v * lanes);
-    } else {
-      for (std::size_t v = 0; v < VECTORS; ++v) hn::Store(acc[b][v], d, last + v * lanes);
-      for (Size a = 0; a < n_columns; ++a) row[a] += last[a];
-    }
+    LIKEWISE_UNROLL
+    for (std::size_t v = 0; v + 1 < VECTORS; ++v)
+      hn::StoreU(hn::Add(hn::LoadU(d, row + v * lanes), acc[b][v]), d, row + v * lanes);
+    row += (VECTORS - 1) * lanes;
+    hn::BlendedStore(hn::Add(hn::MaskedLoad(in_last, d, row), acc[b][VECTORS - 1]), in_last, d, row);
   }
 }
 
@@ -192,33 +192,39 @@ void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* re
   const Size lanes = static_cast<Size>(PanelLanes<C>()), group = kKeys;
   const auto up = [](Size x, Size multiple) { return (x + multiple - 1) / multiple * multiple; };
   const Size columns = std::min(up(n, lanes), kColumns / lanes * lanes);
-  auto panels = hwy::AllocateAligned<C>(static_cast<std::size_t>(columns * std::min(k, kDepth)));
   // Few panels meet a row: packing it would cost more than reading it in place.
   const bool in_place = n <= 8 * lanes && m <= 2 * kRows && k <= 2 * kDepth;
-  auto block = hwy::AllocateAligned<C>(
-      in_place ? 1 : static_cast<std::size_t>(std::min(up(m, group), kRows) * kDepth));
+  // Small products are as short as an allocation.
+  constexpr Size kSmall = 16384 / sizeof(C);
+  HWY_ALIGN C small[kSmall];
+  const Size n_packed = columns * std::min(k, kDepth);
+  hwy::AlignedFreeUniquePtr<C[]> large, block;
+  if (n_packed > kSmall) large = hwy::AllocateAligned<C>(static_cast<std::size_t>(n_packed));
+  if (!in_place)
+    block = hwy::AllocateAligned<C>(static_cast<std::size_t>(std::min(up(m, group), kRows) * kDepth));
+  C* const panels = n_packed > kSmall ? large.get() : small;
   for (Size j0 = 0; j0 < n; j0 += columns)
     for (Size k0 = 0; k0 < k; k0 += kDepth) {
       const Size depth = std::min(kDepth, k - k0), width = std::min(columns, n - j0);
       for (Size j = 0; j < width; j += lanes)
         PackColumns<C>(
             {B.data + k0 * B.row_stride + (j0 + j) * B.column_stride, B.row_stride, B.column_stride}, depth,
-            std::min(lanes, width - j), alpha, panels.get() + j * depth);
+            std::min(lanes, width - j), alpha, panels + j * depth);
       for (Size i0 = 0; i0 < m; i0 += kRows) {
         const Size height = std::min(kRows, m - i0);
         const C* rows = A.data + i0 * A.row_stride + k0 * A.column_stride;
         C* at = result + i0 * result_stride + j0;
         if (in_place) {
-          BlockTimesPanels(rows, InPlace{A.row_stride, A.column_stride}, height, panels.get(), depth, width,
-                           at, result_stride);
+          BlockTimesPanels(rows, InPlace{A.row_stride, A.column_stride}, height, panels, depth, width, at,
+                           result_stride);
           continue;
         }
         PackRows<C>({rows, A.row_stride, A.column_stride}, height, depth, block.get());
         const C* packed = block.get();
         if (A.row_stride == 1)
-          BlockTimesPanels(packed, PackedColumns(), height, panels.get(), depth, width, at, result_stride);
+          BlockTimesPanels(packed, PackedColumns(), height, panels, depth, width, at, result_stride);
         else
-          BlockTimesPanels(packed, PackedRows(), height, panels.get(), depth, width, at, result_stride);
+          BlockTimesPanels(packed, PackedRows(), height, panels, depth, width, at, result_stride);
       }
     }
 }
