@@ -9,16 +9,16 @@ backward are likewise's: no n x n matrix, all threads with a single head, gradie
 threads.
 """
 
+try:
+    import torch
+except ImportError as missing:
+    raise ImportError("likewise.torch needs PyTorch: pip install torch (a CPU build is enough).") from missing
+
 import numpy as np
 
 from likewise import _core
 from likewise import nn as _nn
 from likewise._execution import execution
-
-try:
-    import torch
-except ImportError as missing:
-    raise ImportError("likewise.torch needs PyTorch: pip install torch (a CPU build is enough).") from missing
 
 __all__ = [
     "AttentionLayer",

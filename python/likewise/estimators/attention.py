@@ -104,7 +104,7 @@ class _AttentionEstimator(BaseEstimator):
                     raise ValueError(
                         "sample_weight and key_padding_mask must be None with a context of rows."
                     )
-                self._fit_in_context(X, Y, context)
+                self._fit_in_context(X, Y, context, start)
             else:
                 self._fit_tokens(X, Y, weights, self._take_padding(key_padding_mask, X), start)
         return self
@@ -198,39 +198,38 @@ class _AttentionEstimator(BaseEstimator):
 
     # --- in context -------------------------------------------------------------------------------------
 
-    def _fit_in_context(self, X, Y, context):
+    def _fit_in_context(self, X, Y, context, start):
         random_state = check_random_state(self.random_state)
-        rows = X.reshape(len(X), -1).astype(np.float64)
-        labeled = None
-        if not (isinstance(context, str) and context == "rows"):
-            if not isinstance(context, tuple) or len(context) != 2:
-                raise ValueError(f'context must be None, "rows" or (X_context, y_context); got {context!r}.')
-            Z = self._take_rows(context[0], reset=False)
-            labeled = Z.reshape(len(Z), -1).astype(np.float64), self._targets_of(context[1], len(Z))
-        elif len(rows) < 2:
+        rows = _as_rows(X)
+        labeled = self._take_context(context)
+        if labeled is None and len(rows) < 2:
             raise ValueError(
-                f"X must have 2 rows or more where rows attend to other rows; got n_samples = {len(rows)}."
+                f"X must have 2 rows or more where rows attend to others; got n_samples = {len(rows)}."
             )
         model = InContextModel(self.attention, rows.shape[1], self.embed_dim, self.num_heads, random_state)
-        losses, best = [], (math.inf, model._flat())
-
-        def keep(value, flat):
-            nonlocal best
-            losses.append(value)
-            if value < best[0]:
-                best = value, flat.copy()
-
         loss = log_loss if self._task == "classification" else squared_loss
-        start = dict(self.__dict__["_pending"])
+        labels = Y.argmax(axis=1) if self._task == "classification" else None
+        training, validation = self._split((rows, labels, Y), random_state)
+        watch = _Watch(model, loss, training, validation, labeled, self)
         try:
-            model.learn(rows, Y, labeled, loss, self.max_epochs, self.tol * 1e-4, keep)
+            model.learn(training[0], training[2], labeled, loss, self.max_epochs, self.tol * 1e-3, watch)
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=4)
-        model._take(best[1])
+            warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=3)
+        model.take(watch.best)
         self._model, self._context = model, labeled or (rows, Y)
-        self.history_ = {"loss": np.array(losses)}
-        self.n_iter_, self.best_epoch_, self.stopped_early_ = len(losses), int(np.argmin(losses)), False
+        self.history_ = {name: np.array(values) for name, values in watch.history.items()}
+        self.n_iter_, self.best_epoch_ = len(watch.history["loss"]), watch.best_epoch
+        self.stopped_early_ = watch.waited >= self.n_iter_no_change
         self.__dict__.update(start)
+
+    def _take_context(self, context):
+        """None for the rows themselves, else (rows, targets)."""
+        if isinstance(context, str) and context == "rows":
+            return None
+        if not isinstance(context, tuple) or len(context) != 2:
+            raise ValueError(f'context must be None, "rows" or (X_context, y_context); got {context!r}.')
+        Z = _as_rows(self._take_rows(context[0], reset=False))
+        return Z, self._targets_of(context[1], len(Z))
 
     # --- using ------------------------------------------------------------------------------------------
 
@@ -239,7 +238,7 @@ class _AttentionEstimator(BaseEstimator):
         X = self._take_rows(X, reset=False)
         with execution(n_jobs=self.n_jobs):
             if self._context is not None:
-                return self._model.predict(X.reshape(len(X), -1).astype(np.float64), *self._context)
+                return self._model.predict(_as_rows(X), *self._context)
             return self._model.predict(X, self._take_padding(key_padding_mask, X))
 
     @property
@@ -277,7 +276,7 @@ class _AttentionEstimator(BaseEstimator):
         check_is_fitted(self, "_model")
         X = self._take_rows(X, reset=False)
         if self._context is not None:
-            rows = X.reshape(len(X), -1).astype(np.float64)
+            rows = _as_rows(X)
             return np.array([[m.operator(rows, self._context[0]).toarray() for m in self.mechanisms_[0]]])
         return self._model.read(X)[1]
 
@@ -380,6 +379,33 @@ class _AttentionEstimator(BaseEstimator):
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_model")
+
+
+def _as_rows(X):
+    return X.reshape(len(X), -1).astype(np.float64)
+
+
+class _Watch:
+    """Keeps the best parameters of a learning in context; ends it where the validation loss stands still."""
+
+    def __init__(self, model, loss, training, validation, labeled, settings):
+        self.model, self.loss, self.validation, self.settings = model, loss, validation, settings
+        self.context = labeled or (training[0], training[2])
+        self.best, self.best_epoch, self.least, self.waited = model.flat(), -1, math.inf, 0
+        self.history = {"loss": [], "validation_loss": []}
+
+    def __call__(self, value, flat):
+        watched = value
+        if self.validation is not None:
+            self.model.take(flat)
+            watched = self.loss(self.model.predict(self.validation[0], *self.context), self.validation[2])[0]
+        self.history["loss"].append(value)
+        self.history["validation_loss"].append(watched if self.validation is not None else math.nan)
+        self.waited = 0 if watched < self.least - self.settings.tol else self.waited + 1
+        if watched < self.least:
+            self.best, self.least, self.best_epoch = flat.copy(), watched, len(self.history["loss"]) - 1
+        if self.settings.early_stopping and self.waited >= self.settings.n_iter_no_change:
+            raise StopIteration
 
 
 class AttentionClassifier(ClassifierMixin, _AttentionEstimator):

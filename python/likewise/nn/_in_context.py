@@ -52,31 +52,33 @@ class InContextModel:
 
     # --- learning ---------------------------------------------------------------------------------------
 
-    def learn(self, X, Y, context, loss, max_iter, tol, keep):
+    def learn(self, X, Y, context, loss, max_iter, tol, seen):
         """L-BFGS on the mean loss of the rows; context None: the rows themselves, each without its own label.
 
-        keep(value, parameters) is called with every iterate, so that nothing is lost when the caller stops.
+        seen(value, parameters) is called after each iteration, so that nothing is lost when it or the
+        caller stops;
+        it ends the learning by raising StopIteration.
         """
         values = Y if context is None else context[1]
+        last = {}
 
         def value_and_gradient(flat):
-            self._take(flat)
+            self.take(flat)
             operators = [self._operator(h, X, context) for h in range(self.num_heads)]
             parts = [P @ values for P in operators]
             value, by_output = loss(sum(parts) / self.num_heads, Y)
-            keep(value, flat)
             found = [P.vjp(by_output / self.num_heads, values, part) for P, part in zip(operators, parts)]
+            last["value"] = value
             return value, self._gradient(found)
 
-        result = minimize(
+        minimize(
             value_and_gradient,
-            self._flat(),
+            self.flat(),
             jac=True,
             method="L-BFGS-B",
+            callback=lambda flat: seen(last["value"], flat),
             options={"maxiter": max_iter, "ftol": tol},
         )
-        self._take(result.x)
-        return result
 
     def _operator(self, head, X, context):
         if context is None:
@@ -96,12 +98,14 @@ class InContextModel:
         )
         return np.concatenate([part.ravel() for part in (by_embedding, *by_maps, by_temperature)])
 
-    def _flat(self):
+    def flat(self):
+        """All that is learned as one vector."""
         return np.concatenate(
             [part.ravel() for part in (self.embedding, *self.maps.values(), self.log_temperature)]
         )
 
-    def _take(self, flat):
+    def take(self, flat):
+        """Take such a vector's numbers over."""
         at = 0
         for part in (self.embedding, *self.maps.values(), self.log_temperature):
             part[...] = flat[at : at + part.size].reshape(part.shape)

@@ -209,7 +209,7 @@ class AttentionLayer:
         return self._core.metric(head)
 
     def log_key_weights(self, tokens, head=0):
-        """<bq, Wk z_j> / t of tokens (n, embed_dim): what the queries' bias adds to each dot score; else 0."""
+        """<bq, Wk z_j> / t of tokens (n, embed_dim), what the queries' bias adds to dot scores; else 0."""
         return self._core.log_key_weights(head, self._tokens("tokens", tokens))
 
     def temperature(self, head=0):

@@ -1,0 +1,227 @@
+"""likewise.nn: layers against NumPy, their state, their heads read as mechanisms, their refusals."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import likewise as lw
+from likewise.nn import AttentionLayer, MetricAttention, SelfAttention, arms
+
+ARMS = arms(6, 2)
+
+
+def made(**settings):
+    """A float64 layer whose numbers are all moved from where they start."""
+    layer = AttentionLayer(**settings, dtype=np.float64, random_state=0)
+    layer.flat_parameters[:] += 0.1 * np.random.RandomState(1).randn(len(layer.flat_parameters))
+    return layer
+
+
+def by_definition(layer, x, context, admitted=None):
+    """The layer in NumPy: x (length, E), context (n_keys, E), admitted (length, n_keys)."""
+    state, o = layer.state_dict(), layer.options
+    E, H = o["embed_dim"], o["num_heads"]
+    if o["tied"]:
+        rank = len(state["metric_proj.weight"]) // H
+        Wq = Wk = state["metric_proj.weight"]
+        q, k = x @ Wq.T, context @ Wk.T
+        v = context @ state["v_proj.weight"].T + state["v_proj.bias"]
+    else:
+        rank = (len(state["in_proj_weight"]) - E) // (2 * H)
+        parts = [H * rank, 2 * H * rank]
+        Wq, Wk, Wv = np.split(state["in_proj_weight"], parts)
+        bq, bk, bv = np.split(state["in_proj_bias"], parts)
+        q, k, v = x @ Wq.T + bq, context @ Wk.T + bk, context @ Wv.T + bv
+    heads = []
+    for h in range(H):
+        a, b, c = (m[:, h * w : (h + 1) * w] for m, w in ((q, rank), (k, rank), (v, E // H)))
+        dots = a @ b.T if o["score"] == "dot" else -((a[:, None] - b[None]) ** 2).sum(axis=2)
+        scores = dots / np.exp(state["log_temperature"][h])
+        if admitted is not None:
+            scores = np.where(admitted, scores, -np.inf)
+        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+        heads.append(weights / weights.sum(axis=1, keepdims=True) @ c)
+    return np.hstack(heads) @ state["out_proj.weight"].T + state["out_proj.bias"]
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_arms_equal_numpy(arm):
+    layer, random = made(**ARMS[arm]), np.random.RandomState(2)
+    x, context = random.randn(3, 5, 6), random.randn(3, 4, 6)
+    mask = random.rand(3, 5, 4) < 0.6
+    mask[..., 0] = True
+    for got, want in (
+        (layer.forward(x), [by_definition(layer, a, a) for a in x]),
+        (layer.forward(x, is_causal=True), [by_definition(layer, a, a, np.tri(5, dtype=bool)) for a in x]),
+        (layer.forward(x, context), [by_definition(layer, a, b) for a, b in zip(x, context)]),
+        (
+            layer.forward(x, context, mask=mask),
+            [by_definition(layer, a, b, m) for a, b, m in zip(x, context, mask)],
+        ),
+    ):
+        np.testing.assert_allclose(got, want, atol=1e-12)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_gradients_are_finite_differences(arm):
+    layer, random = made(**ARMS[arm]), np.random.RandomState(3)
+    x, weights = random.randn(2, 4, 6), random.randn(2, 4, 6)
+    padding = np.array([[True] * 4, [True, True, False, True]])
+
+    def loss():
+        return (layer.forward(x, key_padding_mask=padding) * weights).sum()
+
+    loss()
+    layer.zero_grad()
+    by_x = layer.backward(weights)
+    for numbers, gradient in (
+        (layer.flat_parameters, layer.flat_gradients.copy()),
+        (x.ravel(), by_x.ravel()),
+    ):
+        for i in random.choice(len(numbers), 25, replace=False):
+            kept, step = numbers[i], 1e-5
+            numbers[i] = kept + step
+            above = loss()
+            numbers[i] = kept - step
+            slope = (above - loss()) / (2 * step)
+            numbers[i] = kept
+            assert gradient[i] == pytest.approx(slope, abs=1e-7)
+
+
+def test_backward_adds_up_and_zero_grad_begins_again():
+    layer = SelfAttention(4, 2, random_state=0)
+    y = layer.forward(np.ones((1, 3, 4), np.float32))
+    layer.backward(np.ones_like(y))
+    once = layer.gradients()
+    layer.backward(np.ones_like(y))
+    assert once.keys() == layer.state_dict().keys()
+    for name, part in layer.gradients().items():
+        np.testing.assert_allclose(part, 2 * once[name], rtol=1e-6, atol=1e-7)
+    layer.zero_grad()
+    assert not layer.flat_gradients.any()
+
+
+def test_state_names_and_shapes_are_those_of_the_interface():
+    shapes = {name: part.shape for name, part in SelfAttention(8, 2).state_dict().items()}
+    assert shapes == {
+        "in_proj_weight": (24, 8),
+        "in_proj_bias": (24,),
+        "out_proj.weight": (8, 8),
+        "out_proj.bias": (8,),
+    }
+    shapes = {name: part.shape for name, part in MetricAttention(8, 2).state_dict().items()}
+    assert shapes == {
+        "metric_proj.weight": (8, 8),
+        "v_proj.weight": (8, 8),
+        "v_proj.bias": (8,),
+        "out_proj.weight": (8, 8),
+        "out_proj.bias": (8,),
+        "log_temperature": (2,),
+    }
+
+
+def test_a_state_is_taken_over_with_its_dtype_or_not_at_all():
+    a, b = MetricAttention(6, 2, random_state=0), MetricAttention(6, 2, random_state=1)
+    x = np.random.RandomState(0).randn(2, 3, 6)
+    b.load_state_dict(a.state_dict())
+    assert (a.forward(x) == b.forward(x)).all() and b.dtype == np.float32
+    double = {name: part.astype(np.float64) for name, part in a.state_dict().items()}
+    b.load_state_dict(double)
+    assert b.dtype == np.float64 and b.forward(x).dtype == np.float64
+    before = b.flat_parameters.copy()
+    for broken, said in (
+        ({**double, "more": np.ones(1)}, "more"),
+        ({k: v for k, v in double.items() if k != "v_proj.bias"}, "v_proj.bias"),
+        ({**double, "v_proj.bias": np.ones(5)}, "v_proj.bias"),
+        ({**double, "v_proj.bias": np.full(6, np.nan)}, "v_proj.bias"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            b.load_state_dict(broken)
+    assert (b.flat_parameters == before).all()
+
+
+def test_the_same_seed_is_the_same_layer_and_a_pickle_is_one():
+    x = np.random.RandomState(0).randn(4, 6)
+    a, b = (MetricAttention(6, 3, random_state=5) for _ in range(2))
+    assert (a.forward(x) == b.forward(x)).all()
+    assert (pickle.loads(pickle.dumps(a)).forward(x) == a.forward(x)).all()
+    assert (MetricAttention(6, 3, random_state=6).forward(x) != a.forward(x)).any()
+
+
+def test_dot_products_with_key_bias_are_squared_distances():
+    dot = made(embed_dim=6, num_heads=2, key_bias=True, learn_temperature=False)
+    sqdist = made(embed_dim=6, num_heads=2, score="sqdist", learn_temperature=False)
+    sqdist.load_state_dict(dot.state_dict())
+    x = np.random.RandomState(0).randn(2, 5, 6)
+    np.testing.assert_allclose(dot.forward(x), sqdist.forward(x), atol=1e-14)
+    without = made(embed_dim=6, num_heads=2, learn_temperature=False)
+    without.load_state_dict(dot.state_dict())
+    assert np.abs(dot.forward(x) - without.forward(x)).max() > 1e-3  # the one step between them
+
+
+@pytest.mark.parametrize("arm", ["sqdist tied", "dot untied", "dot tied"])
+def test_a_head_is_the_operator_of_its_mechanism(arm):
+    layer, x = made(**ARMS[arm]), np.random.RandomState(4).randn(9, 6)
+    layer.forward(x)
+    for head, weights in enumerate(layer.attention_weights()):
+        P = layer.mechanism(head).operator(x, x, log_key_weights=layer.log_key_weights(x, head))
+        np.testing.assert_allclose(P.toarray(), weights, atol=1e-13)
+
+
+def test_a_layer_of_a_learned_metric_is_kernel_regression_with_it():
+    random = np.random.RandomState(0)
+    W, x = random.randn(4, 4), random.randn(30, 4)
+    layer = MetricAttention(4, 1, dtype=np.float64)
+    state = layer.state_dict()
+    state["metric_proj.weight"] = W
+    state["log_temperature"] = np.array([np.log(1.7)])
+    for name in ("v_proj.weight", "out_proj.weight"):
+        state[name] = np.eye(4)
+    layer.load_state_dict(state)
+    regressor = lw.KernelRegressor(
+        metric=lw.metrics.Mahalanobis(W), kernel="gaussian", bandwidth=np.sqrt(1.7 / 2)
+    )
+    np.testing.assert_allclose(layer.forward(x), regressor.fit(x, x).predict(x), atol=1e-13)
+
+
+def test_padding_and_masks_that_admit_nothing_leave_the_bias():
+    layer = made(embed_dim=6, num_heads=2, score="sqdist", tied=True, learn_temperature=True)
+    x = np.random.RandomState(0).randn(2, 5, 6)
+    padding = np.ones((2, 5), bool)
+    padding[0, 3:] = False
+    y = layer.forward(x, key_padding_mask=padding)
+    np.testing.assert_allclose(y[0, :3], layer.forward(x[0, :3]), atol=1e-13)
+    y = layer.forward(x, mask=np.zeros((5, 5), bool))
+    np.testing.assert_array_equal(y, np.broadcast_to(layer.state_dict()["out_proj.bias"], y.shape))
+    assert np.isfinite(layer.backward(np.ones_like(y))).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda layer, x: AttentionLayer(6, 4), ValueError, "num_heads"),
+        (lambda layer, x: AttentionLayer(6, 2, "cosine"), ValueError, 'score must be one of "dot", "sqdist"'),
+        (lambda layer, x: AttentionLayer(6, 2, dtype=np.float16), ValueError, "dtype"),
+        (lambda layer, x: AttentionLayer(6, 2, diagonal=True), ValueError, "diagonal"),
+        (lambda layer, x: AttentionLayer(6, 2, "sqdist", key_bias=True), ValueError, "key_bias"),
+        (lambda layer, x: layer.forward(x[..., :5]), ValueError, "x must be of shape"),
+        (lambda layer, x: layer.forward(np.full_like(x, np.nan)), ValueError, "x must be finite"),
+        (lambda layer, x: layer.forward(x[:0]), ValueError, "x must hold a token"),
+        (lambda layer, x: layer.forward(x, mask=np.ones((3, 3))), TypeError, "mask must be boolean"),
+        (lambda layer, x: layer.forward(x, mask=np.ones((3, 4), bool)), ValueError, "mask must be of shape"),
+        (
+            lambda layer, x: layer.forward(x, key_padding_mask=np.ones((3, 3), bool)),
+            ValueError,
+            "key_padding_mask",
+        ),
+        (lambda layer, x: layer.forward(x, context=x[:1]), ValueError, "context must have x's batch"),
+        (lambda layer, x: layer.forward(x, context=x[:, :2], is_causal=True), ValueError, "is_causal"),
+        (lambda layer, x: layer.backward(x), ValueError, "backward must come after forward"),
+        (lambda layer, x: layer.metric(2), ValueError, r"head must be in \[0, 1\]"),
+        (lambda layer, x: AttentionLayer(6, 2, "sqdist").metric(), ValueError, "tied"),
+    ],
+)
+def test_refusals_name_the_argument(call, error, said):
+    with pytest.raises(error, match=said):
+        call(SelfAttention(6, 2, random_state=0), np.ones((2, 3, 6), np.float32))

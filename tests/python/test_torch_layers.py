@@ -1,0 +1,221 @@
+"""likewise.torch beside torch itself: equal outputs, gradients and training."""
+
+import copy
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+import likewise as lw
+import likewise.torch as lt
+from likewise.nn import arms
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("dtype", "atol"), [(torch.float32, 1e-5), (torch.float64, 1e-13)])
+def test_multihead_attention_is_ours_with_its_gradients(dtype, atol, bias):
+    theirs = torch.nn.MultiheadAttention(16, 4, bias=bias, batch_first=True, dtype=dtype)
+    if bias:
+        torch.nn.init.normal_(theirs.in_proj_bias)
+    ours = lt.from_multihead(theirs)
+    x = torch.randn(3, 7, 16, dtype=dtype)
+    padding = torch.ones(3, 7, dtype=torch.bool)
+    padding[1, 5:] = False
+    causal = torch.tril(torch.ones(7, 7, dtype=torch.bool))
+    for settings, of_theirs in (
+        ({}, {}),
+        ({"key_padding_mask": padding}, {"key_padding_mask": ~padding}),
+        ({"is_causal": True}, {"attn_mask": ~causal}),
+        ({"mask": causal}, {"attn_mask": ~causal}),
+    ):
+        a, b = x.clone().requires_grad_(), x.clone().requires_grad_()
+        y = ours(a, **settings)
+        want = theirs(b, b, b, need_weights=False, **of_theirs)[0]
+        weights = torch.randn_like(y)
+        torch.testing.assert_close(y, want, atol=atol, rtol=0)
+        for module, output in ((ours, y), (theirs, want)):
+            module.zero_grad()
+            output.backward(weights)
+        torch.testing.assert_close(a.grad, b.grad, atol=10 * atol, rtol=0)
+        for name, parameter in theirs.named_parameters():
+            torch.testing.assert_close(ours.get_parameter(name).grad, parameter.grad, atol=30 * atol, rtol=0)
+
+
+def test_to_multihead_and_back():
+    ours = lt.SelfAttention(8, 2, random_state=0)
+    x = torch.randn(2, 5, 8)
+    theirs = lt.to_multihead(ours)
+    torch.testing.assert_close(theirs(x, x, x)[0], ours(x), atol=1e-6, rtol=0)
+    again = lt.from_multihead(theirs)
+    assert all((a == b).all() for a, b in zip(again.state_dict().values(), ours.state_dict().values()))
+    np.testing.assert_allclose(ours.to_likewise().forward(x.numpy()), ours(x).detach().numpy(), atol=1e-7)
+    with pytest.raises(ValueError, match="SelfAttention"):
+        lt.to_multihead(lt.MetricAttention(8, 2))
+    with pytest.raises(TypeError, match="MultiheadAttention"):
+        lt.from_multihead(torch.nn.Linear(3, 3))
+
+
+@pytest.mark.parametrize("arm", arms(6, 2))
+def test_gradcheck_of_every_arm(arm):
+    module = lt.AttentionLayer(**arms(6, 2)[arm], dtype=torch.float64, random_state=0)
+    names = [name for name, _ in module.named_parameters()]
+    x = torch.randn(2, 4, 6, dtype=torch.float64, requires_grad=True)
+    context = torch.randn(2, 3, 6, dtype=torch.float64, requires_grad=True)
+
+    def call(x, context, *parameters):
+        return torch.func.functional_call(module, dict(zip(names, parameters)), (x, context))
+
+    assert torch.autograd.gradcheck(call, (x, context, *module.parameters()))
+
+
+@pytest.mark.parametrize("metric", ["dot", "sqeuclidean", "cosine"])
+def test_kernel_attention(metric):
+    mechanism = lw.Mechanism(metric=metric, kernel=lw.kernels.Exponential(np.sqrt(3)))
+    q, k, v = (torch.randn(2, 2, n, 3, dtype=torch.float64, requires_grad=True) for n in (5, 6, 6))
+    assert torch.autograd.gradcheck(lambda *a: lt.kernel_attention(*a, mechanism), (q, k, v))
+    if metric == "dot":
+        want = scaled_dot_product_attention(q, k, v)
+        torch.testing.assert_close(lt.kernel_attention(q, k, v, mechanism), want, atol=1e-13, rtol=0)
+
+
+def test_a_module_may_be_used_twice_and_without_gradients():
+    module = lt.MetricAttention(6, 2, dtype=torch.float64, random_state=0)
+    x = torch.randn(1, 4, 6, dtype=torch.float64, requires_grad=True)
+    y = module(module(x))
+    y.sum().backward()
+    step = 1e-6
+    with torch.no_grad():
+        direction = torch.randn_like(x)
+        slope = (module(module(x + step * direction)) - module(module(x - step * direction))).sum() / (
+            2 * step
+        )
+        assert not module(x).requires_grad
+    assert float((x.grad * direction).sum()) == pytest.approx(float(slope), rel=1e-6)
+    clone = copy.deepcopy(module)
+    torch.testing.assert_close(clone(x), module(x), atol=0, rtol=0)
+
+
+def test_training_in_an_ordinary_loop_learns():
+    data = torch.utils.data.TensorDataset(torch.randn(64, 5, 8), torch.randint(0, 2, (64,)))
+    data.tensors[0][data.tensors[1] == 1, :, 0] += 2
+    loader = torch.utils.data.DataLoader(data, batch_size=16, num_workers=1)  # a worker of its own
+    attention, head = lt.MetricAttention(8, 2, random_state=0), torch.nn.Linear(8, 2)
+    optimizer = torch.optim.AdamW([*attention.parameters(), *head.parameters()], lr=1e-2)
+    losses = []
+    for _ in range(8):
+        for x, y in loader:
+            optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(head(attention(x).mean(dim=1)), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    assert np.mean(losses[-4:]) < 0.5 * np.mean(losses[:4])
+
+
+class Theirs(torch.nn.Module):
+    """The model of AttentionClassifier("dot"), in torch."""
+
+    def __init__(self, state, n_tokens, heads):
+        super().__init__()
+        self.heads = heads
+        self.parts = torch.nn.ParameterDict(
+            {
+                name.replace(".", "/"): torch.nn.Parameter(torch.from_numpy(part))
+                for name, part in state.items()
+            }
+        )
+
+    def forward(self, x):
+        p = {name.replace("/", "."): part for name, part in self.parts.items()}
+        linear, norm = torch.nn.functional.linear, torch.nn.functional.layer_norm
+        x = linear(x, p["embedding.weight"], p["embedding.bias"]) + p["positions"]
+        E, b = x.shape[-1], "blocks.0."
+        a = norm(x, (E,), p[b + "norm1.weight"], p[b + "norm1.bias"])
+        q, k, v = linear(a, p[b + "attention.in_proj_weight"], p[b + "attention.in_proj_bias"]).chunk(
+            3, dim=-1
+        )
+        split = [t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v)]
+        scores = split[0] @ split[1].mT / p[b + "attention.log_temperature"].exp()[:, None, None]
+        mixed = (scores.softmax(dim=-1) @ split[2]).transpose(1, 2).flatten(-2)
+        x = x + linear(mixed, p[b + "attention.out_proj.weight"], p[b + "attention.out_proj.bias"])
+        m = norm(x, (E,), p[b + "norm2.weight"], p[b + "norm2.bias"])
+        m = torch.nn.functional.gelu(linear(m, p[b + "mlp.fc1.weight"], p[b + "mlp.fc1.bias"]))
+        x = x + linear(m, p[b + "mlp.fc2.weight"], p[b + "mlp.fc2.bias"])
+        x = norm(x, (E,), p["norm.weight"], p["norm.bias"]).mean(dim=1)
+        return linear(x, p["head.weight"], p["head.bias"])
+
+
+def test_loss_curves_are_those_of_torch():
+    from sklearn.datasets import load_digits
+
+    from likewise.nn._model import ATTENTION, Model
+
+    X, y = load_digits(return_X_y=True)
+    X = X.reshape(-1, 8, 8) / 16
+    options = {
+        "n_tokens": 8,
+        "n_features": 8,
+        "n_outputs": 10,
+        "n_layers": 1,
+        "embed_dim": 64,
+        "num_heads": 4,
+    }
+    model = Model({**options, "mlp_ratio": 2.0, "pooling": "mean", **ATTENTION["dot"]}, 0, "float64")
+    theirs = Theirs(model.state_dict(), 8, 4)
+    optimizer = torch.optim.AdamW(theirs.parameters(), lr=1e-3)
+    batches = np.random.RandomState(0).permutation(len(X))[: 50 * 32].reshape(50, 32)
+    want = []
+    for rows in batches:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(theirs(torch.from_numpy(X[rows])), torch.from_numpy(y[rows]))
+        loss.backward()
+        optimizer.step()
+        want.append(loss.item())
+    got = []
+    for rows in batches:  # an epoch of one batch each, so that every loss is in the history
+        history = model.train(
+            (X[rows], y[rows], None, None, None),
+            None,
+            {"task": "classification", "learning_rate": 1e-3, "batch_size": 32, "max_epochs": 1,
+             "batches": [list(range(32))]},
+        )  # fmt: skip
+        got += history["loss"]
+    assert np.abs(np.array(got) - want).max() < 1e-4
+    assert want[-1] < 0.6 * want[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (
+            lambda m, x: m(x.half()),
+            ValueError,
+            r"x must be float32 or float64; got torch.float16. Use x.float\(\)",
+        ),
+        (lambda m, x: m(x.to("meta")), ValueError, "x must be on the CPU"),
+        (lambda m, x: m(x.double()), ValueError, "x must have the parameters' dtype"),
+        (lambda m, x: m(x, mask=torch.ones(4, 4)), TypeError, "mask must be boolean"),
+        (lambda m, x: m(x.numpy()), TypeError, "x must be a tensor"),
+        (lambda m, x: lt.AttentionLayer(6, 2, dtype=torch.bfloat16), ValueError, "dtype"),
+        (lambda m, x: lt.kernel_attention(x, x, x[:1], lw.Mechanism()), ValueError, "leading dimensions"),
+        (lambda m, x: lt.kernel_attention(x, x, x.double(), lw.Mechanism()), ValueError, "one dtype"),
+    ],
+)
+def test_refusals_name_the_argument(call, error, said):
+    with pytest.raises(error, match=said):
+        call(lt.SelfAttention(6, 2, random_state=0), torch.ones(2, 4, 6))
+
+
+def test_without_torch_the_import_says_what_to_do():
+    code = "import sys; sys.modules['torch'] = None; import likewise.torch"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "likewise.torch needs PyTorch: pip install torch" in done.stderr
