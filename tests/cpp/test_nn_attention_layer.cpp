@@ -136,8 +136,9 @@ template <class Numbers> Numbers differences(Numbers& at, const std::function<do
 TEST_CASE("an attention layer is its definition, and its gradients are finite differences", "[nn]") {
   for (const auto& [arm, options] : arms())
     for (const Index n_keys : {Index(5), Index(4)})
-      for (const auto& [way, who] : ways(5, n_keys)) {
-        INFO(arm << ", " << way << ", " << n_keys << " keys");
+      for (const auto& way : ways(5, n_keys)) {
+        const Attending& who = way.second;  // a structured binding cannot be captured by clang 14
+        INFO(arm << ", " << way.first << ", " << n_keys << " keys");
         Made made(options);
         Matrix<double> x = Matrix<double>::Random(15, 6), context = Matrix<double>::Random(3 * n_keys, 6);
         const Matrix<double>* other = n_keys == 5 ? nullptr : &context;

@@ -6,7 +6,7 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -18,7 +18,7 @@ from likewise.nn._in_context import InContextModel, log_loss, squared_loss
 from likewise.nn._model import ATTENTION, Model
 
 
-class _AttentionEstimator(BaseEstimator):
+class _AttentionEstimator(TransformerMixin, BaseEstimator):
     """What AttentionClassifier and AttentionRegressor share."""
 
     def __init__(
@@ -338,7 +338,7 @@ class _AttentionEstimator(BaseEstimator):
 
     def _take_rows(self, X, *, reset, length=None):
         """X as (n, n_tokens, n_features), finite."""
-        if np.ndim(X) == 3:
+        if getattr(X, "ndim", None) == 3:
             X = check_array(X, dtype=[np.float64, np.float32], allow_nd=True, input_name="X")
             if reset:
                 self.n_features_in_, self._token_shape = X.shape[1] * X.shape[2], X.shape[1:]
@@ -376,6 +376,11 @@ class _AttentionEstimator(BaseEstimator):
             row = int(np.argmin(mask.any(axis=1)))
             raise ValueError(f"key_padding_mask must leave each row a token; got none in row {row}.")
         return np.ascontiguousarray(mask)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []  # tokens have the model's
+        return tags
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_model")
@@ -507,7 +512,8 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
 
     def predict(self, X, key_padding_mask=None):
         """The most probable class of each row."""
-        return self.classes_[self.predict_proba(X, key_padding_mask).argmax(axis=1)]
+        proba = self.predict_proba(X, key_padding_mask)
+        return self.classes_[proba.argmax(axis=1)]
 
     def _y_json(self):
         return {"token_shape": list(self._token_shape)}

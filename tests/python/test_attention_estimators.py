@@ -1,0 +1,248 @@
+"""AttentionClassifier and AttentionRegressor: scikit-learn's contract, real data, files, rows in context."""
+
+import os
+import signal
+import threading
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import likewise as lw
+
+SMALL = {"embed_dim": 8, "num_heads": 2, "learning_rate": 1e-2, "random_state": 0, "max_epochs": 60}
+
+
+@parametrize_with_checks(
+    [
+        lw.AttentionClassifier("metric", **SMALL),
+        lw.AttentionClassifier("dot", **SMALL),
+        lw.AttentionRegressor("metric", **SMALL),
+    ],
+    expected_failed_checks=lambda estimator: {
+        "check_sample_weight_equivalence_on_dense_data": "a row twice is in two batches, a row of weight 2 in one"
+    },
+)
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return train_test_split(X / 16, y, random_state=0, stratify=y)
+
+
+@pytest.fixture(scope="module")
+def model(digits):
+    X, _, y, _ = digits
+    return lw.AttentionClassifier(n_tokens=8, max_epochs=25, random_state=0).fit(X, y)
+
+
+@pytest.mark.parametrize("attention", ["metric", "dot"])
+def test_digits(digits, attention):
+    X, X_new, y, y_new = digits
+    model = lw.AttentionClassifier(attention, n_tokens=8, max_epochs=30, random_state=0).fit(X, y)
+    assert model.score(X_new, y_new) > 0.93
+    assert len(model.history_["loss"]) == model.n_iter_ <= 30
+    assert model.history_["loss"][-1] < 0.3 * model.history_["loss"][0]
+    assert model.history_["validation_score"][model.best_epoch_] > 0.9
+
+
+def test_rows_of_tokens_are_flat_rows(digits, model):
+    X, X_new, y, _ = digits
+    rows = clone(model).fit(X.reshape(-1, 8, 8), y)
+    np.testing.assert_array_equal(rows.predict_proba(X_new.reshape(-1, 8, 8)), model.predict_proba(X_new))
+    np.testing.assert_array_equal(rows.predict_proba(X_new), model.predict_proba(X_new))
+
+
+def test_weights_are_the_operators_of_the_mechanisms(digits, model):
+    X_new = digits[1][:4]
+    weights, tokens = model.attention_weights(X_new), model.transform(X_new)
+    assert weights.shape == (4, 1, 4, 8, 8) and tokens.shape == (4, 8, 64)
+    np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-5)
+    for head, mechanism in enumerate(model.mechanisms_[0]):
+        for row in range(4):
+            P = mechanism.operator(tokens[row].astype(np.float64))
+            np.testing.assert_allclose(P.toarray(), weights[row, 0, head], atol=2e-5)
+
+
+def test_the_picture_has_a_panel_a_head(digits, model):
+    axes = model.plot_attention(digits[1][0])
+    assert [ax.get_title() for ax in axes] == [f"head {h}" for h in range(4)]
+    np.testing.assert_array_equal(
+        axes[1].images[0].get_array(), model.attention_weights(digits[1][:1])[0, 0, 1]
+    )
+
+
+def test_padding_is_not_read(digits):
+    X, _, y, _ = digits
+    tokens = X.reshape(-1, 8, 8)
+    padding = np.ones(tokens.shape[:2], bool)
+    padding[::2, 6:] = False
+    model = lw.AttentionClassifier(max_epochs=2, random_state=0).fit(tokens, y, key_padding_mask=padding)
+    changed = np.where(padding[..., None], tokens, 7.0)
+    np.testing.assert_array_equal(
+        model.predict_proba(tokens, key_padding_mask=padding),
+        model.predict_proba(changed, key_padding_mask=padding),
+    )
+    for mask, error, said in (
+        (padding.astype(int), TypeError, "boolean"),
+        (padding[:, :5], ValueError, "key_padding_mask must have shape"),
+        (np.zeros_like(padding), ValueError, "leave each row a token"),
+    ):
+        with pytest.raises(error, match=said):
+            model.predict(tokens, key_padding_mask=mask)
+
+
+def test_a_file_gives_the_same_predictions_and_nothing_else_is_taken_for_one(digits, model, tmp_path):
+    X_new, path = digits[1], tmp_path / "model.likewise"
+    model.save(path)
+    loaded = lw.AttentionClassifier.load(path)
+    np.testing.assert_array_equal(loaded.predict_proba(X_new), model.predict_proba(X_new))
+    assert loaded.classes_.dtype == model.classes_.dtype and loaded.history_.keys() == model.history_.keys()
+    with pytest.raises(ValueError, match="AttentionRegressor"):
+        lw.AttentionRegressor.load(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="checksum"):
+        lw.AttentionClassifier.load(path)
+    path.write_bytes(content[: len(content) // 3])
+    with pytest.raises(ValueError, match=r"model\.likewise"):
+        lw.AttentionClassifier.load(path)
+
+
+def test_a_regressor_in_a_file(tmp_path):
+    X, y = load_diabetes(return_X_y=True)
+    model = lw.AttentionRegressor(**{**SMALL, "max_epochs": 3}).fit(StandardScaler().fit_transform(X), y)
+    model.save(tmp_path / "r")
+    np.testing.assert_array_equal(lw.AttentionRegressor.load(tmp_path / "r").predict(X), model.predict(X))
+
+
+def test_threads_and_seeds(digits):
+    X, X_new, y, _ = digits
+    same = [
+        lw.AttentionClassifier(n_tokens=8, max_epochs=2, random_state=3, n_jobs=n).fit(X[:300], y[:300])
+        for n in (1, 2, 3)
+    ]
+    for other in same[1:]:
+        np.testing.assert_array_equal(other.predict_proba(X_new), same[0].predict_proba(X_new))
+
+
+def test_warm_start_goes_on(digits):
+    X, _, y, _ = digits
+    model = lw.AttentionClassifier(
+        n_tokens=8, max_epochs=3, random_state=0, warm_start=True, early_stopping=False
+    )
+    first = model.fit(X, y).history_["loss"]
+    second = model.fit(X, y).history_["loss"]
+    assert second[0] < first[-1] + 0.1 < first[0]
+
+
+def test_weights_count_as_copies():
+    X, y = load_wine(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    settings = {**SMALL, "early_stopping": False, "max_epochs": 30, "batch_size": 500}
+    weighted = lw.AttentionClassifier(**settings).fit(X, y, sample_weight=np.where(y == 2, 0.0, 1.0))
+    assert not (weighted.predict(X) == 2).any()
+
+
+def test_ctrl_c_keeps_the_best_weights(digits):
+    X, X_new, y, y_new = digits
+    model = lw.AttentionClassifier(n_tokens=8, max_epochs=100_000, n_iter_no_change=100_000, random_state=0)
+    timer = threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.warns(UserWarning, match="interrupted"):
+        model.fit(X, y)
+    assert model.score(X_new, y_new) > 0.5 and model.n_iter_ < 100_000
+
+
+def test_a_loss_that_is_not_finite_names_the_step():
+    X, y = load_diabetes(return_X_y=True)
+    model = lw.AttentionRegressor(**{**SMALL, "learning_rate": 1e30, "optimizer": "sgd", "max_norm": None})
+    with pytest.raises(lw.ConvergenceError, match="step"):
+        model.fit(X, y)
+
+
+# --- rows that attend to labeled rows ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("load", "attention", "least"),
+    [
+        (load_wine, "metric", 0.93),
+        (load_wine, "dot", 0.93),
+        (load_breast_cancer, "metric", 0.93),
+        (load_breast_cancer, "dot", 0.93),
+        (load_digits, "metric", 0.9),
+        (load_digits, "dot", 0.7),
+    ],
+)
+def test_rows_in_context_classify(load, attention, least):
+    X, y = load(return_X_y=True)
+    X, X_new, y, y_new = train_test_split(StandardScaler().fit_transform(X)[:900], y[:900], random_state=0)
+    model = lw.AttentionClassifier(attention, embed_dim=8, num_heads=2, random_state=0, max_epochs=60)
+    assert model.fit(X, y, context="rows").score(X_new, y_new) > least
+
+
+def test_in_context_is_kernel_regression_with_the_learned_metric():
+    X, y = load_diabetes(return_X_y=True)
+    X, X_new, y, y_new = train_test_split(StandardScaler().fit_transform(X), y, random_state=0)
+    model = lw.AttentionRegressor(embed_dim=4, num_heads=1, random_state=0).fit(X, y, context="rows")
+    ((mechanism,),) = model.mechanisms_
+    h = np.sqrt(mechanism.kernel.temperature / 2)
+    regressor = lw.KernelRegressor(metric=mechanism.metric, bandwidth=h).fit(X, y)
+    np.testing.assert_allclose(model.predict(X_new), regressor.predict(X_new), rtol=1e-9)
+    assert model.score(X_new, y_new) > 0.25
+    assert model.attention_weights(X_new).shape == (1, 1, len(X_new), len(X))
+    assert (model.transform(X_new) == X_new).all()
+
+
+def test_own_labels_are_not_seen():
+    random = np.random.RandomState(0)
+    X, y = random.randn(60, 3), random.randn(60)
+    model = lw.AttentionRegressor(embed_dim=2, num_heads=1, random_state=0, early_stopping=False)
+    assert model.fit(X, y, context="rows").history_["loss"][-1] > 0.5  # noise cannot be learned from others
+
+
+def test_another_context():
+    X, y = load_wine(return_X_y=True)
+    X, Z, y, labels = train_test_split(StandardScaler().fit_transform(X), y, random_state=0)
+    model = lw.AttentionClassifier(embed_dim=4, num_heads=2, random_state=0).fit(X, y, context=(Z, labels))
+    assert model.score(X, y) > 0.95
+    for context, said in (
+        ("columns", "context must be"),
+        ((Z,), "context must be"),
+        ((Z, labels[:-1]), "y_context must have length"),
+        ((Z, labels + 5), "y must hold labels of the training rows"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            clone(model).fit(X, y, context=context)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"attention": "cosine"}, "attention must be"),
+        ({"num_heads": 3}, "num_heads must be a divisor of embed_dim = 8; got 3"),
+        ({"n_tokens": 5}, "n_tokens must be a divisor of X's 13 features; got 5"),
+        ({"max_epochs": 0}, "max_epochs must be an int, at least 1; got 0"),
+        ({"validation_fraction": 1.0}, "validation_fraction"),
+        ({"learning_rate": -1.0}, "learning_rate must be positive"),
+        ({"optimizer": "lion"}, 'optimizer must be one of "adamw", "adam", "sgd"'),
+        ({"pooling": "max"}, "pooling must be one of"),
+        ({"dtype": "float16"}, "dtype must be float32 or float64"),
+    ],
+)
+def test_refusals_name_the_argument(settings, said):
+    X, y = load_wine(return_X_y=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match=said):
+            lw.AttentionClassifier(**{**SMALL, **settings}).fit(X, y)
