@@ -51,6 +51,7 @@ __all__ = [
     "execution",
     "kernels",
     "metrics",
+    "nn",
     "normalizations",
     "simd_target",
     "supports",
@@ -59,6 +60,8 @@ __all__ = [
 
 
 def __getattr__(name):
+    if name == "nn":  # `likewise.nn` without importing it by name, as numpy has its submodules
+        return importlib.import_module("likewise.nn")
     if name not in _lazy:
         raise AttributeError(f"module 'likewise' has no attribute {name!r}")
     value = getattr(importlib.import_module(_lazy[name]), name)

@@ -41,6 +41,10 @@ GOALS = (
     Goal("label-propagation-rbf", "scikit-learn", 50, 150),
     Goal("label-spreading-knn", "scikit-learn", 3, 6),
     Goal("bandwidth-loo", "statsmodels", 300, 2000),
+    Goal("training-digits", "PyTorch", 2, 3),
+    Goal("training-step-n4096-1", "PyTorch", 1.5, 2),
+    Goal("training-step-n4096-8", "PyTorch", 1.2, 1.5),
+    Goal("training-step-n16384-1", "PyTorch", 1.5, 2),
 )
 
 EACH_OF_A_GROUP = {"iris": ("scikit-learn", 1, 3)}  # the goal of every workload of the group

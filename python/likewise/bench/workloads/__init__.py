@@ -11,6 +11,7 @@ from likewise.bench.workloads import (
     labels,
     neighbors,
     spectral,
+    training,
 )
 
 _MODULES = (
@@ -22,6 +23,7 @@ _MODULES = (
     diffusion_maps,
     labels,
     bandwidth,
+    training,
     iris,
     growth,
 )
