@@ -1,57 +1,13 @@
 // The peak of fused multiply-adds: 16 independent sums in registers, in the widest vectors that the CPU has.
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "fma_peak.cpp"
-#include <hwy/foreach_target.h>
-#include <hwy/highway.h>
+#include "engine/simd/fma_peak.hpp"
 
 #include "yardstick.hpp"
 
-HWY_BEFORE_NAMESPACE();
-namespace likewise::benchmarks::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-/// Does `steps` rounds of 16 multiply-adds and returns the flops of it; `sink` keeps the compiler from leaving
-/// them out.
-template <class T> double multiply_add(long steps, T* sink) {
-  const hn::ScalableTag<T> tag;
-  const auto a = hn::Set(tag, T(0.999)), b = hn::Set(tag, T(0.001));
-  auto s0 = b, s1 = b, s2 = b, s3 = b, s4 = b, s5 = b, s6 = b, s7 = b;
-  auto t0 = a, t1 = a, t2 = a, t3 = a, t4 = a, t5 = a, t6 = a, t7 = a;
-  for (long i = 0; i < steps; ++i) {
-    s0 = hn::MulAdd(s0, a, b), s1 = hn::MulAdd(s1, a, b), s2 = hn::MulAdd(s2, a, b),
-    s3 = hn::MulAdd(s3, a, b);
-    s4 = hn::MulAdd(s4, a, b), s5 = hn::MulAdd(s5, a, b), s6 = hn::MulAdd(s6, a, b),
-    s7 = hn::MulAdd(s7, a, b);
-    t0 = hn::MulAdd(t0, a, b), t1 = hn::MulAdd(t1, a, b), t2 = hn::MulAdd(t2, a, b),
-    t3 = hn::MulAdd(t3, a, b);
-    t4 = hn::MulAdd(t4, a, b), t5 = hn::MulAdd(t5, a, b), t6 = hn::MulAdd(t6, a, b),
-    t7 = hn::MulAdd(t7, a, b);
-  }
-  const auto s =
-      hn::Add(hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)), hn::Add(hn::Add(s4, s5), hn::Add(s6, s7)));
-  const auto t =
-      hn::Add(hn::Add(hn::Add(t0, t1), hn::Add(t2, t3)), hn::Add(hn::Add(t4, t5), hn::Add(t6, t7)));
-  *sink = hn::GetLane(hn::Add(s, t));
-  return 2.0 * 16 * static_cast<double>(steps) * static_cast<double>(hn::Lanes(tag));
-}
-double multiply_add_float(long steps, float* sink) { return multiply_add(steps, sink); }
-double multiply_add_double(long steps, double* sink) { return multiply_add(steps, sink); }
-
-}  // namespace likewise::benchmarks::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
 #include <algorithm>
 #include <chrono>
 
 namespace likewise::benchmarks {
-HWY_EXPORT(multiply_add_float);
-HWY_EXPORT(multiply_add_double);
-
 namespace {
-
-double run(long steps, float* sink) { return HWY_DYNAMIC_DISPATCH(multiply_add_float)(steps, sink); }
-double run(long steps, double* sink) { return HWY_DYNAMIC_DISPATCH(multiply_add_double)(steps, sink); }
 
 /// Flops a second of all threads together: the best of five rounds of some milliseconds.
 template <class T> double measured_peak() {
@@ -64,7 +20,7 @@ template <class T> double measured_peak() {
 #pragma omp parallel num_threads(n) reduction(+ : flops)
     {
       T sink = 0;
-      flops += run(steps, &sink);
+      flops += engine::simd::multiply_adds(steps, &sink);
       benchmark::DoNotOptimize(sink);
     }
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
@@ -83,4 +39,3 @@ template double fma_peak<float>();
 template double fma_peak<double>();
 
 }  // namespace likewise::benchmarks
-#endif

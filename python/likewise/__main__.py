@@ -46,6 +46,9 @@ def _add_study(commands):
     study.add_argument("--out", metavar="FOLDER", help="for report.html and CSV files (default study-report)")
     study.add_argument("--quick", action="store_true", default=None, help="a first look in under a minute")
     study.add_argument(
+        "--transfer", action="store_true", help="instead: a metric that one method learned in every other one"
+    )
+    study.add_argument(
         "--no-agreement", dest="agreement", action="store_false", default=None, help="leave out scikit-learn"
     )
 
@@ -77,11 +80,23 @@ def _add_explain(commands):
 def _study(arguments):
     from likewise import study
 
+    if arguments.transfer:
+        return _transfer(arguments)
     given = _given(study.Settings, arguments)
     settings = study.from_toml(arguments.config, **given) if arguments.config else study.Settings(**given)
     if settings.jobs is None:
         settings = dataclasses.replace(settings, jobs=-1)
     done = study.run(settings, progress=True)
+    print(done.report)
+    return 130 if done.interrupted else 0
+
+
+def _transfer(arguments):
+    from likewise.study import transfer
+
+    names = ("data", "repeats", "n_samples", "seed", "out", "quick")
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    done = transfer.run(**given, progress=True)
     print(done.report)
     return 130 if done.interrupted else 0
 

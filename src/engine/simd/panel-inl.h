@@ -24,6 +24,9 @@ template <class C> using Vec = hn::Vec<Tag<C>>;
 constexpr std::size_t kVectors = 3;
 constexpr std::size_t kKeys = (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SCALAR) ? 4 : 8;
 
+constexpr std::size_t kTile = 64;   // keys of a tile: its weights, keys and values stay in the first cache
+constexpr std::size_t kPanels = 4;  // panels that a tile of keys meets while it is warm
+
 template <class C> HWY_INLINE std::size_t PanelLanes() { return kVectors * hn::Lanes(Tag<C>()); }
 
 /// acc[b][v] += sum_k panel[k][v] * rows[b][k] for N rows of `width` numbers; row b's number k stands at

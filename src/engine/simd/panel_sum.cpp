@@ -21,9 +21,7 @@ namespace likewise::engine::simd::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr std::size_t kTile = 64;   // keys of a tile: its weights, keys and values stay in the first cache
-constexpr std::size_t kPanels = 4;  // panels that a tile of keys meets while it is warm
-constexpr double kHeadroom = 20;    // a reference is raised when an exponent exceeds it by this
+constexpr double kHeadroom = 20;  // a reference is raised when an exponent exceeds it by this
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 template <class C> hwy::AlignedFreeUniquePtr<C[]> Scratch(std::size_t n) {

@@ -19,9 +19,6 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 using Count = std::size_t;
 
-constexpr Count kTile = 64;   // keys of a tile
-constexpr Count kPanels = 4;  // panels that a tile meets while it is warm
-
 template <class C> hwy::AlignedFreeUniquePtr<C[]> Zeros(Count n) {
   auto memory = hwy::AllocateAligned<C>(n + 1);
   std::fill(memory.get(), memory.get() + n, C(0));
