@@ -2,12 +2,11 @@
 #include <type_traits>
 #include <utility>
 
-#include <Eigen/Eigenvalues>
-
 #include <likewise/error.hpp>
 #include <likewise/metric.hpp>
 
 #include "names.hpp"
+#include "symmetric_eigen.hpp"
 
 namespace likewise {
 
@@ -120,7 +119,7 @@ Mahalanobis Mahalanobis::from_matrix(const Points<double>& m) {
   require(asymmetry <= symmetry_noise * m.cwiseAbs().maxCoeff(), "m", "symmetric",
           "entries that differ from their mirror image by " + detail::print_number(asymmetry));
   // M = U diag(s) U^T = W^T W with W = diag(sqrt s) U^T, rows of zero eigenvalues left out.
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(0.5 * (m + m.transpose()));
+  const SymmetricEigen eigen(0.5 * (m + m.transpose()));
   const Vector<double>& s = eigen.eigenvalues();  // ascending
   const double noise = eigenvalue_noise * s.cwiseAbs().maxCoeff();
   require(s(0) >= -noise, "m", "positive semidefinite", "an eigenvalue of " + detail::print_number(s(0)));

@@ -1,12 +1,11 @@
 // Chebyshev-filtered block iteration (Zhou, Saad, Tiago and Chelikowsky 2006): filter in float32, Rayleigh-Ritz and
 // residuals in float64.
-#include <Eigen/Eigenvalues>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "spectrum/chebyshev_filter.hpp"
+#include "symmetric_eigen.hpp"
 
 namespace likewise::spectrum {
 
@@ -50,7 +49,7 @@ Interval first_interval(const SymmetricBlock& A, double norm) {
     ++done;
     w -= (Q.leftCols(done) * (Q.leftCols(done).transpose() * w)).eval();
   }
-  const Eigen::SelfAdjointEigenSolver<Columns> ritz(T.topLeftCorner(done, done));
+  const SymmetricEigen ritz(T.topLeftCorner(done, done));
   const double slack = w.norm() * std::abs(ritz.eigenvectors()(done - 1, 0));
   const double low = std::max(-norm, ritz.eigenvalues()(0) - slack);
   return {low, std::max(ritz.eigenvalues()(std::max<Index>(0, done - 2)), low + 1e-3 * norm)};
@@ -66,12 +65,12 @@ struct Projected {
 Projected project(const Columns& gram, const Columns& image) {
   const Index m = gram.rows();
   const Vector<double> scale = gram.diagonal().array().max(std::numeric_limits<double>::min()).rsqrt();
-  const Eigen::SelfAdjointEigenSolver<Columns> span(scale.asDiagonal() * gram * scale.asDiagonal());
+  const SymmetricEigen span(scale.asDiagonal() * gram * scale.asDiagonal());
   const Index rank = (span.eigenvalues().array() > 1e-13 * span.eigenvalues()(m - 1)).count();
   const Vector<double> whiten = span.eigenvalues().tail(rank).array().rsqrt();
   const Columns basis = scale.asDiagonal() * span.eigenvectors().rightCols(rank) * whiten.asDiagonal();
   const Columns inner = basis.transpose() * image * basis;
-  const Eigen::SelfAdjointEigenSolver<Columns> ritz(0.5 * (inner + inner.transpose()));
+  const SymmetricEigen ritz(0.5 * (inner + inner.transpose()));
   Projected p{Matrix<double>::Zero(m, m), Vector<double>::Constant(m, ritz.eigenvalues()(0)), rank};
   p.coefficients.leftCols(rank) = basis * ritz.eigenvectors().rowwise().reverse();
   p.values.head(rank) = ritz.eigenvalues().reverse();

@@ -1,9 +1,8 @@
 // All eigenpairs of a small block.
-#include <Eigen/Eigenvalues>
-
 #include <likewise/error.hpp>
 
 #include "spectrum/symmetric_block.hpp"
+#include "symmetric_eigen.hpp"
 
 namespace likewise::spectrum {
 
@@ -16,8 +15,8 @@ Eigenpairs dense_eigenpairs(const SymmetricBlock& A, Index k, const Execution& r
   matrix = (0.5 * (matrix + matrix.transpose())).eval();
   // The trivial eigenvalue 1 = |A| moves below all others.
   if (A.trivial.size()) matrix -= 3 * A.trivial * A.trivial.transpose();
-  const Eigen::SelfAdjointEigenSolver<Columns> solver(matrix);
-  if (solver.info() != Eigen::Success) throw NotConverged("the dense eigensolver did not converge");
+  const SymmetricEigen solver(matrix);
+  if (!solver.converged()) throw NotConverged("the dense eigensolver did not converge");
   Eigenpairs pairs{solver.eigenvalues().tail(k).reverse(),
                    solver.eigenvectors().rightCols(k).rowwise().reverse(),
                    {},

@@ -1,6 +1,5 @@
 // Spectra's implicitly restarted Lanczos method on a deflated operator.
 #include <Spectra/SymEigsSolver.h>
-#include <Eigen/Eigenvalues>
 #include <Eigen/QR>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <likewise/error.hpp>
 
 #include "spectrum/symmetric_block.hpp"
+#include "symmetric_eigen.hpp"
 
 namespace likewise::spectrum {
 
@@ -98,7 +98,7 @@ Columns side_by_side(const Columns& a, const Columns& b) {
 Eigenpairs within_span(const SymmetricBlock& A, const Columns& U, Index k) {
   const Columns Q = Eigen::HouseholderQR<Columns>(U).householderQ() * Columns::Identity(U.rows(), U.cols());
   const Columns AQ = A.product(Q), T = Q.transpose() * AQ;
-  const Eigen::SelfAdjointEigenSolver<Columns> ritz(0.5 * (T + T.transpose()));
+  const SymmetricEigen ritz(0.5 * (T + T.transpose()));
   const Columns E = ritz.eigenvectors().rightCols(k).rowwise().reverse();
   Eigenpairs pairs{ritz.eigenvalues().tail(k).reverse(), Q * E, {}, {}};
   pairs.residuals = (AQ * E - pairs.vectors * pairs.values.asDiagonal()).colwise().norm();

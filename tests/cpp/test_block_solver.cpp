@@ -1,5 +1,4 @@
 // The filtered block solver against dense decompositions and known multiplicities, and the sparse pieces below it.
-#include <Eigen/Eigenvalues>
 
 #include <algorithm>
 #include <random>

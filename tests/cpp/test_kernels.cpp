@@ -1,11 +1,10 @@
 // Every kernel leaf against its formula: weights, log weights, integrals, laws.
 #include <array>
 
-#include <Eigen/Eigenvalues>
-
 #include <likewise/error.hpp>
 
 #include "catch.hpp"
+#include "oracles.hpp"
 #include "samples.hpp"
 
 using namespace likewise;
@@ -60,7 +59,7 @@ double quadrature(const Kernel& kernel, int d, double h) {
 double smallest_eigenvalue(const Kernel& kernel, const Matrix<double>& X, double h) {
   const Eigen::MatrixXd K = Eigen::MatrixXd::NullaryExpr(
       X.rows(), X.rows(), [&](Index i, Index j) { return formula(kernel, (X.row(i) - X.row(j)).norm(), h); });
-  return Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(K, Eigen::EigenvaluesOnly).eigenvalues()(0);
+  return oracles::symmetric_eigenpairs(K).values(0);
 }
 
 }  // namespace
