@@ -1,5 +1,7 @@
 """Gradients through powers, equilibria and spectra against central differences of the results themselves."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -168,7 +170,9 @@ def test_bandwidth_and_points_that_no_label_reaches():
     P = made(6.0)
     _, report = P.equilibrium(values, clamped=clamped)
     assert report.unreached.sum() == N
-    found = equilibrium_vjp(P, grad, values, clamped=clamped)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # their rows would be a singular system
+        found = equilibrium_vjp(P, grad, values, clamped=clamped)
     assert_allclose(found["bandwidth"], slopes(loss, 6.0), rtol=1e-5)
     assert np.all(found["values"][N:] == 0)
 

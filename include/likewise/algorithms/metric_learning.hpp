@@ -25,8 +25,8 @@ struct MetricLoss {
 
 /// F = P Y of the leave-one-out operator P_ij ~ exp(-|W x_i - W x_j|^2 / t), j != i, and the loss of F against Y itself.
 /// X is (n, d), Y (n, c), W (r, d). One pass for F and one for the derivative; only W X, Y and sums are kept, O(n (d + r +
-/// c)) memory. A tied cost is symmetric, so that where all rows ask a pair's scores serve both of its directions: about
-/// n_queries n (2.5 r + 3 c) multiply-adds. Results do not depend on the number of threads.
+/// c)) memory. A tied cost is symmetric: where all rows ask, a pair's scores serve both of its directions, n^2 (2.5 r + 2 c)
+/// multiply-adds instead of n_queries n (4 r + 2 c). Results do not depend on the number of threads.
 template <class T>
 MetricLoss metric_loss(const Points<T>& X, const Values<T>& Y, const Matrix<double>& W,
                        const MetricLossOptions& options = {}, const Execution& run = {});
