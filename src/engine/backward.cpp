@@ -1,7 +1,10 @@
 #include "engine/backward.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <memory>
+#include <mutex>
 #include <numbers>
 #include <numeric>
 #include <optional>
@@ -15,6 +18,7 @@ namespace likewise::engine {
 namespace {
 
 constexpr Index tile_rows = 256, tile_columns = 256;  // two tiles of floats fill a quarter of a second cache
+constexpr Index meeting_size = 128;                   // of four tiles, two directions
 constexpr Index largest_square = 16;                  // blocks a side of the latin square
 
 /// Of a tile of pairs: P, dL/d log K, and how the costs make log K.
@@ -22,6 +26,29 @@ template <class T> struct Tiles {
   Matrix<T> weights, by_log, costs, slopes;
   Vector<T> row_sums, column_sums;  ///< of by_log
   std::vector<unsigned char> admitted;
+};
+
+/// Tiles that blocks hand on to each other: fresh memory of this size would be paged in for each block.
+template <class T> class TilePool {
+ public:
+  template <class Use> double with(const Use& use) {
+    std::unique_ptr<std::array<Tiles<T>, 2>> tiles = taken();
+    const double result = use((*tiles)[0], (*tiles)[1]);
+    const std::lock_guard lock(mutex_);
+    free_.push_back(std::move(tiles));
+    return result;
+  }
+
+ private:
+  std::unique_ptr<std::array<Tiles<T>, 2>> taken() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return std::make_unique<std::array<Tiles<T>, 2>>();
+    auto tiles = std::move(free_.back());
+    free_.pop_back();
+    return tiles;
+  }
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<std::array<Tiles<T>, 2>>> free_;
 };
 
 template <class T> class Backward {
@@ -91,30 +118,31 @@ template <class T> class Backward {
 
   /// All tiles of a block of the square; returns its sum of dcost * cost.
   double block(Block queries, Block keys) {
-    Tiles<T> tiles;
-    double scale = 0;
-    for (Index i = queries.begin; i < queries.begin + queries.size; i += tile_rows)
-      for (Index j = keys.begin; j < keys.begin + keys.size; j += tile_columns) {
-        const Block rows{i, std::min(tile_rows, queries.begin + queries.size - i)},
-            columns{j, std::min(tile_columns, keys.begin + keys.size - j)};
-        if (!K_.mask() || K_.mask()->coverage(i, rows.size, j, columns.size) != PairMask::Coverage::empty)
-          scale += tile(rows, columns, tiles);
-      }
-    return scale;
+    return pool_.with([&](Tiles<T>& tiles, Tiles<T>&) {
+      double scale = 0;
+      for (Index i = queries.begin; i < queries.begin + queries.size; i += tile_rows)
+        for (Index j = keys.begin; j < keys.begin + keys.size; j += tile_columns) {
+          const Block rows{i, std::min(tile_rows, queries.begin + queries.size - i)},
+              columns{j, std::min(tile_columns, keys.begin + keys.size - j)};
+          if (admits(rows, columns)) scale += tile(rows, columns, tiles);
+        }
+      return scale;
+    });
   }
 
   /// All pairs of two blocks of one point set, in both directions; of a block with itself each once.
   double meeting(Block rows, Block keys) {
-    Tiles<T> there, back;
-    double scale = 0;
-    const bool itself = rows.begin == keys.begin;
-    for (Index i = rows.begin; i < rows.begin + rows.size; i += tile_rows)
-      for (Index j = itself ? i : keys.begin; j < keys.begin + keys.size; j += tile_columns) {
-        const Block a{i, std::min(tile_rows, rows.begin + rows.size - i)},
-            b{j, std::min(tile_columns, keys.begin + keys.size - j)};
-        scale += itself && i == j ? (admits(a, a) ? tile(a, a, there) : 0.0) : both_ways(a, b, there, back);
-      }
-    return scale;
+    return pool_.with([&](Tiles<T>& there, Tiles<T>& back) {
+      double scale = 0;
+      const bool itself = rows.begin == keys.begin;
+      for (Index i = rows.begin; i < rows.begin + rows.size; i += meeting_size)
+        for (Index j = itself ? i : keys.begin; j < keys.begin + keys.size; j += meeting_size) {
+          const Block a{i, std::min(meeting_size, rows.begin + rows.size - i)},
+              b{j, std::min(meeting_size, keys.begin + keys.size - j)};
+          scale += itself && i == j ? (admits(a, a) ? tile(a, a, there) : 0.0) : both_ways(a, b, there, back);
+        }
+      return scale;
+    });
   }
 
   bool admits(Block rows, Block keys) const {
@@ -268,6 +296,7 @@ template <class T> class Backward {
   std::optional<LiftedExponents<T>> lifted_;
   Vector<T> left_, right_;
   BackwardSums<T> sums_;
+  TilePool<T> pool_;
 };
 
 }  // namespace

@@ -65,7 +65,7 @@ def wine():
 @parametrize_with_checks(
     [
         lw.MetricLearner(max_iter=3),
-        lw.MetricLearner(diagonal=True, loss="nca", max_iter=3, temperature=2.0),
+        lw.MetricLearner(init="random", max_iter=3, temperature="learn", random_state=0),
         lw.MetricLearner(batch_size=7, max_iter=2, random_state=0),
     ]
 )
@@ -191,20 +191,24 @@ def test_numbers_are_learned_as_well_as_by_scipy(n_components):
     assert auto.score(X, y) == pytest.approx(1 - auto.loss_ / (len(y) * y.var()), rel=1e-6)
 
 
-def test_held_out_accuracy_rises_where_features_are_noise():
-    rng = np.random.default_rng(1)
-    y = rng.integers(0, 2, 300)
-    X = np.c_[rng.normal(size=(300, 2)) + 1.5 * y[:, None], 3 * rng.normal(size=(300, 8))]
-    train, new = slice(150), slice(150, None)
-    for params in ({}, {"diagonal": True}, {"n_components": 1}, {"loss": "nca", "temperature": 4.0}):
+@pytest.mark.parametrize(
+    "params", [{}, {"diagonal": True}, {"n_components": 1}, {"loss": "nca", "temperature": 4.0}]
+)
+def test_held_out_accuracy_rises_where_features_are_noise(params):
+    train, new, gains = slice(150), slice(150, None), []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        y = rng.integers(0, 2, 300)
+        X = np.c_[rng.normal(size=(300, 2)) + 1.5 * y[:, None], 3 * rng.normal(size=(300, 8))]
         learner = lw.MetricLearner(**params).fit(X[train], y[train])
-        plain = lw.KNeighborsClassifier().fit(X[train], y[train]).score(X[new], y[new])
+        plain = lw.KNeighborsClassifier().fit(X[train], y[train])
         learned = lw.KNeighborsClassifier(metric=learner.metric_).fit(X[train], y[train])
-        assert learned.score(X[new], y[new]) > plain + 0.1
+        gains.append(learned.score(X[new], y[new]) - plain.score(X[new], y[new]))
         in_coordinates = lw.KNeighborsClassifier().fit(learner.transform(X[train]), y[train])
         assert_allclose(
             learned.predict_proba(X[new]), in_coordinates.predict_proba(learner.transform(X[new]))
         )
+    assert np.mean(gains) > 0.05
 
 
 # --- shapes of W, temperature, mini-batches

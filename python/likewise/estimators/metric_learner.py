@@ -414,7 +414,10 @@ class _Search:
 
     @property
     def best(self):
+        """W and its loss, which is measured where only an epoch's moving mean is known."""
         W, value = self._best
+        if self.report.solver == "adam" or not np.isfinite(value):
+            value = self.problem(W)[0]
         return self.problem.factor(W), value
 
     def _remember(self, W, value):
@@ -455,7 +458,7 @@ class _Search:
         n = len(self.problem.X)
         adam = _Adam(W, rate=0.1 * np.sqrt(np.square(W).mean()) or 0.1)
         n_steps = max_iter * -(-n // batch_size)
-        before, at = np.inf, 0
+        before, at = None, 0
         for _ in range(max_iter):
             order, value = rng.permutation(n), 0.0
             X, Y = self.problem.X[order], self.problem.Y[order]
@@ -466,14 +469,17 @@ class _Search:
                 W = adam.step(W, slope / size, 1 - at / n_steps)
                 at += 1
             self._remember(W, value)
-            self.report.residual = abs(before - value) / max(abs(before), abs(value), 1) if at else np.inf
-            self._tell(self.problem.factor(W).copy(), value)
+            if before is not None:
+                self.report.residual = abs(before - value) / max(abs(before), abs(value), 1)
+            try:
+                self._tell(self.problem.factor(W).copy(), value)
+            except StopIteration:
+                break
             if self.report.residual <= tol:
                 self.report.converged = True
                 break
             before = value
-        # Losses of epochs belong to moving W: the last is the mean of all that was seen, and is measured.
-        self._best = W, self.problem(W)[0]
+        self._best = W, np.inf  # steps end at 0: the last is better than the mean of its epoch tells
 
 
 class _Adam:
