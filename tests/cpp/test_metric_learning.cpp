@@ -50,12 +50,12 @@ TEST_CASE("the metric's loss is that of plain loops, and its derivatives are its
   CHECK(found.value == Approx(plain(X, Y, W, loss, t)).epsilon(1e-10));
   const Matrix<double> by_factor =
       slopes<Matrix<double>>([&](const Matrix<double>& A) { return plain(X, Y, A, loss, t); }, W);
-  CHECK(relative_error(found.factor, by_factor) < 1e-7);
+  CHECK(relative_error(found.factor, by_factor) < 1e-5);  // differences of targets around 50 round
   Vector<double> at(1);
   at << t;
   const Vector<double> by_temperature =
       slopes<Vector<double>>([&](const Vector<double>& s) { return plain(X, Y, W, loss, s(0)); }, at);
-  CHECK(found.temperature == Approx(by_temperature(0)).epsilon(1e-6));
+  CHECK(found.temperature == Approx(by_temperature(0)).epsilon(1e-6).margin(1e-8));
   // The same rows in float32.
   const MetricLoss single = metric_loss<float>(X.cast<float>(), Y.cast<float>(), W, {loss, t});
   CHECK(single.value == Approx(found.value).epsilon(1e-4));
