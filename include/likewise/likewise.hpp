@@ -9,6 +9,7 @@
 #include <likewise/algorithms/kernel_regression.hpp>
 #include <likewise/algorithms/label_propagation.hpp>
 #include <likewise/algorithms/mean_shift.hpp>
+#include <likewise/algorithms/metric_learning.hpp>
 #include <likewise/algorithms/spectral_clustering.hpp>
 #include <likewise/algorithms/spectral_embedding.hpp>
 #include <likewise/convergence.hpp>

@@ -27,6 +27,7 @@ void bind_heads(py::module_& m);
 void bind_hopfield(py::module_& m);
 void bind_labels(py::module_& m);
 void bind_mean_shift(py::module_& m);
+void bind_metric_learning(py::module_& m);
 void bind_kernel_regression(py::module_& m);
 void bind_k_neighbors(py::module_& m);
 void bind_kernel_density(py::module_& m);

@@ -19,6 +19,7 @@ PYBIND11_MODULE(_core, m) {
   bind_diffusion_maps(m);
   bind_labels(m);
   bind_mean_shift(m);
+  bind_metric_learning(m);
   bind_hopfield(m);
   bind_attention(m);
   bind_heads(m);

@@ -26,6 +26,7 @@ _lazy = {
     "LabelSpreading": "likewise.estimators.label_propagation",
     "LinearMap": "likewise._operator",
     "MeanShift": "likewise.estimators.mean_shift",
+    "MetricLearner": "likewise.estimators.metric_learner",
     "NearestNeighbors": "likewise.estimators.neighbors",
     "Partial": "likewise._partial",
     "PropagationOperator": "likewise._operator",

@@ -16,6 +16,8 @@ template <class T> struct BackwardTerms {
   Matrix<T> by_row;  ///< (n_queries, n_columns + more)
   Matrix<T> by_key;  ///< (n_keys, n_columns + more)
   Index n_columns;
+  bool one_point_set =
+      false;  ///< queries are the keys, and only the sum of what a point gets as both is asked for
 };
 
 template <class T> struct BackwardSums {
@@ -27,7 +29,8 @@ template <class T> struct BackwardSums {
 };
 
 /// Five products of n_queries x n_keys; O(n_queries + n_keys) memory beyond tiles. A latin square of blocks, fixed by
-/// shape: no two at work share queries or keys, and each sum has one order, whatever the number of threads.
+/// shape: no two at work share queries or keys, and each sum has one order, whatever the number of threads. One point set
+/// under a symmetric lift: pairs (i, j) and (j, i) together, in a tournament, which halves three of the products.
 template <class T>
 BackwardSums<T> backward(const LogWeights<T>& K, const BackwardTerms<T>& terms, const Execution& run);
 

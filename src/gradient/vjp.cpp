@@ -23,15 +23,20 @@ template <class C, class T> std::shared_ptr<const engine::LogWeights<C>> weights
   const PairFilters filters(state.mechanism.support, state.queries->rows(), state.keys->rows());
   if constexpr (std::is_same_v<C, T>)
     return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters, state.queries, state.keys);
-  else
-    return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters,
-                                Matrix<C>(state.queries->template cast<C>()),
-                                Matrix<C>(state.keys->template cast<C>()));
+  else {
+    const auto shared = [](const Matrix<T>& points) {
+      return std::make_shared<const Matrix<C>>(points.template cast<C>());
+    };
+    const engine::SharedPoints<C> keys = shared(*state.keys);
+    const engine::SharedPoints<C> queries = state.queries == state.keys ? keys : shared(*state.queries);
+    return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters, queries, keys);
+  }
 }
 
 template <class C, class T> engine::BackwardTerms<C> converted(const engine::BackwardTerms<T>& terms) {
-  return {terms.log_left, terms.log_right, terms.by_row.template cast<C>(), terms.by_key.template cast<C>(),
-          terms.n_columns};
+  return {
+      terms.log_left,  terms.log_right,    terms.by_row.template cast<C>(), terms.by_key.template cast<C>(),
+      terms.n_columns, terms.one_point_set};
 }
 
 /// The same sums in another precision, read at the points.
@@ -96,7 +101,8 @@ OperatorGradient<T> vjp(const PropagationOperator<T>& P, const Values<T>& grad_Y
 
   const State<T>& state = P.state();
   const bool self = state.queries == state.keys;
-  const ScalingTerms<T> scaling = scaling_terms<T>(P, self, grad_Y, V, Y ? *Y : P.apply(V, run), run);
+  ScalingTerms<T> scaling = scaling_terms<T>(P, self, grad_Y, V, Y ? *Y : P.apply(V, run), run);
+  scaling.terms.one_point_set = self;
   const bool sparse = is_sparse(state.mechanism.support);
   Gathered<T> found = sparse ? edges(P, scaling.terms, run) : pairs(state, scaling.terms, run);
 

@@ -112,6 +112,14 @@ PairFilters::PairFilters(const Support& support, Index n_queries, Index n_keys)
   }
 }
 
+PairFilters PairFilters::first_without_self(Index n_queries, Index n_keys) {
+  PairFilters filters;
+  filters.filters_.push_back(LeaveOneOut{});
+  filters.n_queries_ = n_queries;
+  filters.n_keys_ = n_keys;
+  return filters;
+}
+
 bool PairFilters::admits(Index i, Index j) const {
   for (const PairFilter& filter : filters_)
     if (!std::visit(Admits{i, j, n_queries_, n_keys_}, filter)) return false;

@@ -18,6 +18,8 @@ class PairFilters final : public engine::PairMask {
   PairFilters() = default;
   /// Refuses a filter that does not fit n_queries x n_keys, naming it.
   PairFilters(const Support& support, Index n_queries, Index n_keys);
+  /// Of keys whose first n_queries ask: each without itself.
+  static PairFilters first_without_self(Index n_queries, Index n_keys);
 
   bool empty() const { return filters_.empty(); }
   bool admits(Index i, Index j) const;

@@ -251,6 +251,25 @@ def test_kernel_density():
     )
 
 
+def test_metric_learning():
+    X, y = IRIS[TRAIN], SPECIES[TRAIN]
+    model = lw.MetricLearner(2, init="pca").fit(X, y)
+    W = model.components_
+    slots = mechanism(
+        lw.metrics.Mahalanobis(W),
+        lw.kernels.Exponential(1.0),
+        lw.supports.LeaveOneOut(),
+        lw.normalizations.RowStochastic(),
+    )
+    S = -squared(X @ W.T, X @ W.T)
+    np.fill_diagonal(S, -np.inf)
+    one_hot = np.eye(3)[y]
+    want = softmax(S) @ one_hot
+    assert model.mechanism_ == slots
+    assert_allclose(slots.operator(X) @ one_hot, want, atol=1e-10)
+    assert_allclose(model.loss_, (1 - want[np.arange(len(y)), y]).sum(), atol=1e-8)
+
+
 def test_one_slot_changed_is_the_other_method():
     """Kernel regression with a neighbor support and an indicator is k-NN; with dot products, attention."""
     X, y, Q = IRIS[TRAIN], SPECIES[TRAIN].astype(float), IRIS[TEST]

@@ -1,0 +1,110 @@
+#include <likewise/algorithms/metric_learning.hpp>
+
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <type_traits>
+
+#include <likewise/error.hpp>
+
+#include "engine/backward.hpp"
+#include "engine/exp_sum.hpp"
+#include "operator/checks.hpp"
+#include "operator/tile_weights.hpp"
+
+namespace likewise {
+namespace {
+
+template <class T> using Weights = std::shared_ptr<const engine::LogWeights<T>>;
+
+template <class T> Matrix<T> centered(const Points<T>& points) {
+  const Eigen::Matrix<double, 1, Eigen::Dynamic> mean = points.template cast<double>().colwise().mean();
+  return (points.template cast<double>().rowwise() - mean).template cast<T>();
+}
+
+/// log K of the projected points; only the first n_queries ask, none of them itself.
+template <class T> Weights<T> leave_one_out(const Matrix<T>& projected, double temperature, Index n_queries) {
+  const auto keys = std::make_shared<const Matrix<T>>(projected);
+  const auto queries =
+      n_queries == keys->rows() ? keys : std::make_shared<const Matrix<T>>(keys->topRows(n_queries));
+  const auto filters = PairFilters::first_without_self(n_queries, keys->rows());
+  return make_tile_weights<T>(SquaredEuclidean{}, {Exponential{temperature}, temperature}, filters, queries,
+                              keys);
+}
+
+/// dL/dF, and L.
+template <class T>
+double loss_of(const std::string& loss, const Matrix<T>& F, const Points<T>& Y, Matrix<T>& grad) {
+  const auto sum_of_products = [](const Matrix<T>& a, const Matrix<T>& b) {
+    return (a.template cast<double>().array() * b.template cast<double>().array()).sum();
+  };
+  if (loss == "nca") {
+    grad = -Y;
+    return sum_of_products(grad, F);
+  }
+  const Matrix<T> error = F - Y;
+  grad = T(2) * error;
+  return sum_of_products(error, error);
+}
+
+/// X and Y centered, which changes neither the loss nor its derivative but for their digits.
+template <class T>
+MetricLoss evaluate(const Matrix<T>& X, const Matrix<T>& Y, const Matrix<double>& W,
+                    const MetricLossOptions& o, Index n_queries, const Execution& run) {
+  const Matrix<T> projected = X * W.template cast<T>().transpose();
+  const Weights<T> K = leave_one_out<T>(projected, o.temperature, n_queries);
+  if constexpr (std::is_same_v<T, float>) {  // where float32 products would move an exponent
+    const auto exponents = K->exponents();
+    if (!exponents || !std::holds_alternative<engine::LiftedExponents<float>>(*exponents))
+      return evaluate<double>(X.template cast<double>(), Y.template cast<double>(), W, o, n_queries, run);
+  }
+  // 1. what the others say of each query
+  const Vector<double> none = Vector<double>::Zero(X.rows());
+  const Partial<T> others = engine::exp_sum<T>(*K, none, Y, run);
+  const Matrix<T> F =
+      (others.sum.template cast<double>().array().colwise() / others.mass.array()).template cast<T>();
+  Matrix<T> grad;
+  const double value = loss_of<T>(o.loss, F, Y.topRows(n_queries), grad);
+  // 2. dL/d log K_ij = P_ij (<grad_i, Y_j> - <grad_i, F_i>)
+  const Vector<T> by_row = (grad.array() * F.array()).rowwise().sum();
+  engine::BackwardTerms<T> terms{-engine::log_mass(others),         none, Matrix<T>(n_queries, Y.cols() + 1),
+                                 Matrix<T>(Y.rows(), Y.cols() + 1), 0,    n_queries == X.rows()};
+  terms.by_row << grad, -by_row;
+  terms.by_key << Y, Vector<T>::Ones(Y.rows());
+  const engine::BackwardSums<T> sums = engine::backward<T>(*K, terms, run);
+  // 3. by u = W x each point adds gu x^T
+  const PointGradient<T> points = sums.pull->points();
+  Matrix<T> by_points = points.keys;
+  by_points.topRows(n_queries) += points.queries;
+  return {value, (by_points.transpose() * X).template cast<double>(), sums.scale};
+}
+
+}  // namespace
+
+template <class T>
+MetricLoss metric_loss(const Points<T>& X, const Values<T>& Y, const Matrix<double>& W,
+                       const MetricLossOptions& o, const Execution& run) {
+  check_points<T>("X", X);
+  require(X.rows() >= 2, "X", "of at least 2 rows (each is told by the others)", X.rows());
+  require(Y.rows() == X.rows() && Y.cols() > 0, "Y", "a matrix with " + std::to_string(X.rows()) + " rows",
+          std::to_string(Y.rows()) + " x " + std::to_string(Y.cols()));
+  require(Y.allFinite(), "Y", "finite", "NaN or infinity");
+  require(W.cols() == X.cols() && W.rows() > 0, "factor",
+          "a matrix with " + std::to_string(X.cols()) + " columns",
+          std::to_string(W.rows()) + " x " + std::to_string(W.cols()));
+  require(W.allFinite(), "factor", "finite", "NaN or infinity");
+  require(o.loss == "nca" || o.loss == "mlkr", "loss", "'nca' or 'mlkr'", "'" + o.loss + "'");
+  require(o.temperature > 0 && std::isfinite(o.temperature), "temperature", "positive and finite",
+          o.temperature);
+  require(o.n_queries >= 0 && o.n_queries <= X.rows(), "n_queries",
+          "an int in [0, " + std::to_string(X.rows()) + "]", o.n_queries);
+  const Index n_queries = o.n_queries ? o.n_queries : X.rows();
+  return evaluate<T>(centered<T>(X), o.loss == "mlkr" ? centered<T>(Y) : Matrix<T>(Y), W, o, n_queries, run);
+}
+
+template MetricLoss metric_loss(const Points<float>&, const Values<float>&, const Matrix<double>&,
+                                const MetricLossOptions&, const Execution&);
+template MetricLoss metric_loss(const Points<double>&, const Values<double>&, const Matrix<double>&,
+                                const MetricLossOptions&, const Execution&);
+
+}  // namespace likewise

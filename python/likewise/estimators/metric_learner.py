@@ -1,0 +1,555 @@
+"""Metric learning: the metric under which the others tell each training point best."""
+
+import time
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.optimize import minimize
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from likewise import _core, kernels, metrics
+from likewise._errors import warn_unless_converged
+from likewise._estimator import MechanismMixin, check_labels
+from likewise._execution import execution
+from likewise._mechanism import Mechanism
+
+_STARTS = ("auto", "pca", "lda", "identity", "random")
+
+
+@dataclass
+class LearningReport:
+    """How W was found: n_iter steps (epochs of mini-batches), residual the largest slope at the end (of
+    mini-batches the last relative change of an epoch's loss), converged whether tol was reached, the solver,
+    and losses (n_iter,) after each step."""
+
+    n_iter: int = 0
+    residual: float = np.inf
+    converged: bool = False
+    solver: str = "l-bfgs"
+    losses: list = field(default_factory=list, repr=False)
+
+
+class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, TransformerMixin, BaseEstimator):
+    """A Mahalanobis pseudo-metric |W x - W z|^2 learned through the leave-one-out operator.
+
+        P_ij = exp(-|W x_i - W x_j|^2 / t) / sum_{k != i} exp(-|W x_i - W x_k|^2 / t),  j != i,   F = P Y
+
+    W minimizes what F, each point told by all others, misses of the targets Y:
+
+        classes, Y one-hot:  sum_i (1 - <F_i, Y_i>)   Neighbourhood Components Analysis ("nca")
+        numbers:             sum_i |F_i - Y_i|^2      Metric Learning for Kernel Regression ("mlkr")
+
+    Parameters
+    ----------
+    n_components : int or None, default=None
+        Rows of W, at most n_features: a low rank is a projection. None: n_features.
+    diagonal : bool, default=False
+        W = diag(w): a weight for each feature, n_features parameters.
+    init : {"auto", "pca", "lda", "identity", "random"} or array, default="auto"
+        The first W (n_components, n_features), or w (n_features,) where it is diagonal. "auto" is
+        scikit-learn's choice for classes: "lda" up to n_classes - 1 components, else "pca" where there are
+        fewer components than features, else "identity"; for numbers "pca" or "identity", its length chosen
+        among powers of 2 by the loss.
+    loss : {"auto", "nca", "mlkr"}, default="auto"
+        "auto" goes by the type of y: "mlkr" for floats and for several columns, else "nca" (integers,
+        booleans, text). Counts are integers: ask for "mlkr".
+    max_iter : int, default=50
+        Steps of L-BFGS, or epochs of mini-batches.
+    tol : float >= 0, default=1e-5
+        L-BFGS stops where a step lowers the loss by less, relative to it, or no slope is larger. For numbers
+        the loss is taken relative to the variance of y, so that their unit does not matter.
+    batch_size : int or None, default=None
+        None: L-BFGS on all pairs. Else Adam on random batches of that many points, which ask all others: its
+        slopes are those of the whole loss on the average, which those of small sets of points among
+        themselves are not. One epoch costs what one step of L-BFGS costs, and makes n / batch_size steps.
+    temperature : "auto", "learn" or float > 0, default="auto"
+        The length of W and t are one parameter, since cost(W) / t = cost(W / sqrt(t)). "auto" lets W be free
+        and fixes t = 1; so does a number with that t. "learn" keeps sum_ab W_ab^2 = n_components and learns
+        t: the same weights, told as a shape and a temperature.
+    random_state : int, RandomState or None
+        For init="random", PCA and the order of mini-batches.
+    callback : function (components, n_iter) or None
+        Called after each step with W (n_components, n_features); StopIteration ends the fit.
+    verbose : bool or int, default=0
+        Print the loss after each step.
+    n_jobs : int or None
+
+    Attributes
+    ----------
+    components_ : (n_components, n_features), W
+    metric_ : metrics.Mahalanobis, for any other estimator: ``KNeighborsClassifier(metric=learner.metric_)``
+    temperature_ : float
+    mechanism_ : Mechanism, the leave-one-out operator's
+    loss_ : float, the least loss as above; scikit-learn's NCA objective is n minus it
+    n_iter_ : int
+    report_ : LearningReport (n_iter, residual, converged, solver, losses)
+    classes_ : (n_classes,), with classes
+    n_features_in_ : int
+
+    Notes
+    -----
+    O(n^2 (n_components + n_columns)) time a step, with n_columns the classes or target columns, O(n) memory:
+    weights are recomputed, never stored. Neither loss is convex; the start matters. Features should have
+    comparable scales. Each point is left out itself; its copies are not. Ctrl-C raises KeyboardInterrupt and
+    leaves the learner fitted with the best W so far.
+
+    References
+    ----------
+    Goldberger, Roweis, Hinton and Salakhutdinov (2004), Neighbourhood components analysis; Weinberger and
+    Tesauro (2007), Metric learning for kernel regression.
+
+    Examples
+    --------
+    >>> import numpy as np, likewise as lw
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(100, 3))
+    >>> learner = lw.MetricLearner(diagonal=True).fit(X, X[:, 0] > 0)  # only the first feature tells
+    >>> abs(learner.components_.diagonal()).argmax()
+    np.int64(0)
+    >>> lw.KNeighborsClassifier(metric=learner.metric_).fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        diagonal=False,
+        init="auto",
+        loss="auto",
+        max_iter=50,
+        tol=1e-5,
+        batch_size=None,
+        temperature="auto",
+        random_state=None,
+        callback=None,
+        verbose=0,
+        n_jobs=None,
+    ):
+        self.n_components = n_components
+        self.diagonal = diagonal
+        self.init = init
+        self.loss = loss
+        self.max_iter = max_iter
+        self.tol = tol
+        self.batch_size = batch_size
+        self.temperature = temperature
+        self.random_state = random_state
+        self.callback = callback
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+
+    # --- the slots
+
+    @classmethod
+    def from_mechanism(cls, mechanism, **params):
+        """The learner that starts at `mechanism`: a Mahalanobis metric's factor and the temperature."""
+        if isinstance(mechanism.metric, metrics.Mahalanobis):
+            params.setdefault("init", mechanism.metric.factor)
+        params.setdefault("temperature", getattr(mechanism.kernel, "temperature", "auto"))
+        return super().from_mechanism(mechanism, **params)
+
+    def _make_mechanism(self):
+        """With the W of init where it is given; else it is the data's, and plain distances stand for it."""
+        given = None if isinstance(self.init, str) else np.asarray(self.init, dtype=np.float64)
+        if given is None:
+            return _leave_one_out("sqeuclidean", self._fixed_temperature())
+        factor = np.diag(given) if given.ndim == 1 else given
+        return _leave_one_out(metrics.Mahalanobis(factor), self._fixed_temperature())
+
+    def _fixed_temperature(self):
+        """The t of the optimization; 1 where it is the length of W."""
+        if isinstance(self.temperature, str):
+            if self.temperature not in ("auto", "learn"):
+                raise ValueError(
+                    f"temperature must be 'auto', 'learn' or a positive number; got {self.temperature!r}."
+                )
+            return 1.0
+        return _number("temperature", self.temperature, least=0, strictly=True)
+
+    # --- fit
+
+    def fit(self, X, y):
+        """Learn W.
+
+        Parameters
+        ----------
+        X : array (n, n_features), n >= 2
+        y : array (n,) of classes, or (n,) or (n, n_targets) of numbers
+
+        Raises
+        ------
+        ValueError : a parameter, init's shape or y does not fit
+        """
+        X, y = self._check_X_y(X, y, multi_output=True)
+        _check_rows(X, self)
+        self._check_parameters()
+        Y, unit = self._targets(X, y)
+        problem = _Problem(X, Y, self._loss, self._fixed_temperature(), bool(self.diagonal))
+        report = LearningReport()
+        interrupted = None
+        with execution(n_jobs=self.n_jobs):
+            search = _Search(problem, report, self._teller(report, unit))
+            start = self._start(X, y, problem)
+            try:
+                if self.batch_size is None or self.batch_size >= len(X):
+                    search.by_all_pairs(start, self.max_iter, self.tol)
+                else:
+                    rng = check_random_state(self.random_state)
+                    search.by_batches(start, self.max_iter, self.tol, self.batch_size, rng)
+            except KeyboardInterrupt as stop:
+                interrupted = stop
+            self._keep(search, unit, X.dtype)
+        if interrupted:
+            raise interrupted
+        warn_unless_converged(report, self.max_iter)
+        return self
+
+    def _check_parameters(self):
+        if not isinstance(self.diagonal, (bool, np.bool_)):
+            raise TypeError(f"diagonal must be a bool; got {self.diagonal!r}.")
+        if self.loss not in ("auto", "nca", "mlkr"):
+            raise ValueError(f"loss must be 'auto', 'nca' or 'mlkr'; got {self.loss!r}.")
+        if isinstance(self.init, str) and self.init not in _STARTS:
+            raise ValueError(f"init must be one of {_STARTS} or an array; got {self.init!r}.")
+        if self.callback is not None and not callable(self.callback):
+            raise TypeError(f"callback must be a function or None; got {self.callback!r}.")
+        _whole("max_iter", self.max_iter)
+        _number("tol", self.tol, least=0)
+        if self.batch_size is not None:
+            _whole("batch_size", self.batch_size)
+        if self.n_components is not None:
+            _whole("n_components", self.n_components, self.n_features_in_)
+            if self.diagonal and self.n_components != self.n_features_in_:
+                raise ValueError(
+                    f"n_components must be None or n_features={self.n_features_in_} with diagonal=True; "
+                    f"got {self.n_components!r}."
+                )
+
+    def _targets(self, X, y):
+        """The columns Y that are told, and what a loss of 1 of them is in y's unit."""
+        self._loss = _resolved_loss(self.loss, y)
+        if hasattr(self, "classes_"):
+            del self.classes_
+        if self._loss == "nca":
+            check_labels(y)
+            self.classes_ = np.unique(y)
+        return _columns(y, self._loss, X.dtype)
+
+    def _start(self, X, y, problem):
+        if not isinstance(self.init, str):
+            return self._given_start()
+        if self.diagonal:
+            W = self._diagonal_start(X.shape[1])
+        else:
+            W = self._named_start(X, y)
+        if self.init == "auto" and self._loss == "mlkr":
+            W = problem.best_length(W)
+        return W
+
+    def _diagonal_start(self, d):
+        if self.init in ("pca", "lda"):
+            raise ValueError(
+                "init must be 'auto', 'identity', 'random' or an array with diagonal=True; "
+                f"got {self.init!r}."
+            )
+        if self.init == "random":
+            return check_random_state(self.random_state).standard_normal(d)
+        return np.ones(d)
+
+    def _given_start(self):
+        W = np.array(self.init, dtype=np.float64)
+        d = self.n_features_in_
+        if self.diagonal and W.ndim == 2 and W.shape == (d, d):
+            W = W.diagonal().copy()
+        rows = d if self.diagonal else self.n_components
+        fits = W.shape == (d,) if self.diagonal else W.ndim == 2 and W.shape[1] == d and 1 <= len(W) <= d
+        if not fits or (rows is not None and len(W) != rows):
+            wanted = f"({d},)" if self.diagonal else f"({rows or f'at most {d}'}, {d})"
+            raise ValueError(f"init must be an array of shape {wanted}; got shape {W.shape}.")
+        if not np.isfinite(W).all():
+            raise ValueError("init must be finite; it contains NaN or infinity.")
+        return W
+
+    def _named_start(self, X, y):
+        n, d = X.shape
+        n_components = self.n_components or d
+        name = self.init
+        if name == "auto":
+            n_classes = len(self.classes_) if self._loss == "nca" else 1
+            name = "identity"
+            if n_components <= min(d, n_classes - 1):
+                name = "lda"
+            elif n_components < min(d, n):
+                name = "pca"
+        if name == "identity":
+            return np.eye(n_components, d)
+        if name == "random":
+            return check_random_state(self.random_state).standard_normal((n_components, d))
+        if name == "pca":
+            from sklearn.decomposition import PCA
+
+            return PCA(n_components, random_state=self.random_state).fit(X).components_.astype(np.float64)
+        if self._loss != "nca":
+            raise ValueError("init must be another than 'lda', which needs classes, with loss='mlkr'.")
+        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+        scalings = LinearDiscriminantAnalysis().fit(X, y).scalings_.T[:n_components]
+        W = np.zeros((n_components, d))  # more components than class differences: the others start at 0
+        W[: len(scalings)] = scalings
+        return W
+
+    def _teller(self, report, unit):
+        """What happens after each step: history, verbose, callback."""
+        began = time.perf_counter()
+
+        def tell(W, value):
+            report.n_iter += 1
+            report.losses.append(self._loss_in_unit(value, unit))
+            if self.verbose:
+                seconds = time.perf_counter() - began
+                print(
+                    f"[MetricLearner] step {report.n_iter}: loss {report.losses[-1]:.6g}, {seconds:.2f} s",
+                    flush=True,
+                )
+            if self.callback is not None:
+                self.callback(W, report.n_iter)
+
+        return tell
+
+    def _loss_in_unit(self, value, unit):
+        return float(unit["offset"] + unit["factor"] * value)
+
+    def _keep(self, search, unit, dtype):
+        """The best W as fitted attributes."""
+        W, value = search.best
+        t = search.problem.temperature
+        length = np.sqrt(np.square(W).sum() / len(W))
+        if self.temperature == "learn" and length > 0:
+            W, t = W / length, t / length**2
+        self.components_ = np.ascontiguousarray(W, dtype=dtype)
+        self.temperature_ = float(t)
+        self.metric_ = metrics.Mahalanobis(W)
+        self.mechanism_ = _leave_one_out(self.metric_, self.temperature_)
+        self.loss_ = self._loss_in_unit(value, unit)
+        self.report_ = search.report
+        self.n_iter_ = max(1, search.report.n_iter)
+
+    # --- what is done with W
+
+    def transform(self, X):
+        """X @ components_.T: points (n_queries, n_components) whose squared distances are the metric's."""
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        return X @ self.components_.T.astype(X.dtype, copy=False)
+
+    def score(self, X, y):
+        """How well these points tell each other: higher is better, at most 1.
+
+        The mean share <F_i, Y_i> of each point's own class, or R^2 of the leave-one-out predictions F.
+        """
+        check_is_fitted(self)
+        y = np.asarray(y)
+        X = self._check_X(X, reset=False)
+        _check_rows(X, self)
+        if len(y) != len(X):
+            raise ValueError(f"y must have {len(X)} rows; got {len(y)}.")
+        Y, _ = _columns(y, self._loss, X.dtype)
+        with execution(n_jobs=self.n_jobs):
+            value, _, _ = _core.metric_loss(X, Y, self.metric_.factor, self._loss, self.temperature_)
+        # Standardized columns: their mean square is 1 unless y is one number.
+        return -value / len(X) if self._loss == "nca" else 1 - value / max(np.square(Y).sum(), 1e-300)
+
+    @property
+    def _n_features_out(self):
+        return len(self.components_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class _Problem:
+    """The loss as a function of W (n_components, n_features), or of its diagonal w (n_features,)."""
+
+    def __init__(self, X, Y, loss, temperature, diagonal):
+        self.X, self.Y, self.loss = X, Y, loss
+        self.temperature, self.diagonal = temperature, diagonal
+
+    def factor(self, W):
+        return np.diag(W) if self.diagonal else W
+
+    def __call__(self, W, X=None, Y=None, n_queries=0):
+        X, Y = (self.X, self.Y) if X is None else (X, Y)
+        value, slope, _ = _core.metric_loss(X, Y, self.factor(W), self.loss, self.temperature, n_queries)
+        return value, slope.diagonal().copy() if self.diagonal else slope
+
+    def best_length(self, W):
+        """W at the length, among powers of 2, whose loss is least: equal weights have no slope to follow.
+
+        From the length at which the mean squared distance is t, upwards while the loss falls.
+        """
+        spread = 2 * np.square((self.X - self.X.mean(axis=0)) @ self.factor(W).T).sum(axis=1).mean()
+        W = W * np.sqrt(self.temperature / spread) if spread > 0 else W
+        value = self(W)[0]
+        for _ in range(20):
+            further = self(2 * W)[0]
+            if not further < value:
+                break
+            W, value = 2 * W, further
+        return W
+
+
+class _Search:
+    """Follows the slopes of a problem and remembers the best W."""
+
+    def __init__(self, problem, report, tell):
+        self.problem, self.report, self._tell = problem, report, tell
+        self._best = None
+
+    @property
+    def best(self):
+        """W and its loss, which is measured where only an epoch's moving mean is known."""
+        W, value = self._best
+        if self.report.solver == "adam" or not np.isfinite(value):
+            value = self.problem(W)[0]
+        return self.problem.factor(W), value
+
+    def _remember(self, W, value):
+        if self._best is None or value < self._best[1]:
+            self._best = W.copy(), value
+
+    def by_all_pairs(self, start, max_iter, tol):
+        """L-BFGS with the stopping rule of scikit-learn's NCA."""
+        self._best = start, np.inf
+        shape = start.shape
+
+        def loss(w):
+            value, slope = self.problem(w.reshape(shape))
+            self._remember(w.reshape(shape), value)
+            return value, slope.ravel()
+
+        def step(intermediate_result):
+            W = intermediate_result.x.reshape(shape)
+            self._tell(self.problem.factor(W).copy(), intermediate_result.fun)
+
+        found = minimize(
+            loss,
+            start.ravel(),
+            jac=True,
+            method="L-BFGS-B",
+            tol=tol,
+            options={"maxiter": max_iter},
+            callback=step,
+        )
+        self.report.residual = float(np.abs(found.jac).max())
+        self.report.converged = found.status == 0
+        self._best = found.x.reshape(shape), float(found.fun)
+
+    def by_batches(self, W, max_iter, tol, batch_size, rng):
+        """Adam (Kingma and Ba 2015). Steps are measured in the start's mean entry and end at 0."""
+        self.report.solver = "adam"
+        self._best = W, np.inf
+        n = len(self.problem.X)
+        adam = _Adam(W, rate=0.1 * np.sqrt(np.square(W).mean()) or 0.1)
+        n_steps = max_iter * -(-n // batch_size)
+        before, at = None, 0
+        for _ in range(max_iter):
+            order, value = rng.permutation(n), 0.0
+            X, Y = self.problem.X[order], self.problem.Y[order]
+            for begin in range(0, n, batch_size):
+                size = min(batch_size, n - begin)
+                part, slope = self.problem(W, *_first(X, Y, begin, size), n_queries=size)
+                value += part
+                W = adam.step(W, slope / size, 1 - at / n_steps)
+                at += 1
+            self._remember(W, value)
+            if before is not None:
+                self.report.residual = abs(before - value) / max(abs(before), abs(value), 1)
+            try:
+                self._tell(self.problem.factor(W).copy(), value)
+            except StopIteration:
+                break
+            if self.report.residual <= tol:
+                self.report.converged = True
+                break
+            before = value
+        self._best = W, np.inf  # steps end at 0: the last is better than the mean of its epoch tells
+
+
+class _Adam:
+    def __init__(self, W, rate):
+        self.rate, self.t = rate, 0
+        self.mean, self.square = np.zeros_like(W), np.zeros_like(W)
+
+    def step(self, W, slope, share):
+        """W after one step of `share` of the rate."""
+        self.t += 1
+        self.mean += 0.1 * (slope - self.mean)
+        self.square += 0.001 * (np.square(slope) - self.square)
+        mean, square = self.mean / (1 - 0.9**self.t), self.square / (1 - 0.999**self.t)
+        return W - share * self.rate * mean / (np.sqrt(square) + 1e-12)
+
+
+def _first(X, Y, begin, size):
+    """The rows from `begin` on put first, as the mini-batch that asks all others."""
+    if begin == 0:
+        return X, Y
+    return tuple(np.concatenate([A[begin : begin + size], A[:begin], A[begin + size :]]) for A in (X, Y))
+
+
+def _leave_one_out(metric, temperature):
+    return Mechanism(metric=metric, kernel=kernels.Exponential(temperature), support="leave_one_out")
+
+
+def _resolved_loss(loss, y):
+    if loss == "auto":
+        return "mlkr" if y.ndim > 1 or y.dtype.kind == "f" else "nca"
+    return loss
+
+
+def _columns(y, loss, dtype):
+    """Y (n, n_columns) of this dtype, and the loss in y's own unit: offset + factor * value."""
+    if loss == "nca":
+        classes, codes = np.unique(y, return_inverse=True)
+        Y = np.zeros((len(y), len(classes)), dtype=dtype)
+        Y[np.arange(len(y)), codes.ravel()] = 1
+        return Y, {"offset": len(y), "factor": 1.0}
+    try:
+        y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"y must be numeric with loss='mlkr': {error}") from None
+    y = y - y.mean(axis=0)
+    variance = np.square(y).sum() / len(y) or 1.0  # of all columns together: their units are kept
+    return np.ascontiguousarray(y / np.sqrt(variance), dtype=dtype), {"offset": 0.0, "factor": variance}
+
+
+def _check_rows(X, estimator):
+    if len(X) < 2:
+        raise ValueError(
+            f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of 2 is required by "
+            f"{type(estimator).__name__}."
+        )
+
+
+def _whole(name, value, most=None):
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int{'' if most is None else ' or None'}; got {value!r}.")
+    if value < 1 or (most is not None and value > most):
+        allowed = ">= 1" if most is None else f"in [1, {most}] (n_features={most})"
+        raise ValueError(f"{name} must be an int {allowed}; got {value!r}.")
+
+
+def _number(name, value, *, least, strictly=False):
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number; got {value!r}.")
+    if not np.isfinite(value) or value < least or (strictly and value == least):
+        raise ValueError(
+            f"{name} must be {'positive' if strictly else f'>= {least}'} and finite; got {value!r}."
+        )
+    return float(value)
