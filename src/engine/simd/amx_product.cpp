@@ -92,6 +92,8 @@ LIKEWISE_AMX_INLINE __m512i nearest_part(__m512 x) {
 }
 
 LIKEWISE_AMX_INLINE void store_pairs(__m512i first, __m512i second, char* to) {
+  _mm_prefetch(to + kParts * kTileBytes,
+               _MM_HINT_T0);  // the next tile's line: stores wait for theirs in turn
   _mm512_store_si512(to, _mm512_or_si512(_mm512_srli_epi32(first, 16), second));
 }
 
@@ -353,9 +355,9 @@ bool amx_available() {
 bool amx_pays(Size m, Size n, Size k, Strided<float> A, Strided<float> B) {
   if (std::min(A.row_stride, A.column_stride) != 1 || std::min(B.row_stride, B.column_stride) != 1)
     return false;
-  // Packing is paid by work, of which whole tiles with much padding would do too much.
-  const Size tiles = up(m, kSide) * up(n, kSide) * up(k, kPair);
-  return std::min(m, n) >= 64 && m * n >= 16384 && k >= 32 && 7 * tiles <= 8 * m * n * k;
+  // Work pays for the packing, unless much of it is on what fills the tiles up.
+  const Size work = m * n * k, tiled = up(m, kSide) * up(n, kSide) * up(k, kPair);
+  return std::min(m, n) >= 64 && k >= 32 && work >= 128 * 128 * 64 && 7 * tiled <= 8 * work;
 }
 
 void amx_multiply_add(Size m, Size n, Size k, float alpha, Strided<float> A, Strided<float> B, float* result,

@@ -21,7 +21,8 @@ using MultiplyFloats = void (*)(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff
 
 /// result += alpha A B, as multiply_add has it, where amx_available(); one stride of A and one of B must be 1. Off by at most
 /// 6e-8 of the sum of |alpha a b| and float32's rounding of the sum itself; parts below 2^-126 count as 0, which adds at most
-/// 2^-124 of the sum of |a| and |alpha b|. Blocks whose operands are not finite are `otherwise`'s. At most 1.1 MB of scratch.
+/// 2^-124 of the sum of |a| and |alpha b|. Blocks whose operands are not finite are `otherwise`'s. A thread keeps at most 1.1
+/// MB of scratch.
 void amx_multiply_add(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, float alpha, Strided<float> A,
                       Strided<float> B, float* result, std::ptrdiff_t result_stride,
                       MultiplyFloats otherwise);
