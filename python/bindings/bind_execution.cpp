@@ -46,8 +46,8 @@ void PythonExecution::rethrow() {
 void bind_execution(py::module_& m) {
   m.def("simd_target", &simd_target, R"(The instruction set that the engine runs on.
 
-"AVX3" (AVX-512), "AVX2", "NEON", ..., "SCALAR": the best that this machine has, unless the environment variable
-LIKEWISE_SIMD, read when the engine is first used, names another.)");
+"AMX" (AVX-512, and tiles for products of floats), "AVX3" (AVX-512), "AVX2", "NEON", ..., "SCALAR": the best that this
+machine has, unless the environment variable LIKEWISE_SIMD, read when the engine is first used, names another.)");
   m.def("simd_targets", &simd_targets, "Those that can run here, the best first.");
   py::class_<IterationReport> report(m, "IterationReport", R"(How an iteration ended.
 

@@ -88,15 +88,12 @@ template <class T> class Backward {
     return std::accumulate(scale.begin(), scale.end(), 0.0);
   }
 
-  /// The same for one point set: blocks r + i and r - i meet in round r (mod n_blocks, odd), i = 0 a block itself.
+  /// The same for one point set: every two blocks meet once.
   double tournament(const Execution& run) {
     const Index n_blocks = std::clamp<Index>(block_count(K_.rows(), tile_rows), 1, largest_square) | 1,
                 n_pairs = n_blocks / 2 + 1;
     std::vector<double> scale(static_cast<std::size_t>(n_blocks * n_pairs));
-    const auto pair = [n_blocks](Index r, Index i) {
-      const Index a = (r + i) % n_blocks, b = (r - i + n_blocks) % n_blocks;
-      return Items{std::min(a, b), std::max(a, b)};
-    };
+    const auto pair = [n_blocks](Index r, Index i) { return meeting_of(n_blocks, r, i); };
     parallel_rounds(n_blocks, n_pairs, n_blocks, threads(run), "differentiating", pair,
                     [&](Index r, Index i) {
                       const auto [a, b] = pair(r, i);

@@ -30,6 +30,13 @@ struct Items {
   Index first, second;
 };
 
+/// Who meets in block i of a round of a tournament of n items, n odd: r + i and r - i (mod n), so that of n rounds of n / 2 + 1
+/// blocks each holds everybody once, and every pair meets once; i = 0 is an item by itself.
+inline Items meeting_of(Index n_items, Index round, Index block) {
+  const Index a = (round + block) % n_items, b = (round - block + n_items) % n_items;
+  return {std::min(a, b), std::max(a, b)};
+}
+
 /// The same for tournaments: in each round every one of `n_items` items is held by exactly one block. A block begins when its
 /// own items are done with the rounds before, so each item's turns keep the order of rounds and no thread waits for a
 /// whole round.

@@ -70,7 +70,6 @@ Partial<C> symmetric_sum(const LiftedExponents<C>& e, const Vector<double>& key_
                                         .stride = stride,
                                         .mass = mass.data(),
                                         .sums = sums.get()};
-  // In round r blocks r + i and r - i meet (mod n_blocks, odd): nobody twice a round, and every pair once. i = 0: itself.
   const Index size = block_rows(n, lanes), n_blocks = block_count(n, size) | 1;
   const auto range = [&](Index block) {
     const Index begin = std::min(block * size, n);
@@ -78,10 +77,7 @@ Partial<C> symmetric_sum(const LiftedExponents<C>& e, const Vector<double>& key_
   };
   const Execution threads = sized(
       run, static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(width + V.cols() + 8) / 64);
-  const auto pair = [n_blocks](Index r, Index i) {
-    const Index a = (r + i) % n_blocks, b = (r - i + n_blocks) % n_blocks;
-    return Items{std::min(a, b), std::max(a, b)};
-  };
+  const auto pair = [n_blocks](Index r, Index i) { return meeting_of(n_blocks, r, i); };
   parallel_rounds(n_blocks, n_blocks / 2 + 1, n_blocks, threads, "propagating", pair, [&](Index r, Index i) {
     const Items meet = pair(r, i);
     simd::sum_symmetric<C>(points, range(meet.first), range(meet.second), i > 0);

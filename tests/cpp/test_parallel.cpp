@@ -10,9 +10,7 @@ using namespace likewise;
 
 TEST_CASE("blocks of a tournament wait for their own items only, in the order of rounds", "[execution]") {
   constexpr Index n_items = 7, n_blocks = n_items / 2 + 1;
-  const auto meet = [](Index r, Index i) {
-    return engine::Items{(r + i) % n_items, (r - i + n_items) % n_items};
-  };
+  const auto meet = [](Index r, Index i) { return engine::meeting_of(n_items, r, i); };
   std::vector<Index> all_rounds(n_items);
   std::iota(all_rounds.begin(), all_rounds.end(), 0);
   for (const int n_jobs : {1, 2, 4}) {

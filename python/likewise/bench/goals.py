@@ -41,6 +41,7 @@ GOALS = (
     Goal("label-propagation-rbf", "scikit-learn", 50, 150),
     Goal("label-spreading-knn", "scikit-learn", 3, 6),
     Goal("bandwidth-loo", "statsmodels", 300, 2000),
+    Goal("nca-digits", "scikit-learn", 10, 20),
     Goal("training-digits", "PyTorch", 2, 3),
     Goal("training-step-n4096-1", "PyTorch", 1.5, 2),
     Goal("training-step-n4096-8", "PyTorch", 1.2, 1.5),

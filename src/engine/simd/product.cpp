@@ -8,7 +8,9 @@
 
 #include <algorithm>
 
+#include "engine/simd/amx_product.hpp"
 #include "engine/simd/panel-inl.h"
+#include "engine/simd/target.hpp"
 #include "hwy/aligned_allocator.h"
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
@@ -247,10 +249,20 @@ namespace likewise::engine::simd {
 HWY_EXPORT(MultiplyFloat);
 HWY_EXPORT(MultiplyDouble);
 
+namespace {
+void multiply_by_vectors(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, float alpha, Strided<float> A,
+                         Strided<float> B, float* result, std::ptrdiff_t result_stride) {
+  HWY_DYNAMIC_DISPATCH(MultiplyFloat)(m, n, k, alpha, A, B, result, result_stride);
+}
+}  // namespace
+
 template <>
 void multiply_add(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, float alpha, Strided<float> A,
                   Strided<float> B, float* result, std::ptrdiff_t result_stride) {
-  HWY_DYNAMIC_DISPATCH(MultiplyFloat)(m, n, k, alpha, A, B, result, result_stride);
+  if (amx_pays(m, n, k, A, B) && amx_chosen())
+    amx_multiply_add(m, n, k, alpha, A, B, result, result_stride, multiply_by_vectors);
+  else
+    multiply_by_vectors(m, n, k, alpha, A, B, result, result_stride);
 }
 template <>
 void multiply_add(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, double alpha, Strided<double> A,

@@ -4,11 +4,14 @@
 #include "hwy/highway.h"
 #include "hwy/targets.h"
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 
 #include <likewise/error.hpp>
 #include <likewise/simd_target.hpp>
+
+#include "engine/simd/amx_product.hpp"
 
 namespace likewise {
 namespace {
@@ -25,15 +28,19 @@ const std::vector<std::int64_t>& available() {
   return targets;
 }
 
-void choose(std::int64_t mask) {
+/// Highway knows no such target: its best one, and AMX where that is faster.
+constexpr const char* amx = "AMX";
+std::atomic<bool> amx_wanted = true;
+
+void choose(std::int64_t mask, bool with_amx = false) {
+  amx_wanted = with_amx;
   hwy::SetSupportedTargetsForTest(mask);
   hwy::GetChosenTarget().DeInit();  // the next kernel asks again
 }
 
 void force(const char* argument, const std::string& name) {
-  const auto& targets = available();
-  if (name.empty()) return choose(0);
-  for (const std::int64_t target : targets)
+  if (name.empty() || (name == amx && engine::simd::amx_available())) return choose(0, true);
+  for (const std::int64_t target : available())
     if (name == hwy::TargetName(target)) return choose(target);
   refuse(argument, "one of " + list(simd_targets()) + " here, or empty", "\"" + name + "\"");
 }
@@ -42,12 +49,14 @@ void force(const char* argument, const std::string& name) {
 
 std::vector<std::string> simd_targets() {
   std::vector<std::string> names;
+  if (engine::simd::amx_available()) names.emplace_back(amx);
   for (const std::int64_t target : available()) names.emplace_back(hwy::TargetName(target));
   return names;
 }
 
 std::string simd_target() {
   engine::simd::obey_environment();
+  if (engine::simd::amx_chosen()) return amx;
   const std::int64_t targets = hwy::SupportedTargets() & HWY_TARGETS;
   return hwy::TargetName(targets & -targets);
 }
@@ -65,5 +74,7 @@ void engine::simd::obey_environment() {
   }();
   static_cast<void>(obeyed);
 }
+
+bool engine::simd::amx_chosen() { return amx_wanted.load(std::memory_order_relaxed) && amx_available(); }
 
 }  // namespace likewise
