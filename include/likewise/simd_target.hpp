@@ -6,8 +6,8 @@
 
 namespace likewise {
 
-/// The one in use: "AMX" (AVX-512, and tiles for products of floats), "AVX3" (AVX-512), "AVX2", "NEON", ..., "SCALAR". The
-/// best that this machine has, unless the environment variable LIKEWISE_SIMD, read when the engine is first used, names
+/// The one in use: "AVX3" (AVX-512), "AVX2", "NEON", ..., "SCALAR"; "AMX" is AVX-512 with tiles for products of floats. The
+/// best that this machine has, AMX left out, unless the environment variable LIKEWISE_SIMD, read when the engine is first used, names
 /// another. Refuses a name that cannot run here.
 std::string simd_target();
 

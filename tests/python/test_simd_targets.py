@@ -68,4 +68,4 @@ def test_a_target_that_cannot_run_is_refused_by_name():
 
 @pytest.mark.skipif("LIKEWISE_SIMD" in os.environ, reason="a target is forced")
 def test_the_best_target_runs():
-    assert lw.simd_target() == _core.simd_targets()[0]
+    assert lw.simd_target() == next(name for name in _core.simd_targets() if name != "AMX")  # on request only

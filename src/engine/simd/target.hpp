@@ -6,7 +6,7 @@ namespace likewise::engine::simd {
 /// Before the first kernel runs: obeys LIKEWISE_SIMD, once. Throws InvalidArgument where that names nothing that runs.
 void obey_environment();
 
-/// Whether what AMX does faster runs there: where there is AMX, unless another instruction set was named.
+/// Whether what AMX does faster runs there: where there is AMX and it was named.
 bool amx_chosen();
 
 }  // namespace likewise::engine::simd
