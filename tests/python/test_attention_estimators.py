@@ -25,7 +25,7 @@ SMALL = {"embed_dim": 8, "num_heads": 2, "learning_rate": 1e-2, "random_state": 
         lw.AttentionRegressor("metric", **SMALL),
     ],
     expected_failed_checks=lambda estimator: {
-        "check_sample_weight_equivalence_on_dense_data": "a row twice is in two batches, a row of weight 2 in one"
+        "check_sample_weight_equivalence_on_dense_data": "copies are in batches of their own"
     },
 )
 def test_scikit_learn_contract(estimator, check):
