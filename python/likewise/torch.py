@@ -249,5 +249,5 @@ def _array(tensor):
 
 
 def _threads():
-    """As many as torch may use, but one inside DataLoader workers and autograd's forks."""
+    """As many as torch may use: one in the workers of a DataLoader."""
     return torch.get_num_threads()

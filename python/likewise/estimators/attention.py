@@ -7,6 +7,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
+from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -84,16 +85,16 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         sample_weight : array (n,) >= 0 or None
         key_padding_mask : boolean array (n, n_tokens), True = a token, False = padding; None: all are tokens
         context : None, "rows" or (X_context, y_context)
-            None: tokens of a row attend to one another. "rows": the rows are the tokens, and attend to
-            the other labeled
-            rows, each without its own label. A pair: they attend to those labeled rows.
+            None: tokens of a row attend to one another. "rows": the rows are the tokens, and attend to the
+            other labeled rows, each without its own label. A pair: they attend to those labeled rows.
 
         Returns
         -------
         self. Ctrl-C ends the training, warns, and keeps the best weights so far.
         """
         self._check_parameters()
-        Y, start = self._take_targets(X, y)
+        targets = self._take_targets(y)
+        Y = targets.encode(y)
         X = self._take_rows(X, reset=True, length=len(Y))
         weights = None
         if sample_weight is not None:
@@ -104,9 +105,10 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
                     raise ValueError(
                         "sample_weight and key_padding_mask must be None with a context of rows."
                     )
-                self._fit_in_context(X, Y, context, start)
+                self._fit_in_context(X, Y, context, targets)
             else:
-                self._fit_tokens(X, Y, weights, self._take_padding(key_padding_mask, X), start)
+                self._fit_tokens(X, Y, weights, self._take_padding(key_padding_mask, X))
+        self._keep_targets(targets)
         return self
 
     def _check_parameters(self):
@@ -126,7 +128,7 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         fraction = self.validation_fraction
         require(isinstance(fraction, Real) and 0 <= fraction < 1, "validation_fraction", "in [0, 1)")
 
-    def _fit_tokens(self, X, Y, weights, padding, start):
+    def _fit_tokens(self, X, Y, weights, padding):
         random_state = check_random_state(self.random_state)
         options = {
             "n_tokens": X.shape[1],
@@ -147,7 +149,7 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
             model = Model(options, seed, self.dtype)
         training, validation = self._split(self._samples(X, Y, padding, weights), random_state)
         history = model.train(training, validation, self._training_options(seed))
-        self._finish(model, history, start)
+        self._finish(model, history)
 
     def _split(self, samples, random_state):
         """(training, validation or None): validation only where each class can be in both."""
@@ -184,7 +186,7 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
             "seed": seed,
         }
 
-    def _finish(self, model, history, start):
+    def _finish(self, model, history):
         interrupt = history.pop("interrupt", None)
         self._model, self._context = model, None
         self.best_epoch_ = history.pop("best_epoch")
@@ -192,16 +194,15 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         history.pop("stopped")
         self.history_ = {name: np.asarray(values) for name, values in history.items()}
         self.n_iter_ = len(self.history_["loss"])
-        self.__dict__.update(start)
         if interrupt is not None:
             warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=3)
 
     # --- in context -------------------------------------------------------------------------------------
 
-    def _fit_in_context(self, X, Y, context, start):
+    def _fit_in_context(self, X, Y, context, targets):
         random_state = check_random_state(self.random_state)
         rows = _as_rows(X)
-        labeled = self._take_context(context)
+        labeled = self._take_context(context, targets)
         if labeled is None and len(rows) < 2:
             raise ValueError(
                 f"X must have 2 rows or more where rows attend to others; got n_samples = {len(rows)}."
@@ -220,16 +221,17 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         self.history_ = {name: np.array(values) for name, values in watch.history.items()}
         self.n_iter_, self.best_epoch_ = len(watch.history["loss"]), watch.best_epoch
         self.stopped_early_ = watch.waited >= self.n_iter_no_change
-        self.__dict__.update(start)
 
-    def _take_context(self, context):
+    def _take_context(self, context, targets):
         """None for the rows themselves, else (rows, targets)."""
         if isinstance(context, str) and context == "rows":
             return None
         if not isinstance(context, tuple) or len(context) != 2:
             raise ValueError(f'context must be None, "rows" or (X_context, y_context); got {context!r}.')
         Z = _as_rows(self._take_rows(context[0], reset=False))
-        return Z, self._targets_of(context[1], len(Z))
+        if np.shape(context[1])[:1] != (len(Z),):
+            raise ValueError(f"y_context must have length {len(Z)}; got shape {np.shape(context[1])}.")
+        return Z, targets.encode(context[1])
 
     # --- using ------------------------------------------------------------------------------------------
 
@@ -386,6 +388,45 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         return hasattr(self, "_model")
 
 
+class _Classes:
+    """Labels as columns of 0 and 1."""
+
+    def __init__(self, classes):
+        self.classes = classes
+
+    def encode(self, y):
+        y = np.ravel(np.asarray(y))
+        unknown = np.setdiff1d(y, self.classes)
+        if len(unknown):
+            raise ValueError(
+                f"y must hold labels of the training rows, {self.classes.tolist()}; got {unknown.tolist()}."
+            )
+        return (y[:, None] == self.classes).astype(np.float64)
+
+
+class _Scaled:
+    """Numbers as columns of mean 0 and deviation 1, and back."""
+
+    def __init__(self, Y):
+        self.flat = Y.ndim == 1
+        columns = Y.reshape(len(Y), -1)
+        self.mean, self.scale = columns.mean(axis=0), columns.std(axis=0)
+        self.scale[self.scale == 0] = 1
+
+    def encode(self, Y):
+        Y = np.asarray(Y, np.float64)
+        return (Y.reshape(len(Y), -1) - self.mean) / self.scale
+
+    def decode(self, outputs):
+        Y = outputs * self.scale + self.mean
+        return Y.ravel() if self.flat else Y
+
+
+def _require_y(estimator, y):
+    if y is None:
+        raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")
+
+
 def _as_rows(X):
     return X.reshape(len(X), -1).astype(np.float64)
 
@@ -468,37 +509,21 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
 
     _task = "classification"
 
-    def _take_targets(self, X, y):
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+    def _take_targets(self, y):
+        _require_y(self, y)
         y = np.asarray(y)
         if y.ndim == 2 and y.shape[1] == 1:
-            from sklearn.exceptions import DataConversionWarning
-
             warnings.warn(
-                "A column-vector y was passed when a 1d array was expected.", DataConversionWarning, 3
+                "A column-vector y was passed when a 1d array was expected.",
+                DataConversionWarning,
+                stacklevel=3,
             )
-            y = y.ravel()
         check_array(y, ensure_2d=False, dtype=None, input_name="y")
         check_classification_targets(y)
-        classes = np.unique(y)
-        self._pending = {"classes_": classes}
-        return self._one_hot(y, classes), self._pending
+        return _Classes(np.unique(y))
 
-    def _targets_of(self, y, n):
-        y = np.asarray(y)
-        if y.shape != (n,):
-            raise ValueError(f"y_context must have length {n}; got shape {y.shape}.")
-        return self._one_hot(y, self._pending["classes_"])
-
-    @staticmethod
-    def _one_hot(y, classes):
-        unknown = np.setdiff1d(y, classes)
-        if len(unknown):
-            raise ValueError(
-                f"y must hold labels of the training rows, {classes.tolist()}; got {unknown.tolist()}."
-            )
-        return (y[:, None] == classes).astype(np.float64)
+    def _keep_targets(self, targets):
+        self.classes_ = targets.classes
 
     def _samples(self, X, Y, padding, weights):
         return X, Y.argmax(axis=1), None, padding, weights
@@ -531,40 +556,36 @@ class AttentionRegressor(RegressorMixin, _AttentionEstimator):
 
     _task = "regression"
 
-    def _take_targets(self, X, y):
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+    def _take_targets(self, y):
+        _require_y(self, y)
         Y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        flat = Y.ndim == 1
-        Y = Y.reshape(len(Y), -1)
-        mean, scale = Y.mean(axis=0), Y.std(axis=0)
-        scale[scale == 0] = 1
-        self._pending = {"_flat": flat, "_mean": mean, "_scale": scale}
-        return (Y - mean) / scale, self._pending
+        return _Scaled(Y)
 
-    def _targets_of(self, y, n):
-        Y = np.asarray(y, np.float64).reshape(n, -1)
-        return (Y - self._pending["_mean"]) / self._pending["_scale"]
+    def _keep_targets(self, targets):
+        self._targets = targets
 
     def _samples(self, X, Y, padding, weights):
         return X, None, Y, padding, weights
 
     def predict(self, X, key_padding_mask=None):
         """Targets (n,), or (n, n_targets) where they were given so."""
-        Y = self._outputs(X, key_padding_mask).astype(np.float64) * self._scale + self._mean
-        return Y.ravel() if self._flat else Y
+        outputs = self._outputs(X, key_padding_mask).astype(np.float64)
+        return self._targets.decode(outputs)
 
     def _y_json(self):
+        targets = self._targets
         return {
             "token_shape": list(self._token_shape),
-            "flat": self._flat,
-            "mean": self._mean.tolist(),
-            "scale": self._scale.tolist(),
+            "flat": targets.flat,
+            "mean": targets.mean.tolist(),
+            "scale": targets.scale.tolist(),
         }
 
     def _load_y(self, about):
         self._token_shape = tuple(about["token_shape"])
-        self._flat, self._mean, self._scale = about["flat"], np.array(about["mean"]), np.array(about["scale"])
+        self._targets = _Scaled(np.zeros(1))
+        self._targets.flat = about["flat"]
+        self._targets.mean, self._targets.scale = np.array(about["mean"]), np.array(about["scale"])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

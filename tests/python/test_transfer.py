@@ -1,0 +1,80 @@
+"""The transfer study: metrics that one method learned in every other one."""
+
+import numpy as np
+import pytest
+
+import likewise as lw
+from likewise.study import transfer
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return transfer.run(
+        ("wine", "two_moons"), repeats=3, n_samples=80, out=tmp_path_factory.mktemp("transfer")
+    )
+
+
+def test_every_cell_is_there_with_its_interval(found):
+    n_cells = 2 * len(transfer.LEARNERS) * len(transfer.RECEIVERS)
+    assert len(found.records) == 3 * n_cells and len(found.summary) == n_cells
+    assert (found.records["error"] == "").all() and found.records["score"].between(-1, 1).all()
+    reference = found.summary["learned_by"] == transfer.REFERENCE
+    assert (found.summary.loc[reference, "difference"] == 0).all()
+    others = found.summary[~reference]
+    assert (others["difference_low"] <= others["difference"]).all()
+    assert (others["difference"] <= others["difference_high"]).all()
+
+
+def test_differences_are_paired(found):
+    """One cell by hand."""
+    rows = found.records[(found.records["dataset"] == "wine") & (found.records["used_by"] == "10 neighbors")]
+    table = rows.pivot(index="repeat", columns="learned_by", values="score")
+    want = (table["MetricLearner (NCA)"] - table[transfer.REFERENCE]).mean()
+    cell = found.summary.set_index(["dataset", "learned_by", "used_by"]).loc[
+        ("wine", "MetricLearner (NCA)", "10 neighbors")
+    ]
+    assert cell["difference"] == pytest.approx(want)
+
+
+def test_learned_metrics_leave_out_what_is_noise():
+    split = transfer._split(transfer.datasets.open_data("two_moons"), 0, 300, 0)
+    for name, learn in transfer.LEARNERS.items():
+        if name == transfer.REFERENCE:
+            continue
+        W = np.asarray(learn(split).factor)
+        lengths = np.linalg.norm(W, axis=0)
+        assert lengths[2:].max() < 0.6 * lengths[:2].max(), name
+
+
+def test_the_report_shows_every_number(found):
+    page = found.report.read_text()
+    for row in found.summary.itertuples():
+        assert f"{row.mean:.3f}" in page
+    assert "data:image/svg+xml" in page and "likewise study --transfer" in page
+    assert {path.name for path in found.report.parent.iterdir()} == {
+        "transfer.html", "transfer.csv", "transfer-summary.csv"
+    }  # fmt: skip
+
+
+def test_a_cell_that_fails_is_shown(monkeypatch, tmp_path):
+    def broken(split, metric):
+        raise ValueError("this method cannot")
+
+    monkeypatch.setitem(transfer.RECEIVERS, "10 neighbors", broken)
+    found = transfer.run(("wine",), repeats=2, n_samples=60, out=tmp_path)
+    assert (found.records["error"] != "").sum() == 2 * len(transfer.LEARNERS)
+    assert "this method cannot" in found.report.read_text()
+
+
+def test_refusals_name_the_argument(tmp_path):
+    with pytest.raises(ValueError, match="data must be sets of classes; got 'diabetes'"):
+        transfer.run(("diabetes",), out=tmp_path)
+    with pytest.raises(ValueError, match="repeats"):
+        transfer.run(repeats=1, out=tmp_path)
+
+
+def test_a_metric_of_any_learner_is_a_value_that_others_take():
+    split = transfer._split(transfer.datasets.open_data("wine"), 0, 100, 0)
+    for learn in transfer.LEARNERS.values():
+        metric = learn(split)
+        assert lw.Mechanism(metric=metric).metric == metric
