@@ -1,4 +1,4 @@
-"""README is so: its Python runs and prints what stands beside it, its C++ is an example that the tests run."""
+"""README is so: its Python runs and prints what stands beside it, its C++ is an example that tests run."""
 
 import contextlib
 import io
