@@ -23,7 +23,7 @@ void bind_spectral(py::module_& m);
 void bind_diffusion_maps(py::module_& m);
 void bind_attention(py::module_& m);
 void bind_gradient(py::module_& m);
-void bind_heads(py::module_& m);
+void bind_many_operators(py::module_& m);
 void bind_hopfield(py::module_& m);
 void bind_labels(py::module_& m);
 void bind_mean_shift(py::module_& m);

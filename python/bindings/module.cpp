@@ -22,7 +22,7 @@ PYBIND11_MODULE(_core, m) {
   bind_metric_learning(m);
   bind_hopfield(m);
   bind_attention(m);
-  bind_heads(m);
+  bind_many_operators(m);
   bind_nn(m);
   bind_kernel_regression(m);
   bind_k_neighbors(m);

@@ -68,7 +68,7 @@ class _KernelAttention(torch.autograd.Function):
                 f"q, k and v must have the same leading dimensions; got {[a.shape for a in arrays]}."
             )
         with execution(n_jobs=_threads()):
-            ctx.operators = _core.head_operators(mechanism, *arrays[:2])
+            ctx.operators = _core.operator_stack(mechanism, *arrays[:2])
             y = ctx.operators.apply(arrays[2])
         ctx.y = y
         ctx.save_for_backward(v)

@@ -267,15 +267,16 @@ template <class T> class Backward {
   /// What the values and the key weights get.
   void add_to_sums(Block rows, Block keys, const Tiles<T>& t) {
     if (terms_.n_columns > 0)
-      add_transposed_product<T>(T(1), t.weights, grad_of(rows),
-                                sums_.values.middleRows(keys.begin, keys.size));
+      add_product<T>(T(1), transposed<T>(t.weights), as_it_is<T>(grad_of(rows)),
+                     sums_.values.middleRows(keys.begin, keys.size));
     sums_.log_key_weights.segment(keys.begin, keys.size) += t.column_sums.template cast<double>();
   }
 
   /// The same of a transposed tile, whose rows are the keys.
   void add_returned(Block keys, Block rows, const Tiles<T>& t) {
     if (terms_.n_columns > 0)
-      add_product<T>(T(1), t.weights, grad_of(rows), sums_.values.middleRows(keys.begin, keys.size));
+      add_product<T>(T(1), as_it_is<T>(t.weights), as_it_is<T>(grad_of(rows)),
+                     sums_.values.middleRows(keys.begin, keys.size));
     sums_.log_key_weights.segment(keys.begin, keys.size) += t.row_sums.template cast<double>();
   }
 
@@ -284,8 +285,7 @@ template <class T> class Backward {
   /// tile = alpha A B^T
   static void set_outer(const Points<T>& A, const Points<T>& B, Matrix<T>& tile, T alpha = 1) {
     tile.setZero(A.rows(), B.rows());
-    simd::multiply_add<T>(A.rows(), B.rows(), A.cols(), alpha, {A.data(), A.outerStride(), 1},
-                          {B.data(), 1, B.outerStride()}, tile.data(), tile.cols());
+    add_product<T>(alpha, as_it_is<T>(A), transposed<T>(B), tile);
   }
 
   const LogWeights<T>& K_;

@@ -5,7 +5,7 @@
 
 #include <likewise/metric/traits.hpp>
 
-#include "engine/simd/product.hpp"
+#include "engine/product.hpp"
 
 namespace likewise::engine {
 
@@ -20,17 +20,6 @@ template <class T> class CostPull {
   /// What has been summed, at the points and the metric's parameters.
   virtual PointGradient<T> points() const = 0;
 };
-
-/// result += alpha A B and A^T B by the dispatched product; A is (n, m).
-template <class C> void add_product(C alpha, const Points<C>& A, const Points<C>& B, Tile<C> result) {
-  simd::multiply_add<C>(A.rows(), B.cols(), A.cols(), alpha, {A.data(), A.outerStride(), 1},
-                        {B.data(), B.outerStride(), 1}, result.data(), result.outerStride());
-}
-template <class C>
-void add_transposed_product(C alpha, const Points<C>& A, const Points<C>& B, Tile<C> result) {
-  simd::multiply_add<C>(A.cols(), B.cols(), A.rows(), alpha, {A.data(), 1, A.outerStride()},
-                        {B.data(), B.outerStride(), 1}, result.data(), result.outerStride());
-}
 
 /// c_ij = a_i + b_j - <A_i, B_j>: rows, columns and two products of dcost, the same for every metric that lifts.
 template <class T, class C> class LiftedSums : public CostPull<T> {
@@ -57,9 +46,10 @@ template <class T, class C> class LiftedSums : public CostPull<T> {
  private:
   void add_products(Index i0, Index j0, C scale, const Points<C>& dcost) {
     const Index n = dcost.rows(), m = dcost.cols();
-    add_product<C>(-scale, dcost, keys_.features.middleRows(j0, m), by_queries_.features.middleRows(i0, n));
-    add_transposed_product<C>(-scale, dcost, queries_.features.middleRows(i0, n),
-                              by_keys_.features.middleRows(j0, m));
+    add_product<C>(-scale, as_it_is<C>(dcost), as_it_is<C>(keys_.features.middleRows(j0, m)),
+                   by_queries_.features.middleRows(i0, n));
+    add_product<C>(-scale, transposed<C>(dcost), as_it_is<C>(queries_.features.middleRows(i0, n)),
+                   by_keys_.features.middleRows(j0, m));
   }
 
   const Lift<C>&queries_, &keys_;

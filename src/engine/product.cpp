@@ -13,25 +13,38 @@ constexpr Index columns_of_block = 2112;
 }  // namespace
 
 template <class T>
-Matrix<T> product(const Factor<T>& A, const Factor<T>& B, const Execution& run, const char* what) {
-  Matrix<T> out = Matrix<T>::Zero(A.rows, B.cols);
-  const Index height = rows_of_block(A.rows), row_blocks = block_count(A.rows, height),
-              column_blocks = block_count(B.cols, columns_of_block);
+void add_product(T alpha, const Factor<T>& A, const Factor<T>& B, Tile<T> out, const Execution& run,
+                 const char* what) {
   const double operations =
       static_cast<double>(A.rows) * static_cast<double>(A.cols) * static_cast<double>(B.cols) / 16;
-  parallel_blocks(row_blocks * column_blocks, sized(run, operations), what, [&](Index item) {
+  // What one thread does anyway packs B once.
+  if (sized({}, operations).n_jobs == 1)
+    return parallel_blocks(1, run, what, [&](Index) { add_product<T>(alpha, A, B, out); });
+  const Index height = rows_of_block(A.rows), row_blocks = block_count(A.rows, height),
+              column_blocks = block_count(B.cols, columns_of_block);
+  parallel_blocks(row_blocks * column_blocks, run, what, [&](Index item) {
     const Block rows = block_of(item / column_blocks, A.rows, height),
                 cols = block_of(item % column_blocks, B.cols, columns_of_block);
     const simd::Strided<T> a = A.elements, b = B.elements;
-    simd::multiply_add<T>(rows.size, cols.size, A.cols, T(1),
+    simd::multiply_add<T>(rows.size, cols.size, A.cols, alpha,
                           {a.data + rows.begin * a.row_stride, a.row_stride, a.column_stride},
                           {b.data + cols.begin * b.column_stride, b.row_stride, b.column_stride},
                           out.data() + rows.begin * out.outerStride() + cols.begin, out.outerStride());
   });
+}
+
+template <class T>
+Matrix<T> product(const Factor<T>& A, const Factor<T>& B, const Execution& run, const char* what) {
+  Matrix<T> out = Matrix<T>::Zero(A.rows, B.cols);
+  add_product<T>(T(1), A, B, out, run, what);
   return out;
 }
 
-template Matrix<float> product(const Factor<float>&, const Factor<float>&, const Execution&, const char*);
-template Matrix<double> product(const Factor<double>&, const Factor<double>&, const Execution&, const char*);
+#define LIKEWISE_INSTANTIATE(T)                                                                             \
+  template void add_product(T, const Factor<T>&, const Factor<T>&, Tile<T>, const Execution&, const char*); \
+  template Matrix<T> product(const Factor<T>&, const Factor<T>&, const Execution&, const char*);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
 
 }  // namespace likewise::engine

@@ -2,8 +2,9 @@
 
 #include <cmath>
 
+#include "engine/parallel.hpp"
 #include "nn/affine.hpp"
-#include "nn/heads.hpp"
+#include "nn/attention_head.hpp"
 #include "nn/random.hpp"
 
 namespace likewise::nn {
@@ -111,8 +112,8 @@ template <class M> auto attended_at(M& attended, const Place& p) {
 template <class Work>
 void each_head(const Lengths& n, Index heads, Index width, const Execution& run, const Work& work) {
   const Index count = n.batch * heads;
-  const Execution threads = for_multiplications(run, count * n.n_queries * n.n_keys * width);
-  engine::parallel_tasks(count, threads, "attending",
+  const double multiplications = static_cast<double>(count * n.n_queries * n.n_keys * width);
+  engine::parallel_tasks(count, engine::sized(run, multiplications / 32), "attending",
                          [&](Index i, const Execution& inside) { work(i / heads, i % heads, inside); });
 }
 

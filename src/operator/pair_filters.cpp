@@ -114,7 +114,7 @@ PairFilters::PairFilters(const Support& support, Index n_queries, Index n_keys)
 
 PairFilters PairFilters::first_without_self(Index n_queries, Index n_keys) {
   PairFilters filters;
-  filters.filters_.push_back(LeaveOneOut{});
+  filters.filters_.emplace_back(LeaveOneOut{});
   filters.n_queries_ = n_queries;
   filters.n_keys_ = n_keys;
   return filters;

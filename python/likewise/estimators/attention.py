@@ -1,5 +1,4 @@
-"""Attention that is trained: rows of tokens are read by a small Transformer, or rows attend to labeled
-rows."""
+"""Attention that is trained: a small Transformer reads rows of tokens, or rows attend to labeled rows."""
 
 import math
 import warnings
@@ -13,10 +12,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
-import likewise as lw
 from likewise._execution import execution
+from likewise.estimators._attention_targets import Classes, Numbers
 from likewise.nn._in_context import InContextModel, log_loss, squared_loss
-from likewise.nn._model import ATTENTION, Model
+from likewise.nn._model import ATTENTION, Model, as_json, from_json
 
 
 class _AttentionEstimator(TransformerMixin, BaseEstimator):
@@ -143,7 +142,7 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         }
         seed = random_state.randint(2**31)
         kept = getattr(self, "_model", None) if self.warm_start else None
-        if isinstance(kept, Model) and kept.options == options:
+        if isinstance(kept, Model) and kept.options == options and kept.dtype == np.dtype(self.dtype):
             model = kept
         else:
             model = Model(options, seed, self.dtype)
@@ -187,40 +186,43 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         }
 
     def _finish(self, model, history):
-        interrupt = history.pop("interrupt", None)
-        self._model, self._context = model, None
-        self.best_epoch_ = history.pop("best_epoch")
-        self.stopped_early_ = history.pop("early_stopped")
+        interrupted = history.pop("interrupt", None) is not None
+        self.best_epoch_, self.stopped_early_ = history.pop("best_epoch"), history.pop("early_stopped")
         history.pop("stopped")
+        self._keep(model, history, interrupted)
+
+    def _keep(self, model, history, interrupted):
+        self._model = model
         self.history_ = {name: np.asarray(values) for name, values in history.items()}
         self.n_iter_ = len(self.history_["loss"])
-        if interrupt is not None:
-            warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=3)
+        if interrupted:
+            warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=4)
 
     # --- in context -------------------------------------------------------------------------------------
 
     def _fit_in_context(self, X, Y, context, targets):
         random_state = check_random_state(self.random_state)
-        rows = _as_rows(X)
+        rows, labels = X.reshape(len(X), -1).astype(np.float64), self._labels(Y)
         labeled = self._take_context(context, targets)
         if labeled is None and len(rows) < 2:
             raise ValueError(
                 f"X must have 2 rows or more where rows attend to others; got n_samples = {len(rows)}."
             )
         model = InContextModel(self.attention, rows.shape[1], self.embed_dim, self.num_heads, random_state)
-        loss = log_loss if self._task == "classification" else squared_loss
-        labels = Y.argmax(axis=1) if self._task == "classification" else None
         training, validation = self._split((rows, labels, Y), random_state)
-        watch = _Watch(model, loss, training, validation, labeled, self)
-        try:
-            model.learn(training[0], training[2], labeled, loss, self.max_epochs, self.tol * 1e-3, watch)
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=3)
-        model.take(watch.best)
-        self._model, self._context = model, labeled or (rows, Y)
-        self.history_ = {name: np.array(values) for name, values in watch.history.items()}
-        self.n_iter_, self.best_epoch_ = len(watch.history["loss"]), watch.best_epoch
-        self.stopped_early_ = watch.waited >= self.n_iter_no_change
+        learned = model.learn(
+            training[::2],
+            validation and validation[::2],
+            labeled,
+            log_loss if self._task == "classification" else squared_loss,
+            max_iter=self.max_epochs,
+            tol=self.tol,
+            patience=self.n_iter_no_change if self.early_stopping else None,
+        )
+        model.context = labeled or (rows, Y)
+        self.best_epoch_, self.stopped_early_ = learned.best_epoch, learned.ended_early
+        history = {"loss": learned.losses, "validation_loss": learned.validation_losses}
+        self._keep(model, history, learned.interrupted)
 
     def _take_context(self, context, targets):
         """None for the rows themselves, else (rows, targets)."""
@@ -228,10 +230,10 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
             return None
         if not isinstance(context, tuple) or len(context) != 2:
             raise ValueError(f'context must be None, "rows" or (X_context, y_context); got {context!r}.')
-        Z = _as_rows(self._take_rows(context[0], reset=False))
+        Z = self._take_rows(context[0], reset=False)
         if np.shape(context[1])[:1] != (len(Z),):
             raise ValueError(f"y_context must have length {len(Z)}; got shape {np.shape(context[1])}.")
-        return Z, targets.encode(context[1])
+        return Z.reshape(len(Z), -1).astype(np.float64), targets.encode(context[1])
 
     # --- using ------------------------------------------------------------------------------------------
 
@@ -239,56 +241,43 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "_model")
         X = self._take_rows(X, reset=False)
         with execution(n_jobs=self.n_jobs):
-            if self._context is not None:
-                return self._model.predict(_as_rows(X), *self._context)
-            return self._model.predict(X, self._take_padding(key_padding_mask, X))
+            return self._model.outputs(X, self._take_padding(key_padding_mask, X)).astype(np.float64)
 
     @property
     def mechanisms_(self):
-        """mechanisms_[layer][head]: who a head attends to, as a Mechanism. Its metric acts on the tokens
-        of `transform`,
-        in context on the features."""
+        """mechanisms_[layer][head]: who a head attends to, as a Mechanism on the tokens of `transform`.
+
+        Of "dot" heads the queries' bias is left out, which weighs keys; in context there is none.
+        """
         check_is_fitted(self, "_model")
-        heads = range(self.num_heads)
-        if self._context is not None:
-            return [[self._model.mechanism(h) for h in heads]]
-        return [
-            [
-                lw.Mechanism(
-                    metric=self._model.metric(layer, h),
-                    kernel=lw.kernels.Exponential(self._model.temperature(layer, h)),
-                )
-                for h in heads
-            ]
-            for layer in range(self.n_layers)
-        ]
+        return self._model.mechanisms()
 
     def transform(self, X, layer=0):
-        """The tokens (n, length, embed_dim) on which that layer's metrics act; in context the features
-        themselves."""
+        """The tokens (n, length, embed_dim) on which that layer's metrics act; in context the features."""
         check_is_fitted(self, "_model")
-        X = self._take_rows(X, reset=False)
-        if self._context is not None:
-            return X.reshape(len(X), -1)
-        return self._model.read(X)[0][layer]
+        return self._model.tokens(self._take_rows(X, reset=False), layer)
 
     def attention_weights(self, X):
-        """Who attends to whom: (n, n_layers, num_heads, length, length); in context (1, num_heads, n,
-        n_context)."""
+        """Who attends to whom.
+
+        Returns
+        -------
+        array (n, n_layers, num_heads, length, length); in context (1, num_heads, n, n_context)
+        """
         check_is_fitted(self, "_model")
-        X = self._take_rows(X, reset=False)
-        if self._context is not None:
-            rows = _as_rows(X)
-            return np.array([[m.operator(rows, self._context[0]).toarray() for m in self.mechanisms_[0]]])
-        return self._model.read(X)[1]
+        return self._model.weights(self._take_rows(X, reset=False))
 
     def plot_attention(self, x, layer=0, ax=None):
-        """A picture of one row's weights: a panel for each head, queries down, keys across. Returns the
-        axes."""
+        """A picture of one row's weights: a panel for each head, queries down, keys across.
+
+        Returns
+        -------
+        array of axes
+        """
         import matplotlib.pyplot as plt
 
-        weights = self.attention_weights(np.asarray(x)[None])
-        weights = weights[0, :, :, :] if self._context is not None else weights[0, layer]
+        weights = self.attention_weights(np.asarray(x)[None])[0]
+        weights = weights[layer] if weights.ndim == 4 else weights
         if ax is None:
             _, ax = plt.subplots(1, len(weights), figsize=(2.6 * len(weights), 2.8), squeeze=False)
         axes = np.atleast_1d(ax).ravel()
@@ -307,21 +296,11 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
     def save(self, path):
         """The trained model in one file that C++ reads too (likewise::nn::load_model)."""
         check_is_fitted(self, "_model")
-        if self._context is not None:
-            raise ValueError(
-                "context must be None for a model in a file: labeled rows are not part of the format."
-            )
-        fitted = {
-            name: _as_json(value)
-            for name, value in self.__dict__.items()
-            if name.endswith("_") and not name.startswith("_")
-        }
-        params = {
-            name: _as_json(value) for name, value in self.get_params().items() if name != "random_state"
-        }
-        self._model.save(
-            path, {"class": type(self).__name__, "params": params, "fitted": fitted, "y": self._y_json()}
-        )
+        params = {name: value for name, value in self.get_params().items() if name != "random_state"}
+        fitted = {name: value for name, value in vars(self).items() if name.endswith("_")}
+        fitted |= {"_token_shape": np.array(self._token_shape)}
+        about = {"class": type(self).__name__, "params": as_json(params), "fitted": as_json(fitted)}
+        self._model.save(path, {**about, "targets": as_json(self._saved_targets())})
 
     @classmethod
     def load(cls, path):
@@ -329,11 +308,11 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         model, about = Model.load(path)
         if about.get("class") != cls.__name__:
             raise ValueError(f"path must hold an {cls.__name__}; got one of {about.get('class')!r}.")
-        estimator = cls(**{name: _from_json(value) for name, value in about["params"].items()})
-        for name, value in about["fitted"].items():
-            setattr(estimator, name, _from_json(value))
-        estimator._model, estimator._context = model, None
-        estimator._load_y(about["y"])
+        estimator = cls(**from_json(about["params"]))
+        vars(estimator).update(from_json(about["fitted"]))
+        estimator._token_shape = tuple(estimator._token_shape.tolist())
+        estimator._model = model
+        estimator._load_targets(from_json(about["targets"]))
         return estimator
 
     # --- rows and tokens --------------------------------------------------------------------------------
@@ -388,70 +367,9 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         return hasattr(self, "_model")
 
 
-class _Classes:
-    """Labels as columns of 0 and 1."""
-
-    def __init__(self, classes):
-        self.classes = classes
-
-    def encode(self, y):
-        y = np.ravel(np.asarray(y))
-        unknown = np.setdiff1d(y, self.classes)
-        if len(unknown):
-            raise ValueError(
-                f"y must hold labels of the training rows, {self.classes.tolist()}; got {unknown.tolist()}."
-            )
-        return (y[:, None] == self.classes).astype(np.float64)
-
-
-class _Scaled:
-    """Numbers as columns of mean 0 and deviation 1, and back."""
-
-    def __init__(self, Y):
-        self.flat = Y.ndim == 1
-        columns = Y.reshape(len(Y), -1)
-        self.mean, self.scale = columns.mean(axis=0), columns.std(axis=0)
-        self.scale[self.scale == 0] = 1
-
-    def encode(self, Y):
-        Y = np.asarray(Y, np.float64)
-        return (Y.reshape(len(Y), -1) - self.mean) / self.scale
-
-    def decode(self, outputs):
-        Y = outputs * self.scale + self.mean
-        return Y.ravel() if self.flat else Y
-
-
 def _require_y(estimator, y):
     if y is None:
         raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")
-
-
-def _as_rows(X):
-    return X.reshape(len(X), -1).astype(np.float64)
-
-
-class _Watch:
-    """Keeps the best parameters of a learning in context; ends it where the validation loss stands still."""
-
-    def __init__(self, model, loss, training, validation, labeled, settings):
-        self.model, self.loss, self.validation, self.settings = model, loss, validation, settings
-        self.context = labeled or (training[0], training[2])
-        self.best, self.best_epoch, self.least, self.waited = model.flat(), -1, math.inf, 0
-        self.history = {"loss": [], "validation_loss": []}
-
-    def __call__(self, value, flat):
-        watched = value
-        if self.validation is not None:
-            self.model.take(flat)
-            watched = self.loss(self.model.predict(self.validation[0], *self.context), self.validation[2])[0]
-        self.history["loss"].append(value)
-        self.history["validation_loss"].append(watched if self.validation is not None else math.nan)
-        self.waited = 0 if watched < self.least - self.settings.tol else self.waited + 1
-        if watched < self.least:
-            self.best, self.least, self.best_epoch = flat.copy(), watched, len(self.history["loss"]) - 1
-        if self.settings.early_stopping and self.waited >= self.settings.n_iter_no_change:
-            raise StopIteration
 
 
 class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
@@ -463,21 +381,20 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
     ----------
     attention : "metric" or "dot"
         -|W x - W z|^2 / t_h, a learned pseudo-metric (Ruan and Zhang 2024), or <Wq x, Wk z> / t_h
-        (Vaswani et al. 2017).
-        Temperatures are learned in both.
+        (Vaswani et al. 2017). Temperatures are learned in both.
     n_tokens : int or None
-        Tokens of a flat row; None: each feature is a token. Rows given as (n, n_tokens, n_features) need
-        none.
-    embed_dim, num_heads, n_layers, mlp_ratio, pooling : the model. mlp_ratio 0 leaves attention alone;
-    pooling "mean", "cls".
-    optimizer : "adamw", "adam" or "sgd", with learning_rate, weight_decay, max_norm (of the gradient;
-    None: no limit)
+        Tokens of a flat row; None: each feature is one. Rows as (n, n_tokens, n_features) need none.
+    embed_dim, num_heads, n_layers : int
+    mlp_ratio : float >= 0; hidden features of the MLP / embed_dim, 0: attention alone
+    pooling : "mean" or "cls"
+    optimizer : "adamw", "adam" or "sgd"
+    learning_rate, weight_decay : float
+    max_norm : float or None; the gradient is clipped to it
     schedule : "constant", "cosine" or "step", of the learning rate
     batch_size, max_epochs : int
     validation_fraction, early_stopping, n_iter_no_change, tol
         Training ends after n_iter_no_change epochs whose validation loss is not tol lower than the least,
-        and the best
-        weights are taken. Where a split would leave a class out, the training loss is watched.
+        and the best weights are taken. Where a split would leave a class out, the training loss is watched.
     warm_start : bool; fit goes on from the last weights where shapes agree
     dtype : "float32" or "float64", of the model
     random_state, verbose (progress), n_jobs
@@ -492,10 +409,8 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
     Notes
     -----
     Scale X first (StandardScaler). O(n n_tokens^2 embed_dim) time an epoch; memory linear in the batch's
-    tokens. The same
-    weights for any number of threads. fit(X, y, context="rows") learns W so that rows attend to labeled
-    rows, each without
-    its own label: kernel regression whose metric is learned.
+    tokens. The same weights for any number of threads. fit(X, y, context="rows") learns W so that rows
+    attend to labeled rows, each without its own label: kernel regression whose metric is learned.
 
     Examples
     --------
@@ -520,31 +435,32 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
             )
         check_array(y, ensure_2d=False, dtype=None, input_name="y")
         check_classification_targets(y)
-        return _Classes(np.unique(y))
+        return Classes(np.unique(y))
 
     def _keep_targets(self, targets):
         self.classes_ = targets.classes
 
+    def _labels(self, Y):
+        return Y.argmax(axis=1)
+
     def _samples(self, X, Y, padding, weights):
-        return X, Y.argmax(axis=1), None, padding, weights
+        return X, self._labels(Y), None, padding, weights
 
     def predict_proba(self, X, key_padding_mask=None):
         """Class probabilities (n, n_classes)."""
-        scores = self._outputs(X, key_padding_mask).astype(np.float64)
-        if self._context is None:
-            scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return scores / scores.sum(axis=1, keepdims=True)
+        outputs = self._outputs(X, key_padding_mask)
+        return self._model.shares(outputs)
 
     def predict(self, X, key_padding_mask=None):
         """The most probable class of each row."""
         proba = self.predict_proba(X, key_padding_mask)
         return self.classes_[proba.argmax(axis=1)]
 
-    def _y_json(self):
-        return {"token_shape": list(self._token_shape)}
+    def _saved_targets(self):
+        return {}  # classes_ say it
 
-    def _load_y(self, about):
-        self._token_shape = tuple(about["token_shape"])
+    def _load_targets(self, about):
+        pass
 
 
 class AttentionRegressor(RegressorMixin, _AttentionEstimator):
@@ -559,52 +475,29 @@ class AttentionRegressor(RegressorMixin, _AttentionEstimator):
     def _take_targets(self, y):
         _require_y(self, y)
         Y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        return _Scaled(Y)
+        return Numbers.of(Y)
 
     def _keep_targets(self, targets):
         self._targets = targets
+
+    def _labels(self, Y):
+        return None
 
     def _samples(self, X, Y, padding, weights):
         return X, None, Y, padding, weights
 
     def predict(self, X, key_padding_mask=None):
         """Targets (n,), or (n, n_targets) where they were given so."""
-        outputs = self._outputs(X, key_padding_mask).astype(np.float64)
+        outputs = self._outputs(X, key_padding_mask)
         return self._targets.decode(outputs)
 
-    def _y_json(self):
-        targets = self._targets
-        return {
-            "token_shape": list(self._token_shape),
-            "flat": targets.flat,
-            "mean": targets.mean.tolist(),
-            "scale": targets.scale.tolist(),
-        }
+    def _saved_targets(self):
+        return vars(self._targets)
 
-    def _load_y(self, about):
-        self._token_shape = tuple(about["token_shape"])
-        self._targets = _Scaled(np.zeros(1))
-        self._targets.flat = about["flat"]
-        self._targets.mean, self._targets.scale = np.array(about["mean"]), np.array(about["scale"])
+    def _load_targets(self, about):
+        self._targets = Numbers(**about)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _as_json(value):
-    """Arrays by dtype and list, so that classes come back as they were."""
-    if isinstance(value, dict):
-        return {"dict": {name: _as_json(part) for name, part in value.items()}}
-    if isinstance(value, np.ndarray):
-        if value.dtype == object:
-            raise ValueError(f"y must hold numbers or strings for a model in a file; got {value.dtype}.")
-        return {"dtype": value.dtype.str, "array": value.tolist()}
-    return {"value": value.item() if isinstance(value, np.generic) else value}
-
-
-def _from_json(about):
-    if "dict" in about:
-        return {name: _from_json(part) for name, part in about["dict"].items()}
-    return np.array(about["array"], dtype=about["dtype"]) if "array" in about else about["value"]

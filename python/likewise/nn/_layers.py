@@ -4,7 +4,7 @@ import numpy as np
 
 import likewise as lw
 from likewise import _core
-from likewise.nn._parameters import check_random_state, load_into, named_views
+from likewise.nn._parameters import Parametrized, check_random_state, load_into, named_views
 
 _CORES = {
     np.dtype(np.float32): _core.AttentionLayer_float32,
@@ -12,7 +12,7 @@ _CORES = {
 }
 
 
-class AttentionLayer:
+class AttentionLayer(Parametrized):
     """softmax over keys of -c_h(x_i, z_j) / t_h, times values; heads side by side, then a linear map.
 
     Parameters
@@ -92,23 +92,13 @@ class AttentionLayer:
             raise ValueError(f"dtype must be float32 or float64; got {dtype}.")
         self.dtype = dtype
         self._core = _CORES[dtype](self.options, self._seed)
-        self._shapes = None
 
     # --- parameters ----------------------------------------------------------------------------------------
-
-    @property
-    def flat_parameters(self):
-        """All parameters as one writable vector; state_dict names its parts."""
-        return self._core.parameters
 
     @property
     def flat_gradients(self):
         """What `backward` has added up, in the same places."""
         return self._core.gradient
-
-    def state_dict(self):
-        """A copy of each parameter by its name."""
-        return {name: part.copy() for name, part in named_views(self._core.entries, self.flat_parameters)}
 
     def gradients(self):
         """A copy of each parameter's gradient by its name."""

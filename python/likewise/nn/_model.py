@@ -1,25 +1,24 @@
-"""A small Transformer with its training, as the estimators use it: tokens in, outputs and attention
-weights out."""
+"""A small Transformer with its training, as the estimators use it: tokens in, outputs and weights out."""
 
 import json
 
 import numpy as np
 
+import likewise as lw
 from likewise import _core
-from likewise.nn._parameters import load_into, named_views
+from likewise.nn._parameters import Parametrized, load_into
 
 _MODELS = {"float32": _core.AttentionModel_float32, "float64": _core.AttentionModel_float64}
 _LOADERS = {4: _core.load_attention_model_float32, 8: _core.load_attention_model_float64}
 
-# What "metric" and "dot" mean for an estimator: one difference, the cost, and none in what is learned
-# besides.
+# What "metric" and "dot" mean for an estimator: they differ in the cost, and in nothing else that is learned.
 ATTENTION = {
     "metric": {"score": "sqdist", "tied": True, "learn_temperature": True},
     "dot": {"score": "dot", "tied": False, "learn_temperature": True},
 }
 
 
-class Model:
+class Model(Parametrized):
     """A compiled model with its options. X is (n, n_tokens, n_features) of the model's dtype."""
 
     def __init__(self, options, seed=0, dtype="float32"):
@@ -27,15 +26,6 @@ class Model:
             raise ValueError(f"dtype must be float32 or float64; got {dtype!r}.")
         self.options, self.seed, self.dtype = dict(options), int(seed), np.dtype(dtype)
         self._core = _MODELS[self.dtype.name](self.options, self.seed)
-
-    @property
-    def flat_parameters(self):
-        """All parameters as one writable vector."""
-        return self._core.parameters
-
-    def state_dict(self):
-        """A copy of each parameter by its name."""
-        return {name: part.copy() for name, part in named_views(self._core.entries, self.flat_parameters)}
 
     def load_state_dict(self, state):
         """Takes over numbers; nothing unless every name and shape fits."""
@@ -45,33 +35,51 @@ class Model:
         """One call of the C++ training on (X, labels, targets, padding, weights); its history as a dict."""
         return self._core.train(self._samples(training), validation and self._samples(validation), options)
 
-    def predict(self, X, padding=None):
-        """Outputs (n, n_outputs)."""
+    def outputs(self, X, padding=None):
+        """Class scores or targets (n, n_outputs)."""
         return self._core.predict(self._rows(X), padding)
 
-    def read(self, X, padding=None):
-        """The tokens that each layer's heads compare, and the weights that they give.
+    @staticmethod
+    def shares(outputs):
+        """Probabilities (n, n_classes) of class scores."""
+        shares = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return shares / shares.sum(axis=1, keepdims=True)
 
-        Returns
-        -------
-        tokens : array (n_layers, n, length, embed_dim)
-        weights : array (n, n_layers, num_heads, length, length)
-        """
-        n, layers, heads = len(X), self.options["n_layers"], self.options["num_heads"]
+    def tokens(self, X, layer, padding=None):
+        """What that layer's heads compare: (n, length, embed_dim)."""
         self._core.forward(self._rows(X), padding)
-        tokens = [self._core.layer_input(i).reshape(n, -1, self.options["embed_dim"]) for i in range(layers)]
-        weights = [
-            [[self._core.weights(i, row, h) for h in range(heads)] for i in range(layers)] for row in range(n)
+        return self._core.layer_input(layer).reshape(len(X), -1, self.options["embed_dim"])
+
+    def weights(self, X, padding=None):
+        """Who attends to whom: (n, n_layers, num_heads, length, length)."""
+        self._core.forward(self._rows(X), padding)
+        return np.array(
+            [
+                [[self._core.weights(layer, row, head) for head in self._heads] for layer in self._layers]
+                for row in range(len(X))
+            ]
+        )
+
+    def mechanisms(self):
+        """[layer][head], on the tokens of that layer."""
+        return [
+            [
+                lw.Mechanism(
+                    metric=self._core.metric(layer, head),
+                    kernel=lw.kernels.Exponential(self._core.temperature(layer, head)),
+                )
+                for head in self._heads
+            ]
+            for layer in self._layers
         ]
-        return np.array(tokens), np.array(weights)
 
-    def metric(self, layer, head):
-        """That head's cost as a metric of the tokens that `read` returns."""
-        return self._core.metric(layer, head)
+    @property
+    def _heads(self):
+        return range(self.options["num_heads"])
 
-    def temperature(self, layer, head):
-        """The t that goes with it."""
-        return self._core.temperature(layer, head)
+    @property
+    def _layers(self):
+        return range(self.options["n_layers"])
 
     def save(self, path, metadata):
         """One file: options, parameters, metadata (anything JSON can hold), a checksum."""
@@ -105,3 +113,23 @@ class Model:
     def __setstate__(self, state):
         self.__init__(state["options"], state["seed"], state["dtype"])
         self.flat_parameters[:] = state["flat"]
+
+
+def as_json(value):
+    """Arrays by dtype and list, so that they come back as they were."""
+    if isinstance(value, dict):
+        return {"dict": {name: as_json(part) for name, part in value.items()}}
+    if isinstance(value, np.ndarray):
+        if value.dtype == object and all(isinstance(part, str) for part in value.ravel()):
+            value = value.astype(str)  # names of columns
+        if value.dtype == object:
+            raise ValueError(f"y must hold numbers or strings for a model in a file; got {value.dtype}.")
+        return {"dtype": value.dtype.str, "array": value.tolist()}
+    return {"value": value.item() if isinstance(value, np.generic) else value}
+
+
+def from_json(about):
+    """What `as_json` was given."""
+    if "dict" in about:
+        return {name: from_json(part) for name, part in about["dict"].items()}
+    return np.array(about["array"], dtype=about["dtype"]) if "array" in about else about["value"]

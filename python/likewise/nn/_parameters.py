@@ -5,13 +5,26 @@ import math
 import numpy as np
 from sklearn.utils import check_random_state
 
-__all__ = ["check_random_state", "load_into", "named_views"]
+__all__ = ["Parametrized", "check_random_state", "load_into", "named_views"]
 
 
 def named_views(entries, flat):
     """(name, view) of each part of a flat vector; entries are (name, offset, shape)."""
     for name, offset, shape in entries:
         yield name, flat[offset : offset + math.prod(shape)].reshape(shape)
+
+
+class Parametrized:
+    """What has a compiled part, `_core`, whose parameters are one flat vector."""
+
+    @property
+    def flat_parameters(self):
+        """All parameters as one writable vector; state_dict names its parts."""
+        return self._core.parameters
+
+    def state_dict(self):
+        """A copy of each parameter by its name."""
+        return {name: part.copy() for name, part in named_views(self._core.entries, self.flat_parameters)}
 
 
 def load_into(entries, state, dtype):

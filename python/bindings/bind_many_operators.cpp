@@ -1,7 +1,7 @@
 // One mechanism over stacks of queries and keys: an operator for each head, applied and differentiated together.
 #include <pybind11/stl.h>
 
-#include <likewise/heads.hpp>
+#include <likewise/many_operators.hpp>
 
 #include "execution.hpp"
 #include "stack.hpp"
@@ -18,13 +18,13 @@ template <class T> EachMatrix<T> matrices(const py::array_t<T>& array) {
 }
 
 /// The operators, and the queries and keys they were made of.
-template <class T> struct HeadOperators {
+template <class T> struct OperatorStack {
   py::array_t<T> queries, keys;
   std::vector<CrossOperator<T>> operators;
 };
 
 template <class T>
-py::dict vjp_of(const HeadOperators<T>& P, const py::array_t<T>& grad_Y, const py::array_t<T>& V,
+py::dict vjp_of(const OperatorStack<T>& P, const py::array_t<T>& grad_Y, const py::array_t<T>& V,
                 const py::array_t<T>& Y) {
   std::vector<OperatorGradient<T>> found = [&] {
     const EachMatrix<T> g = matrices(grad_Y), v = matrices(V), y = matrices(Y);
@@ -52,9 +52,9 @@ py::dict vjp_of(const HeadOperators<T>& P, const py::array_t<T>& grad_Y, const p
 }
 
 template <class T> void bind_dtype(py::module_& m) {
-  py::class_<HeadOperators<T>>(m, sizeof(T) == 4 ? "HeadOperators_float32" : "HeadOperators_float64")
+  py::class_<OperatorStack<T>>(m, sizeof(T) == 4 ? "OperatorStack_float32" : "OperatorStack_float64")
       .def("apply",
-           [](const HeadOperators<T>& P, const py::array_t<T>& V) {
+           [](const OperatorStack<T>& P, const py::array_t<T>& V) {
              const EachMatrix<T> values = matrices(V);
              return stacked<T>(P.queries, Stack(P.queries).rows(), Stack(V).cols(),
                                run_without_gil([&](const Execution& run) {
@@ -63,10 +63,10 @@ template <class T> void bind_dtype(py::module_& m) {
            })
       .def("vjp", &vjp_of<T>, py::arg("grad_Y"), py::arg("V"), py::arg("Y"));
   m.def(
-      "head_operators",
+      "operator_stack",
       [](const Mechanism& mechanism, const py::array_t<T>& q, const py::array_t<T>& k) {
         const EachMatrix<T> queries = matrices(q), keys = matrices(k);
-        return HeadOperators<T>{q, k, run_without_gil([&](const Execution& run) {
+        return OperatorStack<T>{q, k, run_without_gil([&](const Execution& run) {
                                   return cross_operators<T>(mechanism, queries, keys, {.storage = "streamed"},
                                                             run);
                                 })};
@@ -76,7 +76,7 @@ template <class T> void bind_dtype(py::module_& m) {
 
 }  // namespace
 
-void bind_heads(py::module_& m) {
+void bind_many_operators(py::module_& m) {
   bind_dtype<float>(m);
   bind_dtype<double>(m);
 }

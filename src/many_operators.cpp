@@ -1,4 +1,4 @@
-#include <likewise/heads.hpp>
+#include <likewise/many_operators.hpp>
 
 #include "engine/parallel.hpp"
 

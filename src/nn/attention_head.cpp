@@ -1,4 +1,4 @@
-#include "nn/heads.hpp"
+#include "nn/attention_head.hpp"
 
 #include <cmath>
 #include <limits>
@@ -22,16 +22,9 @@ template <class T> bool is_short(const Head<T>& head) {
   return head.q.rows() * head.k.rows() <= most_tile_pairs;
 }
 
-// out += alpha A B, A B^T and A^T B.
-template <class T> void add_AB(T alpha, const Points<T>& A, const Points<T>& B, Tile<T> out) {
-  engine::add_product<T>(alpha, engine::as_it_is<T>(A), engine::as_it_is<T>(B), out);
-}
-template <class T> void add_ABt(T alpha, const Points<T>& A, const Points<T>& B, Tile<T> out) {
-  engine::add_product<T>(alpha, engine::as_it_is<T>(A), engine::transposed<T>(B), out);
-}
-template <class T> void add_AtB(T alpha, const Points<T>& A, const Points<T>& B, Tile<T> out) {
-  engine::add_product<T>(alpha, engine::transposed<T>(A), engine::as_it_is<T>(B), out);
-}
+using engine::add_product;
+using engine::as_it_is;
+using engine::transposed;
 
 // --- short sequences: one tile ------------------------------------------------------------------------------------
 
@@ -61,7 +54,7 @@ template <class T> void fill_scores(const Head<T>& head, Scratch<T>& s) {
     s.scores.colwise() -= inverse * s.q.rowwise().squaredNorm();
     s.scores.rowwise() -= inverse * s.k.rowwise().squaredNorm().transpose();
   }
-  add_ABt<T>((dot ? T(1) : T(2)) * inverse, s.q, s.k, s.scores);
+  add_product<T>((dot ? T(1) : T(2)) * inverse, as_it_is<T>(s.q), transposed<T>(s.k), s.scores);
   if (!dot) s.scores = s.scores.cwiseMin(T(0));  // rounding must not make a distance negative
   if (head.admitted.everybody()) return;
   for (Index i = 0; i < n; ++i)
@@ -79,7 +72,7 @@ template <class T> void attend_tile(const Head<T>& head, StridedSums<T> y, HeadT
   s.scores = engine::exp_weights(s.scores.array()).matrix();
   const Vector<T> mass = s.scores.rowwise().sum();
   y.setZero();
-  add_AB<T>(T(1), s.scores, head.v, y);
+  add_product<T>(T(1), as_it_is<T>(s.scores), as_it_is<T>(head.v), y);
   y.array().colwise() *= (mass.array() > 0).select(mass.array().inverse(), T(0));
   trace.log_sums = s.row_terms.template cast<double>().array() + mass.template cast<double>().array().log();
 }
@@ -94,12 +87,12 @@ void pull_back_tile(const Head<T>& head, const HeadTrace<T>& trace, const Stride
   s.row_terms = lost.select(0.0, trace.log_sums.array()).matrix().template cast<T>();
   s.slopes = s.scores.colwise() - s.row_terms;
   s.slopes = engine::exp_weights(s.slopes.array()).matrix();
-  add_AtB<T>(T(1), s.slopes, grad_y, gradient.v);
+  add_product<T>(T(1), transposed<T>(s.slopes), as_it_is<T>(grad_y), gradient.v);
   // dL/dscore_ij = p_ij (<g_i, v_j> - <g_i, y_i>)
   Matrix<T>& by_score = s.slopes;
   s.row_terms = grad_y.cwiseProduct(y).rowwise().sum();
   s.by_weight.setZero(n, m);
-  add_ABt<T>(T(1), grad_y, head.v, s.by_weight);
+  add_product<T>(T(1), as_it_is<T>(grad_y), transposed<T>(head.v), s.by_weight);
   by_score.array() *= s.by_weight.array().colwise() - s.row_terms.array();
   for (Index i = 0; i < n; ++i)
     for (Index j = 0; j < m; ++j)
@@ -107,8 +100,8 @@ void pull_back_tile(const Head<T>& head, const HeadTrace<T>& trace, const Stride
         gradient.log_temperature -= static_cast<double>(by_score(i, j) * s.scores(i, j));
   // Of a squared distance: the sums of by_score over a row are 0, those of its columns are not.
   const T factor = static_cast<T>((head.score == Score::dot ? 1 : 2) / head.temperature);
-  add_AB<T>(factor, by_score, s.k, gradient.q);
-  add_AtB<T>(factor, by_score, s.q, gradient.k);
+  add_product<T>(factor, as_it_is<T>(by_score), as_it_is<T>(s.k), gradient.q);
+  add_product<T>(factor, transposed<T>(by_score), as_it_is<T>(s.q), gradient.k);
   if (head.score == Score::dot) return;
   s.column_terms = by_score.colwise().sum().transpose();
   gradient.k -= factor * s.column_terms.asDiagonal() * s.k;
