@@ -21,6 +21,7 @@ help:  ## list these targets
 study: package  ## compare the methods and write study-report/; ARGS="--quick" passes options
 	$(BIN)/likewise study $(ARGS)
 	$(BIN)/likewise study --transfer $(filter --quick,$(ARGS))
+	$(BIN)/likewise study --arms $(filter --quick,$(ARGS))
 
 bench: package $(VENV)/.peers  ## measure beside other libraries and write bench-report/; ARGS="--quick" passes options
 	$(BIN)/likewise bench $(ARGS)

@@ -45,8 +45,12 @@ def _add_study(commands):
     study.add_argument("--jobs", type=int, help="worker processes (default: one a core)")
     study.add_argument("--out", metavar="FOLDER", help="for report.html and CSV files (default study-report)")
     study.add_argument("--quick", action="store_true", default=None, help="a first look in under a minute")
-    study.add_argument(
+    instead = study.add_mutually_exclusive_group()
+    instead.add_argument(
         "--transfer", action="store_true", help="instead: a metric that one method learned in every other one"
+    )
+    instead.add_argument(
+        "--arms", action="store_true", help="instead: attention from dot products to a metric, step by step"
     )
     study.add_argument(
         "--no-agreement", dest="agreement", action="store_false", default=None, help="leave out scikit-learn"
@@ -80,8 +84,8 @@ def _add_explain(commands):
 def _study(arguments):
     from likewise import study
 
-    if arguments.transfer:
-        return _transfer(arguments)
+    if arguments.transfer or arguments.arms:
+        return _paired_study(arguments)
     given = _given(study.Settings, arguments)
     settings = study.from_toml(arguments.config, **given) if arguments.config else study.Settings(**given)
     if settings.jobs is None:
@@ -91,12 +95,12 @@ def _study(arguments):
     return 130 if done.interrupted else 0
 
 
-def _transfer(arguments):
-    from likewise.study import transfer
+def _paired_study(arguments):
+    from likewise.study import arms, transfer
 
     names = ("data", "repeats", "n_samples", "seed", "out", "quick")
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
-    done = transfer.run(**given, progress=True)
+    done = (arms if arguments.arms else transfer).run(**given, progress=True)
     print(done.report)
     return 130 if done.interrupted else 0
 

@@ -49,10 +49,9 @@ def kernel_attention(q, k, v, mechanism):
 
     Notes
     -----
-    Gradients of q, k and v by the operator's vector-Jacobian product: five products of n_queries x
-    n_keys, weights
-    recomputed, memory linear in tokens. Bandwidth, temperature and the metric's own parameters are
-    constants here.
+    Gradients of q, k and v by the operator's vector-Jacobian product: five products of n_queries x n_keys,
+    weights recomputed, memory linear in tokens. The mechanism's numbers are constants. A temperature,
+    bandwidth or metric that is learned acts before: kernel_attention(q @ W.T, k @ W.T, v, m) learns W.
     """
     return _KernelAttention.apply(_on_cpu("q", q), _on_cpu("k", k), _on_cpu("v", v), mechanism)
 

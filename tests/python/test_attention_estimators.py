@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import likewise as lw
+from likewise.nn import AttentionLayer, arms
 
 SMALL = {"embed_dim": 8, "num_heads": 2, "learning_rate": 1e-2, "random_state": 0, "max_epochs": 60}
 
@@ -52,6 +53,23 @@ def test_digits(digits, attention):
     assert len(model.history_["loss"]) == model.n_iter_ <= 30
     assert model.history_["loss"][-1] < 0.3 * model.history_["loss"][0]
     assert model.history_["validation_score"][model.best_epoch_] > 0.9
+
+
+@pytest.mark.parametrize("arm", arms(8, 2))
+def test_what_lies_between_is_a_dict(digits, arm, tmp_path):
+    X, X_new, y, _ = digits
+    shared = {"embed_dim": 8, "num_heads": 2}
+    settings = {name: value for name, value in arms(**shared)[arm].items() if name not in shared}
+    model = lw.AttentionClassifier(settings, n_tokens=8, max_epochs=2, random_state=0, **shared).fit(X, y)
+    state = AttentionLayer(**settings, **shared).state_dict()
+    trained = {name: part for name, part in model.state_dict().items() if ".attention." in name}
+    assert [part.shape for part in trained.values()] == [part.shape for part in state.values()]
+    model.save(tmp_path / "model.likewise")
+    again = lw.AttentionClassifier.load(tmp_path / "model.likewise")
+    assert again.attention == settings
+    np.testing.assert_array_equal(again.predict_proba(X_new), model.predict_proba(X_new))
+    with pytest.raises(ValueError, match=r"attention must be .* in context"):
+        clone(model).fit(X[:20], y[:20], context="rows")
 
 
 def test_rows_of_tokens_are_flat_rows(digits, model):
@@ -230,6 +248,8 @@ def test_another_context():
     ("settings", "said"),
     [
         ({"attention": "cosine"}, "attention must be"),
+        ({"attention": {"scores": "dot"}}, "attention must be .* or a dict of .*, score, tied; got"),
+        ({"attention": {"score": "cosine"}}, 'score must be one of "dot", "sqdist"'),
         ({"num_heads": 3}, "num_heads must be a divisor of embed_dim = 8; got 3"),
         ({"n_tokens": 5}, "n_tokens must be a divisor of X's 13 features; got 5"),
         ({"max_epochs": 0}, "max_epochs must be an int, at least 1; got 0"),

@@ -23,7 +23,7 @@ from likewise._experiments.child import Child
 from likewise.bench import goals, measure, peers, report, results, runner, workloads
 from likewise.bench.measure import measure_peak, measure_times
 from likewise.bench.workload import Contender, Peer, Workload, largest_difference, likewise_way
-from likewise.bench.workloads import bandwidth, neighbors, spectral
+from likewise.bench.workloads import accuracy, bandwidth, neighbors, spectral
 
 TINY = {"threads": (1,), "rounds": 3, "quick": True}
 
@@ -253,6 +253,15 @@ def test_residual_and_cut_by_hand():
     assert spectral.residual(graph, exact) < 1e-14
     assert spectral.residual(graph, exact + 1e-3 * np.arange(8).reshape(4, 2)) > 1e-4
     assert_allclose(spectral.normalized_cut(graph, np.array([0, 0, 1, 1])), 1 / 3 + 1 / 3)
+
+
+def test_an_accuracy_is_too_low_where_its_interval_says_so():
+    theirs, spread = np.full(10, 0.9), 0.01 * np.tile([-1, 1], 5)
+    assert accuracy._at_least(theirs + 0.05 + spread, theirs, None).same
+    assert accuracy._at_least(theirs - 0.001 + spread, theirs, None).same  # not told apart
+    worse = accuracy._at_least(theirs - 0.05 + spread, theirs, None)
+    assert not worse.same
+    assert worse.detail.startswith("accuracy 0.8500, theirs 0.9000; -0.0500 [-0.0")
 
 
 def test_leave_one_out_error_by_hand():

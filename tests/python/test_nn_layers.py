@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_wine
 
 import likewise as lw
 from likewise.nn import AttentionLayer, MetricAttention, SelfAttention, arms
@@ -170,19 +171,44 @@ def test_a_head_is_the_operator_of_its_mechanism(arm):
 
 
 def test_a_layer_of_a_learned_metric_is_kernel_regression_with_it():
+    X, y = load_wine(return_X_y=True)
+    X, Y = (X - X.mean(axis=0)) / X.std(axis=0), np.eye(3)[y]
+    metric = lw.MetricLearner(2, max_iter=20, random_state=0).fit(X[::2], y[::2]).metric_
+    layer = MetricAttention.from_metric(metric, 0.7, n_targets=3)
+    keys, queries = np.c_[X[::2], Y[::2]], np.c_[X[1::2], np.zeros((len(X[1::2]), 3))]
+    regressor = lw.KernelRegressor(metric=metric, kernel="gaussian", bandwidth=np.sqrt(0.7 / 2))
+    want = regressor.fit(X[::2], Y[::2]).predict(X[1::2])
+    found = layer.forward(queries, keys)
+    np.testing.assert_allclose(found[:, 13:], want, atol=1e-13)
+    assert (found[:, :13] == 0).all()
+    assert layer.metric() == lw.metrics.Mahalanobis(np.c_[metric.factor, np.zeros((2, 3))])
+    assert layer.temperature() == pytest.approx(0.7)
+
+
+def test_a_layer_of_a_metric_without_targets_is_a_step_of_mean_shift():
     random = np.random.RandomState(0)
-    W, x = random.randn(4, 4), random.randn(30, 4)
-    layer = MetricAttention(4, 1, dtype=np.float64)
-    state = layer.state_dict()
-    state["metric_proj.weight"] = W
-    state["log_temperature"] = np.array([np.log(1.7)])
-    for name in ("v_proj.weight", "out_proj.weight"):
-        state[name] = np.eye(4)
-    layer.load_state_dict(state)
-    regressor = lw.KernelRegressor(
-        metric=lw.metrics.Mahalanobis(W), kernel="gaussian", bandwidth=np.sqrt(1.7 / 2)
-    )
-    np.testing.assert_allclose(layer.forward(x), regressor.fit(x, x).predict(x), atol=1e-13)
+    W, x = random.randn(3, 4), random.randn(30, 4)
+    layer = MetricAttention.from_metric(lw.metrics.Mahalanobis(W), 1.7)
+    costs = (((x[:, None] - x[None]) @ W.T) ** 2).sum(axis=2)
+    weights = np.exp(-costs / 1.7)
+    want = weights / weights.sum(axis=1, keepdims=True) @ x
+    np.testing.assert_allclose(layer.forward(x), want, atol=1e-13)
+    single = MetricAttention.from_metric(lw.metrics.Mahalanobis(W), 1.7, dtype=np.float32)
+    assert single.forward(x).dtype == np.float32
+    np.testing.assert_allclose(single.forward(x), want, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        (("euclidean",), TypeError, "metric must be Mahalanobis"),
+        ((lw.metrics.Mahalanobis(np.eye(2)), 0.0), ValueError, "temperature must be positive"),
+        ((lw.metrics.Mahalanobis(np.eye(2)), 1.0, -1), ValueError, "n_targets must be an int, at least 0"),
+    ],
+)
+def test_only_what_can_be_a_layer_becomes_one(given, error, said):
+    with pytest.raises(error, match=said):
+        MetricAttention.from_metric(*given)
 
 
 def test_padding_and_masks_that_admit_nothing_leave_the_bias():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import likewise as lw
+from likewise import datasets
 from likewise.study import transfer
 
 
@@ -37,12 +38,9 @@ def test_differences_are_paired(found):
 
 
 def test_learned_metrics_leave_out_what_is_noise():
-    split = transfer._split(transfer.datasets.open_data("two_moons"), 0, 300, 0)
-    for name, learn in transfer.LEARNERS.items():
-        if name == transfer.REFERENCE:
-            continue
-        W = np.asarray(learn(split).factor)
-        lengths = np.linalg.norm(W, axis=0)
+    split = transfer._split(datasets.open_data("two_moons"), 0, 300, 0)
+    for name in ("MetricLearner (NCA)", "metric-attention in context", "label propagation"):
+        lengths = np.linalg.norm(transfer.LEARNERS[name](split).metric.factor, axis=0)
         assert lengths[2:].max() < 0.6 * lengths[:2].max(), name
 
 
@@ -74,7 +72,28 @@ def test_refusals_name_the_argument(tmp_path):
 
 
 def test_a_metric_of_any_learner_is_a_value_that_others_take():
-    split = transfer._split(transfer.datasets.open_data("wine"), 0, 100, 0)
+    split = transfer._split(datasets.open_data("wine"), 0, 100, 0)
     for learn in transfer.LEARNERS.values():
-        metric = learn(split)
-        assert lw.Mechanism(metric=metric).metric == metric
+        learned = learn(split)
+        assert lw.Mechanism(metric=learned.metric).metric == learned.metric
+
+
+def test_the_metric_of_a_token_layer_is_the_sum_of_its_heads_costs():
+    split = transfer._split(datasets.open_data("wine"), 0, 60, 0)
+    learned = transfer.LEARNERS["metric-attention on tokens"](split)
+    tokens = learned.read(split.X_train[:2]).reshape(2, split.X_train.shape[1], -1)
+    model = lw.AttentionClassifier(
+        n_tokens=13, embed_dim=16, num_heads=2, max_epochs=60, random_state=split.seed
+    ).fit(split.X_train, split.y_train)
+    want = sum(
+        ((m.metric.factor @ (a - b)) ** 2).sum() / m.kernel.temperature
+        for m in model.mechanisms_[0]
+        for a, b in zip(*tokens)
+    )
+    x, z = tokens.reshape(2, -1)
+    P = lw.Mechanism(
+        metric=learned.metric,
+        kernel=lw.kernels.Exponential(1.0),
+        normalization=lw.normalizations.Unnormalized(),
+    )
+    assert -np.log(P.operator(x[None], z[None]).toarray()[0, 0]) == pytest.approx(want, rel=1e-6)

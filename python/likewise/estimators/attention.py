@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_array, check_is
 from likewise._execution import execution
 from likewise.estimators._attention_targets import Classes, Numbers
 from likewise.nn._in_context import InContextModel, log_loss, squared_loss
-from likewise.nn._model import ATTENTION, Model, as_json, from_json
+from likewise.nn._model import ATTENTION, HEAD_SETTINGS, Model, as_json, from_json, head_settings
 
 
 class _AttentionEstimator(TransformerMixin, BaseEstimator):
@@ -116,7 +116,10 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
                 raise ValueError(f"{name} must be {allowed}; got {getattr(self, name)!r}.")
 
         require(
-            isinstance(self.attention, str) and self.attention in ATTENTION, "attention", '"metric" or "dot"'
+            self.attention in list(ATTENTION)
+            or (isinstance(self.attention, dict) and self.attention.keys() <= HEAD_SETTINGS),
+            "attention",
+            f'"metric", "dot" or a dict of {", ".join(sorted(HEAD_SETTINGS))}',
         )
         for name in ("embed_dim", "num_heads", "n_layers", "batch_size", "max_epochs", "n_iter_no_change"):
             value = getattr(self, name)
@@ -138,7 +141,7 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
             "num_heads": self.num_heads,
             "mlp_ratio": float(self.mlp_ratio),
             "pooling": self.pooling,
-            **ATTENTION[self.attention],
+            **head_settings(self.attention),
         }
         seed = random_state.randint(2**31)
         kept = getattr(self, "_model", None) if self.warm_start else None
@@ -201,6 +204,8 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
     # --- in context -------------------------------------------------------------------------------------
 
     def _fit_in_context(self, X, Y, context, targets):
+        if isinstance(self.attention, dict):
+            raise ValueError(f'attention must be "metric" or "dot" in context; got {self.attention!r}.')
         random_state = check_random_state(self.random_state)
         rows, labels = X.reshape(len(X), -1).astype(np.float64), self._labels(Y)
         labeled = self._take_context(context, targets)
@@ -379,9 +384,10 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
 
     Parameters
     ----------
-    attention : "metric" or "dot"
+    attention : "metric", "dot" or dict
         -|W x - W z|^2 / t_h, a learned pseudo-metric (Ruan and Zhang 2024), or <Wq x, Wk z> / t_h
-        (Vaswani et al. 2017). Temperatures are learned in both.
+        (Vaswani et al. 2017). Temperatures are learned in both. A dict of settings of likewise.nn's
+        AttentionLayer (score, tied, rank, diagonal, learn_temperature, key_bias, bias): what lies between.
     n_tokens : int or None
         Tokens of a flat row; None: each feature is one. Rows as (n, n_tokens, n_features) need none.
     embed_dim, num_heads, n_layers : int

@@ -79,7 +79,7 @@ class InContextModel:
     def save(self, path, metadata):
         """Refused: the file has no place for labeled rows."""
         raise ValueError(
-            "context must be None for a model in a file: labeled rows are not part of the format."
+            "context must be None for a model in a file, which has no place for labeled rows; pickle has."
         )
 
     # --- learning ---------------------------------------------------------------------------------------

@@ -271,6 +271,50 @@ class MetricAttention(AttentionLayer):
             random_state=random_state,
         )
 
+    @classmethod
+    def from_metric(cls, metric, temperature=1.0, n_targets=0, *, dtype=np.float64):
+        """A layer of one head that is kernel regression with a metric, such as a learned one.
+
+        Parameters
+        ----------
+        metric : Mahalanobis of d features
+        temperature : float > 0, of exp(-c / t); 2 h^2 of a Gaussian of bandwidth h
+        n_targets : int >= 0
+            Tokens are [features, targets], d + n_targets columns. The features of a query are compared
+            with those of the keys; the output has the means of the keys' targets in their columns, and
+            0 in those of the features. Without targets it has the means of the features (mean shift).
+
+        Returns
+        -------
+        MetricAttention, that may be trained on
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> X, y = np.random.rand(20, 3), np.random.rand(20)
+        >>> layer = lw.nn.MetricAttention.from_metric(lw.metrics.Mahalanobis(np.eye(3)), 0.5, n_targets=1)
+        >>> same = lw.KernelRegressor(kernel=lw.kernels.Exponential(0.5), metric="sqeuclidean").fit(X, y)
+        >>> np.allclose(layer.forward(np.c_[X, y])[:, 3], same.predict(X))
+        True
+        """
+        if not isinstance(metric, lw.metrics.Mahalanobis):
+            raise TypeError(f"metric must be Mahalanobis; got {metric!r}.")
+        if not (np.isfinite(temperature) and temperature > 0):
+            raise ValueError(f"temperature must be positive and finite; got {temperature!r}.")
+        if not isinstance(n_targets, (int, np.integer)) or n_targets < 0:
+            raise ValueError(f"n_targets must be an int, at least 0; got {n_targets!r}.")
+        W = np.asarray(metric.factor)
+        rank, d = W.shape
+        layer = cls(d + n_targets, 1, rank=rank, dtype=dtype)
+        state = {name: np.zeros_like(part) for name, part in layer.state_dict().items()}
+        state["metric_proj.weight"][:, :d] = W
+        spoken = np.arange(d, d + n_targets) if n_targets else np.arange(d)
+        state["v_proj.weight"][spoken, spoken] = 1
+        state["out_proj.weight"][spoken, spoken] = 1
+        state["log_temperature"][:] = np.log(temperature)
+        layer.load_state_dict(state)
+        return layer
+
 
 def arms(embed_dim, num_heads=1, *, learn_temperature=True):
     """Settings of AttentionLayer that a comparison of dot products and metrics has to tell apart, by name.

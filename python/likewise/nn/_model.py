@@ -16,6 +16,15 @@ ATTENTION = {
     "metric": {"score": "sqdist", "tied": True, "learn_temperature": True},
     "dot": {"score": "dot", "tied": False, "learn_temperature": True},
 }
+# What may be said of a head instead: settings of AttentionLayer.
+HEAD_SETTINGS = {"score", "tied", "rank", "diagonal", "learn_temperature", "key_bias", "bias"}
+
+
+def head_settings(attention):
+    """Settings of heads by their name, or those of a dict."""
+    if isinstance(attention, dict):
+        return {**attention, "rank": attention.get("rank") or 0}
+    return ATTENTION[attention]
 
 
 class Model(Parametrized):

@@ -1,5 +1,6 @@
 """Paired splits: repeat r of a data set gives every method and every value of a dial the same rows."""
 
+import math
 import zlib
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 TEST_SHARE = 0.4
+MOST_TOKENS = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,14 @@ class Split:
     def n_classes(self):
         """Number of classes in the training rows."""
         return len(np.unique(self.y_train))
+
+    @property
+    def n_tokens(self):
+        """Tokens of a row: a feature is one; of many, about as many to a token as there are tokens."""
+        n_features = self.X_train.shape[1]
+        if n_features <= MOST_TOKENS:
+            return n_features
+        return max(n for n in range(1, math.isqrt(n_features) + 1) if n_features % n == 0)
 
 
 def make_split(dataset, repeat, n_samples, seed):

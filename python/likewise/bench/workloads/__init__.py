@@ -1,6 +1,7 @@
 """All workloads, one file a subject. A new one: WORKLOADS in a file here, and the file in the list below."""
 
 from likewise.bench.workloads import (
+    accuracy,
     attention,
     backward,
     bandwidth,
@@ -24,6 +25,7 @@ _MODULES = (
     labels,
     bandwidth,
     training,
+    accuracy,
     iris,
     growth,
 )

@@ -24,18 +24,22 @@ def _digits(rng, *, n):
     order = rng.permutation(len(X))
     batches = [order[i : i + BATCH] for i in range(0, len(X), BATCH)]
     return SimpleNamespace(
-        X=(X / 16).reshape(-1, 8, 8).astype(np.float32), y=y, batches=batches, state=_model().state_dict()
+        X=(X / 16).reshape(-1, 8, 8).astype(np.float32),
+        y=y,
+        batches=batches,
+        state=new_model("dot", 0).state_dict(),
     )
 
 
-def _model():
+def new_model(attention, seed):
+    """The model of AttentionClassifier."""
     from likewise.nn._model import ATTENTION, Model
 
-    return Model({**MODEL, "mlp_ratio": 2.0, "pooling": "mean", **ATTENTION["dot"]}, 0, "float32")
+    return Model({**MODEL, "mlp_ratio": 2.0, "pooling": "mean", **ATTENTION[attention]}, seed, "float32")
 
 
 def _epoch(data, threads):
-    model = _model()
+    model = new_model("dot", 0)
     samples = (data.X, data.y, None, None, None)
     settings = {
         "task": "classification",
@@ -65,7 +69,7 @@ def _torch_epoch(data, threads):
         total = 0.0
         for rows in batches:
             optimizer.zero_grad()
-            loss = cross_entropy(_torch_model(parameters, X[rows]), y[rows])
+            loss = cross_entropy(torch_model(parameters, X[rows]), y[rows])
             loss.backward()
             optimizer.step()
             total += loss.item() * len(rows)
@@ -74,7 +78,7 @@ def _torch_epoch(data, threads):
     return run
 
 
-def _torch_model(p, x):
+def torch_model(p, x):
     """The model of AttentionClassifier("dot") as PyTorch users write it."""
     from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention
 
