@@ -46,8 +46,14 @@ struct Problem {
   }
 };
 
-/// Mean losses at some lengths.
-using Losses = std::function<std::vector<double>(const std::vector<double>& lengths)>;
+/// Ascending lengths. Where the kernel is exp(-rate u), its rate at one is twice that `chains` lengths further up.
+struct Grid {
+  std::vector<double> lengths;
+  std::size_t chains;
+};
+
+/// Mean losses at its lengths.
+using Losses = std::function<std::vector<double>(const Grid& grid)>;
 
 void check_mechanism(const Mechanism& m) {
   validate(m);
@@ -139,31 +145,47 @@ class ExponentialMeans {
                             [&](Index block) { rows.visit(block, prepare); });
   }
 
-  std::vector<double> losses(const std::vector<double>& lengths, const Execution& run) const {
+  /// On a grid whose rates double every `chains` lengths down, most weights are squares of those before.
+  std::vector<double> losses(const Grid& grid, const Execution& run) const {
     constexpr Index rows_at_a_time = 16;
     const Index n = excess_.rows(), n_blocks = engine::block_count(n, rows_at_a_time);
-    return mean_losses(p_, n_blocks, lengths.size(), run, [&](Index b, const auto& add) {
+    const std::size_t n_lengths = grid.lengths.size();
+    std::vector<double> rates;
+    for (const double h : grid.lengths) rates.push_back(rate_of(with_scale(p_.mechanism.kernel, 1), h));
+    return mean_losses(p_, n_blocks, n_lengths, run, [&](Index b, const auto& add) {
       const engine::Block rows = engine::block_of(b, n, rows_at_a_time);
-      Vector<double> weights(n);
+      Vector<double> powers(n), weights(n);
       for (Index i = rows.begin; i < rows.begin + rows.size; ++i)
-        for (std::size_t l = 0; l < lengths.size(); ++l)
-          add(i, l, [&] { return mean(i, lengths[l], weights); });
+        for (std::size_t chain = 0; chain < std::min(grid.chains, n_lengths); ++chain)
+          for (std::size_t done = chain, link = 0; done < n_lengths; done += grid.chains, ++link) {
+            const std::size_t l = n_lengths - 1 - done;
+            const double mass = link % links_of_a_chain == 0 ? weigh(i, rates[l], powers, weights)
+                                                             : weigh_again(powers, weights);
+            add(i, l, [&] { return mean(i, rates[l], weights, mass); });
+          }
     });
   }
 
  private:
-  Eigen::RowVectorXd mean(Index i, double length, Vector<double>& weights) const {
+  static constexpr std::size_t links_of_a_chain = 8;  // a square doubles relative errors: 256 of 4e-16
+
+  double weigh(Index i, double rate, Vector<double>& powers, Vector<double>& weights) const {
+    return engine::simd::weigh_row(excess_.row(i).data(), counts_.data(), excess_.cols(), rate, powers.data(),
+                                   weights.data());
+  }
+  double weigh_again(Vector<double>& powers, Vector<double>& weights) const {
+    return engine::simd::square_row(powers.data(), counts_.data(), powers.size(), weights.data());
+  }
+
+  Eigen::RowVectorXd mean(Index i, double rate, const Vector<double>& weights, double mass) const {
     const Matrix<double>& Y = p_.targets;
     if (least_(i) == infinity) return Eigen::RowVectorXd::Zero(Y.cols());
-    const double rate = rate_of(with_scale(p_.mechanism.kernel, 1), length);
-    const double mass =
-        engine::simd::weigh_row(excess_.row(i).data(), counts_.data(), excess_.cols(), rate, weights.data());
     const double null = null_mass(p_.mechanism.normalization);  // in units of the largest count
     const double whole =
         null > 0 ? mass + std::exp(std::log(null) - p_.log_counts.maxCoeff() + rate * least_(i)) : mass;
     if (Y.cols() > 1) return weights.transpose() * Y / whole;
-    const double sum = weights.dot(Eigen::Map<const Vector<double>>(Y.data(), Y.rows()));
-    return Eigen::RowVectorXd::Constant(1, sum / whole);
+    return Eigen::RowVectorXd::Constant(1,
+                                        engine::simd::dot_rows(weights.data(), Y.data(), Y.rows()) / whole);
   }
 
   const Problem& p_;
@@ -224,18 +246,42 @@ Range range_of(const Mechanism& m, const LooRows& rows, const Execution& run) {
   return {std::sqrt(low), std::sqrt(high)};
 }
 
-SelectedBandwidth least_loss(Range range, const Losses& losses) {
+/// Steps of at most 1.3, at most 48 of them.
+Grid grid_of(Range range, const Kernel& kernel) {
+  constexpr double largest_step = 1.3;
+  constexpr int most_steps = 48;
+  const double power =
+      std::log2(rate_of(kernel, 1) / rate_of(kernel, 2));  // rate = length^-power; NaN: no rate
+  if (power > 0 && range.low > 0) {
+    const double chains = std::ceil(1 / (power * std::log2(largest_step)));
+    const double steps = std::ceil(std::log2(range.high / range.low) * power * chains);
+    if (steps < most_steps) {
+      Grid grid{{}, static_cast<std::size_t>(chains)};
+      for (double step = steps; step >= 0; --step)
+        grid.lengths.push_back(range.high * std::exp2(-step / (power * chains)));
+      return grid;
+    }
+  }
+  std::vector<double> lengths = log_grid(range.low, range.high, largest_step, most_steps);
+  const std::size_t none = lengths.size();
+  return {std::move(lengths), none};
+}
+
+SelectedBandwidth least_loss(Range range, const Kernel& kernel, const Losses& losses) {
   SelectedBandwidth found{.length = any_length, .rule = "loo"};
   if (!(range.high > 0)) return found;
-  found.grid = log_grid(range.low, range.high, 1.3, 48);
-  found.curve = losses(found.grid);
+  const Grid grid = grid_of(range, kernel);
+  found.grid = grid.lengths;
+  found.curve = losses(grid);
   const auto best = static_cast<std::size_t>(std::min_element(found.curve.begin(), found.curve.end())
                                              - found.curve.begin());
   const Least on_grid{std::log(found.grid[best]), found.curve[best]};
   const auto [low, high] = bracket(found.grid, best);
-  const Least refined =
-      golden_section([&](double log_length) { return losses({std::exp(log_length)}).front(); }, std::log(low),
-                     std::log(high), 16);
+  const Least refined = golden_section(
+      [&](double log_length) {
+        return losses({{std::exp(log_length)}, 1}).front();
+      },
+      std::log(low), std::log(high), 16);
   found.length = refined.value < on_grid.value ? std::exp(refined.at) : found.grid[best];
   return found;
 }
@@ -260,12 +306,13 @@ SelectedBandwidth loo_bandwidth(const Mechanism& mechanism, const Points<T>& Z, 
   const auto rows = bandwidths::make_loo_rows(mechanism, problem.points, problem.log_counts, !prepared, run);
   std::optional<bandwidths::ExponentialMeans> exponential;
   if (prepared) exponential.emplace(problem, *rows, run);
-  const auto losses = [&](const std::vector<double>& lengths) {
-    if (exponential) return exponential->losses(lengths, run);
-    return means ? bandwidths::losses_of_means(problem, *rows, lengths, run)
-                 : bandwidths::losses_of_operators(problem, lengths, run);
+  const auto losses = [&](const bandwidths::Grid& grid) {
+    if (exponential) return exponential->losses(grid, run);
+    return means ? bandwidths::losses_of_means(problem, *rows, grid.lengths, run)
+                 : bandwidths::losses_of_operators(problem, grid.lengths, run);
   };
-  return bandwidths::least_loss(bandwidths::range_of(mechanism, *rows, run), losses);
+  return bandwidths::least_loss(bandwidths::range_of(mechanism, *rows, run),
+                                bandwidths::with_scale(mechanism.kernel, 1), losses);
 }
 
 template SelectedBandwidth loo_bandwidth(const Mechanism&, const Points<float>&, const Values<float>&,

@@ -32,10 +32,14 @@ template <class Weigh> HWY_INLINE double SumOfWeights(std::ptrdiff_t n, const We
   const hn::ScalableTag<double> d;
   const hn::CappedTag<double, 1> one;
   const std::ptrdiff_t lanes = static_cast<std::ptrdiff_t>(hn::Lanes(d));
-  auto sums = hn::Zero(d);
+  auto even = hn::Zero(d), odd = hn::Zero(d);  // an addition waits for the one before: two chains
   std::ptrdiff_t j = 0;
-  for (; j + lanes <= n; j += lanes) sums = hn::Add(sums, weigh(d, j));
-  double sum = hn::GetLane(hn::SumOfLanes(d, sums));
+  for (; j + 2 * lanes <= n; j += 2 * lanes) {
+    even = hn::Add(even, weigh(d, j));
+    odd = hn::Add(odd, weigh(d, j + lanes));
+  }
+  for (; j + lanes <= n; j += lanes) even = hn::Add(even, weigh(d, j));
+  double sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd)));
   for (; j < n; ++j) sum += hn::GetLane(weigh(one, j));
   return sum;
 }
@@ -49,13 +53,31 @@ double ExpRow(double* HWY_RESTRICT x, std::ptrdiff_t n, double shift) {
 }
 
 double WeighRow(const double* HWY_RESTRICT x, const double* HWY_RESTRICT count, std::ptrdiff_t n, double rate,
-                double* HWY_RESTRICT weight) {
+                double* HWY_RESTRICT power, double* HWY_RESTRICT weight) {
   return SumOfWeights(n, [&](auto d, std::ptrdiff_t j) HWY_ATTR {
-    const auto power = Exp(d, hn::Mul(hn::Set(d, -rate), hn::LoadU(d, x + j)));
-    const auto weighed = hn::Mul(hn::LoadU(d, count + j), power);
+    const auto found = Exp(d, hn::Mul(hn::Set(d, -rate), hn::LoadU(d, x + j)));
+    hn::StoreU(found, d, power + j);
+    const auto weighed = hn::Mul(hn::LoadU(d, count + j), found);
     hn::StoreU(weighed, d, weight + j);
     return weighed;
   });
+}
+
+double SquareRow(double* HWY_RESTRICT power, const double* HWY_RESTRICT count, std::ptrdiff_t n,
+                 double* HWY_RESTRICT weight) {
+  return SumOfWeights(n, [&](auto d, std::ptrdiff_t j) HWY_ATTR {
+    const auto root = hn::LoadU(d, power + j);
+    const auto square = hn::Mul(root, root);
+    hn::StoreU(square, d, power + j);
+    const auto weighed = hn::Mul(hn::LoadU(d, count + j), square);
+    hn::StoreU(weighed, d, weight + j);
+    return weighed;
+  });
+}
+
+double DotRows(const double* HWY_RESTRICT a, const double* HWY_RESTRICT b, std::ptrdiff_t n) {
+  return SumOfWeights(n, [&](auto d, std::ptrdiff_t j)
+                             HWY_ATTR { return hn::Mul(hn::LoadU(d, a + j), hn::LoadU(d, b + j)); });
 }
 
 }  // namespace
@@ -66,12 +88,21 @@ HWY_AFTER_NAMESPACE();
 namespace likewise::engine::simd {
 HWY_EXPORT(ExpRow);
 HWY_EXPORT(WeighRow);
+HWY_EXPORT(SquareRow);
+HWY_EXPORT(DotRows);
 
 double exp_row(double* x, std::ptrdiff_t n, double shift) {
   return HWY_DYNAMIC_DISPATCH(ExpRow)(x, n, shift);
 }
-double weigh_row(const double* x, const double* count, std::ptrdiff_t n, double rate, double* weight) {
-  return HWY_DYNAMIC_DISPATCH(WeighRow)(x, count, n, rate, weight);
+double weigh_row(const double* x, const double* count, std::ptrdiff_t n, double rate, double* power,
+                 double* weight) {
+  return HWY_DYNAMIC_DISPATCH(WeighRow)(x, count, n, rate, power, weight);
+}
+double square_row(double* power, const double* count, std::ptrdiff_t n, double* weight) {
+  return HWY_DYNAMIC_DISPATCH(SquareRow)(power, count, n, weight);
+}
+double dot_rows(const double* a, const double* b, std::ptrdiff_t n) {
+  return HWY_DYNAMIC_DISPATCH(DotRows)(a, b, n);
 }
 
 }  // namespace likewise::engine::simd
