@@ -1,12 +1,9 @@
-"""The same layers and operators inside PyTorch: autograd functions and modules on CPU tensors, without
-copies.
+"""The same layers and operators inside PyTorch: autograd functions and modules on CPU tensors, no copies.
 
-Needs PyTorch. `SelfAttention` and `MetricAttention` are torch.nn.Modules whose parameters have the names
-and shapes of
-torch.nn.MultiheadAttention's and of likewise.nn's layers; `kernel_attention` runs any mechanism over
-heads. Forward and
-backward are likewise's: no n x n matrix, all threads with a single head, gradients that do not depend on
-threads.
+Needs PyTorch. `SelfAttention` and `MetricAttention` are torch.nn.Modules whose parameters have the names and
+shapes of torch.nn.MultiheadAttention's and of likewise.nn's layers; `kernel_attention` runs any mechanism
+over heads. Forward and backward are likewise's: no n x n matrix, all threads with a single head, gradients
+that do not depend on threads.
 """
 
 try:
@@ -37,8 +34,8 @@ def kernel_attention(q, k, v, mechanism):
 
     Parameters
     ----------
-    q, k, v : CPU tensors (..., n_queries, d), (..., n_keys, d), (..., n_keys, c) of one dtype, float32 or
-    float64
+    q, k, v : CPU tensors (..., n_queries, d), (..., n_keys, d), (..., n_keys, c)
+        Of one dtype, float32 or float64.
     mechanism : likewise.Mechanism
         For instance Mechanism(metric="dot", kernel=Exponential(sqrt(d))), which is
         scaled_dot_product_attention.
@@ -86,12 +83,10 @@ class _KernelAttention(torch.autograd.Function):
 
 
 class AttentionLayer(torch.nn.Module):
-    """likewise.nn.AttentionLayer as a torch module; see there for the settings and the names of the
-    parameters.
+    """likewise.nn.AttentionLayer as a torch module; see there for settings and names of parameters.
 
-    forward(x, context=None, mask=None, is_causal=False, key_padding_mask=None) takes CPU tensors (batch,
-    length,
-    embed_dim); masks are boolean tensors, True = may attend.
+    forward(x, context=None, mask=None, is_causal=False, key_padding_mask=None) takes CPU tensors
+    (batch, length, embed_dim); masks are boolean tensors, True = may attend.
     """
 
     def __init__(self, *args, dtype=torch.float32, **settings):
@@ -147,8 +142,7 @@ class MetricAttention(AttentionLayer):
 
 
 class _Layer(torch.autograd.Function):
-    """One pass of a layer. Each has its own trace, so that a module may be used twice before its
-    gradients."""
+    """One pass of a layer. Each has its own trace, so that a module may be used twice before gradients."""
 
     @staticmethod
     def forward(ctx, template, is_causal, mask, padding, x, context, *parameters):
@@ -183,8 +177,7 @@ class _Layer(torch.autograd.Function):
 
 
 def from_multihead(module):
-    """A SelfAttention with the numbers of a torch.nn.MultiheadAttention (batch_first or not; no dropout,
-    no extra keys).
+    """A SelfAttention with the numbers of a torch.nn.MultiheadAttention (no dropout, no extra keys).
 
     The module's outputs for (x, x, x) and their gradients are then ours within rounding.
     """

@@ -22,8 +22,8 @@ class AttentionLayer(Parametrized):
     score : "dot" or "sqdist"
         c = -<q, k> (self-attention) or |q - k|^2 (metric-attention).
     tied : bool
-        Queries and keys are one map W of the tokens. With "sqdist" the cost is then a pseudo-metric, |W x
-        - W z|^2.
+        Queries and keys are one map W of the tokens. With "sqdist" the cost is then |W x - W z|^2, a
+        pseudo-metric.
     rank : int or None
         Rows of each head's W; None is embed_dim / num_heads.
     diagonal : bool
@@ -44,10 +44,8 @@ class AttentionLayer(Parametrized):
     -----
     state_dict has, untied, in_proj_weight ((2 heads rank + embed_dim), embed_dim) and in_proj_bias; tied,
     metric_proj.weight (heads rank, embed_dim) or metric_diagonal (heads, embed_dim), v_proj.weight and
-    v_proj.bias; then
-    out_proj.weight, out_proj.bias, and log_temperature (heads,) where it is learned. O(length^2
-    embed_dim) time for a
-    sequence, memory linear in tokens, forward and backward.
+    v_proj.bias; then out_proj.weight, out_proj.bias, and log_temperature (heads,) where it is learned.
+    O(length^2 embed_dim) time for a sequence, memory linear in tokens, forward and backward.
 
     Examples
     --------
@@ -162,8 +160,7 @@ class AttentionLayer(Parametrized):
     __call__ = forward
 
     def backward(self, grad_output):
-        """The gradient of x of the last `forward`; of (x, context) where one was given. Adds to
-        `gradients()`."""
+        """The gradient of x of the last `forward`, or of (x, context). Adds to `gradients()`."""
         if not hasattr(self, "_shape"):
             raise ValueError("backward must come after forward.")
         grad = np.ascontiguousarray(grad_output, self.dtype)
