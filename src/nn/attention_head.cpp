@@ -109,19 +109,26 @@ void pull_back_tile(const Head<T>& head, const HeadTrace<T>& trace, const Stride
 
 // --- long ones: the operator of the mechanism ----------------------------------------------------------------------
 
+/// Tied maps of tokens that attend to one another: a self-operator, whose tiles serve both of their sides.
+template <class T> bool is_one_set(const Head<T>& head) { return head.q.data() == head.k.data(); }
+
 template <class T>
 void pull_back_operator(const Head<T>& head, const HeadTrace<T>& trace, const StridedRows<T>& y,
                         const StridedRows<T>& grad_y, HeadGradient<T>& gradient, const Execution& run) {
   const OperatorGradient<T> found = vjp<T>(*trace.weights, grad_y, head.v, Matrix<T>(y), run);
-  gradient.q += found.queries;
-  gradient.k += found.keys;
+  if (is_one_set(head)) {
+    gradient.q += found.points;
+  } else {
+    gradient.q += found.queries;
+    gradient.k += found.keys;
+  }
   gradient.v += found.values;
   gradient.log_temperature += *found.temperature * head.temperature;
 }
 
 }  // namespace
 
-template <class T> CrossOperator<T> operator_of(const Head<T>& head, const Execution& run) {
+template <class T> PropagationOperator<T> operator_of(const Head<T>& head, const Execution& run) {
   const Index n = head.q.rows(), m = head.k.rows();
   AttentionOptions options{.temperature = head.temperature, .is_causal = head.admitted.is_causal};
   if (head.admitted.mask) options.mask = BoolMatrix(Eigen::Map<const BoolMatrix>(head.admitted.mask, n, m));
@@ -131,9 +138,10 @@ template <class T> CrossOperator<T> operator_of(const Head<T>& head, const Execu
     for (Index j = 0; j < m; ++j) log_weights(j) = head.admitted.padding[j] ? 0 : minus_infinity;
   }
   const auto mechanism_of = head.score == Score::dot ? attention_mechanism : metric_attention_mechanism;
-  return mechanism_of(head.q.cols(), options)
-      .cross_operator(Points<T>(head.q), Points<T>(head.k),
-                      {.log_key_weights = log_weights, .storage = "streamed"}, run);
+  const Mechanism mechanism = mechanism_of(head.q.cols(), options);
+  const OperatorOptions how{.log_key_weights = log_weights, .storage = "streamed"};
+  if (is_one_set(head)) return mechanism.self_operator(Points<T>(head.k), how, run);
+  return mechanism.cross_operator(Points<T>(head.q), Points<T>(head.k), how, run);
 }
 
 template <class T>
@@ -156,7 +164,7 @@ void pull_back(const Head<T>& head, const HeadTrace<T>& trace, const StridedRows
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                              \
-  template CrossOperator<T> operator_of(const Head<T>&, const Execution&);                                   \
+  template PropagationOperator<T> operator_of(const Head<T>&, const Execution&);                             \
   template void attend(const Head<T>&, StridedSums<T>, HeadTrace<T>&, const Execution&);                     \
   template void pull_back(const Head<T>&, const HeadTrace<T>&, const StridedRows<T>&, const StridedRows<T>&, \
                           HeadGradient<T>&, const Execution&);

@@ -35,7 +35,7 @@ template <class T>
 void attend(const Head<T>& head, StridedSums<T> y, HeadTrace<T>& trace, const Execution& run);
 
 /// The mechanism with the head's points: P, n_queries x n_keys.
-template <class T> CrossOperator<T> operator_of(const Head<T>& head, const Execution& run);
+template <class T> PropagationOperator<T> operator_of(const Head<T>& head, const Execution& run);
 
 /// Where derivatives are added.
 template <class T> struct HeadGradient {

@@ -47,7 +47,7 @@ struct Attending {
 /// What one head of one sequence leaves for its derivative.
 template <class T> struct HeadTrace {
   Vector<double> log_sums;  ///< of short sequences: log sum_j exp(-c_ij / t); -inf: attends to nothing
-  std::optional<CrossOperator<T>> weights = {};  ///< of long ones, streamed
+  std::optional<PropagationOperator<T>> weights = {};  ///< of long ones, streamed
 };
 
 /// What `forward` leaves for `backward`. May be used again and again: memory is kept.
