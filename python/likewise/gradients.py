@@ -17,6 +17,8 @@ from likewise._operator import SelfOperator
 
 __all__ = ["eigen_vjp", "equilibrium_vjp", "power_vjp"]
 
+_DENSE_UP_TO = 1000  # rows of a system without symmetric form that is eliminated
+
 
 def power_vjp(P, t, grad_Y, V):
     """What a loss of Y = P^t V asks: t steps of diffusion.
@@ -96,7 +98,8 @@ def equilibrium_vjp(P, grad_F, V, *, clamped=None, alpha=None, solution=None, to
     Notes
     -----
     The fixed point is never unrolled: one solution of the transposed system and one P.vjp. On symmetric
-    kernels conjugate gradients solve its symmetric form, all columns together; else GMRES, each by itself.
+    kernels conjugate gradients solve its symmetric form, all columns together; else elimination up to 1000
+    rows, and GMRES, each column by itself.
     Rows that no clamped row reaches are constant (their F is 0) and ask for nothing.
 
     References
@@ -213,7 +216,9 @@ def _transposed_solve(P, B, alpha, free, tol, max_iter):
     if not B.any():
         return B
     root = None if P.asymmetry else _root_of_law(P)
-    if root is None:
+    if root is None and len(B) <= _DENSE_UP_TO:
+        m, residual, steps = _by_elimination(P, B, alpha, free[:, 0])
+    elif root is None:
         m, residual, steps = _by_gmres(lambda x: x - alpha * np.where(free, P.T @ x, 0), B, tol, max_iter)
     else:  # P^T = D S D^-1 with D = sqrt(pi), and S x = D P D^-1 x
 
@@ -259,6 +264,19 @@ def _by_cg(apply, B, tol, max_iter):
             break
     left = np.square(B - apply(X)).sum(axis=0) / np.where(start > 0, start, 1)
     return X, float(np.sqrt(left.max())), steps
+
+
+def _by_elimination(P, B, alpha, free):
+    system = np.eye(free.sum()) - alpha * P.toarray().astype(np.float64)[np.ix_(free, free)].T
+    m = np.zeros_like(B)
+    try:
+        m[free] = np.linalg.solve(system, B[free])
+    except (
+        np.linalg.LinAlgError
+    ):  # links below rounding: the shortest solution, with the residual that it has
+        m[free] = np.linalg.lstsq(system, B[free], rcond=None)[0]
+    left, size = np.linalg.norm(system @ m[free] - B[free], axis=0), np.linalg.norm(B, axis=0)
+    return m, float((left / np.where(size > 0, size, 1)).max()), 1
 
 
 def _by_gmres(apply, B, tol, max_iter):

@@ -1,6 +1,7 @@
 """Gradients through powers, equilibria and spectra against central differences of the results themselves."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -139,7 +140,10 @@ def test_clamped_equilibria(rule, support):
     assert_allclose(again["points"], found["points"], atol=1e-7)
 
 
-def test_equilibria_of_a_directed_mechanism():
+@pytest.mark.parametrize("dense_up_to", [0, N])
+def test_equilibria_of_a_directed_mechanism(dense_up_to, monkeypatch):
+    monkeypatch.setattr("likewise.gradients._DENSE_UP_TO", dense_up_to)  # 0: GMRES
+
     def made(A):
         m = lw.Mechanism(metric=metrics.Bilinear(A, W), kernel=kernels.Exponential(3.0))
         return m.operator(X)
@@ -190,6 +194,18 @@ def test_weak_links_and_spread_laws_are_solved():
     m[u] = np.linalg.solve(np.eye(38) - A[np.ix_(u, u)].T, grad[u])
     found = equilibrium_vjp(P, grad, values, clamped=clamped)
     assert_allclose(found["values"][clamped], (grad + A.T @ m)[clamped], rtol=1e-5)
+
+
+def test_groups_without_a_link_that_counts_are_a_singular_system_and_warn():
+    Z = np.r_[X, 100 + X]
+    m = lw.Mechanism(metric="sqeuclidean", kernel=kernels.Exponential(4.0), support="leave_one_out")
+    clamped = np.r_[CLAMPED, np.zeros(N, bool)]
+    values, grad = np.r_[V, V], np.r_[G, G]
+    F = np.r_[V, np.zeros_like(V)]
+    said = SimpleNamespace(unreached=np.zeros(2 * N, bool))
+    with pytest.warns(ConvergenceWarning, match="without convergence"):
+        found = equilibrium_vjp(m.operator(Z), grad, values, clamped=clamped, solution=(F, said))
+    assert np.isfinite(found["values"]).all()
 
 
 def test_a_system_that_is_not_solved_warns():

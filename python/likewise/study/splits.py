@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 TEST_SHARE = 0.4
-MOST_TOKENS = 32
+MOST_TOKENS = 16
 
 
 @dataclass(frozen=True, eq=False)
