@@ -50,10 +50,9 @@ std::vector<OperatorGradient<T>> vjp_each(const std::vector<CrossOperator<T>>& P
   require_one_each("grad_Y", grad_Y, P.size());
   require_one_each("V", V, P.size());
   require_one_each("Y", Y, P.size());
-  return each<OperatorGradient<T>>(P.size(), run, "differentiating",
-                                   [&](std::size_t i, const Execution& inside) {
-                                     return vjp<T>(P[i], grad_Y[i], V[i], Matrix<T>(Y[i]), inside);
-                                   });
+  return each<OperatorGradient<T>>(
+      P.size(), run, "differentiating",
+      [&](std::size_t i, const Execution& inside) { return vjp<T>(P[i], grad_Y[i], V[i], Y[i], inside); });
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                          \

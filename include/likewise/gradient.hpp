@@ -29,6 +29,6 @@ template <class T> struct OperatorGradient {
 /// the number of threads.
 template <class T>
 OperatorGradient<T> vjp(const PropagationOperator<T>& P, const Values<T>& grad_Y, const Values<T>& V,
-                        const std::optional<Matrix<T>>& Y = {}, const Execution& run = {});
+                        const std::optional<Values<T>>& Y = {}, const Execution& run = {});
 
 }  // namespace likewise

@@ -34,7 +34,9 @@ template <class T> void bind_vjp(py::module_& m) {
       "vjp",
       [](const PropagationOperator<T>& P, const Values<T>& grad_Y, const Values<T>& V,
          const std::optional<Matrix<T>>& Y) {
-        return as_dict(run_without_gil([&](const Execution& run) { return vjp<T>(P, grad_Y, V, Y, run); }));
+        const std::optional<Values<T>> known = Y ? std::optional<Values<T>>(*Y) : std::nullopt;
+        return as_dict(
+            run_without_gil([&](const Execution& run) { return vjp<T>(P, grad_Y, V, known, run); }));
       },
       py::arg("P"), py::arg("grad_Y").noconvert(), py::arg("V").noconvert(), py::arg("Y") = py::none());
 }

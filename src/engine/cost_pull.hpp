@@ -21,6 +21,12 @@ template <class T> class CostPull {
   virtual PointGradient<T> points() const = 0;
 };
 
+/// Points less a center, which may be empty.
+template <class T, class C> Matrix<C> centered(const Points<T>& points, const Vector<double>& center) {
+  if (center.size() == 0) return points.template cast<C>();
+  return (points.template cast<double>().rowwise() - center.transpose()).template cast<C>();
+}
+
 /// c_ij = a_i + b_j - <A_i, B_j>: rows, columns and two products of dcost, the same for every metric that lifts.
 template <class T, class C> class LiftedSums : public CostPull<T> {
  public:
@@ -61,19 +67,32 @@ template <class T, class C> class LiftedSums : public CostPull<T> {
 /// Those sums at the points of one metric.
 template <class T, class C, class M> class LiftedPull final : public LiftedSums<T, C> {
  public:
-  /// x and z are the points as they were lifted (centered).
-  LiftedPull(const M& metric, Matrix<C> x, const Lift<C>& queries, Matrix<C> z, const Lift<C>& keys)
-      : LiftedSums<T, C>(queries, keys), metric_(metric), x_(std::move(x)), z_(std::move(z)) {}
+  /// x and z are the points, which were centered before they were lifted. They live as long as their source.
+  LiftedPull(const M& metric, const Vector<double>& center, const Matrix<T>& x, const Lift<C>& queries,
+             const Matrix<T>& z, const Lift<C>& keys)
+      : LiftedSums<T, C>(queries, keys), metric_(metric), center_(center), x_(x), z_(z) {}
 
   PointGradient<T> points() const override {
     PointGradient<C> found;
-    metric_.template pull<C>(x_, this->by_queries_, z_, this->by_keys_, found);
-    return {found.queries.template cast<T>(), found.keys.template cast<T>(), std::move(found.parameters)};
+    const auto pull = [&](const Points<C>& x, const Points<C>& z) {
+      metric_.template pull<C>(x, this->by_queries_, z, this->by_keys_, found);
+    };
+    if constexpr (std::is_same_v<T, C>) {
+      if (center_.size() == 0)
+        pull(x_, z_);
+      else
+        pull(centered<T, C>(x_, center_), centered<T, C>(z_, center_));
+      return found;
+    } else {
+      pull(centered<T, C>(x_, center_), centered<T, C>(z_, center_));
+      return {found.queries.template cast<T>(), found.keys.template cast<T>(), std::move(found.parameters)};
+    }
   }
 
  private:
   M metric_;
-  Matrix<C> x_, z_;
+  Vector<double> center_;
+  const Matrix<T>&x_, &z_;
 };
 
 /// Costs that a metric fills: it pulls tiles back itself.

@@ -175,11 +175,6 @@ template <class T, class C> class LiftedCosts : public CostSource<T> {
   C largest_key_, largest_key_bias_;  ///< norm of features and magnitude of bias, over all keys
 };
 
-template <class T, class C> Matrix<C> centered(const Points<T>& points, const Vector<double>& center) {
-  if (center.size() == 0) return points.template cast<C>();
-  return (points.template cast<double>().rowwise() - center.transpose()).template cast<C>();
-}
-
 /// The costs of one metric's lift.
 template <class T, class C, class M> class LiftedSource final : public PairSource<T, M, LiftedCosts<T, C>> {
   using Base = PairSource<T, M, LiftedCosts<T, C>>;
@@ -194,9 +189,8 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
 
   std::unique_ptr<CostPull<T>> pull() const override {
     if constexpr (DifferentiableLift<M>)
-      return std::make_unique<LiftedPull<T, C, M>>(this->metric_, centered<T, C>(this->queries_, center_),
-                                                   this->query_lift_, centered<T, C>(this->keys_, center_),
-                                                   this->key_lift_);
+      return std::make_unique<LiftedPull<T, C, M>>(this->metric_, center_, this->queries_, this->query_lift_,
+                                                   this->keys_, this->key_lift_);
     else
       return nullptr;
   }

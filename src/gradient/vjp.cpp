@@ -20,6 +20,8 @@ template <class T> using State = detail::OperatorState<T>;
 
 /// log K of the operator's points with its filters, in C.
 template <class C, class T> std::shared_ptr<const engine::LogWeights<C>> weights_of(const State<T>& state) {
+  if constexpr (std::is_same_v<C, T>)
+    if (auto tiles = state.matrix->tiles()) return tiles;
   const PairFilters filters(state.mechanism.support, state.queries->rows(), state.keys->rows());
   if constexpr (std::is_same_v<C, T>)
     return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters, state.queries, state.keys);
@@ -50,10 +52,14 @@ template <class T> struct Gathered {
 template <class T, class C> Gathered<T> gathered(engine::BackwardSums<C> sums) {
   PointGradient<C> points;
   if (sums.pull) points = sums.pull->points();
-  return {sums.values.template cast<T>(),
-          std::move(sums.log_key_weights),
-          sums.scale,
-          {points.queries.template cast<T>(), points.keys.template cast<T>(), std::move(points.parameters)}};
+  if constexpr (std::is_same_v<T, C>)
+    return {std::move(sums.values), std::move(sums.log_key_weights), sums.scale, std::move(points)};
+  else
+    return {
+        sums.values.template cast<T>(),
+        std::move(sums.log_key_weights),
+        sums.scale,
+        {points.queries.template cast<T>(), points.keys.template cast<T>(), std::move(points.parameters)}};
 }
 
 /// Float32 points get float32 sums where their exponents are right in float32, else float64.
@@ -87,7 +93,7 @@ bool fitted_right(const Normalization& rule) {
 
 template <class T>
 OperatorGradient<T> vjp(const PropagationOperator<T>& P, const Values<T>& grad_Y, const Values<T>& V,
-                        const std::optional<Matrix<T>>& Y, const Execution& run) {
+                        const std::optional<Values<T>>& Y, const Execution& run) {
   const auto check = [&](const char* name, Index rows, Index wanted, const char* of) {
     require(rows == wanted, name,
             "a matrix with " + std::to_string(wanted) + " rows (one for each " + of + ")", rows);
@@ -101,7 +107,8 @@ OperatorGradient<T> vjp(const PropagationOperator<T>& P, const Values<T>& grad_Y
 
   const State<T>& state = P.state();
   const bool self = state.queries == state.keys;
-  ScalingTerms<T> scaling = scaling_terms<T>(P, self, grad_Y, V, Y ? *Y : P.apply(V, run), run);
+  const Matrix<T> computed = Y ? Matrix<T>() : P.apply(V, run);
+  ScalingTerms<T> scaling = scaling_terms<T>(P, self, grad_Y, V, Y ? *Y : Values<T>(computed), run);
   scaling.terms.one_point_set = self;
   const bool sparse = is_sparse(state.mechanism.support);
   Gathered<T> found = sparse ? edges(P, scaling.terms, run) : pairs(state, scaling.terms, run);
@@ -126,11 +133,11 @@ OperatorGradient<T> vjp(const PropagationOperator<T>& P, const Values<T>& grad_Y
   return gradient;
 }
 
-template OperatorGradient<float> vjp(const PropagationOperator<float>&, const Values<float>&,
-                                     const Values<float>&, const std::optional<Matrix<float>>&,
-                                     const Execution&);
-template OperatorGradient<double> vjp(const PropagationOperator<double>&, const Values<double>&,
-                                      const Values<double>&, const std::optional<Matrix<double>>&,
-                                      const Execution&);
+#define LIKEWISE_INSTANTIATE(T)                                                                       \
+  template OperatorGradient<T> vjp(const PropagationOperator<T>&, const Values<T>&, const Values<T>&, \
+                                   const std::optional<Values<T>>&, const Execution&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
 
 }  // namespace likewise

@@ -115,7 +115,7 @@ template <class T> bool is_one_set(const Head<T>& head) { return head.q.data() =
 template <class T>
 void pull_back_operator(const Head<T>& head, const HeadTrace<T>& trace, const StridedRows<T>& y,
                         const StridedRows<T>& grad_y, HeadGradient<T>& gradient, const Execution& run) {
-  const OperatorGradient<T> found = vjp<T>(*trace.weights, grad_y, head.v, Matrix<T>(y), run);
+  const OperatorGradient<T> found = vjp<T>(*trace.weights, grad_y, head.v, Values<T>(y), run);
   if (is_one_set(head)) {
     gradient.q += found.points;
   } else {

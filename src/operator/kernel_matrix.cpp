@@ -81,6 +81,7 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
   Index rows() const override { return tiles_->rows(); }
   Index cols() const override { return tiles_->cols(); }
   std::vector<std::string> storages() const override { return {"streamed", "dense", "sparse"}; }
+  std::shared_ptr<const engine::LogWeights<T>> tiles() const override { return tiles_; }
 
   Vector<double> log_row_sums(const Vector<double>& key_bias, const Execution& run) const override {
     return engine::log_mass(engine::exp_sum<T>(*tiles_, key_bias, Matrix<T>(cols(), 0), run));

@@ -39,6 +39,8 @@ template <class T> class KernelMatrix {
                                                             const Execution& run) const = 0;
   /// The storages it offers, the automatic choice first.
   virtual std::vector<std::string> storages() const = 0;
+  /// What it is made of; nullptr where that is edges.
+  virtual std::shared_ptr<const engine::LogWeights<T>> tiles() const { return nullptr; }
 };
 
 /// From tiles: streamed, dense or, where most weights vanish, sparse.
