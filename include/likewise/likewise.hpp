@@ -16,6 +16,7 @@
 #include <likewise/equilibrium.hpp>
 #include <likewise/gradient.hpp>
 #include <likewise/kmeans.hpp>
+#include <likewise/many_operators.hpp>
 #include <likewise/mechanism.hpp>
 #include <likewise/neighbors.hpp>
 #include <likewise/nn/activation.hpp>

@@ -40,7 +40,9 @@ def _add_study(commands):
     for dial in ("methods", "metrics", "kernels", "normalizations", "supports"):
         study.add_argument(f"--{dial}", nargs="*", metavar="NAME", help=f"{dial} to compare (default: all)")
     study.add_argument("--repeats", type=int, help="paired splits (default 10; 3 with --quick)")
-    study.add_argument("--n-samples", type=int, help="rows of a split (default 240; 150 with --quick)")
+    study.add_argument(
+        "--n-samples", type=int, help="rows of a split (default 240, or 400; 150 with --quick)"
+    )
     study.add_argument("--seed", type=int, help="default 0")
     study.add_argument("--jobs", type=int, help="worker processes (default: one a core)")
     study.add_argument("--out", metavar="FOLDER", help="for report.html and CSV files (default study-report)")
@@ -98,7 +100,10 @@ def _study(arguments):
 def _paired_study(arguments):
     from likewise.study import arms, transfer
 
-    names = ("data", "repeats", "n_samples", "seed", "out", "quick")
+    names = ("data", "target", "repeats", "n_samples", "seed", "out", "quick")
+    for name, value in vars(arguments).items():
+        if name not in (*names, "command", "run", "transfer", "arms") and value is not None:
+            raise ValueError(f"{name} must not be given with --transfer or --arms; got {value!r}.")
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     done = (arms if arguments.arms else transfer).run(**given, progress=True)
     print(done.report)

@@ -6,10 +6,12 @@ dL/dP_ij = sum_columns a_i b_j with columns a and b that each function finds; on
 memory for each column. Membership in a support and points' own scales are held constant, as in P.vjp.
 """
 
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, gmres, minres
+from sklearn.exceptions import ConvergenceWarning
 
 from likewise import _checks, normalizations
 from likewise._errors import warn_unless_converged
@@ -99,8 +101,8 @@ def equilibrium_vjp(P, grad_F, V, *, clamped=None, alpha=None, solution=None, to
     -----
     The fixed point is never unrolled: one solution of the transposed system and one P.vjp. On symmetric
     kernels conjugate gradients solve its symmetric form, all columns together; else elimination up to 1000
-    rows, and GMRES, each column by itself.
-    Rows that no clamped row reaches are constant (their F is 0) and ask for nothing.
+    rows, and GMRES, each column by itself. Rows that no clamped row reaches are constant (their F is 0) and
+    ask for nothing.
 
     References
     ----------
@@ -217,8 +219,8 @@ def _transposed_solve(P, B, alpha, free, tol, max_iter):
         return B
     root = None if P.asymmetry else _root_of_law(P)
     if root is None and len(B) <= _DENSE_UP_TO:
-        m, residual, steps = _by_elimination(P, B, alpha, free[:, 0])
-    elif root is None:
+        return _by_elimination(P, B, alpha, free[:, 0], 10 * tol)
+    if root is None:
         m, residual, steps = _by_gmres(lambda x: x - alpha * np.where(free, P.T @ x, 0), B, tol, max_iter)
     else:  # P^T = D S D^-1 with D = sqrt(pi), and S x = D P D^-1 x
 
@@ -266,17 +268,28 @@ def _by_cg(apply, B, tol, max_iter):
     return X, float(np.sqrt(left.max())), steps
 
 
-def _by_elimination(P, B, alpha, free):
+def _by_elimination(P, B, alpha, free, tol):
+    """Directly; where links below rounding leave a singular system, its shortest least-squares solution."""
     system = np.eye(free.sum()) - alpha * P.toarray().astype(np.float64)[np.ix_(free, free)].T
-    m = np.zeros_like(B)
+    size = np.linalg.norm(B, axis=0)
+
+    def measured(m):
+        return float((np.linalg.norm(system @ m - B[free], axis=0) / np.where(size > 0, size, 1)).max())
+
     try:
-        m[free] = np.linalg.solve(system, B[free])
-    except (
-        np.linalg.LinAlgError
-    ):  # links below rounding: the shortest solution, with the residual that it has
-        m[free] = np.linalg.lstsq(system, B[free], rcond=None)[0]
-    left, size = np.linalg.norm(system @ m[free] - B[free], axis=0), np.linalg.norm(B, axis=0)
-    return m, float((left / np.where(size > 0, size, 1)).max()), 1
+        m = np.linalg.solve(system, B[free])
+    except np.linalg.LinAlgError:
+        m = np.full_like(B[free], np.inf)
+    if not (np.isfinite(m).all() and measured(m) <= tol):
+        m = np.linalg.lstsq(system, B[free], rcond=None)[0]
+        warnings.warn(
+            f"P's links are below rounding: its system is singular, residual={measured(m):.3g}.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    whole = np.zeros_like(B)
+    whole[free] = m
+    return whole
 
 
 def _by_gmres(apply, B, tol, max_iter):

@@ -167,7 +167,7 @@ class ExponentialMeans {
   }
 
  private:
-  static constexpr std::size_t links_of_a_chain = 8;  // a square doubles relative errors: 256 of 4e-16
+  static constexpr std::size_t links_of_a_chain = 8;  // a square doubles relative errors: 128 times 4e-16
 
   double weigh(Index i, double rate, Vector<double>& powers, Vector<double>& weights) const {
     return engine::simd::weigh_row(excess_.row(i).data(), counts_.data(), excess_.cols(), rate, powers.data(),
@@ -246,13 +246,13 @@ Range range_of(const Mechanism& m, const LooRows& rows, const Execution& run) {
   return {std::sqrt(low), std::sqrt(high)};
 }
 
-/// Steps of at most 1.3, at most 48 of them.
-Grid grid_of(Range range, const Kernel& kernel) {
+/// At most 48 steps, of at most 1.3 where that reaches. `squares`: weights at one length are made from others'.
+Grid grid_of(Range range, const Kernel& kernel, bool squares) {
   constexpr double largest_step = 1.3;
   constexpr int most_steps = 48;
   const double power =
       std::log2(rate_of(kernel, 1) / rate_of(kernel, 2));  // rate = length^-power; NaN: no rate
-  if (power > 0 && range.low > 0) {
+  if (squares && power > 0 && range.low > 0) {
     const double chains = std::ceil(1 / (power * std::log2(largest_step)));
     const double steps = std::ceil(std::log2(range.high / range.low) * power * chains);
     if (steps < most_steps) {
@@ -267,10 +267,10 @@ Grid grid_of(Range range, const Kernel& kernel) {
   return {std::move(lengths), none};
 }
 
-SelectedBandwidth least_loss(Range range, const Kernel& kernel, const Losses& losses) {
+SelectedBandwidth least_loss(Range range, const Kernel& kernel, bool squares, const Losses& losses) {
   SelectedBandwidth found{.length = any_length, .rule = "loo"};
   if (!(range.high > 0)) return found;
-  const Grid grid = grid_of(range, kernel);
+  const Grid grid = grid_of(range, kernel, squares);
   found.grid = grid.lengths;
   found.curve = losses(grid);
   const auto best = static_cast<std::size_t>(std::min_element(found.curve.begin(), found.curve.end())
@@ -301,8 +301,10 @@ SelectedBandwidth loo_bandwidth(const Mechanism& mechanism, const Points<T>& Z, 
   const bandwidths::Problem problem{mechanism, Z.template cast<double>(), Y.template cast<double>(),
                                     checked_log_weights(options.log_key_weights, Z.rows()), loss};
   const bool means = std::holds_alternative<RowStochastic>(mechanism.normalization);
-  const bool prepared = means && bandwidths::rate_of(bandwidths::with_scale(mechanism.kernel, 1), 1) > 0
-                        && mechanism.support.selector().index() == 0 && bandwidths::pairs_fit(Z.rows(), run);
+  const Kernel kernel = bandwidths::with_scale(mechanism.kernel, 1);
+  const bool squares =
+      means && bandwidths::rate_of(kernel, 1) > 0 && mechanism.support.selector().index() == 0;
+  const bool prepared = squares && bandwidths::pairs_fit(Z.rows(), run);
   const auto rows = bandwidths::make_loo_rows(mechanism, problem.points, problem.log_counts, !prepared, run);
   std::optional<bandwidths::ExponentialMeans> exponential;
   if (prepared) exponential.emplace(problem, *rows, run);
@@ -311,8 +313,7 @@ SelectedBandwidth loo_bandwidth(const Mechanism& mechanism, const Points<T>& Z, 
     return means ? bandwidths::losses_of_means(problem, *rows, grid.lengths, run)
                  : bandwidths::losses_of_operators(problem, grid.lengths, run);
   };
-  return bandwidths::least_loss(bandwidths::range_of(mechanism, *rows, run),
-                                bandwidths::with_scale(mechanism.kernel, 1), losses);
+  return bandwidths::least_loss(bandwidths::range_of(mechanism, *rows, run), kernel, squares, losses);
 }
 
 template SelectedBandwidth loo_bandwidth(const Mechanism&, const Points<float>&, const Values<float>&,

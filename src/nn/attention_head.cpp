@@ -15,8 +15,6 @@ namespace {
 constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 constexpr Index most_tile_pairs =
     128 * 128;  // of a short sequence: its weights are a tile in the second cache
-constexpr Index least_packed =
-    16 * 16 * 16;  // multiplications from which on packing a product's factors pays
 
 template <class T> bool is_short(const Head<T>& head) {
   return head.q.rows() * head.k.rows() <= most_tile_pairs;

@@ -162,32 +162,72 @@ TEST_CASE("an attention layer is its definition, and its gradients are finite di
 
 TEST_CASE("long sequences go through the operator, with the same result for any number of threads", "[nn]") {
   for (const auto& [arm, options] : arms()) {
-    INFO(arm);
+    const std::string name = arm;
     Made made(options);
     const Matrix<double> x = Matrix<double>::Random(2 * 150, 6), weights = Matrix<double>::Random(2 * 150, 6);
-    Attending who{.batch = 2, .is_causal = true};
+    const auto check = [&](const std::string& way, const Attending& who) {
+      INFO(name << ", " << way);
+      AttentionTrace<double> trace;
+      const Matrix<double> y =
+          made.layer.forward<double>(made.parameters, x, nullptr, who, trace, {.n_jobs = 1});
+      CHECK((y - by_definition(made, x, x, who)).norm() < 1e-10 * y.norm());
+      Vector<double> gradient = Vector<double>::Zero(made.layout.size()), again = gradient;
+      const Matrix<double> by_x =
+          made.layer.backward<double>(made.parameters, trace, weights, who, gradient, {.n_jobs = 1}).x;
+      // One direction is enough: the formulas are those of vjp, which has its own tests.
+      std::srand(11);
+      const Vector<double> direction = Vector<double>::Random(gradient.size());
+      const Matrix<double> shift = Matrix<double>::Random(x.rows(), x.cols());
+      const auto along = [&](double step) {
+        AttentionTrace<double> other;
+        return made.layer
+            .forward<double>(made.parameters + step * direction, x + step * shift, nullptr, who, other)
+            .cwiseProduct(weights)
+            .sum();
+      };
+      CHECK(gradient.dot(direction) + by_x.cwiseProduct(shift).sum()
+            == Approx((along(1e-5) - along(-1e-5)) / 2e-5).epsilon(1e-6));
+      CHECK(made.layer.forward<double>(made.parameters, x, nullptr, who, trace, {.n_jobs = 3}) == y);
+      made.layer.backward<double>(made.parameters, trace, weights, who, again, {.n_jobs = 3});
+      CHECK(again == gradient);
+    };
+    check("everybody", {.batch = 2});
+    Attending some{.batch = 2, .is_causal = true};
     BoolMatrix padding = random_mask(2, 150);
     padding.col(0).setConstant(true);
-    who.key_padding = padding;
+    some.key_padding = padding;
+    check("causal, padded", some);
+    BoolMatrix mask = random_mask(150, 150);
+    mask.row(7).setConstant(false);
+    check("a mask that leaves one token nobody", {.batch = 2, .mask = mask});
+    padding.row(1).setConstant(false);
+    check("a sequence of padding alone", {.batch = 2, .key_padding = padding});
+  }
+}
+
+TEST_CASE("long tied heads in float32 agree with float64, wide ones too", "[nn]") {
+  for (const Index width : {Index(6), Index(64)}) {
+    ParameterLayout layout;
+    const AttentionLayer layer(metric_attention(width, 1), layout);
+    Vector<double> parameters = Vector<double>::Zero(layout.size());
+    layer.initialize(parameters, 3);
+    const Matrix<double> x = Matrix<double>::Random(200, width), weights = Matrix<double>::Random(200, width);
     AttentionTrace<double> trace;
-    const Matrix<double> y =
-        made.layer.forward<double>(made.parameters, x, nullptr, who, trace, {.n_jobs = 1});
-    CHECK((y - by_definition(made, x, x, who)).norm() < 1e-10 * y.norm());
-    Vector<double> gradient = Vector<double>::Zero(made.layout.size()), again = gradient;
-    made.layer.backward<double>(made.parameters, trace, weights, who, gradient, {.n_jobs = 1});
-    // One direction is enough: the formulas are those of vjp, which has its own tests.
-    std::srand(11);
-    const Vector<double> direction = Vector<double>::Random(gradient.size());
-    const auto along = [&](double step) {
-      AttentionTrace<double> other;
-      return made.layer.forward<double>(made.parameters + step * direction, x, nullptr, who, other)
-          .cwiseProduct(weights)
-          .sum();
-    };
-    CHECK(gradient.dot(direction) == Approx((along(1e-5) - along(-1e-5)) / 2e-5).epsilon(1e-6));
-    CHECK(made.layer.forward<double>(made.parameters, x, nullptr, who, trace, {.n_jobs = 3}) == y);
-    made.layer.backward<double>(made.parameters, trace, weights, who, again, {.n_jobs = 3});
-    CHECK(again == gradient);
+    const Matrix<double> y = layer.forward<double>(parameters, x, nullptr, {}, trace);
+    Vector<double> gradient = Vector<double>::Zero(layout.size());
+    const Matrix<double> by_x = layer.backward<double>(parameters, trace, weights, {}, gradient, {}).x;
+
+    const Vector<float> single = parameters.cast<float>();
+    AttentionTrace<float> trace32;
+    const Matrix<float> y32 =
+        layer.forward<float>(single, Matrix<float>(x.cast<float>()), nullptr, {}, trace32);
+    Vector<float> gradient32 = Vector<float>::Zero(layout.size());
+    const Matrix<float> by_x32 =
+        layer.backward<float>(single, trace32, Matrix<float>(weights.cast<float>()), {}, gradient32, {}).x;
+    INFO(width << " columns");
+    CHECK((y32.cast<double>() - y).norm() < 1e-5 * y.norm());
+    CHECK((gradient32.cast<double>() - gradient).norm() < 1e-4 * gradient.norm());
+    CHECK((by_x32.cast<double>() - by_x).norm() < 1e-4 * by_x.norm());
   }
 }
 

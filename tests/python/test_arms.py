@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from likewise import datasets, nn
+from likewise.__main__ import main
 from likewise.study import arms, splits
 
 
@@ -52,3 +53,14 @@ def test_one_training_serves_questions_of_the_same_labels(monkeypatch):
 class _Constant:
     def score(self, rows, y):
         return 0.25
+
+
+@pytest.mark.parametrize(("n_features", "n_tokens"), [(5, 5), (16, 16), (17, 17), (22, 22), (30, 5), (64, 8)])
+def test_tokens_are_enough_to_attend_to(n_features, n_tokens):
+    split = splits.Split("", "", 0, 0, 0.0, np.zeros((2, n_features)), None, None, None)
+    assert split.n_tokens == n_tokens
+
+
+def test_options_of_the_other_study_are_refused(capsys, tmp_path):
+    assert main(["study", "--arms", "--jobs", "2", "--out", str(tmp_path)]) == 2
+    assert "jobs must not be given with --transfer or --arms; got 2" in capsys.readouterr().err

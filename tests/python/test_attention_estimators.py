@@ -238,10 +238,21 @@ def test_another_context():
         ("columns", "context must be"),
         ((Z,), "context must be"),
         ((Z, labels[:-1]), "y_context must have length"),
-        ((Z, labels + 5), "y must hold labels of the training rows"),
+        ((Z, labels + 5), "y_context must hold labels of the training rows"),
     ):
         with pytest.raises(ValueError, match=said):
             clone(model).fit(X, y, context=context)
+
+
+def test_targets_of_a_context_are_as_many_and_finite():
+    X, y = load_diabetes(return_X_y=True)
+    model = lw.AttentionRegressor(**SMALL)
+    for given, said in (
+        (np.c_[y, y][:20], r"y_context must have 1 target\(s\) a row; got 2"),
+        (np.r_[np.nan, y[:19]], "y_context must be finite"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            model.fit(X[20:], y[20:], context=(X[:20], given))
 
 
 @pytest.mark.parametrize(

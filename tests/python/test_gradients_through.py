@@ -198,14 +198,14 @@ def test_weak_links_and_spread_laws_are_solved():
 
 def test_groups_without_a_link_that_counts_are_a_singular_system_and_warn():
     Z = np.r_[X, 100 + X]
-    m = lw.Mechanism(metric="sqeuclidean", kernel=kernels.Exponential(4.0), support="leave_one_out")
+    m = lw.Mechanism(kernel=kernels.Gaussian(1.0), support=supports.Neighbors(3, symmetrize="none"))
     clamped = np.r_[CLAMPED, np.zeros(N, bool)]
     values, grad = np.r_[V, V], np.r_[G, G]
     F = np.r_[V, np.zeros_like(V)]
     said = SimpleNamespace(unreached=np.zeros(2 * N, bool))
-    with pytest.warns(ConvergenceWarning, match="without convergence"):
+    with pytest.warns(ConvergenceWarning, match="links are below rounding"):
         found = equilibrium_vjp(m.operator(Z), grad, values, clamped=clamped, solution=(F, said))
-    assert np.isfinite(found["values"]).all()
+    assert np.abs(found["values"]).max() < 1e3 and np.abs(found["bandwidth"]) < 1e3
 
 
 def test_a_system_that_is_not_solved_warns():

@@ -1,5 +1,7 @@
 """The transfer study: metrics that one method learned in every other one."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -93,3 +95,37 @@ def test_the_metric_of_a_token_layer_is_the_sum_of_its_heads_costs():
     )
     assert learned.metric == lw.metrics.SquaredEuclidean()
     assert ((x - z) ** 2).sum() == pytest.approx(want, rel=1e-5)
+
+
+def test_ctrl_c_inside_an_estimator_ends_the_study(monkeypatch, tmp_path):
+    def interrupted(split):
+        warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=2)
+        return transfer.Learned(lw.metrics.SquaredEuclidean())
+
+    monkeypatch.setitem(transfer.LEARNERS, "label propagation", interrupted)
+    found = transfer.run(("wine",), repeats=2, n_samples=60, out=tmp_path)
+    assert found.interrupted and len(found.records) == 3 * len(transfer.RECEIVERS)
+    assert "label propagation" not in set(found.records["learned_by"])
+    assert "Interrupted" in found.report.read_text()
+
+
+def test_scores_are_counted_where_the_reference_failed(monkeypatch, tmp_path):
+    def broken(split):
+        raise ValueError("nothing to learn")
+
+    monkeypatch.setitem(transfer.LEARNERS, transfer.REFERENCE, broken)
+    found = transfer.run(("wine",), repeats=2, n_samples=60, out=tmp_path)
+    assert len(found.summary) == (len(transfer.LEARNERS) - 1) * len(transfer.RECEIVERS)
+    assert (found.summary["n"] == 2).all() and found.summary["difference"].isna().all()
+    assert found.summary["mean"].between(-1, 1).all()
+
+
+def test_paths_and_one_name_are_data(tmp_path):
+    X, y = datasets.open_data("wine").sample(80, random_state=0)
+    names = ",".join([*map(str, range(13)), "class"])
+    np.savetxt(tmp_path / "my.csv", np.c_[X, y], delimiter=",", header=names, comments="")
+    found = transfer.run((tmp_path / "my.csv",), target="class", repeats=2, n_samples=60, out=tmp_path)
+    assert (found.records["error"] == "").all()
+    assert "my.csv --target class --repeats 2" in found.report.read_text()
+    found = transfer.run("wine", quick=True, out=tmp_path)
+    assert set(found.records["dataset"]) == {"wine"} and "--data wine --repeats 3" in found.report.read_text()

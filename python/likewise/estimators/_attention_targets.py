@@ -9,13 +9,14 @@ class Classes:
     def __init__(self, classes):
         self.classes = classes
 
-    def encode(self, y):
+    def encode(self, y, name="y"):
         """(n, n_classes); a ValueError for labels that are none of the classes."""
         y = np.ravel(np.asarray(y))
         unknown = np.setdiff1d(y, self.classes)
         if len(unknown):
             raise ValueError(
-                f"y must hold labels of the training rows, {self.classes.tolist()}; got {unknown.tolist()}."
+                f"{name} must hold labels of the training rows, {self.classes.tolist()}; "
+                f"got {unknown.tolist()}."
             )
         return (y[:, None] == self.classes).astype(np.float64)
 
@@ -34,10 +35,15 @@ class Numbers:
         scale[scale == 0] = 1
         return cls(columns.mean(axis=0), scale, Y.ndim == 1)
 
-    def encode(self, Y):
-        """(n, n_targets)."""
+    def encode(self, Y, name="y"):
+        """(n, n_targets); a ValueError for another number of targets, NaN and infinity."""
         Y = np.asarray(Y, np.float64)
-        return (Y.reshape(len(Y), -1) - self.mean) / self.scale
+        Y = Y.reshape(len(Y), -1)
+        if Y.shape[1] != len(self.mean):
+            raise ValueError(f"{name} must have {len(self.mean)} target(s) a row; got {Y.shape[1]}.")
+        if not np.isfinite(Y).all():
+            raise ValueError(f"{name} must be finite; it contains NaN or infinity.")
+        return (Y - self.mean) / self.scale
 
     def decode(self, outputs):
         """Targets in the shape they were given in."""

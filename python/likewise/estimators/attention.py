@@ -238,7 +238,7 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         Z = self._take_rows(context[0], reset=False)
         if np.shape(context[1])[:1] != (len(Z),):
             raise ValueError(f"y_context must have length {len(Z)}; got shape {np.shape(context[1])}.")
-        return Z.reshape(len(Z), -1).astype(np.float64), targets.encode(context[1])
+        return Z.reshape(len(Z), -1).astype(np.float64), targets.encode(context[1], "y_context")
 
     # --- using ------------------------------------------------------------------------------------------
 
@@ -252,7 +252,8 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
     def mechanisms_(self):
         """mechanisms_[layer][head]: who a head attends to, as a Mechanism on the tokens of `transform`.
 
-        Of "dot" heads the queries' bias is left out, which weighs keys; in context there is none.
+        Of "dot" heads the queries' bias is left out, which weighs keys; in context there is none. A
+        ValueError for squared distances of two maps, which are no metric.
         """
         check_is_fitted(self, "_model")
         return self._model.mechanisms()
@@ -386,8 +387,9 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
     ----------
     attention : "metric", "dot" or dict
         -|W x - W z|^2 / t_h, a learned pseudo-metric (Ruan and Zhang 2024), or <Wq x, Wk z> / t_h
-        (Vaswani et al. 2017). Temperatures are learned in both. A dict of settings of likewise.nn's
-        AttentionLayer (score, tied, rank, diagonal, learn_temperature, key_bias, bias): what lies between.
+        (Vaswani et al. 2017). Temperatures are learned in both. Or settings of likewise.nn's AttentionLayer
+        (score, tied, rank, diagonal, learn_temperature, key_bias, bias): what lies between. What is not
+        set has that class's default, so a temperature that is learned has to be asked for.
     n_tokens : int or None
         Tokens of a flat row; None: each feature is one. Rows as (n, n_tokens, n_features) need none.
     embed_dim, num_heads, n_layers : int

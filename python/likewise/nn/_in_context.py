@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 import likewise as lw
 
-_LEAST_SHARE = 1e-12  # of a class, before its logarithm
+_LEAST_SHARE = 1e-12  # of a class, added before its logarithm
 
 
 class InContextModel:
@@ -200,7 +200,7 @@ def _rows(X, padding=None):
 
 def log_loss(F, Y):
     """-mean log of the share of the right class, and its gradient."""
-    right = np.maximum((F * Y).sum(axis=1), _LEAST_SHARE)
+    right = (F * Y).sum(axis=1) + _LEAST_SHARE
     return -np.log(right).mean(), -Y / right[:, None] / len(Y)
 
 

@@ -2,7 +2,9 @@
 
     likewise.study.arms.run(out="study-report")
 
-writes arms.html, arms.csv and arms-summary.csv. On the command line: likewise study --arms.
+trains five scores of attention from the same seeds, and writes arms.html, arms.csv and arms-summary.csv. On
+the command line: likewise study --arms. Everything but the score of the heads is the same, one learning rate
+too: a first look, not the search that a verdict needs.
 """
 
 import functools
@@ -13,7 +15,6 @@ import likewise as lw
 from likewise import nn
 from likewise.study import paired
 
-DATA = ("digits", "wine", "breast_cancer", "two_moons")
 SHARED = {"embed_dim": 16, "num_heads": 2}
 REFERENCE = "dot untied"
 NOISE = 0.5  # standard deviations, added to test rows
@@ -40,46 +41,6 @@ QUESTIONS = {
     "noisy test rows": _noisy,
     "a fifth of the labels drawn anew": _mislabeled,
 }
-
-
-def run(data=DATA, *, repeats=10, n_samples=400, seed=0, out="study-report", quick=False, progress=False):
-    """Train the five arms of likewise.nn.arms on paired splits, from the same seeds, and write the report.
-
-    Parameters
-    ----------
-    data : names of classification data sets of likewise.datasets, or paths of .csv files
-    repeats : int >= 2, paired splits; n_samples : int >= 40, rows of each, 40 % for testing
-    seed : int >= 0
-    out : folder
-    quick : 3 repeats of 150 rows, of two data sets
-    progress : a bar with the time left on stderr
-
-    Returns
-    -------
-    paired.Study, whose columns are `arm` and rows `asked`. Ctrl-C stops at once and leaves a report of what
-    was done.
-
-    Notes
-    -----
-    Everything but the score of the heads is the same: one learning rate, temperatures learned in all. It is
-    a first look, not the search over learning rates that a verdict needs.
-    """
-    if quick:
-        data, repeats, n_samples = data[:2], 3, 150
-    table = paired.Table(
-        "arms", "arm", "asked", tuple(nn.arms(**SHARED)), tuple(QUESTIONS), REFERENCE, _cells
-    )
-    return paired.run(
-        table,
-        data,
-        repeats=repeats,
-        n_samples=n_samples,
-        seed=seed,
-        out=out,
-        progress=progress,
-        noise=NOISE,
-        n_parameters=_n_parameters(),
-    )
 
 
 def _n_parameters():
@@ -109,3 +70,16 @@ def _train(split, heads, labels):
 
 def _score(trained, labels, rows, y):
     return trained(labels.tobytes()).score(rows, y)
+
+
+TABLE = paired.Table(
+    "arms",
+    "arm",
+    "asked",
+    tuple(nn.arms(**SHARED)),
+    tuple(QUESTIONS),
+    REFERENCE,
+    _cells,
+    about={"noise": NOISE, "n_parameters": _n_parameters()},
+)
+run = TABLE.run

@@ -1,5 +1,6 @@
 """Studies with one table a data set: scores by row and column on paired splits, compared with one column."""
 
+import shlex
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -15,31 +16,9 @@ from likewise._experiments import page
 from likewise._experiments.bars import progress_bar
 from likewise._experiments.checks import check_int, names_given
 from likewise.study import splits
-from likewise.study.statistics import interval
+from likewise.study.statistics import statistics_of
 
-
-@dataclass(frozen=True)
-class Table:
-    """What is asked of every split.
-
-    Attributes
-    ----------
-    name : str, of the option, the files and the page's template
-    column, row : str, what columns and rows are called in the files
-    columns, rows : sequences of str
-    reference : str, the column that the others are compared with
-    cells : function (Split) -> iterator of (column, row, score, error)
-    split : function (Dataset, repeat, n_samples, seed) -> Split
-    """
-
-    name: str
-    column: str
-    row: str
-    columns: tuple
-    rows: tuple
-    reference: str
-    cells: Callable
-    split: Callable = splits.make_split
+DATA = ("digits", "wine", "breast_cancer", "two_moons")
 
 
 @dataclass
@@ -61,33 +40,84 @@ class Study:
     interrupted: bool = False
 
 
-def run(table, data, *, repeats, n_samples, seed, out, progress, **context):
-    """Ask every split of every data set, and write NAME.html, NAME.csv and NAME-summary.csv.
+@dataclass(frozen=True)
+class Table:
+    """What is asked of every split.
 
-    `context` goes to the page. Returns a Study; Ctrl-C stops at once and leaves a report of what was done.
+    Attributes
+    ----------
+    name : str, of the option, the files and the page's template
+    column, row : str, what columns and rows are called in the files
+    columns, rows : sequences of str
+    reference : str, the column that the others are compared with
+    cells : function (Split) -> iterator of (column, row, score, error)
+    split : function (Dataset, repeat, n_samples, seed) -> Split
+    about : dict, what the page's template says beside
     """
-    check_int("repeats", repeats, 2)
-    check_int("n_samples", n_samples, 40)
-    check_int("seed", seed, 0)
-    opened = [datasets.open_data(name) for name in names_given("data", data)]
-    for dataset in opened:
-        if dataset.task != "classification":
-            raise ValueError(f"data must be sets of classes; got {dataset.name!r}, a {dataset.task}.")
-    found, rows, start = Study(), [], time.perf_counter()
-    n_cells = repeats * len(opened) * len(table.columns) * len(table.rows)
-    try:
-        with progress_bar(n_cells, table.name, progress) as bar:
-            for repeat in range(repeats):
-                for dataset in opened:
-                    _ask(table, table.split(dataset, repeat, n_samples, seed), rows, bar)
-    except KeyboardInterrupt:
-        found.interrupted = True
-    found.seconds = time.perf_counter() - start
-    found.records = pd.DataFrame(rows)
-    found.summary = _summary(table, found.records)
-    settings = {"data": data, "repeats": repeats, "n_samples": n_samples, "seed": seed}
-    _write(table, found, Path(out), settings, context)
-    return found
+
+    name: str
+    column: str
+    row: str
+    columns: tuple
+    rows: tuple
+    reference: str
+    cells: Callable
+    split: Callable = splits.make_split
+    about: dict = field(default_factory=dict)
+
+    def run(
+        self,
+        data=DATA,
+        *,
+        target=None,
+        repeats=10,
+        n_samples=400,
+        seed=0,
+        out="study-report",
+        quick=False,
+        progress=False,
+    ):
+        """Ask every split of every data set, and write NAME.html, NAME.csv and NAME-summary.csv.
+
+        Parameters
+        ----------
+        data : names of classification data sets of likewise.datasets, or paths of .csv files
+        target : str or None, the column of .csv files that holds the classes
+        repeats : int >= 2, paired splits; n_samples : int >= 40, rows of each, 40 % for testing
+        seed : int >= 0
+        out : folder
+        quick : 3 repeats of 150 rows, of two data sets
+        progress : a bar with the time left on stderr
+
+        Returns
+        -------
+        Study. Ctrl-C stops at once and leaves a report of what was done.
+        """
+        names = [str(name) for name in names_given("data", data)]
+        if quick:
+            names, repeats, n_samples = names[:2], 3, 150
+        check_int("repeats", repeats, 2)
+        check_int("n_samples", n_samples, 40)
+        check_int("seed", seed, 0)
+        opened = [datasets.open_data(name, target) for name in names]
+        for dataset in opened:
+            if dataset.task != "classification":
+                raise ValueError(f"data must be sets of classes; got {dataset.name!r}, a {dataset.task}.")
+        found, rows, start = Study(), [], time.perf_counter()
+        n_cells = repeats * len(opened) * len(self.columns) * len(self.rows)
+        try:
+            with progress_bar(n_cells, self.name, progress) as bar:
+                for repeat in range(repeats):
+                    for dataset in opened:
+                        _ask(self, self.split(dataset, repeat, n_samples, seed), rows, bar)
+        except KeyboardInterrupt:
+            found.interrupted = True
+        found.seconds = time.perf_counter() - start
+        found.records = pd.DataFrame(rows)
+        found.summary = _summary(self, found.records)
+        settings = {"data": names, "target": target, "repeats": repeats, "n_samples": n_samples, "seed": seed}
+        _write(self, found, Path(out), settings)
+        return found
 
 
 def tried(function, *arguments):
@@ -99,9 +129,11 @@ def tried(function, *arguments):
 
 
 def _ask(table, split, rows, bar):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what ends at max_iter has learned something all the same
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")  # what ends at max_iter has learned something all the same
         for column, row, score, error in table.cells(split):
+            if any(str(warning.message).startswith("Training interrupted") for warning in said):
+                raise KeyboardInterrupt  # the estimator took it, and kept what it had
             rows.append(
                 {
                     "dataset": split.dataset,
@@ -119,20 +151,12 @@ def _ask(table, split, rows, bar):
 def _summary(table, records):
     if records.empty:
         return pd.DataFrame()
-    at = ["dataset", "repeat", table.row]
+    at, names = ["dataset", "repeat", table.row], ["dataset", table.column, table.row]
     reference = records[records[table.column] == table.reference].set_index(at)["score"].rename("reference")
-    joined = records.join(reference, on=at)
-    names, rows = ["dataset", table.column, table.row], []
-    for keys, group in joined.groupby(names, sort=False):
-        group = group.dropna(subset=["score", "reference"])
-        if group.empty:
-            continue
-        overlap = group["overlap"].max()
-        named = dict(zip(names, keys)) | {"n": len(group)}
-        named |= dict(zip(("mean", "low", "high"), interval(group["score"], overlap)))
-        difference = interval(group["score"] - group["reference"], overlap)
-        rows.append(named | dict(zip(("difference", "difference_low", "difference_high"), difference)))
-    return pd.DataFrame(rows)
+    done = records.join(reference, on=at).dropna(subset=["score"])
+    return pd.DataFrame(
+        [dict(zip(names, keys)) | statistics_of(group) for keys, group in done.groupby(names, sort=False)]
+    )
 
 
 # --- the report -----------------------------------------------------------------------------------------
@@ -170,7 +194,7 @@ def figure(table, summary):
     return drawn
 
 
-def _write(table, found, folder, settings, context):
+def _write(table, found, folder, settings):
     folder.mkdir(parents=True, exist_ok=True)
     found.records.to_csv(folder / f"{table.name}.csv", index=False)
     found.summary.to_csv(folder / f"{table.name}-summary.csv", index=False)
@@ -183,11 +207,19 @@ def _write(table, found, folder, settings, context):
         rows=found.summary.to_dict("records"),
         figure_uri=page.drawn(figure(table, found.summary)),
         problems=[] if records.empty else records[records["error"] != ""].to_dict("records"),
-        command=f"likewise study --{table.name} --data {' '.join(settings['data'])} --repeats "
-        f"{settings['repeats']} --n-samples {settings['n_samples']} --seed {settings['seed']}",
+        command=_command(table, settings),
         date=page.today(),
         versions=page.versions(("numpy", "scipy", "scikit-learn", "pandas", "matplotlib")),
         **settings,
-        **context,
+        **table.about,
     )
     found.report.write_text(text, encoding="utf-8")
+
+
+def _command(table, settings):
+    given = [f"likewise study --{table.name}"]
+    for name, value in settings.items():
+        if value is not None:
+            words = value if isinstance(value, list) else [str(value)]
+            given.append(f"--{name.replace('_', '-')} {shlex.join(words)}")
+    return " ".join(given)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 TEST_SHARE = 0.4
-MOST_TOKENS = 16
+LEAST_TOKENS, MOST_TOKENS = 4, 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +40,8 @@ class Split:
     def n_tokens(self):
         """Tokens of a row: a feature is one; of many, about as many to a token as there are tokens."""
         n_features = self.X_train.shape[1]
-        if n_features <= MOST_TOKENS:
-            return n_features
-        return max(n for n in range(1, math.isqrt(n_features) + 1) if n_features % n == 0)
+        n_tokens = max(n for n in range(1, math.isqrt(n_features) + 1) if n_features % n == 0)
+        return n_features if n_features <= MOST_TOKENS or n_tokens < LEAST_TOKENS else n_tokens
 
 
 def make_split(dataset, repeat, n_samples, seed):

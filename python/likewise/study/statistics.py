@@ -86,12 +86,13 @@ def _comparable(done, references):
 def _summary(done, references, keys):
     if "reference" not in done:
         done = _with_reference(done, references, keys)
-    rows = [dict(zip(keys, at)) | _statistics(group) for at, group in done.groupby(keys, sort=False)]
+    rows = [dict(zip(keys, at)) | statistics_of(group) for at, group in done.groupby(keys, sort=False)]
     columns = [*keys, "n", "mean", "low", "high", "difference", "difference_low", "difference_high"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _statistics(group):
+def statistics_of(group):
+    """n, mean, low, high of the column `score`, and of its difference from `reference` where there is one."""
     overlap = group["overlap"].max()
     mean, low, high = interval(group["score"], overlap)
     found = {"n": len(group), "mean": mean, "low": low, "high": high}

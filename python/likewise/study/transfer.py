@@ -17,10 +17,9 @@ import likewise as lw
 from likewise.gradients import equilibrium_vjp
 from likewise.study import paired, splits
 
-DATA = ("digits", "wine", "breast_cancer", "two_moons")
 NOISE_FEATURES = 3  # beside the two of the moons, so that there is something to leave out
 REFERENCE = "no learning"
-LEAST_SHARE = 1e-6  # of a class, before its logarithm
+LEAST_SHARE = 1e-6  # of a class, added before its logarithm
 LABELED = 0.1  # share of the training rows whose labels label propagation is told
 
 # --- where a metric comes from: function (split) -> Learned ------------------------------------------------
@@ -43,7 +42,7 @@ def _as_given(split):
 
 
 def _n_components(split):
-    """W of as many rows as all learners use: they differ in what they learn, not in how much they may."""
+    """Rows of W, the same for all that compare rows: they differ in what they learn, not in how much."""
     return min(8, split.X_train.shape[1])
 
 
@@ -75,7 +74,7 @@ def _propagation(split):
         P, value, slope = mechanism.operator(split.X_train), 0.0, np.zeros_like(start)
         for clamped in (told, ~told):
             F, report = P.equilibrium(Y, clamped=clamped)
-            share = np.maximum(F, LEAST_SHARE)
+            share = F + LEAST_SHARE
             value -= (Y * np.log(share))[~clamped].sum() / len(Y)
             by_F = np.where(clamped[:, None], 0, -Y / share / len(Y))
             found = equilibrium_vjp(P, by_F, Y, clamped=clamped, solution=(F, report))
@@ -156,40 +155,6 @@ RECEIVERS = {
 # --- the study ------------------------------------------------------------------------------------------
 
 
-def run(data=DATA, *, repeats=10, n_samples=400, seed=0, out="study-report", quick=False, progress=False):
-    """Learn a metric with each learner, use it in each method, on paired splits, and write the report.
-
-    Parameters
-    ----------
-    data : names of classification data sets of likewise.datasets, or paths of .csv files
-    repeats : int >= 2, paired splits; n_samples : int >= 40, rows of each, 40 % for testing
-    seed : int >= 0
-    out : folder
-    quick : 3 repeats of 150 rows, of two data sets
-    progress : a bar with the time left on stderr
-
-    Returns
-    -------
-    paired.Study, whose columns are `learned_by` and rows `used_by`. Ctrl-C stops at once and leaves a report
-    of what was done.
-    """
-    if quick:
-        data, repeats, n_samples = data[:2], 3, 150
-    table = paired.Table(
-        "transfer", "learned_by", "used_by", tuple(LEARNERS), tuple(RECEIVERS), REFERENCE, _cells, _split
-    )
-    return paired.run(
-        table,
-        data,
-        repeats=repeats,
-        n_samples=n_samples,
-        seed=seed,
-        out=out,
-        progress=progress,
-        noise_features=NOISE_FEATURES,
-    )
-
-
 def _split(dataset, repeat, n_samples, seed):
     split = splits.make_split(dataset, repeat, n_samples, seed)
     if dataset.name != "two_moons":
@@ -214,3 +179,17 @@ def _learned(learn, split):
     learned = learn(split)
     rows = {name: learned.read(getattr(split, name)) for name in ("X_train", "X_test")}
     return replace(split, **rows), learned.metric
+
+
+TABLE = paired.Table(
+    "transfer",
+    "learned_by",
+    "used_by",
+    tuple(LEARNERS),
+    tuple(RECEIVERS),
+    REFERENCE,
+    _cells,
+    _split,
+    {"noise_features": NOISE_FEATURES},
+)
+run = TABLE.run
