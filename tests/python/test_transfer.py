@@ -30,13 +30,14 @@ def test_every_cell_is_there_with_its_interval(found):
 
 def test_differences_are_paired(found):
     """One cell by hand."""
-    rows = found.records[(found.records["dataset"] == "wine") & (found.records["used_by"] == "10 neighbors")]
+    records = found.records
+    rows = records[(records["dataset"] == "two_moons") & (records["used_by"] == "10 neighbors")]
     table = rows.pivot(index="repeat", columns="learned_by", values="score")
     want = (table["MetricLearner (NCA)"] - table[transfer.REFERENCE]).mean()
     cell = found.summary.set_index(["dataset", "learned_by", "used_by"]).loc[
-        ("wine", "MetricLearner (NCA)", "10 neighbors")
+        ("two_moons", "MetricLearner (NCA)", "10 neighbors")
     ]
-    assert cell["difference"] == pytest.approx(want)
+    assert want > 0.01 and cell["difference"] == pytest.approx(want)
 
 
 def test_learned_metrics_leave_out_what_is_noise():
