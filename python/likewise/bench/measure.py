@@ -18,7 +18,9 @@ NOT_AVAILABLE = "not available"  # this version cannot answer
 FAILED = "failed"
 
 ROUND_SECONDS = 0.02  # a timing lasts at least as long, in as many calls as that takes
-PAUSE = 0.03  # between contenders: threads of the last one's runtime stop spinning
+PAUSE = (
+    0.15  # between contenders: threads of the last one's runtime stop spinning (OpenBLAS after 2^26 cycles)
+)
 LEAST_ROUNDS = 3
 
 

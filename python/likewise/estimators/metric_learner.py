@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from likewise import _core, kernels, metrics
 from likewise._errors import warn_unless_converged
@@ -438,15 +439,16 @@ class _Search:
             W = intermediate_result.x.reshape(shape)
             self._tell(self.problem.factor(W).copy(), intermediate_result.fun)
 
-        found = minimize(
-            loss,
-            start.ravel(),
-            jac=True,
-            method="L-BFGS-B",
-            tol=tol,
-            options={"maxiter": max_iter},
-            callback=step,
-        )
+        with threadpool_limits(1, user_api="blas"):  # SciPy's threads would spin beside ours, for nothing
+            found = minimize(
+                loss,
+                start.ravel(),
+                jac=True,
+                method="L-BFGS-B",
+                tol=tol,
+                options={"maxiter": max_iter},
+                callback=step,
+            )
         self.report.residual = float(np.abs(found.jac).max())
         self.report.converged = found.status == 0
         self._best = found.x.reshape(shape), float(found.fun)

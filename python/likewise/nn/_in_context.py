@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 import likewise as lw
 
@@ -114,14 +115,15 @@ class InContextModel:
 
         options = {"maxiter": max_iter, "ftol": 1e-3 * tol}
         try:
-            minimize(
-                value_and_gradient,
-                self._flat(),
-                jac=True,
-                method="L-BFGS-B",
-                callback=history,
-                options=options,
-            )
+            with threadpool_limits(1, user_api="blas"):  # SciPy's threads would spin beside ours, for nothing
+                minimize(
+                    value_and_gradient,
+                    self._flat(),
+                    jac=True,
+                    method="L-BFGS-B",
+                    callback=history,
+                    options=options,
+                )
         except KeyboardInterrupt:
             history.interrupted = True
         self._take(history.best)
