@@ -5,16 +5,15 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from likewise import _core, kernels, metrics
 from likewise._errors import warn_unless_converged
 from likewise._estimator import MechanismMixin, check_labels
 from likewise._execution import execution
+from likewise._lbfgs import lbfgs
 from likewise._mechanism import Mechanism
 
 _STARTS = ("auto", "pca", "lda", "identity", "random")
@@ -439,16 +438,7 @@ class _Search:
             W = intermediate_result.x.reshape(shape)
             self._tell(self.problem.factor(W).copy(), intermediate_result.fun)
 
-        with threadpool_limits(1, user_api="blas"):  # SciPy's threads would spin beside ours, for nothing
-            found = minimize(
-                loss,
-                start.ravel(),
-                jac=True,
-                method="L-BFGS-B",
-                tol=tol,
-                options={"maxiter": max_iter},
-                callback=step,
-            )
+        found = lbfgs(loss, start.ravel(), callback=step, tol=tol, maxiter=max_iter)
         self.report.residual = float(np.abs(found.jac).max())
         self.report.converged = found.status == 0
         self._best = found.x.reshape(shape), float(found.fun)

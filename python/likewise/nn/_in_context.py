@@ -9,10 +9,9 @@ is a metric of the features: Mahalanobis(W_h W_e). A row never sees its own labe
 import math
 
 import numpy as np
-from scipy.optimize import minimize
-from threadpoolctl import threadpool_limits
 
 import likewise as lw
+from likewise._lbfgs import lbfgs
 
 _LEAST_SHARE = 1e-12  # of a class, added before its logarithm
 
@@ -113,17 +112,8 @@ class InContextModel:
             found = [P.vjp(by_output / self.num_heads, values, part) for P, part in zip(operators, parts)]
             return history.value, self._gradient(found)
 
-        options = {"maxiter": max_iter, "ftol": 1e-3 * tol}
         try:
-            with threadpool_limits(1, user_api="blas"):  # SciPy's threads would spin beside ours, for nothing
-                minimize(
-                    value_and_gradient,
-                    self._flat(),
-                    jac=True,
-                    method="L-BFGS-B",
-                    callback=history,
-                    options=options,
-                )
+            lbfgs(value_and_gradient, self._flat(), callback=history, maxiter=max_iter, ftol=1e-3 * tol)
         except KeyboardInterrupt:
             history.interrupted = True
         self._take(history.best)

@@ -1,10 +1,11 @@
 """Multi-head attention with learned maps, forward and backward."""
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 import likewise as lw
 from likewise import _core
-from likewise.nn._parameters import Parametrized, check_random_state, load_into, named_views
+from likewise.nn._parameters import Parametrized, load_into, named_views
 
 _CORES = {
     np.dtype(np.float32): _core.AttentionLayer_float32,

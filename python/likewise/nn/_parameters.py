@@ -3,9 +3,6 @@
 import math
 
 import numpy as np
-from sklearn.utils import check_random_state
-
-__all__ = ["Parametrized", "check_random_state", "load_into", "named_views"]
 
 
 def named_views(entries, flat):

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Callable
 
 import numpy as np
-from scipy.optimize import minimize
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
 import likewise as lw
+from likewise._lbfgs import lbfgs
 from likewise.gradients import equilibrium_vjp
 from likewise.study import paired, splits
 
@@ -81,8 +81,7 @@ def _propagation(split):
             slope += found["metric"]["factor"]
         return value, slope.ravel()
 
-    options = {"maxiter": 20}
-    learned = minimize(value_and_slope, start.ravel(), jac=True, method="L-BFGS-B", options=options).x
+    learned = lbfgs(value_and_slope, start.ravel(), maxiter=20).x
     return Learned(lw.metrics.Mahalanobis(learned.reshape(start.shape)))
 
 
