@@ -66,14 +66,16 @@ MetricLoss evaluate(const Matrix<T>& X, const Matrix<T>& Y, const Matrix<double>
   Matrix<T> grad;
   const double value = loss_of<T>(o.loss, F, Y.topRows(n_queries), grad);
   // 2. dL/d log K_ij = P_ij (<grad_i, Y_j> - <grad_i, F_i>)
-  const Vector<T> by_row = (grad.array() * F.array()).rowwise().sum();
-  engine::BackwardTerms<T> terms{-engine::log_mass(others),         none, Matrix<T>(n_queries, Y.cols() + 1),
-                                 Matrix<T>(Y.rows(), Y.cols() + 1), 0,    n_queries == X.rows()};
-  terms.by_row << grad, -by_row;
-  terms.by_key << Y, Vector<T>::Ones(Y.rows());
+  const engine::BackwardTerms<T> terms{.log_left = -engine::log_mass(others),
+                                       .log_right = none,
+                                       .grad = grad,
+                                       .values = Y,
+                                       .share = (grad.array() * F.array()).rowwise().sum(),
+                                       .by_values = false,
+                                       .one_point_set = n_queries == X.rows()};
   const engine::BackwardSums<T> sums = engine::backward<T>(*K, terms, run);
   // 3. by u = W x each point adds gu x^T
-  const PointGradient<T> points = sums.pull->points();
+  const PointGradient<T> points = sums.pull->take_points();
   Matrix<T> by_points = points.keys;
   by_points.topRows(n_queries) += points.queries;
   return {value, (by_points.transpose() * X).template cast<double>(), sums.scale};

@@ -54,7 +54,7 @@ template <class T> class TilePool {
 template <class T> class Backward {
  public:
   Backward(const LogWeights<T>& K, const BackwardTerms<T>& terms) : K_(K), terms_(terms) {
-    sums_.values = Matrix<T>::Zero(K.cols(), terms.n_columns);
+    if (terms.by_values) sums_.values = Matrix<T>::Zero(K.cols(), terms.values.cols());
     sums_.log_key_weights = Vector<double>::Zero(K.cols());
     sums_.pull = K.pull();
     // Exponentials of a lift in this precision need no tile of costs: the product is the exponent.
@@ -155,13 +155,13 @@ template <class T> class Backward {
     if (returns) back.weights = there.weights;
     double by_scores = 0;
     if (goes) {
-      set_outer(rows_of(terms_.by_row, a), rows_of(terms_.by_key, b), there.by_log);
+      set_by_weight(a, b, there.by_log);
       exclude(a, b, there, false);
       by_scores += weigh(left_.data() + a.begin, right_.data() + b.begin, there);
       add_to_sums(a, b, there);
     }
     if (returns) {
-      set_outer(rows_of(terms_.by_key, a), rows_of(terms_.by_row, b), back.by_log);
+      set_by_weight_returned(a, b, back.by_log);
       exclude(b, a, back, true);
       by_scores += weigh(right_.data() + a.begin, left_.data() + b.begin, back);
       add_returned(a, b, back);
@@ -174,7 +174,8 @@ template <class T> class Backward {
     return pulled(a, b, goes ? there : back, by_scores);
   }
 
-  static auto rows_of(const Matrix<T>& M, Block rows) { return M.middleRows(rows.begin, rows.size); }
+  static auto rows_of(const auto& M, Block rows) { return M.middleRows(rows.begin, rows.size); }
+  static auto segment(const Vector<T>& v, Block rows) { return v.segment(rows.begin, rows.size); }
 
   /// What is added to the exponents of a row or column; to the base 2 and with the lift's bias in the fused form.
   Vector<T> shifts(const Vector<double>& log_scaling, const Lift<T>* lift) const {
@@ -184,7 +185,7 @@ template <class T> class Backward {
   }
 
   double tile(Block rows, Block keys, Tiles<T>& t) {
-    set_outer(rows_of(terms_.by_row, rows), rows_of(terms_.by_key, keys), t.by_log);
+    set_by_weight(rows, keys, t.by_log);
     return lifted_ ? fused_tile(rows, keys, t) : filled_tile(rows, keys, t);
   }
 
@@ -199,8 +200,34 @@ template <class T> class Backward {
 
   /// scale <A_i, B_j>, to the base 2.
   void fill_scores(Block rows, Block keys, Matrix<T>& scores) const {
-    set_outer(rows_of(lifted_->queries->features, rows), rows_of(lifted_->keys->features, keys), scores,
-              static_cast<T>(lifted_->scale * std::numbers::log2e));
+    scores.setZero(rows.size, keys.size);
+    add_product<T>(static_cast<T>(lifted_->scale * std::numbers::log2e),
+                   as_it_is<T>(rows_of(lifted_->queries->features, rows)),
+                   transposed<T>(rows_of(lifted_->keys->features, keys)), scores);
+  }
+
+  /// <grad_i, V_j> less the shares.
+  void set_by_weight(Block rows, Block keys, Matrix<T>& tile) const {
+    tile.resize(rows.size, keys.size);
+    for (Index a = 0; a < rows.size; ++a)
+      tile.row(a).setConstant(terms_.share.size() ? -terms_.share(rows.begin + a) : T(0));
+    if (terms_.row_share.size())
+      tile.noalias() -= segment(terms_.row_share, rows) * segment(terms_.key_share, keys).transpose();
+    add_product<T>(T(1), as_it_is<T>(rows_of(terms_.grad, rows)), transposed<T>(rows_of(terms_.values, keys)),
+                   tile);
+  }
+
+  /// The same transposed: the tile's rows are the keys.
+  void set_by_weight_returned(Block keys, Block rows, Matrix<T>& tile) const {
+    tile.resize(keys.size, rows.size);
+    if (terms_.share.size())
+      tile.rowwise() = -segment(terms_.share, rows).transpose();
+    else
+      tile.setZero();
+    if (terms_.row_share.size())
+      tile.noalias() -= segment(terms_.key_share, keys) * segment(terms_.row_share, rows).transpose();
+    add_product<T>(T(1), as_it_is<T>(rows_of(terms_.values, keys)), transposed<T>(rows_of(terms_.grad, rows)),
+                   tile);
   }
 
   /// From scores to weights, with the sums of by_log; returns the sum of by_log * score.
@@ -266,26 +293,18 @@ template <class T> class Backward {
 
   /// What the values and the key weights get.
   void add_to_sums(Block rows, Block keys, const Tiles<T>& t) {
-    if (terms_.n_columns > 0)
-      add_product<T>(T(1), transposed<T>(t.weights), as_it_is<T>(grad_of(rows)),
+    if (terms_.by_values)
+      add_product<T>(T(1), transposed<T>(t.weights), as_it_is<T>(rows_of(terms_.grad, rows)),
                      sums_.values.middleRows(keys.begin, keys.size));
     sums_.log_key_weights.segment(keys.begin, keys.size) += t.column_sums.template cast<double>();
   }
 
   /// The same of a transposed tile, whose rows are the keys.
   void add_returned(Block keys, Block rows, const Tiles<T>& t) {
-    if (terms_.n_columns > 0)
-      add_product<T>(T(1), as_it_is<T>(t.weights), as_it_is<T>(grad_of(rows)),
+    if (terms_.by_values)
+      add_product<T>(T(1), as_it_is<T>(t.weights), as_it_is<T>(rows_of(terms_.grad, rows)),
                      sums_.values.middleRows(keys.begin, keys.size));
     sums_.log_key_weights.segment(keys.begin, keys.size) += t.row_sums.template cast<double>();
-  }
-
-  auto grad_of(Block rows) const { return terms_.by_row.block(rows.begin, 0, rows.size, terms_.n_columns); }
-
-  /// tile = alpha A B^T
-  static void set_outer(const Points<T>& A, const Points<T>& B, Matrix<T>& tile, T alpha = 1) {
-    tile.setZero(A.rows(), B.rows());
-    add_product<T>(alpha, as_it_is<T>(A), transposed<T>(B), tile);
   }
 
   const LogWeights<T>& K_;

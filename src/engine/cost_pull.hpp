@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include <likewise/metric/traits.hpp>
 
@@ -17,8 +18,9 @@ template <class T> class CostPull {
   /// scale * dcost (n, m), of the pairs of queries from i0 on and keys from j0 on, with dcost's sums of rows and columns.
   virtual void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>& row_sums,
                    const Vector<T>& column_sums) = 0;
-  /// What has been summed, at the points and the metric's parameters.
-  virtual PointGradient<T> points() const = 0;
+  /// What has been summed, at the points and the metric's parameters. The sums are handed over: nothing can be added
+  /// after it.
+  virtual PointGradient<T> take_points() = 0;
 };
 
 /// Points less a center, which may be empty.
@@ -72,10 +74,10 @@ template <class T, class C, class M> class LiftedPull final : public LiftedSums<
              const Matrix<T>& z, const Lift<C>& keys)
       : LiftedSums<T, C>(queries, keys), metric_(metric), center_(center), x_(x), z_(z) {}
 
-  PointGradient<T> points() const override {
+  PointGradient<T> take_points() override {
     PointGradient<C> found;
     const auto pull = [&](const Points<C>& x, const Points<C>& z) {
-      metric_.template pull<C>(x, this->by_queries_, z, this->by_keys_, found);
+      metric_.template pull<C>(x, std::move(this->by_queries_), z, std::move(this->by_keys_), found);
     };
     if constexpr (std::is_same_v<T, C>) {
       if (center_.size() == 0)
@@ -109,7 +111,7 @@ template <class T, class M> class FilledPull final : public CostPull<T> {
     metric_.template pull_tile<T>(x_.middleRows(i0, n), z_.middleRows(j0, m), scale * dcost,
                                   found_.queries.middleRows(i0, n), found_.keys.middleRows(j0, m));
   }
-  PointGradient<T> points() const override { return found_; }
+  PointGradient<T> take_points() override { return std::move(found_); }
 
  private:
   M metric_;

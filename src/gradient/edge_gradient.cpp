@@ -16,7 +16,7 @@ engine::BackwardSums<double> edge_gradient(const SparseMatrix<double>& P, bool g
       continue;  // speaks for its nearest key, or is 0
     for (SparseMatrix<double>::InnerIterator edge(P, i); edge; ++edge) {
       const Index j = edge.col();
-      const double by_log_weight = edge.value() * terms.by_row.row(i).dot(terms.by_key.row(j));
+      const double by_log_weight = edge.value() * terms.by_weight(i, j);
       sums.log_key_weights(j) += by_log_weight;
       if (given_weights) continue;
       K.fill_slopes(i, j, log_weight, cost, slope);

@@ -67,26 +67,20 @@ template <class T> class Terms {
     return row_dots<T>(V_, P_.apply_transposed(grad, run_));
   }
 
-  /// by_row = [grad, -alpha, -beta rho], by_key = [V, 1, sigma] with rho_i sigma_j = R_ij / P_ij.
+  /// P_ij (<grad_i, V_j> - alpha_i) - beta_i R_ij, with R_ij / P_ij = rho_i sigma_j.
   ScalingTerms<T> with(const Vector<double>& alpha, const Vector<double>& beta) const {
-    const Index c = grad_.cols(), more = (alpha.size() ? 1 : 0) + (beta.size() ? 1 : 0);
-    ScalingTerms<T> found{
-        {P_.log_left(), P_.log_right(), Matrix<T>(P_.rows(), c + more), Matrix<T>(P_.cols(), c + more), c},
-        Vector<double>::Zero(P_.cols())};
-    Matrix<T>&rows = found.terms.by_row, &keys = found.terms.by_key;
-    rows.leftCols(c) = grad_;
-    keys.leftCols(c) = V_;
-    Index at = c;
-    if (alpha.size()) {
-      rows.col(at) = (-alpha).template cast<T>();
-      keys.col(at++).setOnes();
-    }
+    ScalingTerms<T> found{{.log_left = P_.log_left(),
+                           .log_right = P_.log_right(),
+                           .grad = grad_,
+                           .values = V_,
+                           .share = alpha.template cast<T>()},
+                          Vector<double>::Zero(P_.cols())};
     if (beta.size()) {
       const Vector<double> log_rho = -(P_.log_row_sums() + P_.log_left()).array();
       const Vector<double> rho = P_.log_row_sums().binaryExpr(
           log_rho, [](double q, double r) { return q == minus_infinity ? 0.0 : std::exp(r); });
-      rows.col(at) = (-beta.array() * rho.array()).matrix().template cast<T>();
-      keys.col(at) = exp_difference(P_.log_key_weights(), P_.log_right()).template cast<T>();
+      found.terms.row_share = (beta.array() * rho.array()).matrix().template cast<T>();
+      found.terms.key_share = exp_difference(P_.log_key_weights(), P_.log_right()).template cast<T>();
     }
     return found;
   }

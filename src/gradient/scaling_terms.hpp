@@ -1,4 +1,4 @@
-// The derivative of a normalization, as more columns of the product that differentiates the weights.
+// The derivative of a normalization, as shares that the derivatives of its weights lose.
 #pragma once
 
 #include <likewise/operator.hpp>
@@ -7,8 +7,8 @@
 
 namespace likewise {
 
-/// dL/d log K_ij = P_ij <by_row_i, by_key_j> with the normalization's share, and what log key weights get beside the
-/// column sums of that. grad is dL/dY, V the values, Y = P V.
+/// dL/d log K_ij with the normalization's shares, and what log key weights get beside the column sums of that. grad is
+/// dL/dY, V the values, Y = P V; the terms refer to grad and V.
 template <class T> struct ScalingTerms {
   engine::BackwardTerms<T> terms;
   Vector<double> log_key_weights;  ///< (n_keys,)

@@ -35,11 +35,25 @@ template <class C, class T> std::shared_ptr<const engine::LogWeights<C>> weights
   }
 }
 
-template <class C, class T> engine::BackwardTerms<C> converted(const engine::BackwardTerms<T>& terms) {
-  return {
-      terms.log_left,  terms.log_right,    terms.by_row.template cast<C>(), terms.by_key.template cast<C>(),
-      terms.n_columns, terms.one_point_set};
-}
+/// Terms in another precision, with the numbers they refer to.
+template <class C> struct Converted {
+  Matrix<C> grad, values;
+  engine::BackwardTerms<C> terms;
+
+  template <class T>
+  explicit Converted(const engine::BackwardTerms<T>& of)
+      : grad(of.grad.template cast<C>()),
+        values(of.values.template cast<C>()),
+        terms{of.log_left,
+              of.log_right,
+              grad,
+              values,
+              of.share.template cast<C>(),
+              of.row_share.template cast<C>(),
+              of.key_share.template cast<C>(),
+              of.by_values,
+              of.one_point_set} {}
+};
 
 /// The same sums in another precision, read at the points.
 template <class T> struct Gathered {
@@ -51,7 +65,7 @@ template <class T> struct Gathered {
 
 template <class T, class C> Gathered<T> gathered(engine::BackwardSums<C> sums) {
   PointGradient<C> points;
-  if (sums.pull) points = sums.pull->points();
+  if (sums.pull) points = sums.pull->take_points();
   if constexpr (std::is_same_v<T, C>)
     return {std::move(sums.values), std::move(sums.log_key_weights), sums.scale, std::move(points)};
   else
@@ -71,7 +85,8 @@ Gathered<T> pairs(const State<T>& state, const engine::BackwardTerms<T>& terms, 
     if (exponents && std::holds_alternative<engine::LiftedExponents<float>>(*exponents))
       return gathered<T>(engine::backward<float>(*single, terms, run));
   }
-  return gathered<T>(engine::backward<double>(*weights_of<double>(state), converted<double>(terms), run));
+  return gathered<T>(
+      engine::backward<double>(*weights_of<double>(state), Converted<double>(terms).terms, run));
 }
 
 template <class T>
@@ -82,7 +97,7 @@ Gathered<T> edges(const PropagationOperator<T>& P, const engine::BackwardTerms<T
   unfiltered.mechanism.support = AllPairs{};
   return gathered<T>(edge_gradient(P.sparse(run).template cast<double>(),
                                    has_given_weights(state.mechanism.support),
-                                   *weights_of<double>(unfiltered), converted<double>(terms)));
+                                   *weights_of<double>(unfiltered), Converted<double>(terms).terms));
 }
 
 bool fitted_right(const Normalization& rule) {
@@ -118,7 +133,10 @@ OperatorGradient<T> vjp(const PropagationOperator<T>& P, const Values<T>& grad_Y
   const bool empty_rows = (P.log_left().array() == minus_infinity).any();
   gradient.values = sparse || empty_rows ? P.apply_transposed(grad_Y, run) : std::move(found.values);
   if (self) {
-    if (found.points.queries.size()) gradient.points = found.points.queries + found.points.keys;
+    if (found.points.queries.size()) {
+      found.points.queries += found.points.keys;
+      gradient.points = std::move(found.points.queries);
+    }
   } else {
     gradient.queries = std::move(found.points.queries);
     if (fitted_right(state.mechanism.normalization)) return gradient;  // r moves with the keys and the metric

@@ -33,6 +33,12 @@ template <class T> double squared_distance(const T* x, const T* z, Index width) 
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
+/// Asks for a point ahead of its turn: neighbors lie scattered in memory.
+template <class T> void prefetch(const T* x, Index width) {
+  constexpr Index line = 64 / sizeof(T);
+  for (Index k = 0; k < width; k += line) __builtin_prefetch(x + k);
+}
+
 template <class T, class M> class LiftedPairsOf final : public LiftedPairs {
  public:
   LiftedPairsOf(const M& metric, const Points<T>& X, const Points<T>& Z)
@@ -44,9 +50,13 @@ template <class T, class M> class LiftedPairsOf final : public LiftedPairs {
   void distances(Index i, const Index* keys, Index n, double* out) const override {
     const int to = engine::unit_power(laws_, engine::CostUnit::reported);
     if constexpr (std::is_same_v<M, Euclidean> || std::is_same_v<M, SquaredEuclidean>) {
-      for (Index m = 0; m < n; ++m)
+      constexpr Index ahead = 8;
+      for (Index m = -ahead; m < n; ++m) {
+        if (m + ahead < n) prefetch(keys_.row(keys[m + ahead]).data(), keys_.cols());
+        if (m < 0) continue;
         out[m] = engine::convert_power(
             squared_distance(queries_.row(i).data(), keys_.row(keys[m]).data(), queries_.cols()), 2, to);
+      }
       return;
     }
     Matrix<double> pair(2, queries_.cols());

@@ -240,8 +240,8 @@ class WidenedPull final : public engine::CostPull<float> {
     pull_->add(i0, j0, static_cast<double>(scale), dcost.cast<double>(), row_sums.cast<double>(),
                column_sums.cast<double>());
   }
-  PointGradient<float> points() const override {
-    PointGradient<double> found = pull_->points();
+  PointGradient<float> take_points() override {
+    PointGradient<double> found = pull_->take_points();
     return {found.queries.cast<float>(), found.keys.cast<float>(), std::move(found.parameters)};
   }
 

@@ -16,10 +16,9 @@ struct DotProduct {
   template <class T> Lift<T> lift_keys(const Points<T>& z) const { return {z, Vector<T>::Zero(z.rows())}; }
 
   template <class T>
-  void pull(const Points<T>&, const Lift<T>& gx, const Points<T>&, const Lift<T>& gz,
-            PointGradient<T>& out) const {
-    out.queries = gx.features;
-    out.keys = gz.features;
+  void pull(const Points<T>&, Lift<T> gx, const Points<T>&, Lift<T> gz, PointGradient<T>& out) const {
+    out.queries = std::move(gx.features);
+    out.keys = std::move(gz.features);
   }
 
   bool operator==(const DotProduct&) const = default;

@@ -28,9 +28,8 @@ struct Euclidean {
   }
 
   template <class T>
-  void pull(const Points<T>& x, const Lift<T>& gx, const Points<T>& z, const Lift<T>& gz,
-            PointGradient<T>& out) const {
-    SquaredEuclidean{}.pull<T>(x, gx, z, gz, out);
+  void pull(const Points<T>& x, Lift<T> gx, const Points<T>& z, Lift<T> gz, PointGradient<T>& out) const {
+    SquaredEuclidean{}.pull<T>(x, std::move(gx), z, std::move(gz), out);
   }
 
   bool operator==(const Euclidean&) const = default;

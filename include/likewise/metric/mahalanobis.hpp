@@ -45,9 +45,8 @@ struct Mahalanobis {
 
   /// By u = W x: du/dx = W, and each point adds gu x^T to W's gradient.
   template <class T>
-  void pull(const Points<T>& x, const Lift<T>& gx, const Points<T>& z, const Lift<T>& gz,
-            PointGradient<T>& out) const {
-    SquaredEuclidean{}.pull<T>(project<T>(x), gx, project<T>(z), gz, out);
+  void pull(const Points<T>& x, Lift<T> gx, const Points<T>& z, Lift<T> gz, PointGradient<T>& out) const {
+    SquaredEuclidean{}.pull<T>(project<T>(x), std::move(gx), project<T>(z), std::move(gz), out);
     out.parameters["factor"] =
         (out.queries.transpose() * x + out.keys.transpose() * z).template cast<double>();
     out.queries *= factor->template cast<T>();

@@ -28,10 +28,12 @@ struct SquaredEuclidean {
 
   /// da/dx = db/dz = twice the point; features as they are lifted.
   template <class T>
-  void pull(const Points<T>& x, const Lift<T>& gx, const Points<T>& z, const Lift<T>& gz,
-            PointGradient<T>& out) const {
-    out.queries = gx.features + T(2) * (gx.bias.asDiagonal() * x);
-    out.keys = T(2) * gz.features + T(2) * (gz.bias.asDiagonal() * z);
+  void pull(const Points<T>& x, Lift<T> gx, const Points<T>& z, Lift<T> gz, PointGradient<T>& out) const {
+    gx.features += T(2) * (gx.bias.asDiagonal() * x);
+    gz.features += gz.bias.asDiagonal() * z;
+    gz.features *= T(2);
+    out.queries = std::move(gx.features);
+    out.keys = std::move(gz.features);
   }
 
   bool operator==(const SquaredEuclidean&) const = default;

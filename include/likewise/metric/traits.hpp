@@ -4,6 +4,7 @@
 #include <concepts>
 #include <map>
 #include <string>
+#include <utility>
 
 #include <likewise/types.hpp>
 #include <likewise/value.hpp>
@@ -54,7 +55,7 @@ concept LiftedMetric = PointCost<M> && requires(const M& m, Points<double> x) {
 };
 
 /// A lift with a derivative: pull(x, gx, z, gz, out) turns the gradients by the lifted queries and keys into those by
-/// the points and the parameters.
+/// the points and the parameters. gx and gz are handed over: taken by value, what they hold can be kept.
 template <class M>
 concept DifferentiableLift = LiftedMetric<M> && requires(const M& m, Points<double> x, Lift<double> g,
                                                          PointGradient<double> out) {

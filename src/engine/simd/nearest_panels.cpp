@@ -174,6 +174,7 @@ template <class C, class Use> struct Scan {
     const std::size_t n = std::min(kKeys, keys.size - j), per_vector = (vector + 7) / 8;
     const std::size_t lanes_per_byte = std::min<std::size_t>(vector, 8);
     std::uint64_t below[kKeys];
+    unsigned offering = 0;  // bits of keys: walking them mispredicts less than asking key by key
     for (std::size_t b = 0; b < n; ++b) {
       HWY_ALIGN std::uint8_t bits[64] = {};
       LIKEWISE_UNROLL
@@ -184,10 +185,11 @@ template <class C, class Use> struct Scan {
                           bits + v * per_vector);
       }
       std::memcpy(&below[b], bits, 8);
+      offering |= unsigned(below[b] != 0) << b;
     }
     const auto lane_of = [=](std::size_t bit) { return bit / 8 * lanes_per_byte + bit % 8; };
-    for (std::size_t b = 0; b < n; ++b) {
-      if (!below[b]) continue;
+    for (; offering; offering &= offering - 1) {
+      const auto b = static_cast<std::size_t>(__builtin_ctz(offering));
       if constexpr (kMirrored)
         use.OfferMirror(first, keys.first + j + b, values + b * lanes, below[b], lane_of);
       else
