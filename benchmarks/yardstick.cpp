@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <memory>
 #include <random>
+#include <thread>
 
 #include <omp.h>
 
@@ -17,15 +19,8 @@
 namespace likewise::benchmarks {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr Index side = 2048;
 constexpr double flops_of_product = 2.0 * side * side * side;
-constexpr auto fresh = std::chrono::seconds(5);  // clocks drift: an older measurement is taken again
-constexpr int repeats = 3;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 #ifdef LIKEWISE_OPENBLAS
 void product(const Matrix<float>& a, const Matrix<float>& b, Matrix<float>& c) {
@@ -42,36 +37,41 @@ template <class T> void product(const Matrix<T>& a, const Matrix<T>& b, Matrix<T
 void prepare() { Eigen::setNbThreads(threads()); }
 #endif
 
-template <class T> double measured_product_speed() {
-  prepare();
-  const Matrix<T> a = normal<T>(side, side, 1), b = normal<T>(side, side, 2);
-  Matrix<T> c(side, side);
-  product(a, b, c);  // warm
-  double best = 1e300;
-  for (int i = 0; i < repeats; ++i) {
-    const auto start = Clock::now();
-    product(a, b, c);
-    best = std::min(best, seconds_since(start));
-  }
-  benchmark::DoNotOptimize(c.data());
-  return flops_of_product / best;
-}
+/// The factors and the result of A.
+template <class T> struct Factors {
+  Matrix<T> a = normal<T>(side, side, 1), b = normal<T>(side, side, 2), c{side, side};
+};
+
+/// OpenBLAS's threads spin for 2^26 cycles after their last product, on the cores that the next round needs.
+constexpr auto until_its_threads_sleep = std::chrono::milliseconds(60);
 
 }  // namespace
 
 int threads() { return omp_get_max_threads(); }
 
 template <class T> double product_speed() {
-  static double speed = 0;
-  static Clock::time_point when;
-  if (speed == 0 || Clock::now() - when > fresh) {
-    speed = measured_product_speed<T>();
-    when = Clock::now();
-  }
-  return speed;
+  static const auto factors = [] {
+    prepare();
+    auto made = std::make_unique<Factors<T>>();
+    product(made->a, made->b, made->c);  // warm
+    return made;
+  }();
+  const auto start = Rounds::Clock::now();
+  product(factors->a, factors->b, factors->c);
+  const double seconds = std::chrono::duration<double>(Rounds::Clock::now() - start).count();
+  benchmark::DoNotOptimize(factors->c.data());
+  if (threads() > 1) std::this_thread::sleep_for(until_its_threads_sleep);
+  return flops_of_product / seconds;
 }
 template double product_speed<float>();
 template double product_speed<double>();
+
+double Rounds::median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + std::ssize(values) / 2;
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
 
 std::string product_name() {
 #ifdef LIKEWISE_OPENBLAS

@@ -1,14 +1,23 @@
 #include "engine/product.hpp"
 
+#include <algorithm>
+
 #include "engine/parallel.hpp"
 
 namespace likewise::engine {
 namespace {
 
-// Each block of rows packs all of B again, which 256 rows make up for; fewer rows are for threads to share. Of wide results
-// a block takes the columns that are packed at once.
-Index rows_of_block(Index m) { return m >= 1024 ? 256 : m >= 256 ? 64 : 16; }
-constexpr Index columns_of_block = 2112;
+// An item packs its columns of B and its rows of A again, from memory where they are large: few, large items then. Bits
+// do not depend on the items, as an element's sum has one order in all of them.
+constexpr Index columns_of_block = 1056;  // what is packed of them stays in a second cache
+
+Index rows_of_block(Index m, Index column_blocks, double bytes_of_B, int threads) {
+  constexpr double in_cache = 256e3;
+  if (bytes_of_B <= in_cache) return m >= 1024 ? 256 : m >= 256 ? 64 : 16;
+  Index height = 1024;
+  while (height > 256 && block_count(m, height) * column_blocks < 4 * threads) height /= 2;
+  return std::min(height, std::max<Index>(16, m / 4));
+}
 
 }  // namespace
 
@@ -20,8 +29,10 @@ void add_product(T alpha, const Factor<T>& A, const Factor<T>& B, Tile<T> out, c
   // What one thread does anyway packs B once.
   if (sized({}, operations).n_jobs == 1)
     return parallel_blocks(1, run, what, [&](Index) { add_product<T>(alpha, A, B, out); });
-  const Index height = rows_of_block(A.rows), row_blocks = block_count(A.rows, height),
-              column_blocks = block_count(B.cols, columns_of_block);
+  const Index column_blocks = block_count(B.cols, columns_of_block);
+  const double bytes_of_B = sizeof(T) * static_cast<double>(B.rows) * static_cast<double>(B.cols);
+  const Index height = rows_of_block(A.rows, column_blocks, bytes_of_B, thread_count(run)),
+              row_blocks = block_count(A.rows, height);
   parallel_blocks(row_blocks * column_blocks, run, what, [&](Index item) {
     const Block rows = block_of(item / column_blocks, A.rows, height),
                 cols = block_of(item % column_blocks, B.cols, columns_of_block);

@@ -24,7 +24,7 @@ using Size = std::ptrdiff_t;
 
 // A block of A (kRows x kDepth) stays in the second cache while the packed panels of B (kDepth x kColumns, in the third)
 // pass; a panel stays near the first while the rows of the block pass.
-constexpr Size kDepth = 256, kRows = 256, kColumns = 2112;
+constexpr Size kDepth = 384, kRows = 192, kColumns = 2112;
 
 /// to[k * to_stride + a] = alpha * from[a * from_stride + k] for `wide` a and `deep` k.
 template <class C>
@@ -63,26 +63,48 @@ void Transpose(const C* HWY_RESTRICT from, Size from_stride, Size wide, Size dee
     for (Size k = 0; k < deep; ++k) to[k * to_stride + a] = alpha * from[a * from_stride + k];
 }
 
-/// The first columns of B as a panel (depth, PanelLanes), scaled; the last vector with columns is filled up with 0.
+/// A panel (depth, PanelLanes) of the first columns of B, scaled.
 template <class C> void PackColumns(Strided<C> B, Size depth, Size n_columns, C alpha, C* panel) {
   const Size lanes = static_cast<Size>(PanelLanes<C>());
-  if (B.column_stride == 1) {
-    for (Size k = 0; k < depth; ++k) {
-      const C* row = B.data + k * B.row_stride;
-      for (Size a = 0; a < n_columns; ++a) panel[k * lanes + a] = alpha * row[a];
-    }
-  } else if (B.row_stride == 1) {
-    Transpose<C>(B.data, B.column_stride, n_columns, depth, alpha, panel, lanes);
-  } else {
-    for (Size a = 0; a < n_columns; ++a)
-      for (Size k = 0; k < depth; ++k)
-        panel[k * lanes + a] = alpha * B.data[a * B.column_stride + k * B.row_stride];
-  }
-  const Size vector = lanes / static_cast<Size>(kVectors),
-             filled = (n_columns + vector - 1) / vector * vector;
-  if (n_columns < filled)
+  if (B.row_stride == 1) return Transpose<C>(B.data, B.column_stride, n_columns, depth, alpha, panel, lanes);
+  for (Size a = 0; a < n_columns; ++a)
     for (Size k = 0; k < depth; ++k)
-      std::fill(panel + k * lanes + n_columns, panel + k * lanes + filled, C(0));
+      panel[k * lanes + a] = alpha * B.data[a * B.column_stride + k * B.row_stride];
+}
+
+/// Panels of B's rows where these are contiguous: row by row, so that a page of memory is met once and not for each panel.
+template <class C> void PackRowsOfPanels(Strided<C> B, Size depth, Size n_columns, C alpha, C* panels) {
+  const Tag<C> d;
+  const auto factor = hn::Set(d, alpha);
+  const Size lanes = static_cast<Size>(PanelLanes<C>()), vector = static_cast<Size>(hn::Lanes(d));
+  for (Size k = 0; k < depth; ++k) {
+    const C* row = B.data + k * B.row_stride;
+    for (Size j = 0; j < n_columns; j += lanes) {
+      C* const at = panels + j * depth + k * lanes;
+      if (j + lanes <= n_columns)
+        for (std::size_t v = 0; v < kVectors; ++v)
+          hn::Store(hn::Mul(factor, hn::LoadU(d, row + j + static_cast<Size>(v) * vector)), d,
+                    at + static_cast<Size>(v) * vector);
+      else
+        for (Size a = 0; a < n_columns - j; ++a) at[a] = alpha * row[j + a];
+    }
+  }
+}
+
+/// Columns of B as panels (depth, PanelLanes), scaled; the last vector with columns is filled up with 0.
+template <class C> void PackPanels(Strided<C> B, Size depth, Size n_columns, C alpha, C* panels) {
+  const Size lanes = static_cast<Size>(PanelLanes<C>()), vector = lanes / static_cast<Size>(kVectors);
+  if (B.column_stride == 1)
+    PackRowsOfPanels(B, depth, n_columns, alpha, panels);
+  else
+    for (Size j = 0; j < n_columns; j += lanes)
+      PackColumns<C>({B.data + j * B.column_stride, B.row_stride, B.column_stride}, depth,
+                     std::min(lanes, n_columns - j), alpha, panels + j * depth);
+  const Size last = n_columns % lanes, filled = (last + vector - 1) / vector * vector;
+  for (Size k = 0; k < depth && last < filled; ++k) {
+    C* const row = panels + (n_columns - last) * depth + k * lanes;
+    std::fill(row + last, row + filled, C(0));
+  }
 }
 
 /// Up to kRows rows of A as groups of kKeys, each in the order in which memory holds it: rows kDepth apart, or columns kKeys
@@ -91,8 +113,13 @@ template <class C> void PackColumns(Strided<C> B, Size depth, Size n_columns, C 
 template <class C> void PackRows(Strided<C> A, Size n_rows, Size depth, C* block) {
   constexpr Size group = kKeys, run = 8 * group;  // rows of a column that are copied before the next one
   if (A.row_stride != 1) {
-    for (Size i = 0; i < n_rows; ++i)
-      for (Size k = 0; k < depth; ++k) block[i * kDepth + k] = A.data[i * A.row_stride + k * A.column_stride];
+    for (Size i = 0; i < n_rows; ++i) {
+      const C* row = A.data + i * A.row_stride;
+      if (A.column_stride == 1)
+        std::copy_n(row, depth, block + i * kDepth);
+      else
+        for (Size k = 0; k < depth; ++k) block[i * kDepth + k] = row[k * A.column_stride];
+    }
     return;
   }
   for (Size i0 = 0; i0 < n_rows; i0 += run)
@@ -208,10 +235,8 @@ void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* re
   for (Size j0 = 0; j0 < n; j0 += columns)
     for (Size k0 = 0; k0 < k; k0 += kDepth) {
       const Size depth = std::min(kDepth, k - k0), width = std::min(columns, n - j0);
-      for (Size j = 0; j < width; j += lanes)
-        PackColumns<C>(
-            {B.data + k0 * B.row_stride + (j0 + j) * B.column_stride, B.row_stride, B.column_stride}, depth,
-            std::min(lanes, width - j), alpha, panels + j * depth);
+      PackPanels<C>({B.data + k0 * B.row_stride + j0 * B.column_stride, B.row_stride, B.column_stride}, depth,
+                    width, alpha, panels);
       for (Size i0 = 0; i0 < m; i0 += kRows) {
         const Size height = std::min(kRows, m - i0);
         const C* rows = A.data + i0 * A.row_stride + k0 * A.column_stride;
