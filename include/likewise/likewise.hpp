@@ -24,6 +24,7 @@
 #include <likewise/nn/attention_layer.hpp>
 #include <likewise/nn/attention_model.hpp>
 #include <likewise/nn/encoder_block.hpp>
+#include <likewise/nn/in_context_model.hpp>
 #include <likewise/nn/layer_norm.hpp>
 #include <likewise/nn/linear.hpp>
 #include <likewise/nn/loss.hpp>

@@ -1,4 +1,4 @@
-// C++ arrays that outlive the call as read-only NumPy arrays without a copy.
+// C++ arrays that outlive the call as NumPy arrays without a copy.
 #pragma once
 
 #include <likewise/types.hpp>
@@ -25,6 +25,14 @@ template <class T> py::array view(const Vector<T>& v, const py::handle& owner) {
 /// A view (n, c).
 template <class T> py::array view(const Matrix<T>& m, const py::handle& owner) {
   return read_only(py::array_t<T>({m.rows(), m.cols()}, m.data(), owner));
+}
+
+/// A writable view of numbers that `owner` holds and whose size never changes.
+template <class T> py::array_t<T> writable(Vector<T>& numbers, const py::object& owner) {
+  return py::array_t<T>(numbers.size(), numbers.data(), owner);
+}
+template <class T> py::array_t<T> writable(Matrix<T>& numbers, const py::object& owner) {
+  return py::array_t<T>({numbers.rows(), numbers.cols()}, numbers.data(), owner);
 }
 
 /// A writable array that takes over the memory of a vector.

@@ -133,11 +133,6 @@ py::list entries(const ParameterLayout& layout) {
   return found;
 }
 
-/// A writable view of numbers that `owner` holds.
-template <class T> py::array_t<T> writable(Vector<T>& numbers, const py::object& owner) {
-  return py::array_t<T>(numbers.size(), numbers.data(), owner);
-}
-
 // --- one layer -------------------------------------------------------------------------------------------------------------
 
 template <class T> struct LayerState {
@@ -327,6 +322,7 @@ void bind_nn(py::module_& m) {
   bind_layer<double>(m);
   bind_model<float>(m);
   bind_model<double>(m);
+  m.def("saved_kind", &saved_kind);
   m.def("saved_number_size", &saved_number_size);
 }
 

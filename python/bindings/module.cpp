@@ -24,6 +24,7 @@ PYBIND11_MODULE(_core, m) {
   bind_attention(m);
   bind_many_operators(m);
   bind_nn(m);
+  bind_in_context(m);
   bind_kernel_regression(m);
   bind_k_neighbors(m);
   bind_kernel_density(m);

@@ -15,7 +15,8 @@ namespace likewise::nn {
 namespace {
 
 constexpr std::string_view magic = "LIKEWISE";
-constexpr std::uint32_t version = 1;
+constexpr std::uint32_t version = 2;
+constexpr std::string_view attention_kind = "attention model", in_context_kind = "in-context model";
 constexpr std::size_t checksum_bytes = 8;
 
 std::string named(const std::string& path) { return "path '" + path + "'"; }
@@ -85,6 +86,18 @@ class Reader {
   std::string path_;
   std::size_t at_ = 0;
 };
+
+template <class Numbers> void write_numbers(Writer& out, const Numbers& numbers) {
+  for (Index i = 0; i < numbers.size(); ++i) out.number(numbers.data()[i]);
+}
+template <class Numbers> void read_numbers(Reader& in, Numbers& numbers) {
+  for (Index i = 0; i < numbers.size(); ++i) numbers.data()[i] = in.number<typename Numbers::Scalar>();
+}
+template <class T> void require_numbers(const Reader& in, Index size) {
+  require(in.left() == static_cast<std::size_t>(size) * sizeof(T), named(in.path()),
+          "a model file of " + std::to_string(size) + " numbers",
+          std::to_string(in.left()) + " bytes of numbers");
+}
 
 // --- options, in one order for both ways
 // --------------------------------------------------------------------------
@@ -209,30 +222,117 @@ void write_file(const std::string& path, const std::string& bytes) {
   refuse(named(path), "a place where a file can be written", error.message());
 }
 
-AttentionModel model_of(const AttentionModelOptions& options, const std::string& path) {
+/// A whole file: what every kind begins with, the `content` that a kind writes, the checksum.
+template <class T, class Content>
+void write_model(const std::string& path, std::string_view kind, const std::string& metadata,
+                 const Content& content) {
+  Writer out;
+  out.raw(magic);
+  out.number(version);
+  out.text(kind);
+  out.number(static_cast<std::uint32_t>(sizeof(T)));
+  out.text(metadata);
+  content(out);
+  out.number(checksum(out.bytes()));
+  write_file(path, out.bytes());
+}
+
+/// What comes after the version and before the checksum, both checked.
+Reader read_sealed(std::string_view bytes, const std::string& path) {
+  require(bytes.starts_with(magic.substr(0, std::min(bytes.size(), magic.size()))) && !bytes.empty(),
+          named(path), "a model file, which begins with LIKEWISE", "another file");
+  Reader in(bytes, path);
+  in.raw(magic.size());
+  const auto found = in.number<std::uint32_t>();
+  require(found == version, named(path), "a model file of version " + std::to_string(version),
+          "version " + std::to_string(found));
+  const std::string_view content = in.raw(in.left() - std::min(in.left(), checksum_bytes));
+  require(in.number<std::uint64_t>() == checksum(bytes.substr(0, bytes.size() - checksum_bytes)), named(path),
+          "a model file as it was written", "a truncated or changed one (its checksum differs)");
+  return {content, path};
+}
+
+struct Head {
+  std::string kind;
+  int number_size;
+};
+
+Head read_head(Reader& in) {
+  const std::string kind = in.text();
+  require(kind == attention_kind || kind == in_context_kind, named(in.path()),
+          "a model file of a known kind, '" + std::string(attention_kind) + "' or '"
+              + std::string(in_context_kind) + "'",
+          "'" + kind + "'");
+  const auto size = in.number<std::uint32_t>();
+  require(size == 4 || size == 8, named(in.path()), "a model file of 4 or 8 bytes a number", size);
+  return {kind, static_cast<int>(size)};
+}
+Head head_of_file(const std::string& path) {
+  const std::string bytes = bytes_of_file(path);
+  Reader in = read_sealed(bytes, path);
+  return read_head(in);
+}
+
+/// The metadata of a file of that kind whose numbers are Ts.
+template <class T> std::string read_beginning(Reader& in, std::string_view kind) {
+  const Head head = read_head(in);
+  require(head.kind == kind, named(in.path()), "a model file of kind '" + std::string(kind) + "'",
+          "'" + head.kind + "'");
+  require(head.number_size == sizeof(T), named(in.path()),
+          sizeof(T) == 4 ? "a model file of float32 numbers" : "a model file of float64 numbers",
+          sizeof(T) == 4 ? "float64" : "float32");
+  return in.text();
+}
+
+/// What else a model may say about its parts, with the file's name.
+template <class Make> auto naming(const std::string& path, const Make& make) {
   try {
-    return AttentionModel(options);
+    return make();
   } catch (const InvalidArgument& error) {
-    refuse(named(path), "a model file of options that fit each other", error.what());
+    refuse(named(path), "a model file whose parts fit each other", error.what());
   }
 }
 
-/// What comes before the metadata: kind of file, version, checksum. Returns the bytes of a number.
-int read_head(Reader& in, std::string_view bytes) {
-  require(bytes.starts_with(magic.substr(0, std::min(bytes.size(), magic.size()))) && !bytes.empty(),
-          named(in.path()), "a model file, which begins with LIKEWISE", "another file");
-  in.raw(magic.size());
-  const auto found = in.number<std::uint32_t>();
-  require(found == version, named(in.path()), "a model file of version " + std::to_string(version),
-          "version " + std::to_string(found));
-  const auto size = in.number<std::uint32_t>();
-  in.raw(checksum_bytes);  // at least
-  const std::string_view content = bytes.substr(0, bytes.size() - checksum_bytes);
-  Reader last(bytes.substr(content.size()), in.path());
-  require(last.number<std::uint64_t>() == checksum(content), named(in.path()),
-          "a model file as it was written", "a truncated or changed one (its checksum differs)");
-  require(size == 4 || size == 8, named(in.path()), "a model file of 4 or 8 bytes a number", size);
-  return static_cast<int>(size);
+// --- in context, one order of parts for both ways
+// -----------------------------------------------------------------
+
+template <class Model, class Visit> void each_part(Model& model, const Visit& visit) {
+  visit(model.embedding);
+  visit(model.query_maps);
+  visit(model.key_maps);
+  visit(model.log_temperature);
+  visit(model.context);
+  visit(model.values);
+}
+
+void write_in_context(Writer& out, const InContextModel& model) {
+  each_part(model, [&](const auto& part) {
+    out.number(static_cast<std::int64_t>(part.rows()));
+    out.number(static_cast<std::int64_t>(part.cols()));
+  });
+  each_part(model, [&](const auto& part) { write_numbers(out, part); });
+}
+
+/// Makes the part with its shape in the file, which has at most `numbers` of them: none of absurd size.
+template <class Part> void read_shape(Reader& in, std::int64_t numbers, Part& part) {
+  const auto rows = in.number<std::int64_t>(), cols = in.number<std::int64_t>();
+  const bool is_possible = Part::ColsAtCompileTime == 1 ? cols == 1 : cols >= 0;
+  require(is_possible && rows >= 0 && (cols == 0 || rows <= numbers / cols), named(in.path()),
+          "a model file with the numbers of its shapes", std::to_string(rows) + " x " + std::to_string(cols));
+  part.resize(rows, cols);
+}
+
+InContextModel read_in_context(Reader& in) {
+  InContextModel model;
+  const auto most = static_cast<std::int64_t>(in.left() / sizeof(double));
+  Index size = 0;
+  each_part(model, [&](auto& part) {
+    read_shape(in, most, part);
+    size += part.size();
+  });
+  require_numbers<double>(in, size);
+  each_part(model, [&](auto& part) { read_numbers(in, part); });
+  return model;
 }
 
 }  // namespace
@@ -242,48 +342,46 @@ void save_model(const std::string& path, const AttentionModel& model, const Vect
                 const std::string& metadata) {
   require(parameters.size() == model.layout().size(), "parameters",
           "the model's " + std::to_string(model.layout().size()) + " numbers", parameters.size());
-  Writer out;
-  out.raw(magic);
-  out.number(version);
-  out.number(static_cast<std::uint32_t>(sizeof(T)));
-  out.text(metadata);
-  write_options(out, model.options());
-  write_layout(out, model.layout());
-  for (const T x : parameters) out.number(x);
-  out.number(checksum(out.bytes()));
-  write_file(path, out.bytes());
+  write_model<T>(path, attention_kind, metadata, [&](Writer& out) {
+    write_options(out, model.options());
+    write_layout(out, model.layout());
+    write_numbers(out, parameters);
+  });
+}
+
+void save_model(const std::string& path, const InContextModel& model, const std::string& metadata) {
+  validate(model);
+  write_model<double>(path, in_context_kind, metadata, [&](Writer& out) { write_in_context(out, model); });
 }
 
 template <class T> SavedModel<T> load_model(const std::string& path) {
   const std::string bytes = bytes_of_file(path);
-  Reader head(bytes, path);
-  const int size = read_head(head, bytes);
-  require(size == sizeof(T), named(path),
-          sizeof(T) == 4 ? "a model file of float32 numbers" : "a model file of float64 numbers",
-          size == 4 ? "float32" : "float64");
-  Reader in(std::string_view(bytes).substr(0, bytes.size() - checksum_bytes), path);
-  in.raw(magic.size() + 2 * sizeof(std::uint32_t));
-  std::string metadata = in.text();
+  Reader in = read_sealed(bytes, path);
+  std::string metadata = read_beginning<T>(in, attention_kind);
   const AttentionModelOptions options = read_options(in);
   const std::vector<std::string> lines = read_layout(in);
   // Before a model of absurd size is made.
   require(options.n_layers <= static_cast<Index>(lines.size()), named(path),
           "a model file with the parameters of its options", std::to_string(lines.size()) + " parameters");
-  AttentionModel model = model_of(options, path);
+  AttentionModel model = naming(path, [&] { return AttentionModel(options); });
   require_layout(lines, model.layout(), path);
-  require(in.left() == static_cast<std::size_t>(model.layout().size()) * sizeof(T), named(path),
-          "a model file of " + std::to_string(model.layout().size()) + " numbers",
-          std::to_string(in.left()) + " bytes of numbers");
+  require_numbers<T>(in, model.layout().size());
   Vector<T> parameters(model.layout().size());
-  for (T& x : parameters) x = in.number<T>();
+  read_numbers(in, parameters);
   return {std::move(model), std::move(parameters), std::move(metadata)};
 }
 
-int saved_number_size(const std::string& path) {
+SavedInContextModel load_in_context_model(const std::string& path) {
   const std::string bytes = bytes_of_file(path);
-  Reader in(bytes, path);
-  return read_head(in, bytes);
+  Reader in = read_sealed(bytes, path);
+  std::string metadata = read_beginning<double>(in, in_context_kind);
+  InContextModel model = read_in_context(in);
+  naming(path, [&] { validate(model); });
+  return {std::move(model), std::move(metadata)};
 }
+
+std::string saved_kind(const std::string& path) { return head_of_file(path).kind; }
+int saved_number_size(const std::string& path) { return head_of_file(path).number_size; }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                              \
   template void save_model(const std::string&, const AttentionModel&, const Vector<T>&, const std::string&); \

@@ -1,8 +1,12 @@
 // A file gives back every bit, and says what is wrong with it.
 #include <likewise/nn/archive.hpp>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
 
 #include "catch.hpp"
 #include "testing.hpp"
@@ -54,6 +58,47 @@ AttentionModelOptions unusual() {
           .position_std = 0.5};
 }
 
+/// Two maps for each of two heads, or one.
+InContextModel in_context(bool tied) {
+  InContextModel model{.embedding = normal_matrix(4, 3, 1),
+                       .query_maps = normal_matrix(2 * 2, 4, 2),
+                       .log_temperature = Vector<double>::LinSpaced(2, -0.5, 1),
+                       .context = normal_matrix(7, 3, 4),
+                       .values = normal_matrix(7, 2, 5)};
+  if (!tied) model.key_maps = normal_matrix(2 * 2, 4, 3);
+  return model;
+}
+
+/// What `load` says of a file whose bytes are these.
+using Message = std::function<std::string(const std::string& bytes)>;
+Message message_of(const Place& place, const std::function<void()>& load) {
+  return [&place, load](const std::string& bytes) {
+    write(place.path, bytes);
+    return refusal(load);
+  };
+}
+/// The checksum fits the change.
+std::string with(std::string bytes, std::size_t at, char byte) {
+  bytes[at] = byte;
+  return sealed(bytes);
+}
+
+void require_damage_is_refused(const Place& place, const Message& message) {
+  const std::string whole = bytes_of(place.path);
+  const auto require_refusal = [&](const std::string& bytes, std::size_t at) {
+    const std::string said = message(bytes);
+    if (!contains(said, place.path) || !contains(said, "must be")) FAIL(at << ": " << said);
+  };
+  for (std::size_t size = 0; size < whole.size(); size += size < 200 ? 1 : 37)
+    require_refusal(whole.substr(0, size), size);
+  for (std::size_t at = 0; at < whole.size(); at += at < 300 ? 1 : 13) {
+    std::string changed = whole;
+    changed[at] = static_cast<char>(changed[at] ^ 0x10);
+    require_refusal(changed, at);
+  }
+  CHECK(contains(message(whole + "x"), "checksum"));
+}
+
 }  // namespace
 
 TEST_CASE("a loaded model predicts the same bits", "[nn]") {
@@ -66,6 +111,7 @@ TEST_CASE("a loaded model predicts the same bits", "[nn]") {
     parameters(0) = 5e-324;  // the least of all numbers is kept too
     save_model(place.path, model, parameters, metadata);
     CHECK(saved_number_size(place.path) == 8);
+    CHECK(saved_kind(place.path) == "attention model");
     const SavedModel<double> loaded = load_model<double>(place.path);
     CHECK(loaded.model.options() == options);
     CHECK(loaded.model.layout() == model.layout());
@@ -88,11 +134,13 @@ TEST_CASE("the format is as documented, byte by byte", "[nn]") {
   save_model<float>(place.path, model, Vector<float>::Constant(model.layout().size(), 1), "ab");
   const std::string bytes = bytes_of(place.path);
   CHECK(bytes.substr(0, 8) == "LIKEWISE");
-  CHECK(bytes.substr(8, 8) == std::string("\1\0\0\0\4\0\0\0", 8));
-  CHECK(bytes.substr(16, 10) == std::string("\2\0\0\0\0\0\0\0ab", 10));
-  CHECK(bytes.substr(26, 8) == std::string("\1\0\0\0\0\0\0\0", 8));
+  CHECK(bytes.substr(8, 4) == std::string("\2\0\0\0", 4));
+  CHECK(bytes.substr(12, 23) == std::string("\17\0\0\0\0\0\0\0attention model", 23));
+  CHECK(bytes.substr(35, 4) == std::string("\4\0\0\0", 4));
+  CHECK(bytes.substr(39, 10) == std::string("\2\0\0\0\0\0\0\0ab", 10));
+  CHECK(bytes.substr(49, 8) == std::string("\1\0\0\0\0\0\0\0", 8));
   // 6 i64, 2 u8, i64, 4 u8, f64, 3 u8, f64
-  const std::size_t options = 26, parameters = options + 6 * 8 + 2 + 8 + 4 + 8 + 3 + 8;
+  const std::size_t options = 49, parameters = options + 6 * 8 + 2 + 8 + 4 + 8 + 3 + 8;
   CHECK(bytes.substr(parameters, 8) == std::string("\7\0\0\0\0\0\0\0", 8));
   CHECK(bytes.substr(parameters + 16, 16) == "embedding.weight");
   CHECK(bytes.substr(bytes.size() - 12, 4) == std::string("\0\0\x80\x3f", 4));
@@ -105,21 +153,9 @@ TEST_CASE("every truncation and every changed byte is refused with the path", "[
   options.n_layers = 1;
   const AttentionModel model(options);
   save_model<float>(place.path, model, model.initial_parameters<float>(1), "some metadata");
-  const std::string whole = bytes_of(place.path);
-  for (std::size_t size = 0; size < whole.size(); size += size < 200 ? 1 : 37) {
-    write(place.path, whole.substr(0, size));
-    const std::string message = refusal([&] { load_model<float>(place.path); });
-    if (!contains(message, place.path) || !contains(message, "must be")) FAIL(size << ": " << message);
-  }
-  for (std::size_t at = 0; at < whole.size(); at += at < 300 ? 1 : 13) {
-    std::string changed = whole;
-    changed[at] = static_cast<char>(changed[at] ^ 0x10);
-    write(place.path, changed);
-    const std::string message = refusal([&] { load_model<float>(place.path); });
-    if (!contains(message, place.path) || !contains(message, "must be")) FAIL(at << ": " << message);
-  }
-  write(place.path, whole + "x");
-  CHECK(contains(refusal([&] { load_model<float>(place.path); }), "checksum"));
+  require_damage_is_refused(place, message_of(place, [&] { load_model<float>(place.path); }));
+  save_model(place.path, in_context(false), "some metadata");
+  require_damage_is_refused(place, message_of(place, [&] { load_in_context_model(place.path); }));
 }
 
 TEST_CASE("each thing that can be wrong with a file has its own message", "[nn]") {
@@ -128,30 +164,108 @@ TEST_CASE("each thing that can be wrong with a file has its own message", "[nn]"
   const Vector<float> parameters = model.initial_parameters<float>(1);
   save_model(place.path, model, parameters, "");
   const std::string whole = bytes_of(place.path);
-  const auto message = [&](const std::string& bytes) {
-    write(place.path, bytes);
-    return refusal([&] { load_model<float>(place.path); });
-  };
-  const auto with = [&](std::size_t at, char byte) {
-    std::string changed = whole;
-    changed[at] = byte;
-    return sealed(changed);
-  };
+  const Message message = message_of(place, [&] { load_model<float>(place.path); });
+  const std::size_t kind = 8 + 4 + 8, number_size = kind + 15, metadata = number_size + 4,
+                    options = metadata + 8;
   CHECK(contains(refusal([] { load_model<float>("/nowhere/at.all"); }), "a file that can be read"));
   CHECK(contains(refusal([] { load_model<float>("/tmp"); }), "a file that can be read"));
   CHECK(contains(message("PK\3\4 something else"), "begins with LIKEWISE"));
   CHECK(contains(message(""), "begins with LIKEWISE"));
   CHECK(contains(message("LIKEWI"), "truncated"));
-  CHECK(contains(message(with(8, 2)), "of version 1; got version 2"));
-  CHECK(contains(message(with(12, 5)), "4 or 8 bytes a number"));
-  CHECK(contains(message(with(12, 8)), "float32 numbers; got float64"));
-  CHECK(contains(message(with(24 + 16, 6)), "parameters of its options"));   // another n_outputs
-  CHECK(contains(message(with(24 + 30, 64)), "parameters of its options"));  // 2^54 layers
-  CHECK(contains(message(with(24 + 48, 7)), "options are known"));
-  CHECK(contains(message(with(16, 127)), place.path));  // a metadata length beyond all
+  CHECK(contains(message(with(whole, 8, 1)), "of version 2; got version 1"));
+  CHECK(contains(message(with(whole, 8, 3)), "of version 2; got version 3"));
+  CHECK(contains(message(with(whole, kind, 'A')),
+                 "a known kind, 'attention model' or 'in-context model'; got "
+                 "'Attention model'"));
+  CHECK(contains(message(with(whole, number_size, 5)), "4 or 8 bytes a number"));
+  CHECK(contains(message(with(whole, number_size, 8)), "float32 numbers; got float64"));
+  CHECK(contains(message(with(whole, options + 16, 6)), "parameters of its options"));   // another n_outputs
+  CHECK(contains(message(with(whole, options + 30, 64)), "parameters of its options"));  // 2^54 layers
+  CHECK(contains(message(with(whole, options + 48, 7)), "options are known"));
+  CHECK(contains(message(with(whole, metadata, 127)), place.path));  // a length beyond all
   CHECK(contains(message(sealed(whole.substr(0, whole.size() - 4))), "numbers"));
   CHECK(contains(refusal([&] { save_model<float>("/nowhere/at.all", model, parameters); }),
                  "a place where a file can be written"));
   CHECK(contains(refusal([&] { save_model<float>(place.path, model, parameters.head(3)); }),
                  "parameters must be"));
+}
+
+TEST_CASE("a loaded in-context model predicts the same bits", "[nn]") {
+  const Place place;
+  const Matrix<double> X = normal_matrix(12, 3, 6);
+  for (const bool tied : {true, false}) {
+    InContextModel model = in_context(tied);
+    model.context(0, 0) = 5e-324;
+    save_model(place.path, model, "a word");
+    CHECK(saved_kind(place.path) == "in-context model");
+    CHECK(saved_number_size(place.path) == 8);
+    const SavedInContextModel loaded = load_in_context_model(place.path);
+    CHECK(loaded.metadata == "a word");
+    CHECK(loaded.model.tied() == tied);
+    CHECK(loaded.model.mechanisms() == model.mechanisms());
+    CHECK(loaded.model.context == model.context);
+    CHECK(loaded.model.values == model.values);
+    CHECK(loaded.model.outputs(X) == model.outputs(X));
+  }
+}
+
+TEST_CASE("the format of an in-context model is as documented, byte by byte", "[nn]") {
+  const Place place;
+  const auto filled = [](Index rows, Index cols, double x) {
+    return Matrix<double>::Constant(rows, cols, x);
+  };
+  Matrix<double> context(2, 3);
+  context << 1, 2, 3, 4, 5, 6;
+  save_model(place.path,
+             {.embedding = filled(1, 3, 7),
+              .query_maps = filled(1, 1, 8),
+              .log_temperature = Vector<double>::Constant(1, 9),
+              .context = context,
+              .values = filled(2, 1, 10)},
+             "ab");
+  const std::string bytes = bytes_of(place.path);
+  CHECK(bytes.substr(12, 24) == std::string("\20\0\0\0\0\0\0\0in-context model", 24));
+  CHECK(bytes.substr(36, 4) == std::string("\10\0\0\0", 4));
+  CHECK(bytes.substr(40, 10) == std::string("\2\0\0\0\0\0\0\0ab", 10));
+  std::string rest;
+  const auto append = [&rest](const auto& numbers) {
+    for (const auto x : numbers) rest.append(reinterpret_cast<const char*>(&x), sizeof x);
+  };
+  append(std::vector<std::int64_t>{1, 3, 1, 1, 0, 0, 1, 1, 2, 3, 2, 1});
+  append(std::vector<double>{7, 7, 7, 8, 9, 1, 2, 3, 4, 5, 6, 10, 10});
+  CHECK(bytes.substr(50, bytes.size() - 58) == rest);
+  CHECK(sealed(bytes) == bytes);
+}
+
+TEST_CASE("a file of the other kind, and shapes that do not fit, have their own messages", "[nn]") {
+  const Place place;
+  const AttentionModel other(unusual());
+  save_model(place.path, other, other.initial_parameters<double>(1));
+  CHECK(contains(refusal([&] { load_in_context_model(place.path); }),
+                 "of kind 'in-context model'; got 'attention model'"));
+  InContextModel model = in_context(true);
+  save_model(place.path, model);
+  CHECK(contains(refusal([&] { load_model<double>(place.path); }),
+                 "of kind 'attention model'; got 'in-context model'"));
+  CHECK(contains(refusal([] { saved_kind("/nowhere/at.all"); }), "a file that can be read"));
+
+  const std::string whole = bytes_of(place.path);
+  const Message message = message_of(place, [&] { load_in_context_model(place.path); });
+  const std::size_t number_size = 8 + 4 + 8 + 16, shapes = number_size + 4 + 8;
+  const auto rows = [&](std::size_t part) { return shapes + 16 * part; };
+  CHECK(contains(message(with(whole, number_size, 4)), "float64 numbers; got float32"));
+  CHECK(contains(message(with(whole, rows(0), 5)), "numbers"));                               // five for four
+  CHECK(contains(message(with(whole, rows(0) + 7, 64)), "numbers of its shapes"));            // 2^62
+  CHECK(contains(message(with(whole, rows(4) + 7, -1)), "numbers of its shapes"));            // negative
+  CHECK(contains(message(with(whole, rows(3) + 8, 2)), "numbers of its shapes; got 2 x 2"));  // no vector
+  // 3 x 7 for 7 x 3: as many numbers
+  CHECK(contains(message(with(with(whole, rows(4), 3), rows(4) + 8, 7)),
+                 "parts fit each other; got context must"));
+
+  write(place.path, whole);
+  model.values = normal_matrix(6, 2, 5);
+  CHECK(contains(refusal([&] { save_model(place.path, model); }), "values must be"));
+  CHECK(bytes_of(place.path) == whole);
+  CHECK(contains(refusal([] { save_model("/nowhere/at.all", in_context(true)); }),
+                 "a place where a file can be written"));
 }

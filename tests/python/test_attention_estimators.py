@@ -1,7 +1,12 @@
 """AttentionClassifier and AttentionRegressor: scikit-learn's contract, real data, files, rows in context."""
 
+import copy
+import io
+import json
 import os
+import pickle
 import signal
+import struct
 import threading
 import warnings
 
@@ -15,6 +20,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import likewise as lw
 from likewise.nn import AttentionLayer, arms
+from likewise.nn._in_context import InContextModel
+from likewise.nn._model import Model
 
 SMALL = {"embed_dim": 8, "num_heads": 2, "learning_rate": 1e-2, "random_state": 0, "max_epochs": 60}
 
@@ -253,6 +260,119 @@ def test_targets_of_a_context_are_as_many_and_finite():
     ):
         with pytest.raises(ValueError, match=said):
             model.fit(X[20:], y[20:], context=(X[:20], given))
+
+
+CONTEXT_FILES = [
+    (lw.AttentionClassifier, load_wine),
+    (lw.AttentionRegressor, load_diabetes),
+]
+
+
+def fitted_in_context(estimator, load, attention):
+    """A model of some rows that attend to others, and rows that are new to it."""
+    X, y = load(return_X_y=True)
+    if load is load_wine:
+        y = np.array(["barolo", "grignolino", "barbera d'Asti"])[y]
+    X, X_new, y, _ = train_test_split(StandardScaler().fit_transform(X), y, random_state=0)
+    settings = {"embed_dim": 6, "num_heads": 2, "max_epochs": 15, "random_state": 0}
+    return estimator(attention, **settings).fit(X, y, context=(X[:80], y[:80])), X_new
+
+
+@pytest.mark.parametrize("attention", ["metric", "dot"])
+@pytest.mark.parametrize(("estimator", "load"), CONTEXT_FILES)
+@pytest.mark.parametrize("way", ["file", "pickle"])
+def test_a_model_in_context_comes_back_bit_for_bit(estimator, load, attention, way, tmp_path):
+    model, X_new = fitted_in_context(estimator, load, attention)
+    if way == "file":
+        model.save(tmp_path / "model.likewise")
+        again = estimator.load(tmp_path / "model.likewise")
+    else:
+        again = pickle.loads(pickle.dumps(model))
+    assert again.get_params() == {**model.get_params(), "random_state": again.random_state}
+    np.testing.assert_array_equal(again.predict(X_new), model.predict(X_new))
+    if load is load_wine:
+        assert set(again.predict(X_new)) == {"barolo", "grignolino", "barbera d'Asti"}
+        np.testing.assert_array_equal(again.predict_proba(X_new), model.predict_proba(X_new))
+    np.testing.assert_array_equal(again.attention_weights(X_new), model.attention_weights(X_new))
+    assert again.attention_weights(X_new).shape == (1, 2, len(X_new), 80)
+    assert again.mechanisms_ == model.mechanisms_
+    assert list(again.state_dict()) == ["embedding", *(["W"] if attention == "metric" else ["Wq", "Wk"]),
+                                        "log_temperature"]  # fmt: skip
+    for name, part in model.state_dict().items():
+        np.testing.assert_array_equal(again.state_dict()[name], part)
+
+
+def test_a_state_dict_is_a_copy():
+    model, X_new = fitted_in_context(lw.AttentionRegressor, load_diabetes, "metric")
+    before = model.predict(X_new)
+    for part in model.state_dict().values():
+        part[...] = 0
+    np.testing.assert_array_equal(model.predict(X_new), before)
+
+
+@pytest.mark.parametrize("attention", ["metric", "dot"])
+def test_numpy_reads_the_documented_file_and_predicts_the_same(attention, tmp_path):
+    model, X_new = fitted_in_context(lw.AttentionClassifier, load_wine, attention)
+    model.save(tmp_path / "model.likewise")
+    embedding, Wq, Wk, log_t, Z, Y = in_context_parts((tmp_path / "model.likewise").read_bytes())
+    F = np.zeros((len(X_new), Y.shape[1]))
+    for head, t in enumerate(np.exp(log_t.ravel())):
+        rows = slice(3 * head, 3 * head + 3)
+        q = X_new @ (Wq[rows] @ embedding).T
+        k = Z @ ((Wk if Wk.size else Wq)[rows] @ embedding).T
+        score = q @ k.T if Wk.size else -((q[:, None] - k) ** 2).sum(axis=2)
+        weights = np.exp((score - score.max(axis=1, keepdims=True)) / t)
+        F += weights / weights.sum(axis=1, keepdims=True) @ Y / 2
+    np.testing.assert_allclose(model.predict_proba(X_new), F, atol=1e-12)
+
+
+def in_context_parts(content):
+    """The matrices of a file, by the format in include/likewise/nn/archive.hpp."""
+    file = io.BytesIO(content)
+
+    def number(code):
+        (value,) = struct.unpack("<" + code, file.read(struct.calcsize("<" + code)))
+        return value
+
+    assert (file.read(8), number("I")) == (b"LIKEWISE", 2)
+    assert file.read(number("Q")) == b"in-context model"
+    assert number("I") == 8
+    assert json.loads(file.read(number("Q")))["class"] == "AttentionClassifier"
+    shapes = [(number("q"), number("q")) for _ in range(6)]
+    parts = [np.frombuffer(file.read(8 * m * n), "<f8").reshape(m, n) for m, n in shapes]
+    assert len(file.read()) == 8
+    return parts
+
+
+def test_what_is_wrong_with_a_file_of_a_model_in_context(digits, model, tmp_path):
+    in_context, _ = fitted_in_context(lw.AttentionClassifier, load_wine, "metric")
+    path, other = tmp_path / "model.likewise", tmp_path / "other.likewise"
+    in_context.save(path)
+    model.save(other)
+    with pytest.raises(ValueError, match="path must hold an AttentionRegressor; got one of 'Attention"):
+        lw.AttentionRegressor.load(path)
+    with pytest.raises(ValueError, match="of kind 'attention model'; got 'in-context model'"):
+        Model.load(path)
+    with pytest.raises(ValueError, match="of kind 'in-context model'; got 'attention model'"):
+        InContextModel.load(other)
+    with pytest.raises(ValueError, match="y must hold numbers or strings"):
+        mixed = copy.deepcopy(in_context)
+        mixed.classes_ = np.array([1, "b", None], object)
+        mixed.save(path)
+    content = bytearray(path.read_bytes())
+    for changed, said in (
+        (content[:-1], "checksum"),
+        (content[:30], "truncated"),
+        (content[:-9] + bytes([content[-9] ^ 1]) + content[-8:], "checksum"),
+        (content[:8] + b"\1" + content[9:], "of version 2; got version 1"),
+        (b"no such file", "begins with LIKEWISE"),
+    ):
+        path.write_bytes(changed)
+        with pytest.raises(ValueError, match=said) as error:
+            lw.AttentionClassifier.load(path)
+        assert str(path) in str(error.value)
+    with pytest.raises(ValueError, match="a file that can be read"):
+        lw.AttentionClassifier.load(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(

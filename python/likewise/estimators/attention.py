@@ -12,10 +12,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
+from likewise import _core
 from likewise._execution import execution
 from likewise.estimators._attention_targets import Classes, Numbers
 from likewise.nn._in_context import InContextModel, log_loss, squared_loss
 from likewise.nn._model import ATTENTION, HEAD_SETTINGS, Model, as_json, from_json, head_settings
+
+_OF_KIND = {"attention model": Model, "in-context model": InContextModel}  # by what a file says it holds
 
 
 class _AttentionEstimator(TransformerMixin, BaseEstimator):
@@ -86,6 +89,7 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         context : None, "rows" or (X_context, y_context)
             None: tokens of a row attend to one another. "rows": the rows are the tokens, and attend to the
             other labeled rows, each without its own label. A pair: they attend to those labeled rows.
+            The labeled rows belong to the model, and are in its file (`save`).
 
         Returns
         -------
@@ -300,7 +304,8 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
     # --- files ------------------------------------------------------------------------------------------
 
     def save(self, path):
-        """The trained model in one file that C++ reads too (likewise::nn::load_model)."""
+        """The trained model in one file that C++ reads too: likewise::nn::load_model, and of a model fitted
+        with a context, which holds the labeled rows, load_in_context_model."""
         check_is_fitted(self, "_model")
         params = {name: value for name, value in self.get_params().items() if name != "random_state"}
         fitted = {name: value for name, value in vars(self).items() if name.endswith("_")}
@@ -311,7 +316,7 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
     @classmethod
     def load(cls, path):
         """An estimator of such a file: the same predictions, bit for bit."""
-        model, about = Model.load(path)
+        model, about = _OF_KIND[_core.saved_kind(str(path))].load(path)
         if about.get("class") != cls.__name__:
             raise ValueError(f"path must hold an {cls.__name__}; got one of {about.get('class')!r}.")
         estimator = cls(**from_json(about["params"]))

@@ -6,34 +6,55 @@ Features are mapped by one embedding W_e and each head's W_h; labels are values 
 is a metric of the features: Mahalanobis(W_h W_e). A row never sees its own label.
 """
 
+import json
 import math
 
 import numpy as np
 
-import likewise as lw
+from likewise import _core
 from likewise._lbfgs import lbfgs
 
 _LEAST_SHARE = 1e-12  # of a class, added before its logarithm
 
 
 class InContextModel:
-    """The learned maps and temperatures, and once learned `context`: the labeled rows and their targets."""
+    """The learned maps and temperatures, and `context`: the labeled rows and their targets.
+
+    C++ holds all numbers and answers (likewise::nn::InContextModel); learning changes the maps in place.
+    """
 
     def __init__(self, attention, n_features, embed_dim, num_heads, random_state):
         rank = embed_dim // num_heads
-        self.attention, self.num_heads = attention, num_heads
-        names = ("W",) if attention == "metric" else ("Wq", "Wk")
-        bound = np.sqrt(6 / (n_features + embed_dim))
-        self.embedding = random_state.uniform(-bound, bound, (embed_dim, n_features))
-        bound = np.sqrt(6 / (embed_dim + rank))
-        self.maps = {n: random_state.uniform(-bound, bound, (num_heads, rank, embed_dim)) for n in names}
-        self.log_temperature = np.full(num_heads, np.log(np.sqrt(rank) * (2 if attention == "metric" else 1)))
+
+        def uniform(rows, columns, spread):
+            bound = np.sqrt(6 / spread)
+            return random_state.uniform(-bound, bound, (rows, columns))
+
+        embedding = uniform(embed_dim, n_features, n_features + embed_dim)
+        query_maps = uniform(num_heads * rank, embed_dim, embed_dim + rank)
+        tied = attention == "metric"
+        key_maps = np.empty((0, 0)) if tied else uniform(num_heads * rank, embed_dim, embed_dim + rank)
+        log_temperature = np.full(num_heads, np.log(np.sqrt(rank) * (2 if tied else 1)))
+        self._core = _core.InContextModel(embedding, query_maps, key_maps, log_temperature)
+
+    @property
+    def context(self):
+        """(rows, targets), copies."""
+        return self._core.context
+
+    @context.setter
+    def context(self, context):
+        self._core.context = context
+
+    @property
+    def num_heads(self):
+        return len(self._core.log_temperature)
 
     # --- reading, as nn._model.Model has it; the tokens are the rows -------------------------------------
 
     def outputs(self, X, padding=None):
         """F (n, n_outputs): shares of the classes, or targets."""
-        return self._answer(_rows(X, padding), *self.context)
+        return self._core.outputs(_rows(X, padding))
 
     @staticmethod
     def shares(outputs):
@@ -48,39 +69,40 @@ class InContextModel:
 
     def weights(self, X, padding=None):
         """Who attends to which labeled row: (1, num_heads, n, n_context)."""
-        rows = _rows(X, padding)
-        return np.array([[m.operator(rows, self.context[0]).toarray() for m in self.mechanisms()[0]]])
+        rows, (labeled, _) = _rows(X, padding), self.context
+        return np.array([[m.operator(rows, labeled).toarray() for m in self.mechanisms()[0]]])
 
     def mechanisms(self):
-        """[[head, ...]], on the features."""
-        return [[self._mechanism(head) for head in range(self.num_heads)]]
-
-    def _metric(self, head):
-        if self.attention == "metric":
-            return lw.metrics.Mahalanobis(self.maps["W"][head] @ self.embedding)
-        return lw.metrics.Bilinear(
-            self.maps["Wq"][head] @ self.embedding, self.maps["Wk"][head] @ self.embedding
-        )
-
-    def _mechanism(self, head, support="all"):
-        """Empty rows are spoken for by their nearest key."""
-        kernel = lw.kernels.Exponential(float(np.exp(self.log_temperature[head])))
-        return lw.Mechanism(metric=self._metric(head), kernel=kernel, support=support, empty_row="nearest")
-
-    def _answer(self, rows, context, values):
-        heads = (m.operator(rows, context, storage="streamed") @ values for m in self.mechanisms()[0])
-        return sum(heads) / self.num_heads
+        """[[head, ...]], on the features. Empty rows are spoken for by their nearest key."""
+        return [self._core.mechanisms()]
 
     def state_dict(self):
         """A copy of each map, and the log temperatures."""
-        return {"embedding": self.embedding.copy(), **{n: m.copy() for n, m in self.maps.items()},
-                "log_temperature": self.log_temperature.copy()}  # fmt: skip
+        return {name: part.copy() for name, part in self._parts().items()}
+
+    def _parts(self):
+        """All that is learned as writable views: embedding, W or Wq and Wk of all heads, log temperatures."""
+        core = self._core
+        return {"embedding": core.embedding, **self._maps(), "log_temperature": core.log_temperature}
+
+    def _maps(self):
+        """(num_heads, rank, embed_dim) each."""
+        core = self._core
+        maps = {"Wq": core.query_maps, "Wk": core.key_maps} if core.key_maps.size else {"W": core.query_maps}
+        return {n: m.reshape(self.num_heads, -1, m.shape[1]) for n, m in maps.items()}
+
+    # --- files ------------------------------------------------------------------------------------------
 
     def save(self, path, metadata):
-        """Refused: the file has no place for labeled rows."""
-        raise ValueError(
-            "context must be None for a model in a file, which has no place for labeled rows; pickle has."
-        )
+        """One file: maps, temperatures, labeled rows, metadata (anything JSON can hold), a checksum."""
+        self._core.save(str(path), json.dumps(metadata))
+
+    @classmethod
+    def load(cls, path):
+        """(model, metadata) of such a file; a ValueError says what is wrong with it."""
+        model = cls.__new__(cls)
+        model._core, metadata = _core.load_in_context_model(str(path))
+        return model, json.loads(metadata)
 
     # --- learning ---------------------------------------------------------------------------------------
 
@@ -100,13 +122,13 @@ class InContextModel:
         History. `interrupted` says that Ctrl-C ended it.
         """
         rows, Y = training
+        self.context = context or training
         values = Y if context is None else context[1]
-        watched = None if validation is None else (*validation, context or training)
-        history = History(self, loss, watched, tol, patience)
+        history = History(self, loss, validation, tol, patience)
 
         def value_and_gradient(flat):
             self._take(flat)
-            operators = [self._operator(h, rows, context) for h in range(self.num_heads)]
+            operators = [_operator(m, rows, context) for m in self.mechanisms()[0]]
             parts = [P @ values for P in operators]
             history.value, by_output = loss(sum(parts) / self.num_heads, Y)
             found = [P.vjp(by_output / self.num_heads, values, part) for P, part in zip(operators, parts)]
@@ -119,35 +141,38 @@ class InContextModel:
         self._take(history.best)
         return history
 
-    def _operator(self, head, X, context):
-        if context is None:
-            return self._mechanism(head, "leave_one_out").operator(X, storage="streamed")
-        return self._mechanism(head).operator(X, context[0], storage="streamed")
-
     def _gradient(self, found):
         """From dL/d(metric factor) of each head to the maps that make it, and log temperatures."""
         factors = {"W": "factor", "Wq": "query_factor", "Wk": "key_factor"}
-        by_embedding, by_maps = np.zeros_like(self.embedding), []
-        for name, maps in self.maps.items():
+        embedding, log_temperature = self._core.embedding, self._core.log_temperature
+        by_embedding, by_maps = np.zeros_like(embedding), []
+        for name, maps in self._maps().items():
             by_factor = np.array([gradient["metric"][factors[name]] for gradient in found])
-            by_maps.append(by_factor @ self.embedding.T)
+            by_maps.append(by_factor @ embedding.T)
             by_embedding += np.einsum("hre,hrd->ed", maps, by_factor)
-        by_temperature = np.array([gradient["temperature"] for gradient in found]) * np.exp(
-            self.log_temperature
-        )
-        return np.concatenate([part.ravel() for part in (by_embedding, *by_maps, by_temperature)])
+        by_temperature = np.array([gradient["temperature"] for gradient in found]) * np.exp(log_temperature)
+        return _as_one((by_embedding, *by_maps, by_temperature))
 
     def _flat(self):
         """All that is learned as one vector."""
-        return np.concatenate(
-            [part.ravel() for part in (self.embedding, *self.maps.values(), self.log_temperature)]
-        )
+        return _as_one(self._parts().values())
 
     def _take(self, flat):
         at = 0
-        for part in (self.embedding, *self.maps.values(), self.log_temperature):
+        for part in self._parts().values():
             part[...] = flat[at : at + part.size].reshape(part.shape)
             at += part.size
+
+
+def _as_one(parts):
+    return np.concatenate([part.ravel() for part in parts])
+
+
+def _operator(mechanism, rows, context):
+    """From rows to those of the context, or without one to each other."""
+    if context is None:
+        return mechanism.replace(support="leave_one_out").operator(rows, storage="streamed")
+    return mechanism.operator(rows, context[0], storage="streamed")
 
 
 class History:
@@ -178,9 +203,9 @@ class History:
             raise StopIteration
 
     def _validation_loss(self, flat):
-        rows, Y, context = self._watched
+        rows, Y = self._watched
         self._model._take(flat)
-        return self._loss(self._model._answer(rows, *context), Y)[0]
+        return self._loss(self._model.outputs(rows), Y)[0]
 
 
 def _rows(X, padding=None):
