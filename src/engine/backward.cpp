@@ -17,8 +17,9 @@
 namespace likewise::engine {
 namespace {
 
-constexpr Index tile_rows = 256, tile_columns = 256;  // two tiles of floats fill a quarter of a second cache
+constexpr Index tile_rows = 128, tile_columns = 256;  // two tiles of floats fill a quarter of a second cache
 constexpr Index meeting_size = 128;                   // of four tiles, two directions
+constexpr Index block_size = 256;                     // or more, of the points
 constexpr Index largest_square = 16;                  // blocks a side of the latin square
 
 /// Of a tile of pairs: P, dL/d log K, and how the costs make log K.
@@ -75,7 +76,7 @@ template <class T> class Backward {
   /// Every block of queries with every block of keys; returns the sum of dcost * cost.
   double latin_square(const Execution& run) {
     const Index side = std::clamp<Index>(
-        std::min(block_count(K_.rows(), tile_rows), block_count(K_.cols(), tile_columns)), 1, largest_square);
+        std::min(block_count(K_.rows(), block_size), block_count(K_.cols(), block_size)), 1, largest_square);
     std::vector<double> scale(static_cast<std::size_t>(side * side));
     // Blocks of queries are the items 0 .. side - 1, blocks of keys those behind them.
     const auto key_block = [side](Index round, Index i) { return (i + round) % side; };
@@ -90,7 +91,7 @@ template <class T> class Backward {
 
   /// The same for one point set: every two blocks meet once.
   double tournament(const Execution& run) {
-    const Index n_blocks = std::clamp<Index>(block_count(K_.rows(), tile_rows), 1, largest_square) | 1,
+    const Index n_blocks = std::clamp<Index>(block_count(K_.rows(), block_size), 1, largest_square) | 1,
                 n_pairs = n_blocks / 2 + 1;
     std::vector<double> scale(static_cast<std::size_t>(n_blocks * n_pairs));
     const auto pair = [n_blocks](Index r, Index i) { return meeting_of(n_blocks, r, i); };

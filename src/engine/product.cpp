@@ -7,16 +7,15 @@
 namespace likewise::engine {
 namespace {
 
-// An item packs its columns of B and its rows of A again, from memory where they are large: few, large items then. Bits
-// do not depend on the items, as an element's sum has one order in all of them.
-constexpr Index columns_of_block = 1056;  // what is packed of them stays in a second cache
+// A block packs its columns of B and its rows of A again, from memory where they are large: few, large blocks then. They
+// follow the shape alone: where matrix extensions pay is decided for a block, and bits must not depend on threads.
+constexpr Index columns_of_block = 528;  // what is packed of them stays in a second cache
 
-Index rows_of_block(Index m, Index column_blocks, double bytes_of_B, int threads) {
+Index rows_of_block(Index m, double bytes_of_B) {
   constexpr double in_cache = 256e3;
   if (bytes_of_B <= in_cache) return m >= 1024 ? 256 : m >= 256 ? 64 : 16;
-  Index height = 1024;
-  while (height > 256 && block_count(m, height) * column_blocks < 4 * threads) height /= 2;
-  return std::min(height, std::max<Index>(16, m / 4));
+  const Index quarter = (m / 4 + 15) / 16 * 16;
+  return std::clamp<Index>(quarter, 16, 1024);
 }
 
 }  // namespace
@@ -31,8 +30,7 @@ void add_product(T alpha, const Factor<T>& A, const Factor<T>& B, Tile<T> out, c
     return parallel_blocks(1, run, what, [&](Index) { add_product<T>(alpha, A, B, out); });
   const Index column_blocks = block_count(B.cols, columns_of_block);
   const double bytes_of_B = sizeof(T) * static_cast<double>(B.rows) * static_cast<double>(B.cols);
-  const Index height = rows_of_block(A.rows, column_blocks, bytes_of_B, thread_count(run)),
-              row_blocks = block_count(A.rows, height);
+  const Index height = rows_of_block(A.rows, bytes_of_B), row_blocks = block_count(A.rows, height);
   parallel_blocks(row_blocks * column_blocks, run, what, [&](Index item) {
     const Block rows = block_of(item / column_blocks, A.rows, height),
                 cols = block_of(item % column_blocks, B.cols, columns_of_block);

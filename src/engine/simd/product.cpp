@@ -63,6 +63,24 @@ void Transpose(const C* HWY_RESTRICT from, Size from_stride, Size wide, Size dee
     for (Size k = 0; k < deep; ++k) to[k * to_stride + a] = alpha * from[a * from_stride + k];
 }
 
+/// Columns as panels of kVectors vectors. A single vector left over would keep the multiplier half idle: the last two panels
+/// are of two vectors then.
+template <class C> struct Panels {
+  Size n_columns;
+  Size lanes = static_cast<Size>(PanelLanes<C>()), vector = lanes / static_cast<Size>(kVectors);
+
+  Size count() const { return (n_columns + lanes - 1) / lanes; }
+  Size begin(Size p) const { return p * lanes - (p == count() - 1 && shares() ? vector : 0); }
+  Size end(Size p) const { return p + 1 == count() ? n_columns : begin(p + 1); }
+  Size vectors(Size p) const { return (end(p) - begin(p) + vector - 1) / vector; }
+
+ private:
+  bool shares() const {
+    const Size last = n_columns - (count() - 1) * lanes;
+    return count() > 1 && last <= vector;
+  }
+};
+
 /// A panel (depth, PanelLanes) of the first columns of B, scaled.
 template <class C> void PackColumns(Strided<C> B, Size depth, Size n_columns, C alpha, C* panel) {
   const Size lanes = static_cast<Size>(PanelLanes<C>());
@@ -72,38 +90,35 @@ template <class C> void PackColumns(Strided<C> B, Size depth, Size n_columns, C 
       panel[k * lanes + a] = alpha * B.data[a * B.column_stride + k * B.row_stride];
 }
 
-/// Panels of B's rows where these are contiguous: row by row, so that a page of memory is met once and not for each panel.
-template <class C> void PackRowsOfPanels(Strided<C> B, Size depth, Size n_columns, C alpha, C* panels) {
+/// The panels where B's rows are contiguous: row by row, so that a page of memory is met once and not for each panel.
+template <class C> void PackContiguous(Strided<C> B, Size depth, const Panels<C>& cut, C alpha, C* panels) {
   const Tag<C> d;
   const auto factor = hn::Set(d, alpha);
-  const Size lanes = static_cast<Size>(PanelLanes<C>()), vector = static_cast<Size>(hn::Lanes(d));
   for (Size k = 0; k < depth; ++k) {
     const C* row = B.data + k * B.row_stride;
-    for (Size j = 0; j < n_columns; j += lanes) {
-      C* const at = panels + j * depth + k * lanes;
-      if (j + lanes <= n_columns)
-        for (std::size_t v = 0; v < kVectors; ++v)
-          hn::Store(hn::Mul(factor, hn::LoadU(d, row + j + static_cast<Size>(v) * vector)), d,
-                    at + static_cast<Size>(v) * vector);
-      else
-        for (Size a = 0; a < n_columns - j; ++a) at[a] = alpha * row[j + a];
+    for (Size p = 0; p < cut.count(); ++p) {
+      C* at = panels + (p * depth + k) * cut.lanes;
+      Size a = cut.begin(p);
+      for (; a + cut.vector <= cut.end(p); a += cut.vector, at += cut.vector)
+        hn::Store(hn::Mul(factor, hn::LoadU(d, row + a)), d, at);
+      for (; a < cut.end(p); ++a) *at++ = alpha * row[a];
     }
   }
 }
 
 /// Columns of B as panels (depth, PanelLanes), scaled; the last vector with columns is filled up with 0.
-template <class C> void PackPanels(Strided<C> B, Size depth, Size n_columns, C alpha, C* panels) {
-  const Size lanes = static_cast<Size>(PanelLanes<C>()), vector = lanes / static_cast<Size>(kVectors);
+template <class C> void PackPanels(Strided<C> B, Size depth, const Panels<C>& cut, C alpha, C* panels) {
   if (B.column_stride == 1)
-    PackRowsOfPanels(B, depth, n_columns, alpha, panels);
+    PackContiguous(B, depth, cut, alpha, panels);
   else
-    for (Size j = 0; j < n_columns; j += lanes)
-      PackColumns<C>({B.data + j * B.column_stride, B.row_stride, B.column_stride}, depth,
-                     std::min(lanes, n_columns - j), alpha, panels + j * depth);
-  const Size last = n_columns % lanes, filled = (last + vector - 1) / vector * vector;
-  for (Size k = 0; k < depth && last < filled; ++k) {
-    C* const row = panels + (n_columns - last) * depth + k * lanes;
-    std::fill(row + last, row + filled, C(0));
+    for (Size p = 0; p < cut.count(); ++p)
+      PackColumns<C>({B.data + cut.begin(p) * B.column_stride, B.row_stride, B.column_stride}, depth,
+                     cut.end(p) - cut.begin(p), alpha, panels + p * cut.lanes * depth);
+  const Size last = cut.count() - 1, width = cut.end(last) - cut.begin(last),
+             filled = cut.vectors(last) * cut.vector;
+  for (Size k = 0; k < depth && width < filled; ++k) {
+    C* const row = panels + (last * depth + k) * cut.lanes;
+    std::fill(row + width, row + filled, C(0));
   }
 }
 
@@ -205,14 +220,12 @@ template <class Strides, class C> auto PanelKernel(Strides, const C*, Size vecto
 
 /// All packed panels with a block of A.
 template <class Strides, class C>
-void BlockTimesPanels(const C* block, Strides strides, Size n_rows, const C* panels, Size depth, Size width,
-                      C* result, Size result_stride) {
-  const Size lanes = static_cast<Size>(PanelLanes<C>()), vector = lanes / static_cast<Size>(kVectors);
-  for (Size j = 0; j < width; j += lanes) {
-    const Size n_columns = std::min(lanes, width - j);
-    PanelKernel(strides, block, (n_columns + vector - 1) / vector)(
-        block, strides, n_rows, panels + j * depth, depth, n_columns, result + j, result_stride);
-  }
+void BlockTimesPanels(const C* block, Strides strides, Size n_rows, const C* panels, Size depth,
+                      const Panels<C>& cut, C* result, Size result_stride) {
+  for (Size p = 0; p < cut.count(); ++p)
+    PanelKernel(strides, block, cut.vectors(p))(block, strides, n_rows, panels + p * cut.lanes * depth, depth,
+                                                cut.end(p) - cut.begin(p), result + cut.begin(p),
+                                                result_stride);
 }
 
 template <class C>
@@ -234,24 +247,25 @@ void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* re
   C* const panels = n_packed > kSmall ? large.get() : small;
   for (Size j0 = 0; j0 < n; j0 += columns)
     for (Size k0 = 0; k0 < k; k0 += kDepth) {
-      const Size depth = std::min(kDepth, k - k0), width = std::min(columns, n - j0);
+      const Size depth = std::min(kDepth, k - k0);
+      const Panels<C> cut{std::min(columns, n - j0)};
       PackPanels<C>({B.data + k0 * B.row_stride + j0 * B.column_stride, B.row_stride, B.column_stride}, depth,
-                    width, alpha, panels);
+                    cut, alpha, panels);
       for (Size i0 = 0; i0 < m; i0 += kRows) {
         const Size height = std::min(kRows, m - i0);
         const C* rows = A.data + i0 * A.row_stride + k0 * A.column_stride;
         C* at = result + i0 * result_stride + j0;
         if (in_place) {
-          BlockTimesPanels(rows, InPlace{A.row_stride, A.column_stride}, height, panels, depth, width, at,
+          BlockTimesPanels(rows, InPlace{A.row_stride, A.column_stride}, height, panels, depth, cut, at,
                            result_stride);
           continue;
         }
         PackRows<C>({rows, A.row_stride, A.column_stride}, height, depth, block.get());
         const C* packed = block.get();
         if (A.row_stride == 1)
-          BlockTimesPanels(packed, PackedColumns(), height, panels, depth, width, at, result_stride);
+          BlockTimesPanels(packed, PackedColumns(), height, panels, depth, cut, at, result_stride);
         else
-          BlockTimesPanels(packed, PackedRows(), height, panels, depth, width, at, result_stride);
+          BlockTimesPanels(packed, PackedRows(), height, panels, depth, cut, at, result_stride);
       }
     }
 }
