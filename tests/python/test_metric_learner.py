@@ -148,7 +148,7 @@ def test_objective_and_accuracy_are_at_least_those_of_scikit_learn(load, n_compo
         knn = KNeighborsClassifier(3).fit(model.transform(X), y)
         return knn.score(model.transform(X_new), y_new)
 
-    assert accuracy(ours) >= accuracy(theirs) - 0.02
+    assert accuracy(ours) >= accuracy(theirs) - 1 / len(y_new)  # one row: a tie of neighbors
 
 
 def test_one_step_is_scikit_learns(wine):
