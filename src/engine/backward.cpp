@@ -156,13 +156,13 @@ template <class T> class Backward {
     if (returns) back.weights = there.weights;
     double by_scores = 0;
     if (goes) {
-      set_by_weight(a, b, there.by_log);
+      set_by_weight(queries_, a, keys_, b, there.by_log);
       exclude(a, b, there, false);
       by_scores += weigh(left_.data() + a.begin, right_.data() + b.begin, there);
       add_to_sums(a, b, there);
     }
     if (returns) {
-      set_by_weight_returned(a, b, back.by_log);
+      set_by_weight(keys_, a, queries_, b, back.by_log);
       exclude(b, a, back, true);
       by_scores += weigh(right_.data() + a.begin, left_.data() + b.begin, back);
       add_returned(a, b, back);
@@ -186,7 +186,7 @@ template <class T> class Backward {
   }
 
   double tile(Block rows, Block keys, Tiles<T>& t) {
-    set_by_weight(rows, keys, t.by_log);
+    set_by_weight(queries_, rows, keys_, keys, t.by_log);
     return lifted_ ? fused_tile(rows, keys, t) : filled_tile(rows, keys, t);
   }
 
@@ -207,27 +207,20 @@ template <class T> class Backward {
                    transposed<T>(rows_of(lifted_->keys->features, keys)), scores);
   }
 
-  /// <grad_i, V_j> less the shares.
-  void set_by_weight(Block rows, Block keys, Matrix<T>& tile) const {
-    tile.resize(rows.size, keys.size);
-    for (Index a = 0; a < rows.size; ++a)
-      tile.row(a).setConstant(terms_.share.size() ? -terms_.share(rows.begin + a) : T(0));
-    if (terms_.row_share.size())
-      tile.noalias() -= segment(terms_.row_share, rows) * segment(terms_.key_share, keys).transpose();
-    add_product<T>(T(1), as_it_is<T>(rows_of(terms_.grad, rows)), transposed<T>(rows_of(terms_.values, keys)),
-                   tile);
-  }
+  /// What queries or keys bring to dL/dP = <columns_a, columns_b> - share_a - share_b - factor_a factor_b.
+  struct Side {
+    const Values<T>& columns;
+    const Vector<T>&share, &factor;
+  };
 
-  /// The same transposed: the tile's rows are the keys.
-  void set_by_weight_returned(Block keys, Block rows, Matrix<T>& tile) const {
-    tile.resize(keys.size, rows.size);
-    if (terms_.share.size())
-      tile.rowwise() = -segment(terms_.share, rows).transpose();
-    else
-      tile.setZero();
-    if (terms_.row_share.size())
-      tile.noalias() -= segment(terms_.key_share, keys) * segment(terms_.row_share, rows).transpose();
-    add_product<T>(T(1), as_it_is<T>(rows_of(terms_.values, keys)), transposed<T>(rows_of(terms_.grad, rows)),
+  /// dL/dP of a tile whose rows are points of one side and whose columns are those of the other.
+  static void set_by_weight(const Side& a, Block rows, const Side& b, Block columns, Matrix<T>& tile) {
+    tile.resize(rows.size, columns.size);
+    for (Index i = 0; i < rows.size; ++i)
+      tile.row(i).setConstant(a.share.size() ? -a.share(rows.begin + i) : T(0));
+    if (b.share.size()) tile.rowwise() -= segment(b.share, columns).transpose();
+    if (a.factor.size()) tile.noalias() -= segment(a.factor, rows) * segment(b.factor, columns).transpose();
+    add_product<T>(T(1), as_it_is<T>(rows_of(a.columns, rows)), transposed<T>(rows_of(b.columns, columns)),
                    tile);
   }
 
@@ -310,6 +303,9 @@ template <class T> class Backward {
 
   const LogWeights<T>& K_;
   const BackwardTerms<T>& terms_;
+  const Vector<T> none_ = {};
+  const Side queries_{terms_.grad, terms_.share, terms_.row_share},
+      keys_{terms_.values, none_, terms_.key_share};
   std::optional<LiftedExponents<T>> lifted_;
   Vector<T> left_, right_;
   BackwardSums<T> sums_;

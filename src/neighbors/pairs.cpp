@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "engine/cost_source.hpp"
+#include "engine/prefetch.hpp"
 
 namespace likewise::neighbors {
 namespace {
@@ -33,12 +34,6 @@ template <class T> double squared_distance(const T* x, const T* z, Index width) 
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-/// Asks for a point ahead of its turn: neighbors lie scattered in memory.
-template <class T> void prefetch(const T* x, Index width) {
-  constexpr Index line = 64 / sizeof(T);
-  for (Index k = 0; k < width; k += line) __builtin_prefetch(x + k);
-}
-
 template <class T, class M> class LiftedPairsOf final : public LiftedPairs {
  public:
   LiftedPairsOf(const M& metric, const Points<T>& X, const Points<T>& Z)
@@ -50,10 +45,11 @@ template <class T, class M> class LiftedPairsOf final : public LiftedPairs {
   void distances(Index i, const Index* keys, Index n, double* out) const override {
     const int to = engine::unit_power(laws_, engine::CostUnit::reported);
     if constexpr (std::is_same_v<M, Euclidean> || std::is_same_v<M, SquaredEuclidean>) {
-      constexpr Index ahead = 8;
-      for (Index m = -ahead; m < n; ++m) {
-        if (m + ahead < n) prefetch(keys_.row(keys[m + ahead]).data(), keys_.cols());
-        if (m < 0) continue;
+      constexpr Index ahead = 8;  // neighbors lie scattered in memory
+      const auto ask_for = [&](Index m) { engine::prefetch(keys_.row(keys[m]).data(), keys_.cols()); };
+      for (Index m = 0; m < std::min(ahead, n); ++m) ask_for(m);
+      for (Index m = 0; m < n; ++m) {
+        if (m + ahead < n) ask_for(m + ahead);
         out[m] = engine::convert_power(
             squared_distance(queries_.row(i).data(), keys_.row(keys[m]).data(), queries_.cols()), 2, to);
       }
