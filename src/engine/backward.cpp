@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <memory>
 #include <mutex>
 #include <numbers>
@@ -12,44 +11,46 @@
 
 #include "engine/exp_weights.hpp"
 #include "engine/parallel.hpp"
-#include "engine/simd/weigh_tile.hpp"
+#include "engine/simd/pair_gradient.hpp"
+#include "engine/simd/panel_sum.hpp"
 
 namespace likewise::engine {
 namespace {
 
-constexpr Index tile_rows = 128, tile_columns = 256;  // two tiles of floats fill a quarter of a second cache
-constexpr Index meeting_size = 128;                   // of four tiles, two directions
-constexpr Index block_size = 256;                     // or more, of the points
-constexpr Index largest_square = 16;                  // blocks a side of the latin square
+constexpr Index tile_rows = 128,
+                tile_columns = 256;   // of tiles that are filled; few of them fit a second cache
+constexpr Index fused_rows = 512;     // rows that all panels of a block meet, and stay in that cache
+constexpr Index meeting_size = 128;   // of a block with itself, in both directions
+constexpr Index block_size = 512;     // or more, of the points
+constexpr Index largest_square = 16;  // blocks a side of the latin square
 
 /// Of a tile of pairs: P, dL/d log K, and how the costs make log K.
 template <class T> struct Tiles {
   Matrix<T> weights, by_log, costs, slopes;
   Vector<T> row_sums, column_sums;  ///< of by_log
-  std::vector<unsigned char> admitted;
 };
 
-/// Tiles that blocks hand on to each other: fresh memory of this size would be paged in for each block.
-template <class T> class TilePool {
+/// What blocks hand on to each other: fresh memory of this size would be paged in for each.
+template <class Item> class Pool {
  public:
   template <class Use> double with(const Use& use) {
-    std::unique_ptr<std::array<Tiles<T>, 2>> tiles = taken();
-    const double result = use((*tiles)[0], (*tiles)[1]);
+    std::unique_ptr<Item> item = taken();
+    const double result = use(*item);
     const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(tiles));
+    free_.push_back(std::move(item));
     return result;
   }
 
  private:
-  std::unique_ptr<std::array<Tiles<T>, 2>> taken() {
+  std::unique_ptr<Item> taken() {
     const std::lock_guard lock(mutex_);
-    if (free_.empty()) return std::make_unique<std::array<Tiles<T>, 2>>();
-    auto tiles = std::move(free_.back());
+    if (free_.empty()) return std::make_unique<Item>();
+    auto item = std::move(free_.back());
     free_.pop_back();
-    return tiles;
+    return item;
   }
   std::mutex mutex_;
-  std::vector<std::unique_ptr<std::array<Tiles<T>, 2>>> free_;
+  std::vector<std::unique_ptr<Item>> free_;
 };
 
 template <class T> class Backward {
@@ -61,6 +62,7 @@ template <class T> class Backward {
     // Exponentials of a lift in this precision need no tile of costs: the product is the exponent.
     if (const auto exponents = K.exponents())
       if (const auto* lifted = std::get_if<LiftedExponents<T>>(&*exponents)) lifted_ = *lifted;
+    if (lifted_ && sums_.pull) points_ = sums_.pull->lift_sums().value();
     left_ = shifts(terms.log_left, lifted_ ? lifted_->queries : nullptr);
     right_ = shifts(terms.log_right, lifted_ ? lifted_->keys : nullptr);
   }
@@ -108,75 +110,14 @@ template <class T> class Backward {
     return sized(run, static_cast<double>(K_.rows()) * static_cast<double>(K_.cols()) * 16);
   }
 
-  /// One of `side` equal parts of [0, n).
+  /// One of `side` about equal parts of [0, n), of whole panels.
   static Block share(Index part, Index side, Index n) {
-    const Index begin = n * part / side;
-    return {begin, n * (part + 1) / side - begin};
-  }
-
-  /// All tiles of a block of the square; returns its sum of dcost * cost.
-  double block(Block queries, Block keys) {
-    return pool_.with([&](Tiles<T>& tiles, Tiles<T>&) {
-      double scale = 0;
-      for (Index i = queries.begin; i < queries.begin + queries.size; i += tile_rows)
-        for (Index j = keys.begin; j < keys.begin + keys.size; j += tile_columns) {
-          const Block rows{i, std::min(tile_rows, queries.begin + queries.size - i)},
-              columns{j, std::min(tile_columns, keys.begin + keys.size - j)};
-          if (admits(rows, columns)) scale += tile(rows, columns, tiles);
-        }
-      return scale;
-    });
-  }
-
-  /// All pairs of two blocks of one point set, in both directions; of a block with itself each once.
-  double meeting(Block rows, Block keys) {
-    return pool_.with([&](Tiles<T>& there, Tiles<T>& back) {
-      double scale = 0;
-      const bool itself = rows.begin == keys.begin;
-      for (Index i = rows.begin; i < rows.begin + rows.size; i += meeting_size)
-        for (Index j = itself ? i : keys.begin; j < keys.begin + keys.size; j += meeting_size) {
-          const Block a{i, std::min(meeting_size, rows.begin + rows.size - i)},
-              b{j, std::min(meeting_size, keys.begin + keys.size - j)};
-          scale += itself && i == j ? (admits(a, a) ? tile(a, a, there) : 0.0) : both_ways(a, b, there, back);
-        }
-      return scale;
-    });
-  }
-
-  bool admits(Block rows, Block keys) const {
-    return !K_.mask()
-           || K_.mask()->coverage(rows.begin, rows.size, keys.begin, keys.size) != PairMask::Coverage::empty;
-  }
-
-  /// Tile (a, b) and the transpose of tile (b, a) from the same scores; their sum is what both blocks' points get.
-  double both_ways(Block a, Block b, Tiles<T>& there, Tiles<T>& back) {
-    const bool goes = admits(a, b), returns = admits(b, a);
-    if (!goes && !returns) return 0;
-    fill_scores(a, b, there.weights);
-    if (returns) back.weights = there.weights;
-    double by_scores = 0;
-    if (goes) {
-      set_by_weight(queries_, a, keys_, b, there.by_log);
-      exclude(a, b, there, false);
-      by_scores += weigh(left_.data() + a.begin, right_.data() + b.begin, there);
-      add_to_sums(a, b, there);
-    }
-    if (returns) {
-      set_by_weight(keys_, a, queries_, b, back.by_log);
-      exclude(b, a, back, true);
-      by_scores += weigh(right_.data() + a.begin, left_.data() + b.begin, back);
-      add_returned(a, b, back);
-      if (goes) {
-        there.by_log += back.by_log;
-        there.row_sums += back.row_sums;
-        there.column_sums += back.column_sums;
-      }
-    }
-    return pulled(a, b, goes ? there : back, by_scores);
+    const Index lanes = simd::panel_lanes(sizeof(T) == 4), panels = block_count(n, lanes);
+    const auto edge = [&](Index p) { return std::min(n, panels * p / side * lanes); };
+    return {edge(part), edge(part + 1) - edge(part)};
   }
 
   static auto rows_of(const auto& M, Block rows) { return M.middleRows(rows.begin, rows.size); }
-  static auto segment(const Vector<T>& v, Block rows) { return v.segment(rows.begin, rows.size); }
 
   /// What is added to the exponents of a row or column; to the base 2 and with the lift's bias in the fused form.
   Vector<T> shifts(const Vector<double>& log_scaling, const Lift<T>* lift) const {
@@ -185,91 +126,132 @@ template <class T> class Backward {
     return (std::numbers::log2e * (log_scaling.array() - lifted_->scale * bias)).matrix().template cast<T>();
   }
 
-  double tile(Block rows, Block keys, Tiles<T>& t) {
-    set_by_weight(queries_, rows, keys_, keys, t.by_log);
-    return lifted_ ? fused_tile(rows, keys, t) : filled_tile(rows, keys, t);
+  /// Calls use(part) for the equal parts of a block, of at most `size` each, and sums up.
+  template <class Use> static double over(Block block, Index size, const Use& use) {
+    double sum = 0;
+    const Index count = block_count(block.size, size);
+    for (Index part = 0; part < count; ++part) {
+      const Index begin = block.size * part / count, end = block.size * (part + 1) / count;
+      sum += use(Block{block.begin + begin, end - begin});
+    }
+    return sum;
   }
 
-  /// log K = -scale * cost: one product and one pass.
-  double fused_tile(Block rows, Block keys, Tiles<T>& t) {
-    fill_scores(rows, keys, t.weights);
-    exclude(rows, keys, t, false);
-    const double by_scores = weigh(left_.data() + rows.begin, right_.data() + keys.begin, t);
-    add_to_sums(rows, keys, t);
-    return pulled(rows, keys, t, by_scores);
+  /// All pairs of a block of the square; returns their sum of dcost * cost.
+  double block(Block queries, Block keys) {
+    if (lifted_) return over(queries, fused_rows, [&](Block rows) { return fused(rows, keys, false); });
+    return tiles_.with([&](Tiles<T>& t) {
+      return over(queries, tile_rows, [&](Block rows) {
+        return over(keys, tile_columns,
+                    [&](Block columns) { return admits(rows, columns) ? tile(rows, columns, t) : 0.0; });
+      });
+    });
   }
 
-  /// scale <A_i, B_j>, to the base 2.
-  void fill_scores(Block rows, Block keys, Matrix<T>& scores) const {
-    scores.setZero(rows.size, keys.size);
-    add_product<T>(static_cast<T>(lifted_->scale * std::numbers::log2e),
-                   as_it_is<T>(rows_of(lifted_->queries->features, rows)),
-                   transposed<T>(rows_of(lifted_->keys->features, keys)), scores);
+  /// All pairs of two blocks of one point set, in both directions; of a block with itself each once.
+  double meeting(Block a, Block b) {
+    const auto both_ways = [this](Block rows, Block keys) {
+      return over(rows, fused_rows, [&](Block part) { return fused(part, keys, true); });
+    };
+    if (a.begin != b.begin) return both_ways(a, b);
+    return over(a, meeting_size, [&](Block rows) {
+      const Index end = rows.begin + rows.size;
+      return fused(rows, rows, false) + both_ways(rows, {end, a.begin + a.size - end});
+    });
   }
 
-  /// What queries or keys bring to dL/dP = <columns_a, columns_b> - share_a - share_b - factor_a factor_b.
-  struct Side {
+  bool admits(Block rows, Block keys) const {
+    return !K_.mask()
+           || K_.mask()->coverage(rows.begin, rows.size, keys.begin, keys.size) != PairMask::Coverage::empty;
+  }
+
+  // --- exponentials of lifts: log K = -scale * cost, all in one loop ----------------------------------------------
+
+  /// What points bring as queries or as keys.
+  struct Role {
     const Values<T>& columns;
-    const Vector<T>&share, &factor;
+    const Vector<T>&shift, &share, &factor;
+
+    simd::PairTerms<T> of(Block points, Vector<double>& sums) const {
+      const auto part = [&](const Vector<T>& v) { return v.size() ? v.data() + points.begin : nullptr; };
+      sums.setZero(points.size);
+      return {columns.data() + points.begin * columns.outerStride(),
+              columns.outerStride(),
+              part(shift),
+              part(share),
+              part(factor),
+              sums.data()};
+    }
   };
 
-  /// dL/dP of a tile whose rows are points of one side and whose columns are those of the other.
-  static void set_by_weight(const Side& a, Block rows, const Side& b, Block columns, Matrix<T>& tile) {
-    tile.resize(rows.size, columns.size);
-    for (Index i = 0; i < rows.size; ++i)
-      tile.row(i).setConstant(a.share.size() ? -a.share(rows.begin + i) : T(0));
-    if (b.share.size()) tile.rowwise() -= segment(b.share, columns).transpose();
-    if (a.factor.size()) tile.noalias() -= segment(a.factor, rows) * segment(b.factor, columns).transpose();
-    add_product<T>(T(1), as_it_is<T>(rows_of(a.columns, rows)), transposed<T>(rows_of(b.columns, columns)),
-                   tile);
+  /// The sums of dL/d log K of one direction.
+  struct Sums {
+    Vector<double> rows, panels;
+  };
+
+  /// Rows ask panels or, `back`, are asked.
+  simd::PairDirection<T> direction(bool back, Block rows, Block panels, Sums& sums) {
+    const Block asked = back ? rows : panels;
+    return {!back, (back ? keys_ : queries_).of(rows, sums.rows),
+            (back ? queries_ : keys_).of(panels, sums.panels),
+            terms_.by_values ? sums_.values.row(asked.begin).data() : nullptr};
   }
 
-  /// From scores to weights, with the sums of by_log; returns the sum of by_log * score.
-  static double weigh(const T* row_shifts, const T* column_shifts, Tiles<T>& t) {
-    t.row_sums.resize(t.weights.rows());
-    t.column_sums.setZero(t.weights.cols());
-    return simd::weigh_tile<T>(t.weights.rows(), t.weights.cols(), row_shifts, column_shifts,
-                               t.weights.data(), t.by_log.data(), t.row_sums.data(), t.column_sums.data());
+  static simd::PairSide<T> side(Block points, const Lift<T>& lift, Lift<T>* by) {
+    const Index at = points.begin * lift.features.cols();
+    return {points.begin, points.size, lift.features.data() + at, by ? by->features.data() + at : nullptr};
   }
 
-  /// Hands dL/d log K of a tile to the points; returns its sum times the cost a_i + b_j - <A_i, B_j>.
-  double pulled(Block rows, Block keys, const Tiles<T>& t, double by_scores) {
-    if (sums_.pull)
-      sums_.pull->add(rows.begin, keys.begin, static_cast<T>(-lifted_->scale), t.by_log, t.row_sums,
-                      t.column_sums);
-    const auto dot = [](const auto& sums, const auto& bias) {
-      return sums.template cast<double>().dot(bias.template cast<double>());
+  /// Rows ask panels and, `both_ways`, panels ask rows; both are the same points then, and get the sum of both directions.
+  double fused(Block rows, Block panels, bool both_ways) {
+    if (rows.size == 0 || panels.size == 0) return 0;
+    std::array<Sums, 2> sums;
+    simd::PairBlock<T> pairs{.rows = side(rows, *lifted_->queries, points_.queries),
+                             .panels = side(panels, *lifted_->keys, points_.keys),
+                             .width = lifted_->queries->features.cols(),
+                             .n_columns = terms_.values.cols(),
+                             .scale = static_cast<T>(lifted_->scale * std::numbers::log2e),
+                             .pull = static_cast<T>(lifted_->scale),
+                             .mask = K_.mask(),
+                             .directions = {direction(false, rows, panels, sums[0])},
+                             .n_directions = both_ways ? 2 : 1};
+    if (both_ways) pairs.directions[1] = direction(true, rows, panels, sums[1]);
+    const double by_scores = scratch_.with(
+        [&](simd::PairScratch<T>& scratch) { return simd::differentiate_pairs<T>(pairs, scratch); });
+    sums_.log_key_weights.segment(panels.begin, panels.size) += sums[0].panels;
+    if (both_ways) {
+      sums_.log_key_weights.segment(rows.begin, rows.size) += sums[1].rows;
+      sums[0].rows += sums[1].rows;
+      sums[0].panels += sums[1].panels;
+    }
+    return by_costs(rows, panels, sums[0], by_scores);
+  }
+
+  /// Hands the sums to the biases; returns the sum of dcost times the cost a_i + b_j - <A_i, B_j>.
+  double by_costs(Block rows, Block panels, const Sums& sums, double by_scores) {
+    const auto add = [this](Lift<T>* by, Block points, const Vector<double>& sum) {
+      if (by) by->bias.segment(points.begin, points.size) -= (lifted_->scale * sum).template cast<T>();
     };
-    return -lifted_->scale
-           * (dot(t.row_sums, lifted_->queries->bias.segment(rows.begin, rows.size))
-              + dot(t.column_sums, lifted_->keys->bias.segment(keys.begin, keys.size))
-              - by_scores / (lifted_->scale * std::numbers::log2e));
+    add(points_.queries, rows, sums.rows);
+    add(points_.keys, panels, sums.panels);
+    const auto dot = [](const Vector<double>& sum, const Vector<T>& bias, Block points) {
+      return sum.dot(bias.segment(points.begin, points.size).template cast<double>());
+    };
+    return by_scores / std::numbers::log2e
+           - lifted_->scale
+                 * (dot(sums.rows, lifted_->queries->bias, rows)
+                    + dot(sums.panels, lifted_->keys->bias, panels));
   }
 
-  /// -inf where the support does not admit, before the weights. `transposed`: t's rows are the keys.
-  void exclude(Block queries, Block keys, Tiles<T>& t, bool transposed) const {
-    const PairMask* mask = K_.mask();
-    if (!mask
-        || mask->coverage(queries.begin, queries.size, keys.begin, keys.size) != PairMask::Coverage::partial)
-      return;
-    t.admitted.resize(static_cast<std::size_t>(queries.size * keys.size));
-    mask->admitted(queries.begin, queries.size, keys.begin, keys.size, t.admitted.data(), queries.size);
-    for (Index a = 0; a < queries.size; ++a)
-      for (Index b = 0; b < keys.size; ++b)
-        if (!t.admitted[static_cast<std::size_t>(b * queries.size + a)]) {
-          const Index i = transposed ? b : a, j = transposed ? a : b;
-          t.weights(i, j) = std::numeric_limits<T>::lowest();
-          t.by_log(i, j) = 0;
-        }
-  }
+  // --- any kernel and cost, by its own tiles -----------------------------------------------------------------------
 
-  /// Any kernel and cost, by its own tiles.
-  double filled_tile(Block rows, Block keys, Tiles<T>& t) {
+  double tile(Block rows, Block keys, Tiles<T>& t) {
     for (Matrix<T>* m : {&t.weights, &t.costs, &t.slopes}) m->resize(rows.size, keys.size);
     K_.fill_slopes(rows.begin, keys.begin, t.weights, t.costs, t.slopes);
-    t.weights.colwise() += left_.segment(rows.begin, rows.size);
-    t.weights.rowwise() += right_.segment(keys.begin, keys.size).transpose();
+    t.weights.colwise() += segment(left_, rows);
+    t.weights.rowwise() += segment(right_, keys).transpose();
     t.weights = exp_weights(t.weights.array()).matrix();
+    set_by_weight(rows, keys, t.by_log);
     t.by_log.array() *= t.weights.array();
     sum_up(t);
     add_to_sums(rows, keys, t);
@@ -277,6 +259,18 @@ template <class T> class Backward {
     sum_up(t);
     if (sums_.pull) sums_.pull->add(rows.begin, keys.begin, T(1), t.by_log, t.row_sums, t.column_sums);
     return static_cast<double>((t.by_log.array() * t.costs.array()).sum());
+  }
+
+  static auto segment(const Vector<T>& v, Block rows) { return v.segment(rows.begin, rows.size); }
+
+  /// dL/dP of a tile.
+  void set_by_weight(Block rows, Block keys, Matrix<T>& tile) const {
+    tile.setZero(rows.size, keys.size);
+    if (terms_.share.size()) tile.colwise() -= segment(terms_.share, rows);
+    if (terms_.row_share.size())
+      tile.noalias() -= segment(terms_.row_share, rows) * segment(terms_.key_share, keys).transpose();
+    add_product<T>(T(1), as_it_is<T>(rows_of(terms_.grad, rows)), transposed<T>(rows_of(terms_.values, keys)),
+                   tile);
   }
 
   static void sum_up(Tiles<T>& t) {
@@ -293,23 +287,17 @@ template <class T> class Backward {
     sums_.log_key_weights.segment(keys.begin, keys.size) += t.column_sums.template cast<double>();
   }
 
-  /// The same of a transposed tile, whose rows are the keys.
-  void add_returned(Block keys, Block rows, const Tiles<T>& t) {
-    if (terms_.by_values)
-      add_product<T>(T(1), as_it_is<T>(t.weights), as_it_is<T>(rows_of(terms_.grad, rows)),
-                     sums_.values.middleRows(keys.begin, keys.size));
-    sums_.log_key_weights.segment(keys.begin, keys.size) += t.row_sums.template cast<double>();
-  }
-
   const LogWeights<T>& K_;
   const BackwardTerms<T>& terms_;
-  const Vector<T> none_ = {};
-  const Side queries_{terms_.grad, terms_.share, terms_.row_share},
-      keys_{terms_.values, none_, terms_.key_share};
   std::optional<LiftedExponents<T>> lifted_;
+  const Vector<T> none_ = {};
   Vector<T> left_, right_;
+  const Role queries_{terms_.grad, left_, terms_.share, terms_.row_share},
+      keys_{terms_.values, right_, none_, terms_.key_share};
   BackwardSums<T> sums_;
-  TilePool<T> pool_;
+  LiftSums<T> points_ = {};  ///< what the fused loop adds to, where the metric has a derivative
+  Pool<simd::PairScratch<T>> scratch_;
+  Pool<Tiles<T>> tiles_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <likewise/metric/traits.hpp>
@@ -9,6 +10,9 @@
 #include "engine/product.hpp"
 
 namespace likewise::engine {
+
+/// dL/dA and dL/da of a lift's queries and keys.
+template <class T> struct LiftSums { Lift<T>*queries, *keys; };
 
 /// Sums dL/dcost of tiles of pairs, in the unit the source computes in: the lift's where the metric lifts, else the cost.
 /// Tiles that share no query and no key may be added at the same time.
@@ -18,6 +22,9 @@ template <class T> class CostPull {
   /// scale * dcost (n, m), of the pairs of queries from i0 on and keys from j0 on, with dcost's sums of rows and columns.
   virtual void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>& row_sums,
                    const Vector<T>& column_sums) = 0;
+  /// The sums themselves, of queries and keys, where they are a lift's in this precision: the fused loop adds to them
+  /// directly. Else nothing.
+  virtual std::optional<LiftSums<T>> lift_sums() { return {}; }
   /// What has been summed, at the points and the metric's parameters. The sums are handed over: nothing can be added
   /// after it.
   virtual PointGradient<T> take_points() = 0;
@@ -49,6 +56,13 @@ template <class T, class C> class LiftedSums : public CostPull<T> {
       add_products(i0, j0, scale, dcost);
     else
       add_products(i0, j0, C(scale), Matrix<C>(dcost.template cast<C>()));
+  }
+
+  std::optional<LiftSums<T>> lift_sums() override {
+    if constexpr (std::is_same_v<T, C>)
+      return LiftSums<T>{&by_queries_, &by_keys_};
+    else
+      return {};
   }
 
  private:

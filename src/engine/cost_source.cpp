@@ -183,8 +183,8 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   LiftedSource(const M& metric, const SharedPoints<T>& X, const SharedPoints<T>& Z,
                const Vector<double>& center)
       : Base(metric, X, Z, lift_ratio(metric), X == Z,
-             metric.template lift_queries<C>(centered<T, C>(*X, center)),
-             metric.template lift_keys<C>(centered<T, C>(*Z, center))),
+             at_center(*X, center, [&](const Points<C>& x) { return metric.template lift_queries<C>(x); }),
+             at_center(*Z, center, [&](const Points<C>& z) { return metric.template lift_keys<C>(z); })),
         center_(center) {}
 
   std::unique_ptr<CostPull<T>> pull() const override {
@@ -196,6 +196,14 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   }
 
  private:
+  /// lift(points less the center), without a copy where they are that already.
+  template <class Use>
+  static Lift<C> at_center(const Matrix<T>& points, const Vector<double>& center, const Use& lift) {
+    if constexpr (std::is_same_v<T, C>)
+      if (center.size() == 0) return lift(points);
+    return lift(centered<T, C>(points, center));
+  }
+
   Vector<double> center_;
 };
 

@@ -30,14 +30,15 @@ constexpr std::size_t kPanels = 4;  // panels that a tile of keys meets while it
 template <class C> HWY_INLINE std::size_t PanelLanes() { return kVectors * hn::Lanes(Tag<C>()); }
 
 /// acc[b][v] += sum_k panel[k][v] * rows[b][k] for N rows of `width` numbers; row b's number k stands at
-/// rows[b * row_stride + k * column_stride]. panel: (width, PanelLanes), of which the first VECTORS vectors are used.
-/// N * VECTORS accumulators live in registers.
+/// rows[b * row_stride + k * column_stride]. panel: `width` rows `pitch` apart, of which the first VECTORS vectors are
+/// used. N * VECTORS accumulators live in registers.
 template <std::size_t N, class C, std::size_t VECTORS>
 HWY_INLINE void MultiplyAdd(const C* HWY_RESTRICT panel, std::size_t width, const C* HWY_RESTRICT rows,
-                            std::size_t row_stride, std::size_t column_stride, Vec<C> (&acc)[N][VECTORS]) {
+                            std::size_t row_stride, std::size_t column_stride, Vec<C> (&acc)[N][VECTORS],
+                            std::size_t pitch = PanelLanes<C>()) {
   const Tag<C> d;
   const std::size_t lanes = hn::Lanes(d);
-  for (std::size_t k = 0; k < width; ++k, panel += kVectors * lanes) {
+  for (std::size_t k = 0; k < width; ++k, panel += pitch) {
     Vec<C> q[VECTORS];
     LIKEWISE_UNROLL
     for (std::size_t v = 0; v < VECTORS; ++v) q[v] = hn::Load(d, panel + v * lanes);

@@ -1,0 +1,412 @@
+#include "engine/simd/pair_gradient.hpp"
+
+#include "engine/simd/targets.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/simd/pair_gradient.cpp"
+#include "hwy/foreach_target.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/simd/product-inl.h"
+#include "hwy/aligned_allocator.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace likewise::engine::simd::HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr Size kTileRows = kTile;
+
+/// Hands out parts of one scratch, each on a vector's boundary; without memory it only counts.
+template <class C> class Parts {
+ public:
+  explicit Parts(C* memory) : memory_(memory) {}
+  C* take(Size size) {
+    C* const part = memory_ ? memory_ + taken_ : nullptr;
+    constexpr Size line = 128 / sizeof(C);
+    taken_ += (size + line - 1) / line * line;
+    return part;
+  }
+  Size taken() const { return taken_; }
+
+ private:
+  C* memory_;
+  Size taken_ = 0;
+};
+
+/// Rows of n_columns numbers, on vector boundaries and an odd number of vectors apart: a power of two would let the rows of a
+/// tile meet in few sets of the first cache.
+template <class C> struct Padded {
+  C* data = nullptr;
+  Size n_columns = 0, pitch = 0;
+
+  void take(Parts<C>& parts, Size n_rows, Size columns) {
+    const Size vector = static_cast<Size>(hn::Lanes(Tag<C>()));
+    n_columns = columns;
+    pitch = ((columns + vector - 1) / vector | 1) * vector;
+    data = parts.take(n_rows * pitch);
+  }
+  C* row(Size i) const { return data + i * pitch; }
+  HWY_NOINLINE void clear(Size n_rows) const { std::fill_n(data, n_rows * pitch, C(0)); }
+
+  /// factor * rows, `stride` apart, then zeros up to n_filled rows.
+  HWY_NOINLINE void copy(const C* rows, Size n_rows, Size stride, C factor, Size n_filled) const {
+    for (Size i = 0; i < n_filled; ++i) {
+      C* const to = row(i);
+      const Size n = i < n_rows ? n_columns : 0;
+      for (Size c = 0; c < n; ++c) to[c] = factor * rows[i * stride + c];
+      std::fill(to + n, to + pitch, C(0));
+    }
+  }
+  HWY_NOINLINE void add_to(C* rows, Size n_rows, Size stride) const {
+    for (Size i = 0; i < n_rows; ++i)
+      for (Size c = 0; c < n_columns; ++c) rows[i * stride + c] += row(i)[c];
+  }
+};
+
+/// result += A B for n_rows rows of A, whose element (i, k) stands at A[i * row_stride + k * column_stride], and `depth` rows of B.
+template <class C>
+HWY_INLINE void AddProduct(const C* A, Size row_stride, Size column_stride, Size n_rows, const C* B,
+                           Size depth, const Padded<C>& of_B, C* result, const Padded<C>& of_result) {
+  const Size vector = static_cast<Size>(hn::Lanes(Tag<C>()));
+  const InPlace strides{row_stride, column_stride, of_B.pitch};
+  Size left = (of_B.n_columns + vector - 1) / vector;
+  // A lone vector would keep the multipliers half idle: four are two and two.
+  for (Size v = 0; left > 0;) {
+    const Size now = left == 4 ? 2 : std::min<Size>(left, kVectors);
+    PanelKernel(strides, A, now)(A, strides, n_rows, B + v * vector, depth, now * vector, result + v * vector,
+                                 of_result.pitch);
+    v += now;
+    left -= now;
+  }
+}
+
+/// The panel (width, PanelLanes) of `size` rows; lanes beyond are 0.
+template <class C>
+HWY_NOINLINE void PackLanes(const C* rows, Size size, Size stride, Size width, C scale, C* panel) {
+  const Size lanes = static_cast<Size>(PanelLanes<C>());
+  if (size < lanes) std::fill_n(panel, width * lanes, C(0));
+  Transpose<C>(rows, stride, size, width, scale, panel, lanes);
+}
+
+template <class C> HWY_NOINLINE void CopyOr(const C* from, Size size, C otherwise, Size n_filled, C* to) {
+  for (Size a = 0; a < n_filled; ++a) to[a] = a < size ? (from ? from[a] : C(0)) : otherwise;
+}
+
+/// One direction of a block, with its part of the scratch.
+template <class C> struct Direction {
+  const PairDirection<C>* given;
+  // The rows' side, for all of them, and the panel's.
+  Padded<C> row_columns, panel_columns, row_values, panel_values;
+  C *row_shift, *row_share, *row_factor, *row_sums;
+  C *columns, *shift, *share, *factor, *sums;  ///< (n_columns, lanes), and lanes
+  C *weights, *slopes, *excluded;              ///< (kTile, lanes)
+  double* panel_sums;
+  bool masked;
+};
+
+template <class C> class PairWorker {
+ public:
+  PairWorker(const PairBlock<C>& block, PairScratch<C>& scratch) : block_(block) {
+    Parts<C> count(nullptr);
+    LayOut(count);
+    Parts<C> parts(scratch.take(static_cast<std::size_t>(count.taken())));
+    LayOut(parts);
+  }
+
+  double Run() {
+    OpenRows();
+    double by_scores = 0;
+    for (Size first = 0; first < block_.panels.size; first += lanes_) {
+      const Size size = std::min(lanes_, block_.panels.size - first);
+      OpenPanel(first, size);
+      for (Size i = 0; i < n_rows_; i += kTileRows) by_scores += Meet(i, first, size);
+      ClosePanel(first, size);
+    }
+    CloseRows();
+    return by_scores;
+  }
+
+ private:
+  using V = Vec<C>;
+
+  void LayOut(Parts<C>& parts) {
+    const Size width = block_.width, c = block_.n_columns;
+    row_points_.take(parts, n_filled_, width);
+    panel_points_.take(parts, lanes_, width);
+    points_ = parts.take(width * lanes_);
+    scores_ = parts.take(kTileRows * lanes_);
+    if (block_.rows.by_points) {
+      by_rows_.take(parts, n_rows_, width);
+      by_panel_.take(parts, lanes_, width);
+    }
+    admitted_ = reinterpret_cast<unsigned char*>(parts.take(kTileRows * lanes_));
+    for (int k = 0; k < block_.n_directions; ++k) {
+      Direction<C>& d = directions_[k];
+      d.given = &block_.directions[static_cast<std::size_t>(k)];
+      d.row_columns.take(parts, n_filled_, c);
+      if (d.given->by_values) {
+        if (d.given->rows_ask) {
+          d.panel_values.take(parts, lanes_, c);
+        } else {
+          d.panel_columns.take(parts, lanes_, c);
+          d.row_values.take(parts, n_rows_, c);
+        }
+      }
+      for (C** part : {&d.row_shift, &d.row_share, &d.row_factor}) *part = parts.take(n_filled_);
+      d.row_sums = parts.take(n_filled_ * vector_);
+      d.columns = parts.take(c * lanes_);
+      for (C** part : {&d.shift, &d.share, &d.factor, &d.sums}) *part = parts.take(lanes_);
+      for (C** part : {&d.weights, &d.slopes, &d.excluded}) *part = parts.take(kTileRows * lanes_);
+    }
+  }
+
+  /// Rows are copied once and met by every panel.
+  void OpenRows() {
+    row_points_.copy(block_.rows.points, n_rows_, block_.width, C(1), n_filled_);
+    if (block_.rows.by_points) by_rows_.clear(n_rows_);
+    for (int k = 0; k < block_.n_directions; ++k) {
+      const Direction<C>& d = directions_[k];
+      const PairTerms<C>& terms = d.given->rows;
+      d.row_columns.copy(terms.columns, n_rows_, terms.stride, C(1), n_filled_);
+      CopyOr(terms.shift, n_rows_, std::numeric_limits<C>::lowest(), n_filled_, d.row_shift);
+      CopyOr(terms.share, n_rows_, C(0), n_filled_, d.row_share);
+      CopyOr(terms.factor, n_rows_, C(0), n_filled_, d.row_factor);
+      std::fill_n(d.row_sums, n_filled_ * vector_, C(0));
+      if (d.row_values.data) d.row_values.clear(n_rows_);
+    }
+  }
+
+  void CloseRows() {
+    if (block_.rows.by_points) by_rows_.add_to(block_.rows.by_points, n_rows_, block_.width);
+    for (int k = 0; k < block_.n_directions; ++k) {
+      const Direction<C>& d = directions_[k];
+      for (Size i = 0; i < n_rows_; ++i)
+        d.given->rows.sums[i] +=
+            static_cast<double>(hn::GetLane(hn::SumOfLanes(tag_, hn::Load(tag_, d.row_sums + i * vector_))));
+      if (d.row_values.data) d.row_values.add_to(d.given->by_values, n_rows_, block_.n_columns);
+    }
+  }
+
+  void OpenPanel(Size first, Size size) {
+    const C* const points = block_.panels.points + first * block_.width;
+    PackLanes(points, size, block_.width, block_.width, block_.scale, points_);
+    if (block_.rows.by_points) {
+      panel_points_.copy(points, size, block_.width, C(1), lanes_);
+      by_panel_.clear(lanes_);
+    }
+    for (int k = 0; k < block_.n_directions; ++k) {
+      const Direction<C>& d = directions_[k];
+      const PairTerms<C>& terms = d.given->panels;
+      const C* const columns = terms.columns + first * terms.stride;
+      PackLanes(columns, size, terms.stride, block_.n_columns, C(1), d.columns);
+      const auto at = [first](const C* from) { return from ? from + first : nullptr; };
+      CopyOr(at(terms.shift), size, std::numeric_limits<C>::lowest(), lanes_, d.shift);
+      CopyOr(at(terms.share), size, C(0), lanes_, d.share);
+      CopyOr(at(terms.factor), size, C(0), lanes_, d.factor);
+      if (d.panel_values.data) d.panel_values.clear(lanes_);
+      if (d.panel_columns.data) d.panel_columns.copy(columns, size, terms.stride, C(1), lanes_);
+    }
+  }
+
+  void ClosePanel(Size first, Size size) {
+    if (block_.rows.by_points)
+      by_panel_.add_to(block_.panels.by_points + first * block_.width, size, block_.width);
+    for (int k = 0; k < block_.n_directions; ++k) {
+      const Direction<C>& d = directions_[k];
+      if (d.panel_values.data)
+        d.panel_values.add_to(d.given->by_values + first * block_.n_columns, size, block_.n_columns);
+    }
+  }
+
+  /// A tile of rows with a panel.
+  double Meet(Size i, Size first, Size size) {
+    const Size n = std::min(kTileRows, n_rows_ - i), filled = Filled(n);
+    const Direction<C>* met[2];
+    int n_met = 0;
+    for (int k = 0; k < block_.n_directions; ++k)
+      if (Admits(directions_[k], i, n, first, size)) met[n_met++] = &directions_[k];
+    if (n_met == 0) return 0;
+    Scores(i, filled);
+    double by_scores = 0;
+    for (int k = 0; k < n_met; ++k) {
+      const Direction<C>& d = *met[k];
+      Dots(d, i, filled);
+      by_scores += Weigh(d, i, filled);
+      SumLanes(d, first, size);
+      if (d.panel_values.data)
+        AddProduct(d.weights, 1, lanes_, size, d.row_columns.row(i), n, d.row_columns, d.panel_values.data,
+                   d.panel_values);
+      if (d.row_values.data)
+        AddProduct(d.weights, lanes_, 1, n, d.panel_columns.data, size, d.panel_columns, d.row_values.row(i),
+                   d.row_values);
+    }
+    if (!block_.rows.by_points) return by_scores;
+    C* const slopes = met[0]->slopes;
+    if (n_met == 2)
+      for (Size at = 0; at < n * lanes_; ++at) slopes[at] += met[1]->slopes[at];
+    AddProduct(slopes, 1, lanes_, size, row_points_.row(i), n, row_points_, by_panel_.data, by_panel_);
+    AddProduct(slopes, lanes_, 1, n, panel_points_.data, size, panel_points_, by_rows_.row(i), by_rows_);
+    return by_scores;
+  }
+
+  /// Whether the mask leaves pairs; where it takes some, `excluded` is added to their exponents.
+  bool Admits(Direction<C>& d, Size i, Size n, Size first, Size size) {
+    d.masked = false;
+    if (!block_.mask) return true;
+    const bool rows_ask = d.given->rows_ask;
+    const Size row = block_.rows.first + i, panel = block_.panels.first + first;
+    const Size query = rows_ask ? row : panel, key = rows_ask ? panel : row;
+    const Size n_queries = rows_ask ? n : size, n_keys = rows_ask ? size : n;
+    const PairMask::Coverage coverage = block_.mask->coverage(query, n_queries, key, n_keys);
+    if (coverage == PairMask::Coverage::empty) return false;
+    if (coverage == PairMask::Coverage::full) return true;
+    block_.mask->admitted(query, n_queries, key, n_keys, admitted_, n_queries);
+    std::fill_n(d.excluded, Filled(n) * lanes_, std::numeric_limits<C>::lowest());
+    for (Size a = 0; a < n; ++a)
+      for (Size b = 0; b < size; ++b)
+        if (admitted_[rows_ask ? b * n + a : a * size + b]) d.excluded[a * lanes_ + b] = 0;
+    return d.masked = true;
+  }
+
+  /// slopes = <columns_i, columns_j> - share_i - share_j - factor_i factor_j.
+  HWY_NOINLINE void Dots(const Direction<C>& d, Size first, Size n) {
+    for (Size i = 0; i < n; i += kGroup) {
+      V acc[kKeys][kVectors];
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        const V share = hn::Load(tag_, d.share + static_cast<Size>(v) * vector_),
+                factor = hn::Load(tag_, d.factor + static_cast<Size>(v) * vector_);
+        LIKEWISE_UNROLL
+        for (std::size_t b = 0; b < kKeys; ++b) {
+          const Size row = first + i + static_cast<Size>(b);
+          acc[b][v] = hn::Neg(hn::MulAdd(factor, hn::Set(tag_, d.row_factor[row]),
+                                         hn::Add(share, hn::Set(tag_, d.row_share[row]))));
+        }
+      }
+      MultiplyAdd<kKeys, C>(d.columns, static_cast<std::size_t>(block_.n_columns),
+                            d.row_columns.row(first + i), static_cast<std::size_t>(d.row_columns.pitch), 1,
+                            acc);
+      StoreGroup(acc, d.slopes, i);
+    }
+  }
+
+  /// scale <A_i, B_j>. By itself: with the weights in the same loop, accumulators would leave the registers.
+  HWY_NOINLINE void Scores(Size first, Size n) {
+    for (Size i = 0; i < n; i += kGroup) {
+      V acc[kKeys][kVectors];
+      LIKEWISE_UNROLL
+      for (std::size_t b = 0; b < kKeys; ++b) {
+        LIKEWISE_UNROLL
+        for (std::size_t v = 0; v < kVectors; ++v) acc[b][v] = hn::Zero(tag_);
+      }
+      MultiplyAdd<kKeys, C>(points_, static_cast<std::size_t>(block_.width), row_points_.row(first + i),
+                            static_cast<std::size_t>(row_points_.pitch), 1, acc);
+      StoreGroup(acc, scores_, i);
+    }
+  }
+
+  HWY_INLINE void StoreGroup(const V (&acc)[kKeys][kVectors], C* tile, Size i) const {
+    LIKEWISE_UNROLL
+    for (std::size_t b = 0; b < kKeys; ++b) {
+      LIKEWISE_UNROLL
+      for (std::size_t v = 0; v < kVectors; ++v)
+        hn::Store(acc[b][v], tag_,
+                  tile + (i + static_cast<Size>(b)) * lanes_ + static_cast<Size>(v) * vector_);
+    }
+  }
+
+  /// Scores become weights, and dL/dP becomes pull * dL/d log P; the sums of dL/d log P go to rows and lanes. Returns the sum of
+  /// dL/d log P times the score.
+  HWY_NOINLINE double Weigh(const Direction<C>& d, Size first, Size n) {
+    const V largest = hn::Set(tag_, sizeof(C) == 4 ? C(126) : C(1022)), pull = hn::Set(tag_, block_.pull);
+    V shift[kVectors], lane_sums[kVectors], total = hn::Zero(tag_);
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      shift[v] = hn::Load(tag_, d.shift + static_cast<Size>(v) * vector_);
+      lane_sums[v] = hn::Zero(tag_);
+    }
+    for (Size i = 0; i < n; ++i) {
+      const V row_shift = hn::Set(tag_, d.row_shift[first + i]);
+      V row_sum = hn::Load(tag_, d.row_sums + (first + i) * vector_);
+      LIKEWISE_UNROLL
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        const Size at = i * lanes_ + static_cast<Size>(v) * vector_;
+        const V score = hn::Load(tag_, scores_ + at);
+        V x = hn::Add(score, hn::Add(row_shift, shift[v]));
+        if (d.masked) x = hn::Add(x, hn::Load(tag_, d.excluded + at));
+        const V w = Exp2(tag_, hn::Min(x, largest));
+        // Where the weight is 0, nothing is owed, whatever dL/dP is.
+        const V g = hn::IfThenElseZero(hn::Gt(w, hn::Zero(tag_)), hn::Mul(w, hn::Load(tag_, d.slopes + at)));
+        hn::Store(w, tag_, d.weights + at);
+        hn::Store(hn::Mul(g, pull), tag_, d.slopes + at);
+        row_sum = hn::Add(row_sum, g);
+        lane_sums[v] = hn::Add(lane_sums[v], g);
+        total = hn::MulAdd(g, score, total);
+      }
+      hn::Store(row_sum, tag_, d.row_sums + (first + i) * vector_);
+    }
+    for (std::size_t v = 0; v < kVectors; ++v)
+      hn::Store(lane_sums[v], tag_, d.sums + static_cast<Size>(v) * vector_);
+    return static_cast<double>(hn::GetLane(hn::SumOfLanes(tag_, total)));
+  }
+
+  HWY_NOINLINE static void SumLanes(const Direction<C>& d, Size first, Size size) {
+    for (Size a = 0; a < size; ++a) d.given->panels.sums[first + a] += static_cast<double>(d.sums[a]);
+  }
+
+  static Size Filled(Size n) { return (n + kGroup - 1) / kGroup * kGroup; }
+
+  static constexpr Size kGroup = kKeys;
+  const PairBlock<C>& block_;
+  const Tag<C> tag_;
+  const Size lanes_ = static_cast<Size>(PanelLanes<C>()), vector_ = static_cast<Size>(hn::Lanes(Tag<C>())),
+             n_rows_ = block_.rows.size, n_filled_ = Filled(n_rows_);
+  Padded<C> row_points_, panel_points_, by_rows_, by_panel_;
+  C *points_ = nullptr, *scores_ = nullptr;  ///< (width, lanes) and (kTile, lanes)
+  unsigned char* admitted_ = nullptr;
+  Direction<C> directions_[2];
+};
+
+double DifferentiateFloat(const PairBlock<float>& block, PairScratch<float>& scratch) {
+  return PairWorker<float>(block, scratch).Run();
+}
+double DifferentiateDouble(const PairBlock<double>& block, PairScratch<double>& scratch) {
+  return PairWorker<double>(block, scratch).Run();
+}
+
+}  // namespace
+}  // namespace likewise::engine::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace likewise::engine::simd {
+HWY_EXPORT(DifferentiateFloat);
+HWY_EXPORT(DifferentiateDouble);
+
+template <class C> struct PairScratch<C>::Memory {
+  hwy::AlignedFreeUniquePtr<C[]> numbers;
+  std::size_t size = 0;
+};
+template <class C> PairScratch<C>::PairScratch() : memory_(std::make_unique<Memory>()) {}
+template <class C> PairScratch<C>::~PairScratch() = default;
+template <class C> C* PairScratch<C>::take(std::size_t size) {
+  if (size > memory_->size) {
+    memory_->numbers = hwy::AllocateAligned<C>(size);
+    memory_->size = size;
+  }
+  return memory_->numbers.get();
+}
+template class PairScratch<float>;
+template class PairScratch<double>;
+
+template <> double differentiate_pairs(const PairBlock<float>& block, PairScratch<float>& scratch) {
+  return HWY_DYNAMIC_DISPATCH(DifferentiateFloat)(block, scratch);
+}
+template <> double differentiate_pairs(const PairBlock<double>& block, PairScratch<double>& scratch) {
+  return HWY_DYNAMIC_DISPATCH(DifferentiateDouble)(block, scratch);
+}
+
+}  // namespace likewise::engine::simd
+#endif
