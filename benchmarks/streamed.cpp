@@ -1,4 +1,4 @@
-// Streamed products: flops are those of the two products, 2 n^2 (d + c); weights are not counted.
+// Streamed products and their gradients: flops are those of the products, 2 n^2 (d + c) forward; weights are not counted.
 #include <cmath>
 
 #include <likewise/likewise.hpp>
@@ -29,6 +29,16 @@ template <class T> void streamed_attention(benchmark::State& state) {
   measure<T>(state, flops(n, d, c), [&] { return attention(q, k, v); });
 }
 
+/// dL/dq, dL/dk and dL/dv of that, its result at hand: five products, of which two are as wide as the values.
+template <class T> void attention_gradient(benchmark::State& state) {
+  const Index n = state.range(0), d = state.range(1), c = state.range(2);
+  const Matrix<T> v = normal<T>(n, c, 3), g = normal<T>(n, c, 4);
+  const Mechanism m{DotProduct{}, Exponential{.temperature = std::sqrt(static_cast<double>(d))}};
+  const auto P = m.cross_operator(normal<T>(n, d, 1), normal<T>(n, d, 2), {.storage = "streamed"});
+  const Matrix<T> y = P.apply(v);
+  measure<T>(state, flops(n, 3 * d, 2 * c), [&] { return vjp<T>(P, g, v, y).values; });
+}
+
 void sizes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"n", "d", "c"})->UseRealTime()->Unit(benchmark::kMillisecond);
   for (const long d : {3, 16, 64})
@@ -39,6 +49,8 @@ BENCHMARK_TEMPLATE(streamed_gaussian, float)->Apply(sizes);
 BENCHMARK_TEMPLATE(streamed_gaussian, double)->Apply(sizes);
 BENCHMARK_TEMPLATE(streamed_attention, float)->Apply(sizes);
 BENCHMARK_TEMPLATE(streamed_attention, double)->Apply(sizes);
+BENCHMARK_TEMPLATE(attention_gradient, float)->Apply(sizes);
+BENCHMARK_TEMPLATE(attention_gradient, double)->Apply(sizes);
 
 }  // namespace
 }  // namespace likewise::benchmarks

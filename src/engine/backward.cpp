@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <memory>
 #include <mutex>
 #include <numbers>
@@ -17,11 +18,11 @@
 namespace likewise::engine {
 namespace {
 
-constexpr Index tile_rows = 128,
-                tile_columns = 256;   // of tiles that are filled; few of them fit a second cache
-constexpr Index fused_rows = 512;     // rows that all panels of a block meet, and stay in that cache
+constexpr Index tile_rows = 128, tile_columns = 256;  // of tiles that are filled
+constexpr Index fused_rows = 512;     // rows that all panels of a block meet, from a second cache
 constexpr Index meeting_size = 128;   // of a block with itself, in both directions
-constexpr Index block_size = 512;     // or more, of the points
+constexpr Index block_size = 512;     // or more, of the points; where some are few, of the mean
+constexpr Index least_block = 128;    // of rows that share the packing of a panel
 constexpr Index largest_square = 16;  // blocks a side of the latin square
 
 /// Of a tile of pairs: P, dL/d log K, and how the costs make log K.
@@ -77,8 +78,7 @@ template <class T> class Backward {
  private:
   /// Every block of queries with every block of keys; returns the sum of dcost * cost.
   double latin_square(const Execution& run) {
-    const Index side = std::clamp<Index>(
-        std::min(block_count(K_.rows(), block_size), block_count(K_.cols(), block_size)), 1, largest_square);
+    const Index side = side_of_square();
     std::vector<double> scale(static_cast<std::size_t>(side * side));
     // Blocks of queries are the items 0 .. side - 1, blocks of keys those behind them.
     const auto key_block = [side](Index round, Index i) { return (i + round) % side; };
@@ -89,6 +89,14 @@ template <class T> class Backward {
           block(share(i, side, K_.rows()), share(j, side, K_.cols()));
     });
     return std::accumulate(scale.begin(), scale.end(), 0.0);
+  }
+
+  /// Blocks of about block_size^2 pairs; where queries are few, as in a mini-batch, narrow ones, so that threads have work.
+  Index side_of_square() const {
+    const double pairs = static_cast<double>(K_.rows()) * static_cast<double>(K_.cols());
+    const Index wanted = static_cast<Index>(std::ceil(std::sqrt(pairs) / block_size));
+    return std::clamp<Index>(std::min({wanted, K_.rows() / least_block, K_.cols() / least_block}), 1,
+                             largest_square);
   }
 
   /// The same for one point set: every two blocks meet once.

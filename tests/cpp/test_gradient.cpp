@@ -8,7 +8,7 @@ using namespace likewise;
 
 namespace {
 
-constexpr Index n = 1100;  // a latin square of five blocks a side
+constexpr Index n = 1100;  // a latin square of three blocks a side
 
 OperatorGradient<double> gradient(const Mechanism& m, const Matrix<double>& Z, int n_jobs) {
   return vjp<double>(m.self_operator(Z), normal_matrix(Z.rows(), 2, 2), normal_matrix(Z.rows(), 2, 3), {},

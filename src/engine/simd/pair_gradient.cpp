@@ -50,18 +50,18 @@ template <class C> struct Padded {
     data = parts.take(n_rows * pitch);
   }
   C* row(Size i) const { return data + i * pitch; }
-  HWY_NOINLINE void clear(Size n_rows) const { std::fill_n(data, n_rows * pitch, C(0)); }
+  void clear(Size n_rows) const { std::fill_n(data, n_rows * pitch, C(0)); }
 
-  /// factor * rows, `stride` apart, then zeros up to n_filled rows.
-  HWY_NOINLINE void copy(const C* rows, Size n_rows, Size stride, C factor, Size n_filled) const {
+  /// Rows, `stride` apart, then zeros up to n_filled rows.
+  void copy(const C* rows, Size n_rows, Size stride, Size n_filled) const {
     for (Size i = 0; i < n_filled; ++i) {
       C* const to = row(i);
       const Size n = i < n_rows ? n_columns : 0;
-      for (Size c = 0; c < n; ++c) to[c] = factor * rows[i * stride + c];
+      for (Size c = 0; c < n; ++c) to[c] = rows[i * stride + c];
       std::fill(to + n, to + pitch, C(0));
     }
   }
-  HWY_NOINLINE void add_to(C* rows, Size n_rows, Size stride) const {
+  void add_to(C* rows, Size n_rows, Size stride) const {
     for (Size i = 0; i < n_rows; ++i)
       for (Size c = 0; c < n_columns; ++c) rows[i * stride + c] += row(i)[c];
   }
@@ -85,26 +85,28 @@ HWY_INLINE void AddProduct(const C* A, Size row_stride, Size column_stride, Size
 }
 
 /// The panel (width, PanelLanes) of `size` rows; lanes beyond are 0.
-template <class C>
-HWY_NOINLINE void PackLanes(const C* rows, Size size, Size stride, Size width, C scale, C* panel) {
+template <class C> void PackLanes(const C* rows, Size size, Size stride, Size width, C scale, C* panel) {
   const Size lanes = static_cast<Size>(PanelLanes<C>());
   if (size < lanes) std::fill_n(panel, width * lanes, C(0));
   Transpose<C>(rows, stride, size, width, scale, panel, lanes);
 }
 
-template <class C> HWY_NOINLINE void CopyOr(const C* from, Size size, C otherwise, Size n_filled, C* to) {
+/// `size` numbers, of which nullptr stands for zeros, then `otherwise` up to n_filled.
+template <class C> void CopyOr(const C* from, Size size, C otherwise, Size n_filled, C* to) {
   for (Size a = 0; a < n_filled; ++a) to[a] = a < size ? (from ? from[a] : C(0)) : otherwise;
 }
 
 /// One direction of a block, with its part of the scratch.
 template <class C> struct Direction {
   const PairDirection<C>* given;
-  // The rows' side, for all of them, and the panel's.
-  Padded<C> row_columns, panel_columns, row_values, panel_values;
-  C *row_shift, *row_share, *row_factor, *row_sums;
-  C *columns, *shift, *share, *factor, *sums;  ///< (n_columns, lanes), and lanes
-  C *weights, *slopes, *excluded;              ///< (kTile, lanes)
-  double* panel_sums;
+  Padded<C> row_columns, panel_columns;   ///< what is broadcast, and what products of rows add up
+  Padded<C> row_values, panel_values;     ///< P^T dL/dY of the side that is asked
+  C *row_shift, *row_share, *row_factor;  ///< of all rows
+  C* row_sums;                            ///< a vector of partial sums for each row
+  C* columns;                             ///< (n_columns, lanes), of the panel
+  C *shift, *share, *factor, *sums;       ///< of the panel's lanes
+  C *weights, *slopes,
+      *excluded;  ///< (kTile, lanes): P, dL/dP and then dL/d log P, what is taken off exponents
   bool masked;
 };
 
@@ -166,12 +168,12 @@ template <class C> class PairWorker {
 
   /// Rows are copied once and met by every panel.
   void OpenRows() {
-    row_points_.copy(block_.rows.points, n_rows_, block_.width, C(1), n_filled_);
+    row_points_.copy(block_.rows.points, n_rows_, block_.width, n_filled_);
     if (block_.rows.by_points) by_rows_.clear(n_rows_);
     for (int k = 0; k < block_.n_directions; ++k) {
       const Direction<C>& d = directions_[k];
       const PairTerms<C>& terms = d.given->rows;
-      d.row_columns.copy(terms.columns, n_rows_, terms.stride, C(1), n_filled_);
+      d.row_columns.copy(terms.columns, n_rows_, terms.stride, n_filled_);
       CopyOr(terms.shift, n_rows_, std::numeric_limits<C>::lowest(), n_filled_, d.row_shift);
       CopyOr(terms.share, n_rows_, C(0), n_filled_, d.row_share);
       CopyOr(terms.factor, n_rows_, C(0), n_filled_, d.row_factor);
@@ -195,7 +197,7 @@ template <class C> class PairWorker {
     const C* const points = block_.panels.points + first * block_.width;
     PackLanes(points, size, block_.width, block_.width, block_.scale, points_);
     if (block_.rows.by_points) {
-      panel_points_.copy(points, size, block_.width, C(1), lanes_);
+      panel_points_.copy(points, size, block_.width, lanes_);
       by_panel_.clear(lanes_);
     }
     for (int k = 0; k < block_.n_directions; ++k) {
@@ -208,7 +210,7 @@ template <class C> class PairWorker {
       CopyOr(at(terms.share), size, C(0), lanes_, d.share);
       CopyOr(at(terms.factor), size, C(0), lanes_, d.factor);
       if (d.panel_values.data) d.panel_values.clear(lanes_);
-      if (d.panel_columns.data) d.panel_columns.copy(columns, size, terms.stride, C(1), lanes_);
+      if (d.panel_columns.data) d.panel_columns.copy(columns, size, terms.stride, lanes_);
     }
   }
 
@@ -352,7 +354,7 @@ template <class C> class PairWorker {
     return static_cast<double>(hn::GetLane(hn::SumOfLanes(tag_, total)));
   }
 
-  HWY_NOINLINE static void SumLanes(const Direction<C>& d, Size first, Size size) {
+  static void SumLanes(const Direction<C>& d, Size first, Size size) {
     for (Size a = 0; a < size; ++a) d.given->panels.sums[first + a] += static_cast<double>(d.sums[a]);
   }
 
