@@ -14,7 +14,8 @@ namespace likewise {
 template <class T> void check_points(const char* argument, const Points<T>& X) {
   require(X.rows() > 0 && X.cols() > 0, argument, "an array with at least one row and one column",
           "shape " + std::to_string(X.rows()) + " x " + std::to_string(X.cols()));
-  if ((X.array() * T(0)).sum() == T(0)) return;  // NaN exactly where a number is not finite; a vector at a time
+  // 0 times a number is 0 exactly where it is finite; a vector at a time, which allFinite() is not.
+  if ((X.array() * T(0)).sum() == T(0)) return;
   for (Index i = 0; i < X.rows(); ++i)
     for (Index j = 0; j < X.cols(); ++j)
       require(std::isfinite(X(i, j)), argument, "finite (no NaN, no infinity)",
