@@ -3,19 +3,27 @@
 #include <algorithm>
 
 #include "engine/parallel.hpp"
+#include "engine/simd/target.hpp"
 
 namespace likewise::engine {
 namespace {
 
-// A block packs its columns of B and its rows of A again, from memory where they are large: few, large blocks then. They
-// follow the shape alone: where matrix extensions pay is decided for a block, and bits must not depend on threads.
-constexpr Index columns_of_block = 528;  // what is packed of them stays in a second cache
+struct Shape {
+  Index rows, columns;
+};
 
-Index rows_of_block(Index m, double bytes_of_B) {
+/// Of a block of the result. Each packs its rows of A and its columns of B again: few and large ones for one thread, of a
+/// size that can be waited for when somebody wants to stop; 4 x n / 528 for more, so that a slow core takes fewer. A number's
+/// sum has one order in any block; only where matrix extensions may pay, which is decided for a block, must blocks follow
+/// the product's shape alone.
+Shape block_shape(Index m, double bytes_of_B, int threads) {
   constexpr double in_cache = 256e3;
-  if (bytes_of_B <= in_cache) return m >= 1024 ? 256 : m >= 256 ? 64 : 16;
+  constexpr Index most_rows = 1024,
+                  columns = 528;  // what is packed of so many columns stays in a second cache
+  if (threads == 1 && !simd::amx_chosen()) return {most_rows, 4 * columns};
+  if (bytes_of_B <= in_cache) return {m >= 1024 ? 256 : m >= 256 ? 64 : 16, columns};
   const Index quarter = (m / 4 + 15) / 16 * 16;
-  return std::clamp<Index>(quarter, 16, 1024);
+  return {std::clamp<Index>(quarter, 16, most_rows), columns};
 }
 
 }  // namespace
@@ -28,12 +36,13 @@ void add_product(T alpha, const Factor<T>& A, const Factor<T>& B, Tile<T> out, c
   // What one thread does anyway packs B once.
   if (sized({}, operations).n_jobs == 1)
     return parallel_blocks(1, run, what, [&](Index) { add_product<T>(alpha, A, B, out); });
-  const Index column_blocks = block_count(B.cols, columns_of_block);
   const double bytes_of_B = sizeof(T) * static_cast<double>(B.rows) * static_cast<double>(B.cols);
-  const Index height = rows_of_block(A.rows, bytes_of_B), row_blocks = block_count(A.rows, height);
+  const Shape shape = block_shape(A.rows, bytes_of_B, thread_count(run));
+  const Index column_blocks = block_count(B.cols, shape.columns),
+              row_blocks = block_count(A.rows, shape.rows);
   parallel_blocks(row_blocks * column_blocks, run, what, [&](Index item) {
-    const Block rows = block_of(item / column_blocks, A.rows, height),
-                cols = block_of(item % column_blocks, B.cols, columns_of_block);
+    const Block rows = block_of(item / column_blocks, A.rows, shape.rows),
+                cols = block_of(item % column_blocks, B.cols, shape.columns);
     const simd::Strided<T> a = A.elements, b = B.elements;
     simd::multiply_add<T>(rows.size, cols.size, A.cols, alpha,
                           {a.data + rows.begin * a.row_stride, a.row_stride, a.column_stride},

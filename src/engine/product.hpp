@@ -26,7 +26,7 @@ template <class T> void add_product(T alpha, const Factor<T>& A, const Factor<T>
                         out.outerStride());
 }
 
-/// The same over threads, in blocks that the shape fixes. O(m n k) time, 2.5 MB of scratch a thread.
+/// The same over threads; every number's sum has one order, whatever their number. O(m n k) time, 7 MB of scratch a thread.
 template <class T>
 void add_product(T alpha, const Factor<T>& A, const Factor<T>& B, Tile<T> out, const Execution& run,
                  const char* what);

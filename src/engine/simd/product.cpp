@@ -132,11 +132,19 @@ void BlockTimesPanels(const C* block, Strides strides, Size n_rows, const C* pan
                                                 result_stride);
 }
 
+/// The size of the fewest equal parts of `whole` of at most `most`: a short last one would visit the result for little.
+Size EqualPart(Size whole, Size most) {
+  constexpr Size group = kKeys;
+  const Size parts = (whole + most - 1) / most;
+  return ((whole + parts - 1) / parts + group - 1) / group * group;
+}
+
 template <class C>
 void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* result, Size result_stride) {
   if (m == 0 || n == 0 || k == 0) return;
   const Size lanes = static_cast<Size>(PanelLanes<C>()), group = kKeys;
   const auto up = [](Size x, Size multiple) { return (x + multiple - 1) / multiple * multiple; };
+  const Size height_of = EqualPart(m, kRows), depth_of = EqualPart(k, kDepth);
   const Size columns = std::min(up(n, lanes), kColumns / lanes * lanes);
   // Few panels meet a row: packing it would cost more than reading it in place.
   const bool in_place = n <= 8 * lanes && m <= 2 * kRows && k <= 2 * kDepth;
@@ -150,13 +158,13 @@ void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* re
     block = hwy::AllocateAligned<C>(static_cast<std::size_t>(std::min(up(m, group), kRows) * kDepth));
   C* const panels = n_packed > kSmall ? large.get() : small;
   for (Size j0 = 0; j0 < n; j0 += columns)
-    for (Size k0 = 0; k0 < k; k0 += kDepth) {
-      const Size depth = std::min(kDepth, k - k0);
+    for (Size k0 = 0; k0 < k; k0 += depth_of) {
+      const Size depth = std::min(depth_of, k - k0);
       const Panels<C> cut{std::min(columns, n - j0)};
       PackPanels<C>({B.data + k0 * B.row_stride + j0 * B.column_stride, B.row_stride, B.column_stride}, depth,
                     cut, alpha, panels);
-      for (Size i0 = 0; i0 < m; i0 += kRows) {
-        const Size height = std::min(kRows, m - i0);
+      for (Size i0 = 0; i0 < m; i0 += height_of) {
+        const Size height = std::min(height_of, m - i0);
         const C* rows = A.data + i0 * A.row_stride + k0 * A.column_stride;
         C* at = result + i0 * result_stride + j0;
         if (in_place) {

@@ -12,7 +12,7 @@ template <class C> struct Strided {
 };
 
 /// result (m x n, rows `result_stride` apart, contiguous columns) += alpha A (m x k) B (k x n). One thread. Fastest where
-/// one of A's strides and one of B's is 1: operands as they are, or transposed. O(m n k) time, at most 2.5 MB of scratch.
+/// one of A's strides and one of B's is 1: operands as they are, or transposed. O(m n k) time, at most 7 MB of scratch.
 template <class C>
 void multiply_add(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, C alpha, Strided<C> A, Strided<C> B,
                   C* result, std::ptrdiff_t result_stride);
