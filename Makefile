@@ -64,7 +64,7 @@ mutate: package  ## break the code line by line and see which tests notice; writ
 	$(BIN)/python scripts/slow_checks/mutate.py $(ARGS)
 
 threads: $(VENV)/.tools  ## run the threaded C++ tests under clang's thread sanitizer; writes docs/reports
-	scripts/system_packages.sh clang libomp-dev
+	scripts/system_packages.sh clang libclang-rt-dev libomp-dev
 	$(BIN)/python scripts/slow_checks/threads.py $(ARGS)
 
 package: $(VENV)/.installed  ## build the library and install the Python package into .venv
