@@ -91,14 +91,6 @@ template <class T> class Backward {
     return std::accumulate(scale.begin(), scale.end(), 0.0);
   }
 
-  /// Blocks of about block_size^2 pairs; where queries are few, as in a mini-batch, narrow ones, so that threads have work.
-  Index side_of_square() const {
-    const double pairs = static_cast<double>(K_.rows()) * static_cast<double>(K_.cols());
-    const Index wanted = static_cast<Index>(std::ceil(std::sqrt(pairs) / block_size));
-    return std::clamp<Index>(std::min({wanted, K_.rows() / least_block, K_.cols() / least_block}), 1,
-                             largest_square);
-  }
-
   /// The same for one point set: every two blocks meet once.
   double tournament(const Execution& run) {
     const Index n_blocks = std::clamp<Index>(block_count(K_.rows(), block_size), 1, largest_square) | 1,
@@ -112,6 +104,14 @@ template <class T> class Backward {
                           meeting(share(a, n_blocks, K_.rows()), share(b, n_blocks, K_.rows()));
                     });
     return std::accumulate(scale.begin(), scale.end(), 0.0);
+  }
+
+  /// Blocks of about block_size^2 pairs; where queries are few, as in a mini-batch, narrow ones, so that threads have work.
+  Index side_of_square() const {
+    const double pairs = static_cast<double>(K_.rows()) * static_cast<double>(K_.cols());
+    const Index wanted = static_cast<Index>(std::ceil(std::sqrt(pairs) / block_size));
+    return std::clamp<Index>(std::min({wanted, K_.rows() / least_block, K_.cols() / least_block}), 1,
+                             largest_square);
   }
 
   Execution threads(const Execution& run) const {

@@ -12,14 +12,13 @@ struct Shape {
   Index rows, columns;
 };
 
-/// Of a block of the result. Each packs its rows of A and its columns of B again: few and large ones for one thread, of a
-/// size that can be waited for when somebody wants to stop; 4 x n / 528 for more, so that a slow core takes fewer. A number's
-/// sum has one order in any block; only where matrix extensions may pay, which is decided for a block, must blocks follow
-/// the product's shape alone.
+/// Of a block of the result. Each packs its rows of A and its columns of B again: few, large ones for one thread, of a size
+/// that can be waited for when somebody wants to stop; smaller ones for several, so that a slow core takes fewer. A number's
+/// sum has one order in any block. Where matrix extensions may pay, that is decided for a block: then blocks follow the
+/// product's shape alone.
 Shape block_shape(Index m, double bytes_of_B, int threads) {
   constexpr double in_cache = 256e3;
-  constexpr Index most_rows = 1024,
-                  columns = 528;  // what is packed of so many columns stays in a second cache
+  constexpr Index most_rows = 1024, columns = 528;  // these, packed, stay in a second cache
   if (threads == 1 && !simd::amx_chosen()) return {most_rows, 4 * columns};
   if (bytes_of_B <= in_cache) return {m >= 1024 ? 256 : m >= 256 ? 64 : 16, columns};
   const Index quarter = (m / 4 + 15) / 16 * 16;

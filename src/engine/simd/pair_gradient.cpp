@@ -84,13 +84,6 @@ HWY_INLINE void AddProduct(const C* A, Size row_stride, Size column_stride, Size
   }
 }
 
-/// The panel (width, PanelLanes) of `size` rows; lanes beyond are 0.
-template <class C> void PackLanes(const C* rows, Size size, Size stride, Size width, C scale, C* panel) {
-  const Size lanes = static_cast<Size>(PanelLanes<C>());
-  if (size < lanes) std::fill_n(panel, width * lanes, C(0));
-  Transpose<C>(rows, stride, size, width, scale, panel, lanes);
-}
-
 /// `size` numbers, of which nullptr stands for zeros, then `otherwise` up to n_filled.
 template <class C> void CopyOr(const C* from, Size size, C otherwise, Size n_filled, C* to) {
   for (Size a = 0; a < n_filled; ++a) to[a] = a < size ? (from ? from[a] : C(0)) : otherwise;
@@ -105,8 +98,8 @@ template <class C> struct Direction {
   C* row_sums;                            ///< a vector of partial sums for each row
   C* columns;                             ///< (n_columns, lanes), of the panel
   C *shift, *share, *factor, *sums;       ///< of the panel's lanes
-  C *weights, *slopes,
-      *excluded;  ///< (kTile, lanes): P, dL/dP and then dL/d log P, what is taken off exponents
+  C *weights, *slopes;                    ///< (kTile, lanes): P; dL/dP and then dL/d log P
+  C* excluded;                            ///< (kTile, lanes), is added to exponents: 0, or the lowest number
   bool masked;
 };
 
@@ -195,7 +188,11 @@ template <class C> class PairWorker {
 
   void OpenPanel(Size first, Size size) {
     const C* const points = block_.panels.points + first * block_.width;
-    PackLanes(points, size, block_.width, block_.width, block_.scale, points_);
+    const auto pack = [size](const C* rows, Size stride, Size width, C scale, C* panel) {
+      PackPanel<C>(rows, static_cast<std::size_t>(size), static_cast<std::size_t>(stride),
+                   static_cast<std::size_t>(width), scale, panel);
+    };
+    pack(points, block_.width, block_.width, block_.scale, points_);
     if (block_.rows.by_points) {
       panel_points_.copy(points, size, block_.width, lanes_);
       by_panel_.clear(lanes_);
@@ -204,7 +201,7 @@ template <class C> class PairWorker {
       const Direction<C>& d = directions_[k];
       const PairTerms<C>& terms = d.given->panels;
       const C* const columns = terms.columns + first * terms.stride;
-      PackLanes(columns, size, terms.stride, block_.n_columns, C(1), d.columns);
+      pack(columns, terms.stride, block_.n_columns, C(1), d.columns);
       const auto at = [first](const C* from) { return from ? from + first : nullptr; };
       CopyOr(at(terms.shift), size, std::numeric_limits<C>::lowest(), lanes_, d.shift);
       CopyOr(at(terms.share), size, C(0), lanes_, d.share);

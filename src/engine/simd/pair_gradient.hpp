@@ -19,9 +19,8 @@ template <class C> struct PairSide {
 
 /// What a side brings to dL/dP and to the exponents, as those who ask or as those who are asked.
 template <class C> struct PairTerms {
-  const C*
-      columns;  ///< (size, n_columns), rows `stride` apart: dL/dY of those who ask, V of those who are asked
-  std::ptrdiff_t stride;
+  const C* columns;         ///< (size, n_columns): dL/dY of those who ask, V of those who are asked
+  std::ptrdiff_t stride;    ///< of their rows
   const C* shift;           ///< (size,), of the exponents, to the base 2
   const C *share, *factor;  ///< (size,), or nullptr: 0
   double* sums;             ///< (size,), get each point's sum of dL/d log P

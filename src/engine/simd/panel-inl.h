@@ -6,6 +6,7 @@
 #define LIKEWISE_ENGINE_SIMD_PANEL_INL_H_
 #endif
 
+#include <algorithm>
 #include <cstddef>
 
 #include "engine/simd/math-inl.h"
@@ -17,6 +18,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #define LIKEWISE_UNROLL _Pragma("GCC unroll 16")
 
+using Size = std::ptrdiff_t;
 template <class C> using Tag = hn::ScalableTag<C>;
 template <class C> using Vec = hn::Vec<Tag<C>>;
 
@@ -103,15 +105,50 @@ HWY_INLINE void Accumulate(const C* HWY_RESTRICT weights, std::size_t n_keys, co
   if (c < n_columns) AccumulateColumns<1, C>(weights, n_keys, values + c, stride, sums + c * panel);
 }
 
-/// Rows first, first + 1, ... of points (n_rows of them, `stride` apart) times `scale` into a panel (width, PanelLanes);
-/// lanes beyond n_rows are 0.
+/// to[k * to_stride + a] = alpha * from[a * from_stride + k] for `wide` a and `deep` k.
 template <class C>
-HWY_INLINE void PackPanel(const C* HWY_RESTRICT rows, std::size_t n_rows, std::size_t stride,
-                          std::size_t width, C scale, C* HWY_RESTRICT panel) {
+void Transpose(const C* HWY_RESTRICT from, Size from_stride, Size wide, Size deep, C alpha,
+               C* HWY_RESTRICT to, Size to_stride) {
+  Size a = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::Full128<C> d;
+  const auto factor = hn::Set(d, alpha);
+  constexpr Size N = 16 / sizeof(C);
+  for (; a + N <= wide; a += N) {
+    const C* rows = from + a * from_stride;
+    Size k = 0;
+    for (; k + N <= deep; k += N) {
+      const auto row = [&](Size b) { return hn::Mul(factor, hn::LoadU(d, rows + b * from_stride + k)); };
+      C* at = to + k * to_stride + a;
+      if constexpr (N == 2) {
+        const auto r0 = row(0), r1 = row(1);
+        hn::StoreU(hn::InterleaveLower(d, r0, r1), d, at);
+        hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, at + to_stride);
+      } else {
+        const auto r0 = row(0), r1 = row(1), r2 = row(2), r3 = row(3);
+        const auto even = hn::InterleaveLower(d, r0, r2), odd = hn::InterleaveLower(d, r1, r3);
+        const auto even2 = hn::InterleaveUpper(d, r0, r2), odd2 = hn::InterleaveUpper(d, r1, r3);
+        hn::StoreU(hn::InterleaveLower(d, even, odd), d, at);
+        hn::StoreU(hn::InterleaveUpper(d, even, odd), d, at + to_stride);
+        hn::StoreU(hn::InterleaveLower(d, even2, odd2), d, at + 2 * to_stride);
+        hn::StoreU(hn::InterleaveUpper(d, even2, odd2), d, at + 3 * to_stride);
+      }
+    }
+    for (; k < deep; ++k)
+      for (Size b = 0; b < N; ++b) to[k * to_stride + a + b] = alpha * rows[b * from_stride + k];
+  }
+#endif
+  for (; a < wide; ++a)
+    for (Size k = 0; k < deep; ++k) to[k * to_stride + a] = alpha * from[a * from_stride + k];
+}
+
+/// The panel (width, PanelLanes) of n_rows rows, `stride` apart, times `scale`; lanes beyond are 0.
+template <class C>
+void PackPanel(const C* rows, std::size_t n_rows, std::size_t stride, std::size_t width, C scale, C* panel) {
   const std::size_t lanes = PanelLanes<C>();
-  for (std::size_t k = 0; k < width; ++k)
-    for (std::size_t a = 0; a < lanes; ++a)
-      panel[k * lanes + a] = a < n_rows ? scale * rows[a * stride + k] : C(0);
+  if (n_rows < lanes) std::fill_n(panel, width * lanes, C(0));
+  Transpose<C>(rows, static_cast<Size>(stride), static_cast<Size>(n_rows), static_cast<Size>(width), scale,
+               panel, static_cast<Size>(lanes));
 }
 
 }  // namespace likewise::engine::simd::HWY_NAMESPACE

@@ -16,45 +16,6 @@ HWY_BEFORE_NAMESPACE();
 namespace likewise::engine::simd::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using Size = std::ptrdiff_t;
-
-/// to[k * to_stride + a] = alpha * from[a * from_stride + k] for `wide` a and `deep` k.
-template <class C>
-void Transpose(const C* HWY_RESTRICT from, Size from_stride, Size wide, Size deep, C alpha,
-               C* HWY_RESTRICT to, Size to_stride) {
-  Size a = 0;
-#if HWY_TARGET != HWY_SCALAR
-  const hn::Full128<C> d;
-  const auto factor = hn::Set(d, alpha);
-  constexpr Size N = 16 / sizeof(C);
-  for (; a + N <= wide; a += N) {
-    const C* rows = from + a * from_stride;
-    Size k = 0;
-    for (; k + N <= deep; k += N) {
-      const auto row = [&](Size b) { return hn::Mul(factor, hn::LoadU(d, rows + b * from_stride + k)); };
-      C* at = to + k * to_stride + a;
-      if constexpr (N == 2) {
-        const auto r0 = row(0), r1 = row(1);
-        hn::StoreU(hn::InterleaveLower(d, r0, r1), d, at);
-        hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, at + to_stride);
-      } else {
-        const auto r0 = row(0), r1 = row(1), r2 = row(2), r3 = row(3);
-        const auto even = hn::InterleaveLower(d, r0, r2), odd = hn::InterleaveLower(d, r1, r3);
-        const auto even2 = hn::InterleaveUpper(d, r0, r2), odd2 = hn::InterleaveUpper(d, r1, r3);
-        hn::StoreU(hn::InterleaveLower(d, even, odd), d, at);
-        hn::StoreU(hn::InterleaveUpper(d, even, odd), d, at + to_stride);
-        hn::StoreU(hn::InterleaveLower(d, even2, odd2), d, at + 2 * to_stride);
-        hn::StoreU(hn::InterleaveUpper(d, even2, odd2), d, at + 3 * to_stride);
-      }
-    }
-    for (; k < deep; ++k)
-      for (Size b = 0; b < N; ++b) to[k * to_stride + a + b] = alpha * rows[b * from_stride + k];
-  }
-#endif
-  for (; a < wide; ++a)
-    for (Size k = 0; k < deep; ++k) to[k * to_stride + a] = alpha * from[a * from_stride + k];
-}
-
 /// N rows of the result, the first VECTORS vectors of B's rows: result += rows B. `Strides` gives the rows' strides and the
 /// pitch of B.
 template <std::size_t N, std::size_t VECTORS, class Strides, class C>
