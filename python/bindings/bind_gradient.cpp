@@ -33,8 +33,9 @@ template <class T> void bind_vjp(py::module_& m) {
   m.def(
       "vjp",
       [](const PropagationOperator<T>& P, const Values<T>& grad_Y, const Values<T>& V,
-         const std::optional<Matrix<T>>& Y) {
-        const std::optional<Values<T>> known = Y ? std::optional<Values<T>>(*Y) : std::nullopt;
+         const std::optional<py::array_t<T, py::array::c_style>>& Y) {
+        std::optional<Values<T>> known;
+        if (Y) known.emplace(Eigen::Map<const Matrix<T>>(Y->data(), Y->shape(0), Y->shape(1)));
         return as_dict(
             run_without_gil([&](const Execution& run) { return vjp<T>(P, grad_Y, V, known, run); }));
       },
