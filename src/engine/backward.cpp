@@ -128,7 +128,7 @@ template <class T> class Backward {
   static auto rows_of(const auto& M, Block rows) { return M.middleRows(rows.begin, rows.size); }
 
   /// What is added to the exponents of a row or column; to the base 2 and with the lift's bias in the fused form.
-  Vector<T> shifts(const Vector<double>& log_scaling, const Lift<T>* lift) const {
+  Vector<T> shifts(const Vector<double>& log_scaling, const LiftedPoints<T>* lift) const {
     if (!lift) return log_scaling.template cast<T>();
     const Eigen::ArrayXd bias = lift->bias.template cast<double>().array();
     return (std::numbers::log2e * (log_scaling.array() - lifted_->scale * bias)).matrix().template cast<T>();
@@ -205,9 +205,9 @@ template <class T> class Backward {
             terms_.by_values ? sums_.values.row(asked.begin).data() : nullptr};
   }
 
-  static simd::PairSide<T> side(Block points, const Lift<T>& lift, Lift<T>* by) {
-    const Index at = points.begin * lift.features.cols();
-    return {points.begin, points.size, lift.features.data() + at, by ? by->features.data() + at : nullptr};
+  static simd::PairSide<T> side(Block points, const LiftedPoints<T>& lift, Lift<T>* by) {
+    const Index at = points.begin * lift.features().cols();
+    return {points.begin, points.size, lift.features().data() + at, by ? by->features.data() + at : nullptr};
   }
 
   /// Rows ask panels and, `both_ways`, panels ask rows; both are the same points then, and get the sum of both directions.
@@ -216,7 +216,7 @@ template <class T> class Backward {
     std::array<Sums, 2> sums;
     simd::PairBlock<T> pairs{.rows = side(rows, *lifted_->queries, points_.queries),
                              .panels = side(panels, *lifted_->keys, points_.keys),
-                             .width = lifted_->queries->features.cols(),
+                             .width = lifted_->queries->features().cols(),
                              .n_columns = terms_.values.cols(),
                              .scale = static_cast<T>(lifted_->scale * std::numbers::log2e),
                              .pull = static_cast<T>(lifted_->scale),

@@ -7,6 +7,7 @@
 
 #include <likewise/metric/traits.hpp>
 
+#include "engine/lifted_points.hpp"
 #include "engine/product.hpp"
 
 namespace likewise::engine {
@@ -40,13 +41,8 @@ template <class T, class C> Matrix<C> centered(const Points<T>& points, const Ve
 template <class T, class C> class LiftedSums : public CostPull<T> {
  public:
   /// The lifts live as long as their source.
-  LiftedSums(const Lift<C>& queries, const Lift<C>& keys)
-      : queries_(queries),
-        keys_(keys),
-        by_queries_{Matrix<C>::Zero(queries.features.rows(), queries.features.cols()),
-                    Vector<C>::Zero(queries.bias.size())},
-        by_keys_{Matrix<C>::Zero(keys.features.rows(), keys.features.cols()),
-                 Vector<C>::Zero(keys.bias.size())} {}
+  LiftedSums(const LiftedPoints<C>& queries, const LiftedPoints<C>& keys)
+      : queries_(queries), keys_(keys), by_queries_(zeros_like(queries)), by_keys_(zeros_like(keys)) {}
 
   void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>& row_sums,
            const Vector<T>& column_sums) override {
@@ -66,15 +62,20 @@ template <class T, class C> class LiftedSums : public CostPull<T> {
   }
 
  private:
+  static Lift<C> zeros_like(const LiftedPoints<C>& lift) {
+    return {Matrix<C>::Zero(lift.features().rows(), lift.features().cols()),
+            Vector<C>::Zero(lift.bias.size())};
+  }
+
   void add_products(Index i0, Index j0, C scale, const Points<C>& dcost) {
     const Index n = dcost.rows(), m = dcost.cols();
-    add_product<C>(-scale, as_it_is<C>(dcost), as_it_is<C>(keys_.features.middleRows(j0, m)),
+    add_product<C>(-scale, as_it_is<C>(dcost), as_it_is<C>(keys_.features().middleRows(j0, m)),
                    by_queries_.features.middleRows(i0, n));
-    add_product<C>(-scale, transposed<C>(dcost), as_it_is<C>(queries_.features.middleRows(i0, n)),
+    add_product<C>(-scale, transposed<C>(dcost), as_it_is<C>(queries_.features().middleRows(i0, n)),
                    by_keys_.features.middleRows(j0, m));
   }
 
-  const Lift<C>&queries_, &keys_;
+  const LiftedPoints<C>&queries_, &keys_;
 
  protected:
   Lift<C> by_queries_, by_keys_;
@@ -84,8 +85,8 @@ template <class T, class C> class LiftedSums : public CostPull<T> {
 template <class T, class C, class M> class LiftedPull final : public LiftedSums<T, C> {
  public:
   /// x and z are the points, which were centered before they were lifted. They live as long as their source.
-  LiftedPull(const M& metric, const Vector<double>& center, const Matrix<T>& x, const Lift<C>& queries,
-             const Matrix<T>& z, const Lift<C>& keys)
+  LiftedPull(const M& metric, const Vector<double>& center, const Matrix<T>& x,
+             const LiftedPoints<C>& queries, const Matrix<T>& z, const LiftedPoints<C>& keys)
       : LiftedSums<T, C>(queries, keys), metric_(metric), center_(center), x_(x), z_(z) {}
 
   PointGradient<T> take_points() override {

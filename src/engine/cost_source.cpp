@@ -80,21 +80,22 @@ constexpr double lift_ratio(const Cosine&) { return 1; }
 /// Costs from products of lifted points, computed in C (T or double): the same for every metric that lifts.
 template <class T, class C> class LiftedCosts : public CostSource<T> {
  public:
-  LiftedCosts(const MetricTraits& laws, double ratio, bool same_points, Lift<C> queries, Lift<C> keys)
+  LiftedCosts(const MetricTraits& laws, double ratio, bool same_points, LiftedPoints<C> queries,
+              LiftedPoints<C> keys)
       : laws_(laws),
         ratio_(ratio),
         same_points_(same_points),
         query_lift_(std::move(queries)),
         key_lift_(std::move(keys)),
-        largest_key_(key_lift_.features.size() ? key_lift_.features.rowwise().norm().maxCoeff() : C(0)),
+        largest_key_(key_lift_.features().size() ? key_lift_.features().rowwise().norm().maxCoeff() : C(0)),
         largest_key_bias_(key_lift_.bias.size() ? key_lift_.bias.cwiseAbs().maxCoeff() : C(0)) {}
 
   void fill(Index i0, Index j0, CostUnit unit, Tile<T> out) const override {
     const Index n = out.rows(), m = out.cols();
     Matrix<C> tile = query_lift_.bias.segment(i0, n).replicate(1, m);
     tile.rowwise() += key_lift_.bias.segment(j0, m).transpose();
-    add_product<C>(C(-1), as_it_is<C>(query_lift_.features.middleRows(i0, n)),
-                   engine::transposed<C>(key_lift_.features.middleRows(j0, m)), tile);
+    add_product<C>(C(-1), as_it_is<C>(query_lift_.features().middleRows(i0, n)),
+                   engine::transposed<C>(key_lift_.features().middleRows(j0, m)), tile);
     if (laws_.zero_on_self) tile = tile.array().max(C(0));
     const int from = laws_.lift_power, to = unit_power(laws_, unit);
     if (to == 1 && laws_.zero_on_self) refine(i0, j0, tile);
@@ -104,7 +105,7 @@ template <class T, class C> class LiftedCosts : public CostSource<T> {
 
   double lift_error(Index i) const override {
     // Rounding of a sum of width + 2 terms, none of whose partial sums is larger than `size`.
-    return epsilon() * static_cast<double>(query_lift_.features.cols() + 4) * size(i);
+    return epsilon() * static_cast<double>(query_lift_.features().cols() + 4) * size(i);
   }
 
   std::optional<Exponents> exponents(double scale) const override {
@@ -119,8 +120,8 @@ template <class T, class C> class LiftedCosts : public CostSource<T> {
   std::optional<AnyScores> scores(const typename CostSource<T>::Demand& demand) const override {
     Scores<C> s{.way = ScoreWay::lift,
                 .power = laws_.lift_power,
-                .queries = &query_lift_.features,
-                .keys = &key_lift_.features,
+                .queries = &query_lift_.features(),
+                .keys = &key_lift_.features(),
                 .query_bias = &query_lift_.bias,
                 .key_bias = &key_lift_.bias,
                 .not_negative = laws_.zero_on_self};
@@ -145,7 +146,7 @@ template <class T, class C> class LiftedCosts : public CostSource<T> {
   /// a_i + b_j + |A_i||B_j| at most, over all keys j.
   double size(Index i) const {
     return static_cast<double>(std::abs(query_lift_.bias(i)) + largest_key_bias_)
-           + static_cast<double>(query_lift_.features.row(i).norm()) * static_cast<double>(largest_key_);
+           + static_cast<double>(query_lift_.features().row(i).norm()) * static_cast<double>(largest_key_);
   }
   /// A root's relative error is below epsilon / (4 unsure_root): 3e-5 (float) of a d that is 30 times less than |x|.
   static constexpr double unsure_root = std::is_same_v<C, double> ? 1e-6 : 1e-3;
@@ -169,7 +170,7 @@ template <class T, class C> class LiftedCosts : public CostSource<T> {
   MetricTraits laws_;
   double ratio_;  ///< lift_ratio of the metric
   bool same_points_;
-  Lift<C> query_lift_, key_lift_;
+  LiftedPoints<C> query_lift_, key_lift_;
 
  private:
   C largest_key_, largest_key_bias_;  ///< norm of features and magnitude of bias, over all keys
@@ -183,8 +184,8 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   LiftedSource(const M& metric, const SharedPoints<T>& X, const SharedPoints<T>& Z,
                const Vector<double>& center)
       : Base(metric, X, Z, lift_ratio(metric), X == Z,
-             at_center(*X, center, [&](const Points<C>& x) { return metric.template lift_queries<C>(x); }),
-             at_center(*Z, center, [&](const Points<C>& z) { return metric.template lift_keys<C>(z); })),
+             at_center(X, center, [&](const Points<C>& x) { return metric.template lift_queries<C>(x); }),
+             at_center(Z, center, [&](const Points<C>& z) { return metric.template lift_keys<C>(z); })),
         center_(center) {}
 
   std::unique_ptr<CostPull<T>> pull() const override {
@@ -196,12 +197,18 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   }
 
  private:
-  /// lift(points less the center), without a copy where they are that already.
+  /// lift(points less the center), without a copy of points that are that already.
   template <class Use>
-  static Lift<C> at_center(const Matrix<T>& points, const Vector<double>& center, const Use& lift) {
-    if constexpr (std::is_same_v<T, C>)
-      if (center.size() == 0) return lift(points);
-    return lift(centered<T, C>(points, center));
+  static LiftedPoints<C> at_center(const SharedPoints<T>& points, const Vector<double>& center,
+                                   const Use& lift) {
+    if constexpr (std::is_same_v<T, C>) {
+      if (IdentityLift<M>) return {points, Vector<C>::Zero(points->rows())};
+      if (center.size() == 0) return held(lift(*points));
+    }
+    return held(lift(centered<T, C>(*points, center)));
+  }
+  static LiftedPoints<C> held(Lift<C> lift) {
+    return {std::make_shared<const Matrix<C>>(std::move(lift.features)), std::move(lift.bias)};
   }
 
   Vector<double> center_;

@@ -14,9 +14,6 @@
 
 namespace likewise::engine {
 
-/// Points that an operator, its sources and their copies look at together.
-template <class T> using SharedPoints = std::shared_ptr<const Matrix<T>>;
-
 template <class T>
 std::pair<SharedPoints<T>, SharedPoints<T>> shared_copies(const Points<T>& X, const Points<T>& Z) {
   const auto keys = std::make_shared<const Matrix<T>>(Z);

@@ -252,14 +252,14 @@ Partial<T> fused_sum(const LogWeights<T>& K, const LiftedExponents<C>& e, const 
                      const Values<C>& V, const Execution& run) {
   if (K.mask() == nullptr && symmetric_sum_serves(e, key_bias, V.cols()))
     return as<T>(symmetric_sum<C>(e, key_bias, V, run));
-  const Index width = e.queries->features.cols();
+  const Index width = e.queries->features().cols();
   const ExponentBiases<C> bias(e, key_bias);
   const auto with = [&](Block queries, Block keys, const auto& use) {
-    use(simd::ExponentBlock<C>{.queries = e.queries->features.data() + queries.begin * width,
+    use(simd::ExponentBlock<C>{.queries = e.queries->features().data() + queries.begin * width,
                                .query_stride = width,
                                .query_bias = bias.query.data() + queries.begin,
                                .n_queries = queries.size,
-                               .keys = e.keys->features.data() + keys.begin * width,
+                               .keys = e.keys->features().data() + keys.begin * width,
                                .key_stride = width,
                                .key_bias = bias.key.data() + keys.begin,
                                .n_keys = keys.size,

@@ -3,14 +3,14 @@
 
 #include <variant>
 
-#include <likewise/metric.hpp>
+#include "engine/lifted_points.hpp"
 
 namespace likewise::engine {
 
 /// log K_ij = -scale (a_i + b_j - <A_i, B_j>), at most `upper_bound` + rounding. The lifts live as long as their owner.
 template <class C> struct LiftedExponents {
-  const Lift<C>* queries;
-  const Lift<C>* keys;
+  const LiftedPoints<C>* queries;
+  const LiftedPoints<C>* keys;
   double scale;
   double upper_bound;      ///< 0 where the cost is a distance, infinity where nothing is known
   bool symmetric = false;  ///< queries and keys are the same points, and K_ij is K_ji

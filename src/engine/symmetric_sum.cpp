@@ -34,17 +34,17 @@ template <class C> hwy::AlignedFreeUniquePtr<C[]> zeros(Index n) {
 
 template <class C>
 bool symmetric_sum_serves(const LiftedExponents<C>& e, const Vector<double>& key_bias, Index n_columns) {
-  const Index n = e.keys->features.rows();
+  const Index n = e.keys->features().rows();
   if (!e.symmetric || e.upper_bound > 0 || n < least_blocks * least_panels_of_block * lanes_of<C>())
     return false;
-  if (n_columns > 1 && e.keys->features.cols() < least_width) return false;
+  if (n_columns > 1 && e.keys->features().cols() < least_width) return false;
   return (key_bias.maxCoeff() - key_bias.minCoeff()) * log2_e <= largest_spread;
 }
 
 template <class C>
 Partial<C> symmetric_sum(const LiftedExponents<C>& e, const Vector<double>& key_bias, const Values<C>& V,
                          const Execution& run) {
-  const Index n = e.keys->features.rows(), width = e.keys->features.cols(), lanes = lanes_of<C>();
+  const Index n = e.keys->features().rows(), width = e.keys->features().cols(), lanes = lanes_of<C>();
   const double factor = e.scale * log2_e;
   // 1 is in the middle of the weights' range.
   const double shared = 0.5 * (key_bias.maxCoeff() + key_bias.minCoeff());
@@ -58,10 +58,10 @@ Partial<C> symmetric_sum(const LiftedExponents<C>& e, const Vector<double>& key_
   };
   columns(values.get()) = V.array().colwise() * weight.array();
   Vector<C> mass = Vector<C>::Zero(n);
-  const simd::SymmetricPoints<C> points{.queries = e.queries->features.data(),
+  const simd::SymmetricPoints<C> points{.queries = e.queries->features().data(),
                                         .query_scale = static_cast<C>(factor),
                                         .query_bias = query_bias.data(),
-                                        .keys = e.keys->features.data(),
+                                        .keys = e.keys->features().data(),
                                         .key_bias = bias.data(),
                                         .width = width,
                                         .factor = weight.data(),

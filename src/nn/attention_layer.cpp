@@ -267,7 +267,7 @@ Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Points<T>& 
 }
 
 template <class T>
-AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, const AttentionTrace<T>& trace,
+AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, AttentionTrace<T>& trace,
                                               const Points<T>& grad_output, const Attending& who,
                                               Vector<T>& gradient, const Execution& run) const {
   const Index E = options_.embed_dim, heads = options_.num_heads;
@@ -278,22 +278,24 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, const
           std::to_string(grad_output.rows()) + " x " + std::to_string(grad_output.cols()));
   const Lengths n = lengths_of(trace.x.rows(), source.rows(), who);
 
-  Matrix<T> by_attended = Matrix<T>::Zero(trace.x.rows(), E);
-  affine_pull_input<T>(grad_output, matrix_at(out_, parameters), by_attended, run);
+  trace.by_attended.setZero(trace.x.rows(), E);
+  affine_pull_input<T>(grad_output, matrix_at(out_, parameters), trace.by_attended, run);
   affine_pull_parameters<T>(grad_output, trace.attended, matrix_at(out_, gradient),
                             matrix_at(out_bias_, gradient), run);
 
-  Matrix<T> by_queries = Matrix<T>::Zero(trace.queries.rows(), trace.queries.cols());
-  Matrix<T> by_keys = Matrix<T>::Zero(trace.keys.rows(), trace.keys.cols());
-  Matrix<T> by_values = Matrix<T>::Zero(source.rows(), E);
+  trace.by_queries.setZero(trace.queries.rows(), trace.queries.cols());
+  trace.by_keys.setZero(trace.keys.rows(), trace.keys.cols());
+  trace.by_values.setZero(source.rows(), E);
   std::vector<double> by_temperature(static_cast<std::size_t>(n.batch * heads));
   each_head(n, heads, 3 * (rank_ + E / heads), run, [&](Index s, Index h, const Execution& inside) {
     const std::size_t at = static_cast<std::size_t>(s * heads + h);
     const Place p = place_of(n, s, h, rank_, E / heads);
-    HeadGradient<T> sums{queries_at(by_queries, p), keys_at(own_keys ? by_keys : by_queries, p),
-                         values_at(by_values, p)};
+    HeadGradient<T> sums{queries_at(trace.by_queries, p),
+                         keys_at(own_keys ? trace.by_keys : trace.by_queries, p),
+                         values_at(trace.by_values, p)};
     pull_back<T>(head_at(*this, parameters, trace, who, n, s, h), trace.heads[at],
-                 attended_at(trace.attended, p), attended_at(std::as_const(by_attended), p), sums, inside);
+                 attended_at(std::as_const(trace.attended), p),
+                 attended_at(std::as_const(trace.by_attended), p), sums, inside);
     by_temperature[at] = sums.log_temperature;
   });
   for (Index i = 0; i < n.batch * heads && options_.learn_temperature; ++i)
@@ -303,11 +305,11 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, const
   AttentionGradient<T> found{Matrix<T>::Zero(trace.x.rows(), E), {}};
   if (crossed) found.context.setZero(source.rows(), E);
   Matrix<T>& by_source = crossed ? found.context : found.x;
-  pull_tokens(parameters, query_, query_bias_, trace.x, by_queries, found.x, gradient, run);
-  if (own_keys) pull_tokens(parameters, key_, key_bias_, source, by_keys, by_source, gradient, run);
-  affine_pull_input<T>(by_values, matrix_at(value_, parameters), by_source, run);
-  affine_pull_parameters<T>(by_values, source, matrix_at(value_, gradient), matrix_at(value_bias_, gradient),
-                            run);
+  pull_tokens(parameters, query_, query_bias_, trace.x, trace.by_queries, found.x, gradient, run);
+  if (own_keys) pull_tokens(parameters, key_, key_bias_, source, trace.by_keys, by_source, gradient, run);
+  affine_pull_input<T>(trace.by_values, matrix_at(value_, parameters), by_source, run);
+  affine_pull_parameters<T>(trace.by_values, source, matrix_at(value_, gradient),
+                            matrix_at(value_bias_, gradient), run);
   return found;
 }
 
@@ -364,7 +366,7 @@ Vector<double> AttentionLayer::log_key_weights(const Vector<T>& parameters, Inde
   template void AttentionLayer::initialize(Vector<T>&, std::uint64_t) const;                                \
   template Matrix<T> AttentionLayer::forward(const Vector<T>&, const Points<T>&, const Matrix<T>*,          \
                                              const Attending&, AttentionTrace<T>&, const Execution&) const; \
-  template AttentionGradient<T> AttentionLayer::backward(const Vector<T>&, const AttentionTrace<T>&,        \
+  template AttentionGradient<T> AttentionLayer::backward(const Vector<T>&, AttentionTrace<T>&,              \
                                                          const Points<T>&, const Attending&, Vector<T>&,    \
                                                          const Execution&) const;                           \
   template Matrix<T> AttentionLayer::weights(const Vector<T>&, const AttentionTrace<T>&, const Attending&,  \

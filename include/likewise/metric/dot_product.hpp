@@ -10,6 +10,7 @@ struct DotProduct {
   static constexpr const char* formula = "-<x, z>";
   static constexpr auto fields() { return std::tuple{}; }
   static constexpr MetricTraits traits() { return {.symmetric = true, .lifts = true}; }
+  static constexpr bool identity_lift = true;
 
   template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const { return -x.dot(z); }
   template <class T> Lift<T> lift_queries(const Points<T>& x) const { return {x, Vector<T>::Zero(x.rows())}; }

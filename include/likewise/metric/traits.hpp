@@ -54,6 +54,10 @@ concept LiftedMetric = PointCost<M> && requires(const M& m, Points<double> x) {
   { m.lift_keys(x) } -> std::same_as<Lift<double>>;
 };
 
+/// A lift that leaves points as they are, without centering, and has no biases: nothing is copied.
+template <class M>
+concept IdentityLift = LiftedMetric<M> && M::identity_lift;
+
 /// A lift with a derivative: pull(x, gx, z, gz, out) turns the gradients by the lifted queries and keys into those by
 /// the points and the parameters. gx and gz are handed over: taken by value, what they hold can be kept.
 template <class M>

@@ -50,12 +50,13 @@ template <class T> struct HeadTrace {
   std::optional<PropagationOperator<T>> weights = {};  ///< of long ones, streamed
 };
 
-/// What `forward` leaves for `backward`. May be used again and again: memory is kept.
+/// What `forward` leaves for `backward`, and what that sums up. May be used again and again: memory is kept.
 template <class T> struct AttentionTrace {
   Matrix<T> x, context;             ///< context is empty where tokens attend to one another
   Matrix<T> queries, keys;          ///< (tokens, num_heads * rank); keys are empty where they are the queries
   Matrix<T> values, attended;       ///< (tokens, embed_dim)
   std::vector<HeadTrace<T>> heads;  ///< of all sequences, a sequence's heads one after the other
+  Matrix<T> by_queries, by_keys, by_values, by_attended;  ///< the loss's derivatives
 };
 
 template <class T> struct AttentionGradient {
@@ -87,7 +88,7 @@ class AttentionLayer {
                     const Attending& who, AttentionTrace<T>& trace, const Execution& run = {}) const;
   /// Adds to `gradient`, of the parameters' length.
   template <class T>
-  AttentionGradient<T> backward(const Vector<T>& parameters, const AttentionTrace<T>& trace,
+  AttentionGradient<T> backward(const Vector<T>& parameters, AttentionTrace<T>& trace,
                                 const Points<T>& grad_output, const Attending& who, Vector<T>& gradient,
                                 const Execution& run) const;
 

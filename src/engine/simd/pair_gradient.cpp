@@ -50,7 +50,6 @@ template <class C> struct Padded {
     data = parts.take(n_rows * pitch);
   }
   C* row(Size i) const { return data + i * pitch; }
-  void clear(Size n_rows) const { std::fill_n(data, n_rows * pitch, C(0)); }
 
   /// Rows, `stride` apart, then zeros up to n_filled rows.
   void copy(const C* rows, Size n_rows, Size stride, Size n_filled) const {
@@ -61,24 +60,29 @@ template <class C> struct Padded {
       std::fill(to + n, to + pitch, C(0));
     }
   }
-  void add_to(C* rows, Size n_rows, Size stride) const {
-    for (Size i = 0; i < n_rows; ++i)
-      for (Size c = 0; c < n_columns; ++c) rows[i * stride + c] += row(i)[c];
-  }
 };
 
-/// result += A B for n_rows rows of A, whose element (i, k) stands at A[i * row_stride + k * column_stride], and `depth` rows of B.
+/// Of so many vectors, how many a kernel takes: a lone one in the end would keep the multipliers half idle.
+inline Size VectorsOfNext(Size left) {
+  constexpr Size wide = kWide;
+  if (left == wide + 1) return wide - 1;
+  if (left == 2 * static_cast<Size>(kVectors)) return kVectors;
+  return std::min(left, wide);
+}
+
+/// result += A B for n_rows rows of A, whose element (i, k) stands at A[i * row_stride + k * column_stride], and `depth` rows of
+/// B. Rows of the result have B's columns and no gaps.
 template <class C>
 HWY_INLINE void AddProduct(const C* A, Size row_stride, Size column_stride, Size n_rows, const C* B,
-                           Size depth, const Padded<C>& of_B, C* result, const Padded<C>& of_result) {
+                           Size depth, const Padded<C>& of_B, C* result) {
   const Size vector = static_cast<Size>(hn::Lanes(Tag<C>()));
   const InPlace strides{row_stride, column_stride, of_B.pitch};
-  Size left = (of_B.n_columns + vector - 1) / vector;
-  // A lone vector would keep the multipliers half idle: four are two and two.
-  for (Size v = 0; left > 0;) {
-    const Size now = left == 4 ? 2 : std::min<Size>(left, kVectors);
-    PanelKernel(strides, A, now)(A, strides, n_rows, B + v * vector, depth, now * vector, result + v * vector,
-                                 of_result.pitch);
+  for (Size v = 0, left = (of_B.n_columns + vector - 1) / vector; left > 0;) {
+    const Size now = VectorsOfNext(left);
+    const auto kernel =
+        now == kWide ? BlockTimesPanel<kWideRows, kWide, InPlace, C> : PanelKernel(strides, A, now);
+    kernel(A, strides, n_rows, B + v * vector, depth, std::min(now * vector, of_B.n_columns - v * vector),
+           result + v * vector, of_B.n_columns);
     v += now;
     left -= now;
   }
@@ -93,7 +97,6 @@ template <class C> void CopyOr(const C* from, Size size, C otherwise, Size n_fil
 template <class C> struct Direction {
   const PairDirection<C>* given;
   Padded<C> row_columns, panel_columns;   ///< what is broadcast, and what products of rows add up
-  Padded<C> row_values, panel_values;     ///< P^T dL/dY of the side that is asked
   C *row_shift, *row_share, *row_factor;  ///< of all rows
   C* row_sums;                            ///< a vector of partial sums for each row
   C* columns;                             ///< (n_columns, lanes), of the panel
@@ -119,7 +122,6 @@ template <class C> class PairWorker {
       const Size size = std::min(lanes_, block_.panels.size - first);
       OpenPanel(first, size);
       for (Size i = 0; i < n_rows_; i += kTileRows) by_scores += Meet(i, first, size);
-      ClosePanel(first, size);
     }
     CloseRows();
     return by_scores;
@@ -134,23 +136,12 @@ template <class C> class PairWorker {
     panel_points_.take(parts, lanes_, width);
     points_ = parts.take(width * lanes_);
     scores_ = parts.take(kTileRows * lanes_);
-    if (block_.rows.by_points) {
-      by_rows_.take(parts, n_rows_, width);
-      by_panel_.take(parts, lanes_, width);
-    }
     admitted_ = reinterpret_cast<unsigned char*>(parts.take(kTileRows * lanes_));
     for (int k = 0; k < block_.n_directions; ++k) {
       Direction<C>& d = directions_[k];
       d.given = &block_.directions[static_cast<std::size_t>(k)];
       d.row_columns.take(parts, n_filled_, c);
-      if (d.given->by_values) {
-        if (d.given->rows_ask) {
-          d.panel_values.take(parts, lanes_, c);
-        } else {
-          d.panel_columns.take(parts, lanes_, c);
-          d.row_values.take(parts, n_rows_, c);
-        }
-      }
+      if (d.given->by_values && !d.given->rows_ask) d.panel_columns.take(parts, lanes_, c);
       for (C** part : {&d.row_shift, &d.row_share, &d.row_factor}) *part = parts.take(n_filled_);
       d.row_sums = parts.take(n_filled_ * vector_);
       d.columns = parts.take(c * lanes_);
@@ -162,7 +153,6 @@ template <class C> class PairWorker {
   /// Rows are copied once and met by every panel.
   void OpenRows() {
     row_points_.copy(block_.rows.points, n_rows_, block_.width, n_filled_);
-    if (block_.rows.by_points) by_rows_.clear(n_rows_);
     for (int k = 0; k < block_.n_directions; ++k) {
       const Direction<C>& d = directions_[k];
       const PairTerms<C>& terms = d.given->rows;
@@ -171,18 +161,15 @@ template <class C> class PairWorker {
       CopyOr(terms.share, n_rows_, C(0), n_filled_, d.row_share);
       CopyOr(terms.factor, n_rows_, C(0), n_filled_, d.row_factor);
       std::fill_n(d.row_sums, n_filled_ * vector_, C(0));
-      if (d.row_values.data) d.row_values.clear(n_rows_);
     }
   }
 
   void CloseRows() {
-    if (block_.rows.by_points) by_rows_.add_to(block_.rows.by_points, n_rows_, block_.width);
     for (int k = 0; k < block_.n_directions; ++k) {
       const Direction<C>& d = directions_[k];
       for (Size i = 0; i < n_rows_; ++i)
         d.given->rows.sums[i] +=
             static_cast<double>(hn::GetLane(hn::SumOfLanes(tag_, hn::Load(tag_, d.row_sums + i * vector_))));
-      if (d.row_values.data) d.row_values.add_to(d.given->by_values, n_rows_, block_.n_columns);
     }
   }
 
@@ -193,10 +180,7 @@ template <class C> class PairWorker {
                    static_cast<std::size_t>(width), scale, panel);
     };
     pack(points, block_.width, block_.width, block_.scale, points_);
-    if (block_.rows.by_points) {
-      panel_points_.copy(points, size, block_.width, lanes_);
-      by_panel_.clear(lanes_);
-    }
+    if (block_.rows.by_points) panel_points_.copy(points, size, block_.width, lanes_);
     for (int k = 0; k < block_.n_directions; ++k) {
       const Direction<C>& d = directions_[k];
       const PairTerms<C>& terms = d.given->panels;
@@ -206,18 +190,7 @@ template <class C> class PairWorker {
       CopyOr(at(terms.shift), size, std::numeric_limits<C>::lowest(), lanes_, d.shift);
       CopyOr(at(terms.share), size, C(0), lanes_, d.share);
       CopyOr(at(terms.factor), size, C(0), lanes_, d.factor);
-      if (d.panel_values.data) d.panel_values.clear(lanes_);
       if (d.panel_columns.data) d.panel_columns.copy(columns, size, terms.stride, lanes_);
-    }
-  }
-
-  void ClosePanel(Size first, Size size) {
-    if (block_.rows.by_points)
-      by_panel_.add_to(block_.panels.by_points + first * block_.width, size, block_.width);
-    for (int k = 0; k < block_.n_directions; ++k) {
-      const Direction<C>& d = directions_[k];
-      if (d.panel_values.data)
-        d.panel_values.add_to(d.given->by_values + first * block_.n_columns, size, block_.n_columns);
     }
   }
 
@@ -236,19 +209,22 @@ template <class C> class PairWorker {
       Dots(d, i, filled);
       by_scores += Weigh(d, i, filled);
       SumLanes(d, first, size);
-      if (d.panel_values.data)
-        AddProduct(d.weights, 1, lanes_, size, d.row_columns.row(i), n, d.row_columns, d.panel_values.data,
-                   d.panel_values);
-      if (d.row_values.data)
-        AddProduct(d.weights, lanes_, 1, n, d.panel_columns.data, size, d.panel_columns, d.row_values.row(i),
-                   d.row_values);
+      if (!d.given->by_values) continue;
+      if (d.given->rows_ask)
+        AddProduct(d.weights, 1, lanes_, size, d.row_columns.row(i), n, d.row_columns,
+                   d.given->by_values + first * block_.n_columns);
+      else
+        AddProduct(d.weights, lanes_, 1, n, d.panel_columns.data, size, d.panel_columns,
+                   d.given->by_values + i * block_.n_columns);
     }
     if (!block_.rows.by_points) return by_scores;
     C* const slopes = met[0]->slopes;
     if (n_met == 2)
       for (Size at = 0; at < n * lanes_; ++at) slopes[at] += met[1]->slopes[at];
-    AddProduct(slopes, 1, lanes_, size, row_points_.row(i), n, row_points_, by_panel_.data, by_panel_);
-    AddProduct(slopes, lanes_, 1, n, panel_points_.data, size, panel_points_, by_rows_.row(i), by_rows_);
+    AddProduct(slopes, 1, lanes_, size, row_points_.row(i), n, row_points_,
+               block_.panels.by_points + first * block_.width);
+    AddProduct(slopes, lanes_, 1, n, panel_points_.data, size, panel_points_,
+               block_.rows.by_points + i * block_.width);
     return by_scores;
   }
 
@@ -362,7 +338,7 @@ template <class C> class PairWorker {
   const Tag<C> tag_;
   const Size lanes_ = static_cast<Size>(PanelLanes<C>()), vector_ = static_cast<Size>(hn::Lanes(Tag<C>())),
              n_rows_ = block_.rows.size, n_filled_ = Filled(n_rows_);
-  Padded<C> row_points_, panel_points_, by_rows_, by_panel_;
+  Padded<C> row_points_, panel_points_;
   C *points_ = nullptr, *scores_ = nullptr;  ///< (width, lanes) and (kTile, lanes)
   unsigned char* admitted_ = nullptr;
   Direction<C> directions_[2];

@@ -7,6 +7,7 @@
 #endif
 
 #include <cstddef>
+#include <type_traits>
 
 #include "engine/simd/panel-inl.h"
 #include "hwy/cache_control.h"
@@ -52,32 +53,40 @@ struct InPlace {
   Size row_stride, column_stride, b_pitch;
   Size row() const { return row_stride; }
   Size column() const { return column_stride; }
-  Size group() const { return static_cast<Size>(kKeys) * row_stride; }
+  template <std::size_t N> Size group() const { return static_cast<Size>(N) * row_stride; }
   Size pitch() const { return b_pitch; }
 };
 
-/// A block of A's rows with VECTORS vectors of B's rows.
-template <std::size_t VECTORS, class Strides, class C>
+/// Four vectors and 6 rows fill 32 registers with fewer loads than 3 and 8, and meet 64 floats in one pass instead of two.
+constexpr std::size_t kWide = kKeys == 8 ? 4 : kVectors, kWideRows = kKeys == 8 ? 6 : kKeys;
+
+/// Groups of N of A's rows with VECTORS vectors of B's rows; the last ones by four, two and one.
+template <std::size_t N, std::size_t VECTORS, class Strides, class C>
 HWY_NOINLINE void BlockTimesPanel(const C* block, Strides strides, Size n_rows, const C* panel, Size depth,
                                   Size n_columns, C* result, Size result_stride) {
-  constexpr Size group = kKeys;
-  for (Size i = 0; i < n_rows; i += group, block += strides.group(), result += group * result_stride) {
-    if (n_rows - i >= group) {
-      Rows<kKeys, VECTORS>(panel, depth, block, strides, n_columns, result, result_stride);
-      continue;
-    }
-    for (Size b = 0; b < n_rows - i; ++b)
-      Rows<1, VECTORS>(panel, depth, block + b * strides.row(), strides, n_columns,
-                       result + b * result_stride, result_stride);
-  }
+  constexpr Size group = N;
+  for (; n_rows >= group;
+       n_rows -= group, block += strides.template group<N>(), result += group * result_stride)
+    Rows<N, VECTORS>(panel, depth, block, strides, n_columns, result, result_stride);
+  const auto some = [&](auto count) {
+    constexpr Size n = decltype(count)::value;
+    if (n >= group || n_rows < n) return;
+    Rows<n, VECTORS>(panel, depth, block, strides, n_columns, result, result_stride);
+    n_rows -= n;
+    block += n * strides.row();
+    result += n * result_stride;
+  };
+  some(std::integral_constant<std::size_t, 4>());
+  some(std::integral_constant<std::size_t, 2>());
+  some(std::integral_constant<std::size_t, 1>());
 }
 
 /// The kernel for as many vectors as a panel fills.
 template <class Strides, class C> auto PanelKernel(Strides, const C*, Size vectors) {
   static_assert(kVectors == 3);
-  return vectors == 1   ? BlockTimesPanel<1, Strides, C>
-         : vectors == 2 ? BlockTimesPanel<2, Strides, C>
-                        : BlockTimesPanel<3, Strides, C>;
+  return vectors == 1   ? BlockTimesPanel<kKeys, 1, Strides, C>
+         : vectors == 2 ? BlockTimesPanel<kKeys, 2, Strides, C>
+                        : BlockTimesPanel<kKeys, 3, Strides, C>;
 }
 
 }  // namespace likewise::engine::simd::HWY_NAMESPACE

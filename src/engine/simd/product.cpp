@@ -112,13 +112,13 @@ template <class C> void PackRows(Strided<C> A, Size n_rows, Size depth, C* block
 template <class C> struct PackedRows {
   static constexpr Size row() { return kDepth; }
   static constexpr Size column() { return 1; }
-  static constexpr Size group() { return static_cast<Size>(kKeys) * kDepth; }
+  template <std::size_t N> static constexpr Size group() { return static_cast<Size>(N) * kDepth; }
   static Size pitch() { return static_cast<Size>(PanelLanes<C>()); }
 };
 template <class C> struct PackedColumns {
   static constexpr Size row() { return 1; }
   static constexpr Size column() { return kKeys; }
-  static constexpr Size group() { return static_cast<Size>(kKeys) * kDepth; }
+  template <std::size_t N> static constexpr Size group() { return static_cast<Size>(N) * kDepth; }
   static Size pitch() { return static_cast<Size>(PanelLanes<C>()); }
 };
 
