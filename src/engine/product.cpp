@@ -25,16 +25,19 @@ Shape block_shape(Index m, double bytes_of_B, int threads) {
   return {std::clamp<Index>(quarter, 16, most_rows), columns};
 }
 
-}  // namespace
-
-template <class T>
-void add_product(T alpha, const Factor<T>& A, const Factor<T>& B, Tile<T> out, const Execution& run,
-                 const char* what) {
+/// out += alpha A B, block by block; prepare(block, its first column) comes before, so that the block is
+/// near when it is added to.
+template <class T, class Prepare>
+void over_blocks(T alpha, const Factor<T>& A, const Factor<T>& B, Tile<T> out, const Execution& run,
+                 const char* what, const Prepare& prepare) {
   const double operations =
       static_cast<double>(A.rows) * static_cast<double>(A.cols) * static_cast<double>(B.cols) / 16;
   // What one thread does anyway packs B once.
   if (sized({}, operations).n_jobs == 1)
-    return parallel_blocks(1, run, what, [&](Index) { add_product<T>(alpha, A, B, out); });
+    return parallel_blocks(1, run, what, [&](Index) {
+      prepare(out, 0);
+      add_product<T>(alpha, A, B, out);
+    });
   const double bytes_of_B = sizeof(T) * static_cast<double>(B.rows) * static_cast<double>(B.cols);
   const Shape shape = block_shape(A.rows, bytes_of_B, thread_count(run));
   const Index column_blocks = block_count(B.cols, shape.columns),
@@ -42,6 +45,7 @@ void add_product(T alpha, const Factor<T>& A, const Factor<T>& B, Tile<T> out, c
   parallel_blocks(row_blocks * column_blocks, run, what, [&](Index item) {
     const Block rows = block_of(item / column_blocks, A.rows, shape.rows),
                 cols = block_of(item % column_blocks, B.cols, shape.columns);
+    prepare(out.block(rows.begin, cols.begin, rows.size, cols.size), cols.begin);
     const simd::Strided<T> a = A.elements, b = B.elements;
     simd::multiply_add<T>(rows.size, cols.size, A.cols, alpha,
                           {a.data + rows.begin * a.row_stride, a.row_stride, a.column_stride},
@@ -50,15 +54,36 @@ void add_product(T alpha, const Factor<T>& A, const Factor<T>& B, Tile<T> out, c
   });
 }
 
+}  // namespace
+
+template <class T>
+void add_product(T alpha, const Factor<T>& A, const Factor<T>& B, Tile<T> out, const Execution& run,
+                 const char* what) {
+  over_blocks<T>(alpha, A, B, out, run, what, [](Tile<T>, Index) {});
+}
+
+template <class T>
+void set_product(const Points<T>& start, T alpha, const Factor<T>& A, const Factor<T>& B, Tile<T> out,
+                 const Execution& run, const char* what) {
+  over_blocks<T>(alpha, A, B, out, run, what, [&](Tile<T> block, Index column) {
+    if (start.size())
+      block.rowwise() = start.row(0).segment(column, block.cols());
+    else
+      block.setZero();
+  });
+}
+
 template <class T>
 Matrix<T> product(const Factor<T>& A, const Factor<T>& B, const Execution& run, const char* what) {
-  Matrix<T> out = Matrix<T>::Zero(A.rows, B.cols);
-  add_product<T>(T(1), A, B, out, run, what);
+  Matrix<T> out(A.rows, B.cols);
+  set_product<T>(Matrix<T>(), T(1), A, B, out, run, what);
   return out;
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                             \
   template void add_product(T, const Factor<T>&, const Factor<T>&, Tile<T>, const Execution&, const char*); \
+  template void set_product(const Points<T>&, T, const Factor<T>&, const Factor<T>&, Tile<T>,               \
+                            const Execution&, const char*);                                                 \
   template Matrix<T> product(const Factor<T>&, const Factor<T>&, const Execution&, const char*);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -30,6 +30,10 @@ template <class T> void add_product(T alpha, const Factor<T>& A, const Factor<T>
 template <class T>
 void add_product(T alpha, const Factor<T>& A, const Factor<T>& B, Tile<T> out, const Execution& run,
                  const char* what);
+/// out = start + alpha A B, where every row starts from the same one; an empty one is 0.
+template <class T>
+void set_product(const Points<T>& start, T alpha, const Factor<T>& A, const Factor<T>& B, Tile<T> out,
+                 const Execution& run, const char* what);
 /// A B.
 template <class T>
 Matrix<T> product(const Factor<T>& A, const Factor<T>& B, const Execution& run, const char* what);

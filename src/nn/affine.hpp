@@ -11,16 +11,19 @@ namespace likewise::nn {
 /// out = x W^T + b; W (outputs, inputs), b a row or empty.
 template <class T>
 void affine(const Points<T>& x, const Points<T>& W, const Points<T>& b, Tile<T> out, const Execution& run) {
-  if (b.size())
-    out.rowwise() = b.row(0);
-  else
-    out.setZero();
-  engine::add_product<T>(T(1), engine::as_it_is<T>(x), engine::transposed<T>(W), out, run, "multiplying");
+  engine::set_product<T>(b, T(1), engine::as_it_is<T>(x), engine::transposed<T>(W), out, run, "multiplying");
+}
+
+/// grad_x = grad_out W.
+template <class T>
+void affine_pull_input(const Points<T>& grad_out, const Points<T>& W, Tile<T> grad_x, const Execution& run) {
+  engine::set_product<T>(Matrix<T>(), T(1), engine::as_it_is<T>(grad_out), engine::as_it_is<T>(W), grad_x,
+                         run, "multiplying");
 }
 
 /// grad_x += grad_out W.
 template <class T>
-void affine_pull_input(const Points<T>& grad_out, const Points<T>& W, Tile<T> grad_x, const Execution& run) {
+void affine_add_input(const Points<T>& grad_out, const Points<T>& W, Tile<T> grad_x, const Execution& run) {
   engine::add_product<T>(T(1), engine::as_it_is<T>(grad_out), engine::as_it_is<T>(W), grad_x, run,
                          "multiplying");
 }

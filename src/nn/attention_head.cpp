@@ -81,6 +81,7 @@ void pull_back_tile(const Head<T>& head, const HeadTrace<T>& trace, const Stride
   Scratch<T>& s = scratch<T>();
   fill_scores(head, s);
   const Index n = head.q.rows(), m = head.k.rows();
+  for (StridedSums<T>* sums : {&gradient.q, &gradient.k, &gradient.v}) sums->setZero();
   const auto lost = trace.log_sums.array() == minus_infinity;
   s.row_terms = lost.select(0.0, trace.log_sums.array()).matrix().template cast<T>();
   s.slopes = s.scores.colwise() - s.row_terms;
@@ -115,13 +116,13 @@ void pull_back_operator(const Head<T>& head, const HeadTrace<T>& trace, const St
                         const StridedRows<T>& grad_y, HeadGradient<T>& gradient, const Execution& run) {
   const OperatorGradient<T> found = vjp<T>(*trace.weights, grad_y, head.v, Values<T>(y), run);
   if (is_one_set(head)) {
-    gradient.q += found.points;
+    gradient.q = found.points;
   } else {
-    gradient.q += found.queries;
-    gradient.k += found.keys;
+    gradient.q = found.queries;
+    gradient.k = found.keys;
   }
-  gradient.v += found.values;
-  gradient.log_temperature += *found.temperature * head.temperature;
+  gradient.v = found.values;
+  gradient.log_temperature = *found.temperature * head.temperature;
 }
 
 }  // namespace

@@ -37,13 +37,13 @@ void attend(const Head<T>& head, StridedSums<T> y, HeadTrace<T>& trace, const Ex
 /// The mechanism with the head's points: P, n_queries x n_keys.
 template <class T> PropagationOperator<T> operator_of(const Head<T>& head, const Execution& run);
 
-/// Where derivatives are added.
+/// Where derivatives go; q and k are one where they are one in the head, and get the sum.
 template <class T> struct HeadGradient {
   StridedSums<T> q, k, v;
   double log_temperature = 0;
 };
 
-/// Five products of n_queries x n_keys, weights recomputed.
+/// Writes the gradient. Five products of n_queries x n_keys, weights recomputed.
 template <class T>
 void pull_back(const Head<T>& head, const HeadTrace<T>& trace, const StridedRows<T>& y,
                const StridedRows<T>& grad_y, HeadGradient<T>& gradient, const Execution& run);

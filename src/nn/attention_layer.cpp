@@ -220,7 +220,7 @@ void AttentionLayer::pull_tokens(const Vector<T>& parameters, const Slot& map, c
   const auto W = matrix_at(map, parameters);
   auto grad_W = matrix_at(map, gradient);
   if (!options_.diagonal) {
-    affine_pull_input<T>(grad_out, W, grad_tokens, run);
+    affine_add_input<T>(grad_out, W, grad_tokens, run);
     return affine_pull_parameters<T>(grad_out, tokens, grad_W, matrix_at(bias, gradient), run);
   }
   for (Index h = 0; h < options_.num_heads; ++h) {
@@ -278,14 +278,14 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, Atten
           std::to_string(grad_output.rows()) + " x " + std::to_string(grad_output.cols()));
   const Lengths n = lengths_of(trace.x.rows(), source.rows(), who);
 
-  trace.by_attended.setZero(trace.x.rows(), E);
+  trace.by_attended.resize(trace.x.rows(), E);
   affine_pull_input<T>(grad_output, matrix_at(out_, parameters), trace.by_attended, run);
   affine_pull_parameters<T>(grad_output, trace.attended, matrix_at(out_, gradient),
                             matrix_at(out_bias_, gradient), run);
 
-  trace.by_queries.setZero(trace.queries.rows(), trace.queries.cols());
-  trace.by_keys.setZero(trace.keys.rows(), trace.keys.cols());
-  trace.by_values.setZero(source.rows(), E);
+  trace.by_queries.resize(trace.queries.rows(), trace.queries.cols());
+  trace.by_keys.resize(trace.keys.rows(), trace.keys.cols());
+  trace.by_values.resize(source.rows(), E);
   std::vector<double> by_temperature(static_cast<std::size_t>(n.batch * heads));
   each_head(n, heads, 3 * (rank_ + E / heads), run, [&](Index s, Index h, const Execution& inside) {
     const std::size_t at = static_cast<std::size_t>(s * heads + h);
@@ -302,14 +302,15 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, Atten
     gradient(log_temperature_.offset + i % heads) +=
         static_cast<T>(by_temperature[static_cast<std::size_t>(i)]);
 
-  AttentionGradient<T> found{Matrix<T>::Zero(trace.x.rows(), E), {}};
-  if (crossed) found.context.setZero(source.rows(), E);
+  AttentionGradient<T> found;
+  if (crossed) found.x.setZero(trace.x.rows(), E);
   Matrix<T>& by_source = crossed ? found.context : found.x;
-  pull_tokens(parameters, query_, query_bias_, trace.x, trace.by_queries, found.x, gradient, run);
-  if (own_keys) pull_tokens(parameters, key_, key_bias_, source, trace.by_keys, by_source, gradient, run);
+  by_source.resize(source.rows(), E);
   affine_pull_input<T>(trace.by_values, matrix_at(value_, parameters), by_source, run);
   affine_pull_parameters<T>(trace.by_values, source, matrix_at(value_, gradient),
                             matrix_at(value_bias_, gradient), run);
+  pull_tokens(parameters, query_, query_bias_, trace.x, trace.by_queries, found.x, gradient, run);
+  if (own_keys) pull_tokens(parameters, key_, key_bias_, source, trace.by_keys, by_source, gradient, run);
   return found;
 }
 

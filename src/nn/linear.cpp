@@ -37,7 +37,7 @@ void Linear::backward(const Vector<T>& parameters, const Points<T>& x, const Poi
           std::to_string(grad_y.rows()) + " x " + std::to_string(grad_y.cols()));
   affine_pull_parameters<T>(grad_y, x, matrix_at(weight_, gradient), matrix_at(bias_, gradient), run);
   if (!grad_x) return;
-  grad_x->setZero(x.rows(), x.cols());
+  grad_x->resize(x.rows(), x.cols());
   affine_pull_input<T>(grad_y, matrix_at(weight_, parameters), *grad_x, run);
 }
 
