@@ -18,7 +18,7 @@ struct Shape {
 /// product's shape alone.
 Shape block_shape(Index m, double bytes_of_B, int threads) {
   constexpr double in_cache = 256e3;
-  constexpr Index most_rows = 1024, columns = 528;  // these, packed, stay in a second cache
+  constexpr Index most_rows = 1024, columns = 512;  // these, packed, stay in a second cache
   if (threads == 1 && !simd::amx_chosen()) return {most_rows, 4 * columns};
   if (bytes_of_B <= in_cache) return {m >= 1024 ? 256 : m >= 256 ? 64 : 16, columns};
   const Index quarter = (m / 4 + 15) / 16 * 16;

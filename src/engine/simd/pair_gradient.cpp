@@ -79,10 +79,9 @@ HWY_INLINE void AddProduct(const C* A, Size row_stride, Size column_stride, Size
   const InPlace strides{row_stride, column_stride, of_B.pitch};
   for (Size v = 0, left = (of_B.n_columns + vector - 1) / vector; left > 0;) {
     const Size now = VectorsOfNext(left);
-    const auto kernel =
-        now == kWide ? BlockTimesPanel<kWideRows, kWide, InPlace, C> : PanelKernel(strides, A, now);
-    kernel(A, strides, n_rows, B + v * vector, depth, std::min(now * vector, of_B.n_columns - v * vector),
-           result + v * vector, of_B.n_columns);
+    PanelKernel(strides, A, now)(A, strides, n_rows, B + v * vector, depth,
+                                 std::min(now * vector, of_B.n_columns - v * vector), result + v * vector,
+                                 of_B.n_columns);
     v += now;
     left -= now;
   }

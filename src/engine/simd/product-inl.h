@@ -53,7 +53,6 @@ struct InPlace {
   Size row_stride, column_stride, b_pitch;
   Size row() const { return row_stride; }
   Size column() const { return column_stride; }
-  template <std::size_t N> Size group() const { return static_cast<Size>(N) * row_stride; }
   Size pitch() const { return b_pitch; }
 };
 
@@ -65,8 +64,7 @@ template <std::size_t N, std::size_t VECTORS, class Strides, class C>
 HWY_NOINLINE void BlockTimesPanel(const C* block, Strides strides, Size n_rows, const C* panel, Size depth,
                                   Size n_columns, C* result, Size result_stride) {
   constexpr Size group = N;
-  for (; n_rows >= group;
-       n_rows -= group, block += strides.template group<N>(), result += group * result_stride)
+  for (; n_rows >= group; n_rows -= group, block += group * strides.row(), result += group * result_stride)
     Rows<N, VECTORS>(panel, depth, block, strides, n_columns, result, result_stride);
   const auto some = [&](auto count) {
     constexpr Size n = decltype(count)::value;
@@ -83,10 +81,11 @@ HWY_NOINLINE void BlockTimesPanel(const C* block, Strides strides, Size n_rows, 
 
 /// The kernel for as many vectors as a panel fills.
 template <class Strides, class C> auto PanelKernel(Strides, const C*, Size vectors) {
-  static_assert(kVectors == 3);
+  static_assert(kWide == 3 || kWide == 4);
   return vectors == 1   ? BlockTimesPanel<kKeys, 1, Strides, C>
          : vectors == 2 ? BlockTimesPanel<kKeys, 2, Strides, C>
-                        : BlockTimesPanel<kKeys, 3, Strides, C>;
+         : vectors == 3 ? BlockTimesPanel<kKeys, 3, Strides, C>
+                        : BlockTimesPanel<kWideRows, kWide, Strides, C>;
 }
 
 }  // namespace likewise::engine::simd::HWY_NAMESPACE

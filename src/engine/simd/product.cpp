@@ -23,11 +23,13 @@ namespace hn = hwy::HWY_NAMESPACE;
 // pass; a panel stays near the first while the rows of the block pass.
 constexpr Size kDepth = 384, kRows = 192, kColumns = 2112;
 
+template <class C> HWY_INLINE Size WideLanes() { return static_cast<Size>(kWide * hn::Lanes(Tag<C>())); }
+
 /// Columns as panels of kVectors vectors. A single vector left over would keep the multiplier half idle: the last two panels
 /// are of two vectors then.
 template <class C> struct Panels {
   Size n_columns;
-  Size lanes = static_cast<Size>(PanelLanes<C>()), vector = lanes / static_cast<Size>(kVectors);
+  Size lanes = WideLanes<C>(), vector = lanes / static_cast<Size>(kWide);
 
   Size count() const { return (n_columns + lanes - 1) / lanes; }
   Size begin(Size p) const { return p * lanes - (p == count() - 1 && shares() ? vector : 0); }
@@ -43,7 +45,7 @@ template <class C> struct Panels {
 
 /// A panel (depth, PanelLanes) of the first columns of B, scaled.
 template <class C> void PackColumns(Strided<C> B, Size depth, Size n_columns, C alpha, C* panel) {
-  const Size lanes = static_cast<Size>(PanelLanes<C>());
+  const Size lanes = WideLanes<C>();
   if (B.row_stride == 1) return Transpose<C>(B.data, B.column_stride, n_columns, depth, alpha, panel, lanes);
   for (Size a = 0; a < n_columns; ++a)
     for (Size k = 0; k < depth; ++k)
@@ -82,44 +84,26 @@ template <class C> void PackPanels(Strided<C> B, Size depth, const Panels<C>& cu
   }
 }
 
-/// Up to kRows rows of A as groups of kKeys, each in the order in which memory holds it: rows kDepth apart, or columns kKeys
-/// apart where columns are contiguous. Strides of the operand itself, powers of two above all, would meet in few cache
-/// sets.
+/// How far packed rows are apart: an odd number of cache lines, so that those that are met together lie in many sets.
+template <class C> constexpr Size kPitch = kDepth + 64 / static_cast<Size>(sizeof(C));
+
+/// Up to kRows rows of A, kPitch apart. Strides of the operand itself, powers of two above all, would meet in few cache sets.
 template <class C> void PackRows(Strided<C> A, Size n_rows, Size depth, C* block) {
-  constexpr Size group = kKeys, run = 8 * group;  // rows of a column that are copied before the next one
-  if (A.row_stride != 1) {
-    for (Size i = 0; i < n_rows; ++i) {
-      const C* row = A.data + i * A.row_stride;
-      if (A.column_stride == 1)
-        std::copy_n(row, depth, block + i * kDepth);
-      else
-        for (Size k = 0; k < depth; ++k) block[i * kDepth + k] = row[k * A.column_stride];
-    }
-    return;
+  if (A.row_stride == 1) return Transpose<C>(A.data, A.column_stride, depth, n_rows, C(1), block, kPitch<C>);
+  for (Size i = 0; i < n_rows; ++i) {
+    const C* row = A.data + i * A.row_stride;
+    if (A.column_stride == 1)
+      std::copy_n(row, depth, block + i * kPitch<C>);
+    else
+      for (Size k = 0; k < depth; ++k) block[i * kPitch<C> + k] = row[k * A.column_stride];
   }
-  for (Size i0 = 0; i0 < n_rows; i0 += run)
-    for (Size k = 0; k < depth; ++k) {
-      const C* column = A.data + k * A.column_stride;
-      const Size whole = std::min(i0 + run, n_rows) / group * group;
-      for (Size i = i0; i < whole; i += group)
-        for (Size b = 0; b < group; ++b) block[i * kDepth + k * group + b] = column[i + b];
-      for (Size i = whole; i < std::min(i0 + run, n_rows); ++i)
-        block[whole * kDepth + k * group + i - whole] = column[i];
-    }
 }
 
-/// Where packed groups hold their numbers, known when this is compiled.
-template <class C> struct PackedRows {
-  static constexpr Size row() { return kDepth; }
+/// Where packed rows hold their numbers, known when this is compiled.
+template <class C> struct Packed {
+  static constexpr Size row() { return kPitch<C>; }
   static constexpr Size column() { return 1; }
-  template <std::size_t N> static constexpr Size group() { return static_cast<Size>(N) * kDepth; }
-  static Size pitch() { return static_cast<Size>(PanelLanes<C>()); }
-};
-template <class C> struct PackedColumns {
-  static constexpr Size row() { return 1; }
-  static constexpr Size column() { return kKeys; }
-  template <std::size_t N> static constexpr Size group() { return static_cast<Size>(N) * kDepth; }
-  static Size pitch() { return static_cast<Size>(PanelLanes<C>()); }
+  static Size pitch() { return WideLanes<C>(); }
 };
 
 /// All packed panels with a block of A.
@@ -134,7 +118,7 @@ void BlockTimesPanels(const C* block, Strides strides, Size n_rows, const C* pan
 
 /// The size of the fewest equal parts of `whole` of at most `most`: a short last one would visit the result for little.
 Size EqualPart(Size whole, Size most) {
-  constexpr Size group = kKeys;
+  constexpr Size group = kWideRows;
   const Size parts = (whole + most - 1) / most;
   return ((whole + parts - 1) / parts + group - 1) / group * group;
 }
@@ -142,7 +126,7 @@ Size EqualPart(Size whole, Size most) {
 template <class C>
 void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* result, Size result_stride) {
   if (m == 0 || n == 0 || k == 0) return;
-  const Size lanes = static_cast<Size>(PanelLanes<C>()), group = kKeys;
+  const Size lanes = WideLanes<C>(), group = kWideRows;
   const auto up = [](Size x, Size multiple) { return (x + multiple - 1) / multiple * multiple; };
   const Size height_of = EqualPart(m, kRows), depth_of = EqualPart(k, kDepth);
   const Size columns = std::min(up(n, lanes), kColumns / lanes * lanes);
@@ -155,7 +139,7 @@ void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* re
   hwy::AlignedFreeUniquePtr<C[]> large, block;
   if (n_packed > kSmall) large = hwy::AllocateAligned<C>(static_cast<std::size_t>(n_packed));
   if (!in_place)
-    block = hwy::AllocateAligned<C>(static_cast<std::size_t>(std::min(up(m, group), kRows) * kDepth));
+    block = hwy::AllocateAligned<C>(static_cast<std::size_t>(std::min(up(m, group), kRows) * kPitch<C>));
   C* const panels = n_packed > kSmall ? large.get() : small;
   for (Size j0 = 0; j0 < n; j0 += columns)
     for (Size k0 = 0; k0 < k; k0 += depth_of) {
@@ -174,10 +158,7 @@ void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* re
         }
         PackRows<C>({rows, A.row_stride, A.column_stride}, height, depth, block.get());
         const C* packed = block.get();
-        if (A.row_stride == 1)
-          BlockTimesPanels(packed, PackedColumns<C>(), height, panels, depth, cut, at, result_stride);
-        else
-          BlockTimesPanels(packed, PackedRows<C>(), height, panels, depth, cut, at, result_stride);
+        BlockTimesPanels(packed, Packed<C>(), height, panels, depth, cut, at, result_stride);
       }
     }
 }
