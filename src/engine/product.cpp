@@ -66,10 +66,9 @@ template <class T>
 void set_product(const Points<T>& start, T alpha, const Factor<T>& A, const Factor<T>& B, Tile<T> out,
                  const Execution& run, const char* what) {
   over_blocks<T>(alpha, A, B, out, run, what, [&](Tile<T> block, Index column) {
-    if (start.size())
-      block.rowwise() = start.row(0).segment(column, block.cols());
-    else
-      block.setZero();
+    if (start.size() == 0) return static_cast<void>(block.setZero());
+    for (Index i = 0; i < block.rows(); ++i)
+      std::copy_n(start.data() + column, block.cols(), block.row(i).data());
   });
 }
 

@@ -198,7 +198,7 @@ TEMPLATE_TEST_CASE("a point set with itself: each weight serves both of its poin
   using T = TestType;
   const Case c{SquaredEuclidean{}, Gaussian{3.0}};
   for (const std::string& name : simd_targets()) {
-    force_simd_target(name);
+    const OnTarget target(name);
     // 6 blocks of 3 panels are the least: 864 points of float with AVX-512, 54 on the portable target.
     const Index n = name == "SCALAR" ? 71 : 1003;
     for (const Index columns : {0, 1, 2, 17, 47, 49}) {
@@ -209,6 +209,5 @@ TEMPLATE_TEST_CASE("a point set with itself: each weight serves both of its poin
       wide(n / 2) = -50;  // beyond 2^60 below the others: no common reference
       check<T>(c, {}, X, X, columns, wide);
     }
-    force_simd_target("");
   }
 }

@@ -178,7 +178,7 @@ TEMPLATE_TEST_CASE("pair gradients around every tile edge, masked, in one direct
   const Index widths[] = {1, 2, 3, 8, 15, 16, 17, 48, 49, 64, 65, 80},
               columns[] = {0, 1, 2, 5, 16, 17, 33, 49, 64, 65};
   for (const std::string& target : simd_targets()) {
-    force_simd_target(target);
+    const OnTarget forced(target);
     std::size_t turn = 0;
     for (const Index n : {1, 2, 7, 8, 9, 63, 64, 65, 130})
       for (const Index m : {1, 3, 4, 5, 23, 24, 25, 47, 48, 49, 97}) {
@@ -190,7 +190,6 @@ TEMPLATE_TEST_CASE("pair gradients around every tile edge, masked, in one direct
         ++turn;
       }
   }
-  force_simd_target("");
 }
 
 TEST_CASE("a weight of 0 owes nothing, whatever it meets", "[engine]") {

@@ -17,12 +17,6 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// Runs on one target until the end of the scope.
-struct OnTarget {
-  explicit OnTarget(const std::string& name) { force_simd_target(name); }
-  ~OnTarget() { force_simd_target(""); }
-};
-
 /// Costs as the leaf defines them, of points rounded to T, as d^power of the kernel's unit.
 template <class T>
 Matrix<double> inputs(const Metric& metric, const Kernel& kernel, const Matrix<T>& X, const Matrix<T>& Z) {

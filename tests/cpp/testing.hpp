@@ -1,4 +1,4 @@
-// What several test files need: seeded points, and the message of a refusal.
+// What several test files need: seeded points, an instruction set of choice, and the message of a refusal.
 #pragma once
 
 #include <functional>
@@ -6,6 +6,7 @@
 #include <string>
 
 #include <likewise/error.hpp>
+#include <likewise/simd_target.hpp>
 #include <likewise/types.hpp>
 
 namespace likewise {
@@ -21,6 +22,12 @@ inline Matrix<double> normal_matrix(Index rows, Index cols, unsigned seed) {
 inline Matrix<double> lattice(Index rows, Index cols, unsigned seed) {
   return (1.2 * normal_matrix(rows, cols, seed)).array().round();
 }
+
+/// Runs on one instruction set until the end of the scope.
+struct OnTarget {
+  explicit OnTarget(const std::string& name) { force_simd_target(name); }
+  ~OnTarget() { force_simd_target(""); }
+};
 
 /// The text of the InvalidArgument that the call throws.
 inline std::string refusal(const std::function<void()>& call) {
