@@ -128,6 +128,24 @@ TEMPLATE_TEST_CASE("products do not depend on the number of threads", "[engine]"
   }
 }
 
+TEST_CASE("a product may start from a row, whatever its memory held before", "[engine]") {
+  const Matrix<double> start = normal_matrix(1, 1100, 3);
+  for (const auto& [m, k, n] : {std::array<Index, 3>{3, 4, 5}, {700, 30, 1100}, {9, 0, 7}}) {
+    const Matrix<double> A = normal_matrix(m, k, 1), B = normal_matrix(k, n, 2), half = 0.5 * A * B;
+    for (const int threads : {1, 3}) {
+      Matrix<double> out = Matrix<double>::Constant(m, n, std::numeric_limits<double>::quiet_NaN());
+      const auto set = [&](const Matrix<double>& from) {
+        engine::set_product<double>(from, 0.5, factor(A, false), factor(B, false), out, {.n_jobs = threads},
+                                    "multiplying");
+      };
+      set(start.leftCols(n));
+      CHECK((out.rowwise() - start.row(0).leftCols(n) - half).cwiseAbs().maxCoeff() < 1e-12);
+      set({});
+      CHECK((out - half).cwiseAbs().maxCoeff() < 1e-12);
+    }
+  }
+}
+
 TEST_CASE("products by tiles are sums of products around every edge of a tile", "[engine]") {
   if (!engine::simd::amx_available()) return;
   for (const bool a : {false, true})

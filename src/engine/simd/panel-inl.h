@@ -105,35 +105,53 @@ HWY_INLINE void Accumulate(const C* HWY_RESTRICT weights, std::size_t n_keys, co
   if (c < n_columns) AccumulateColumns<1, C>(weights, n_keys, values + c, stride, sums + c * panel);
 }
 
+#if HWY_TARGET != HWY_SCALAR
+/// A square of numbers in registers: 4 x 4, or 2 x 2 doubles where vectors have 128 bits.
+template <class C> using SquareTag = hn::CappedTag<C, 4>;
+
+template <class C>
+HWY_INLINE void TransposeSquare(const C* HWY_RESTRICT from, Size from_stride, C alpha, C* HWY_RESTRICT to,
+                                Size to_stride) {
+  const SquareTag<C> d;
+  const auto row = [&](Size b)
+                       HWY_ATTR { return hn::Mul(hn::Set(d, alpha), hn::LoadU(d, from + b * from_stride)); };
+  const auto put = [&](Size k, auto column) HWY_ATTR { hn::StoreU(column, d, to + k * to_stride); };
+  const auto r0 = row(0), r1 = row(1);
+  if constexpr (hn::MaxLanes(SquareTag<C>()) == 2) {
+    put(0, hn::InterleaveLower(d, r0, r1));
+    put(1, hn::InterleaveUpper(d, r0, r1));
+  } else if constexpr (sizeof(C) == 4) {
+    const auto r2 = row(2), r3 = row(3);
+    const auto even = hn::InterleaveLower(d, r0, r2), odd = hn::InterleaveLower(d, r1, r3);
+    const auto even2 = hn::InterleaveUpper(d, r0, r2), odd2 = hn::InterleaveUpper(d, r1, r3);
+    put(0, hn::InterleaveLower(d, even, odd));
+    put(1, hn::InterleaveUpper(d, even, odd));
+    put(2, hn::InterleaveLower(d, even2, odd2));
+    put(3, hn::InterleaveUpper(d, even2, odd2));
+  } else {  // doubles interleave within each half of a vector
+    const auto r2 = row(2), r3 = row(3);
+    const auto even = hn::InterleaveLower(d, r0, r1), odd = hn::InterleaveUpper(d, r0, r1);
+    const auto even2 = hn::InterleaveLower(d, r2, r3), odd2 = hn::InterleaveUpper(d, r2, r3);
+    put(0, hn::ConcatLowerLower(d, even2, even));
+    put(1, hn::ConcatLowerLower(d, odd2, odd));
+    put(2, hn::ConcatUpperUpper(d, even2, even));
+    put(3, hn::ConcatUpperUpper(d, odd2, odd));
+  }
+}
+#endif
+
 /// to[k * to_stride + a] = alpha * from[a * from_stride + k] for `wide` a and `deep` k.
 template <class C>
 void Transpose(const C* HWY_RESTRICT from, Size from_stride, Size wide, Size deep, C alpha,
                C* HWY_RESTRICT to, Size to_stride) {
   Size a = 0;
 #if HWY_TARGET != HWY_SCALAR
-  const hn::Full128<C> d;
-  const auto factor = hn::Set(d, alpha);
-  constexpr Size N = 16 / sizeof(C);
+  constexpr Size N = hn::MaxLanes(SquareTag<C>());
   for (; a + N <= wide; a += N) {
     const C* rows = from + a * from_stride;
     Size k = 0;
-    for (; k + N <= deep; k += N) {
-      const auto row = [&](Size b) { return hn::Mul(factor, hn::LoadU(d, rows + b * from_stride + k)); };
-      C* at = to + k * to_stride + a;
-      if constexpr (N == 2) {
-        const auto r0 = row(0), r1 = row(1);
-        hn::StoreU(hn::InterleaveLower(d, r0, r1), d, at);
-        hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, at + to_stride);
-      } else {
-        const auto r0 = row(0), r1 = row(1), r2 = row(2), r3 = row(3);
-        const auto even = hn::InterleaveLower(d, r0, r2), odd = hn::InterleaveLower(d, r1, r3);
-        const auto even2 = hn::InterleaveUpper(d, r0, r2), odd2 = hn::InterleaveUpper(d, r1, r3);
-        hn::StoreU(hn::InterleaveLower(d, even, odd), d, at);
-        hn::StoreU(hn::InterleaveUpper(d, even, odd), d, at + to_stride);
-        hn::StoreU(hn::InterleaveLower(d, even2, odd2), d, at + 2 * to_stride);
-        hn::StoreU(hn::InterleaveUpper(d, even2, odd2), d, at + 3 * to_stride);
-      }
-    }
+    for (; k + N <= deep; k += N)
+      TransposeSquare(rows + k, from_stride, alpha, to + k * to_stride + a, to_stride);
     for (; k < deep; ++k)
       for (Size b = 0; b < N; ++b) to[k * to_stride + a + b] = alpha * rows[b * from_stride + k];
   }
