@@ -66,7 +66,7 @@ HWY_NOINLINE void BlockTimesPanel(const C* block, Strides strides, Size n_rows, 
   constexpr Size group = N;
   for (; n_rows >= group; n_rows -= group, block += group * strides.row(), result += group * result_stride)
     Rows<N, VECTORS>(panel, depth, block, strides, n_columns, result, result_stride);
-  const auto some = [&](auto count) {
+  const auto some = [&](auto count) HWY_ATTR {
     constexpr Size n = decltype(count)::value;
     if (n >= group || n_rows < n) return;
     Rows<n, VECTORS>(panel, depth, block, strides, n_columns, result, result_stride);

@@ -25,8 +25,8 @@ constexpr Size kDepth = 384, kRows = 192, kColumns = 2112;
 
 template <class C> HWY_INLINE Size WideLanes() { return static_cast<Size>(kWide * hn::Lanes(Tag<C>())); }
 
-/// Columns as panels of kVectors vectors. A single vector left over would keep the multiplier half idle: the last two panels
-/// are of two vectors then.
+/// Columns as panels of kWide vectors. A single vector left over would keep the multiplier half idle: it gets one of the panel
+/// before.
 template <class C> struct Panels {
   Size n_columns;
   Size lanes = WideLanes<C>(), vector = lanes / static_cast<Size>(kWide);
@@ -43,7 +43,7 @@ template <class C> struct Panels {
   }
 };
 
-/// A panel (depth, PanelLanes) of the first columns of B, scaled.
+/// A panel (depth, WideLanes) of the first columns of B, scaled.
 template <class C> void PackColumns(Strided<C> B, Size depth, Size n_columns, C alpha, C* panel) {
   const Size lanes = WideLanes<C>();
   if (B.row_stride == 1) return Transpose<C>(B.data, B.column_stride, n_columns, depth, alpha, panel, lanes);
@@ -68,7 +68,7 @@ template <class C> void PackContiguous(Strided<C> B, Size depth, const Panels<C>
   }
 }
 
-/// Columns of B as panels (depth, PanelLanes), scaled; the last vector with columns is filled up with 0.
+/// Columns of B as panels (depth, WideLanes), scaled; the last vector with columns is filled up with 0.
 template <class C> void PackPanels(Strided<C> B, Size depth, const Panels<C>& cut, C alpha, C* panels) {
   if (B.column_stride == 1)
     PackContiguous(B, depth, cut, alpha, panels);
