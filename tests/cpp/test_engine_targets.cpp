@@ -113,7 +113,7 @@ void check_sums(const engine::LogWeights<T>& K, const Matrix<T>& log_weights, do
 TEST_CASE("targets are named, forced and refused", "[engine]") {
   const std::vector<std::string> names = simd_targets();
   REQUIRE(!names.empty());
-  CHECK(names.back() == "SCALAR");
+  CHECK((names.back() == "SCALAR" || names.back() == "EMU128"));  // what is portable with gcc, with clang
   for (const std::string& name : names) {
     const OnTarget target(name);
     CHECK(simd_target() == name);
