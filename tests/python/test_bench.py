@@ -451,6 +451,17 @@ def test_the_page_shows_goals_growth_and_problems(tmp_path):
     assert "stretch" in results.table(found) and "[70, 70]" in results.table(found)
 
 
+def test_the_page_writes_thousands_out():
+    assert [report._number(x) for x in (0.9512, 1.5, 35.24, 999, 2000.0, 12345.6)] == [
+        "0.951",
+        "1.5",
+        "35.2",
+        "999",
+        "2 000",
+        "12 346",
+    ]
+
+
 def test_growth_goes_on_until_a_contender_takes_too_long(monkeypatch):
     def times(together, threads, settings, found, *, size, only, **rest):
         n = size["n"]

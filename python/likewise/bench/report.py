@@ -4,6 +4,7 @@ from likewise._experiments import page
 from likewise._experiments.page import drawn
 from likewise.bench import figures, goals
 from likewise.bench.results import beyond, bytes_text, seconds_text
+from likewise.bench.workload import spaced
 
 
 def write(found, path):
@@ -40,5 +41,5 @@ def _notes(found):
 
 
 def _number(x):
-    """Three digits."""
-    return f"{x:.3g}"
+    """Three digits at least; a thousand is no power of ten."""
+    return f"{x:.3g}" if abs(x) < 1000 else spaced(round(x))
