@@ -62,29 +62,16 @@ template <class C> struct Padded {
   }
 };
 
-/// Of so many vectors, how many a kernel takes: a lone one in the end would keep the multipliers half idle.
-inline Size VectorsOfNext(Size left) {
-  constexpr Size wide = kWide;
-  if (left == wide + 1) return wide - 1;
-  if (left == 2 * static_cast<Size>(kVectors)) return kVectors;
-  return std::min(left, wide);
-}
-
 /// result += A B for n_rows rows of A, whose element (i, k) stands at A[i * row_stride + k * column_stride], and `depth` rows of
 /// B. Rows of the result have B's columns and no gaps.
 template <class C>
 HWY_INLINE void AddProduct(const C* A, Size row_stride, Size column_stride, Size n_rows, const C* B,
                            Size depth, const Padded<C>& of_B, C* result) {
-  const Size vector = static_cast<Size>(hn::Lanes(Tag<C>()));
   const InPlace strides{row_stride, column_stride, of_B.pitch};
-  for (Size v = 0, left = (of_B.n_columns + vector - 1) / vector; left > 0;) {
-    const Size now = VectorsOfNext(left);
-    PanelKernel(strides, A, now)(A, strides, n_rows, B + v * vector, depth,
-                                 std::min(now * vector, of_B.n_columns - v * vector), result + v * vector,
-                                 of_B.n_columns);
-    v += now;
-    left -= now;
-  }
+  const Panels<C> cut{of_B.n_columns};
+  for (Size p = 0; p < cut.count(); ++p)
+    PanelKernel(strides, A, cut.vectors(p))(A, strides, n_rows, B + cut.begin(p), depth,
+                                            cut.end(p) - cut.begin(p), result + cut.begin(p), of_B.n_columns);
 }
 
 /// `size` numbers, of which nullptr stands for zeros, then `otherwise` up to n_filled.

@@ -59,6 +59,26 @@ struct InPlace {
 /// Four vectors and 6 rows fill 32 registers with fewer loads than 3 and 8, and meet 64 floats in one pass instead of two.
 constexpr std::size_t kWide = kKeys == 8 ? 4 : kVectors, kWideRows = kKeys == 8 ? 6 : kKeys;
 
+template <class C> HWY_INLINE Size WideLanes() { return static_cast<Size>(kWide * hn::Lanes(Tag<C>())); }
+
+/// Columns as panels of kWide vectors. A single vector left over would keep the multiplier half idle: it gets one of the panel
+/// before.
+template <class C> struct Panels {
+  Size n_columns;
+  Size lanes = WideLanes<C>(), vector = lanes / static_cast<Size>(kWide);
+
+  Size count() const { return (n_columns + lanes - 1) / lanes; }
+  Size begin(Size p) const { return p * lanes - (p == count() - 1 && shares() ? vector : 0); }
+  Size end(Size p) const { return p + 1 == count() ? n_columns : begin(p + 1); }
+  Size vectors(Size p) const { return (end(p) - begin(p) + vector - 1) / vector; }
+
+ private:
+  bool shares() const {
+    const Size last = n_columns - (count() - 1) * lanes;
+    return count() > 1 && last <= vector;
+  }
+};
+
 /// Groups of N of A's rows with VECTORS vectors of B's rows; the last ones by four, two and one.
 template <std::size_t N, std::size_t VECTORS, class Strides, class C>
 HWY_NOINLINE void BlockTimesPanel(const C* block, Strides strides, Size n_rows, const C* panel, Size depth,

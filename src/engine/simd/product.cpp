@@ -23,26 +23,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 // pass; a panel stays near the first while the rows of the block pass.
 constexpr Size kDepth = 384, kRows = 192, kColumns = 2112;
 
-template <class C> HWY_INLINE Size WideLanes() { return static_cast<Size>(kWide * hn::Lanes(Tag<C>())); }
-
-/// Columns as panels of kWide vectors. A single vector left over would keep the multiplier half idle: it gets one of the panel
-/// before.
-template <class C> struct Panels {
-  Size n_columns;
-  Size lanes = WideLanes<C>(), vector = lanes / static_cast<Size>(kWide);
-
-  Size count() const { return (n_columns + lanes - 1) / lanes; }
-  Size begin(Size p) const { return p * lanes - (p == count() - 1 && shares() ? vector : 0); }
-  Size end(Size p) const { return p + 1 == count() ? n_columns : begin(p + 1); }
-  Size vectors(Size p) const { return (end(p) - begin(p) + vector - 1) / vector; }
-
- private:
-  bool shares() const {
-    const Size last = n_columns - (count() - 1) * lanes;
-    return count() > 1 && last <= vector;
-  }
-};
-
 /// A panel (depth, WideLanes) of the first columns of B, scaled.
 template <class C> void PackColumns(Strided<C> B, Size depth, Size n_columns, C alpha, C* panel) {
   const Size lanes = WideLanes<C>();
