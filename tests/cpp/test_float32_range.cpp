@@ -39,3 +39,22 @@ TEST_CASE("float32 weights are those of float64, in any unit of length", "[opera
       }
   }
 }
+
+TEST_CASE("two distant clusters of unlike scale in 1024 dimensions: float32 is float64 at length 1",
+          "[operator]") {
+  const Index n = 150, d = 1024;
+  Matrix<double> points(2 * n, d);
+  points.topRows(n) = 0.05 * normal_matrix(n, d, 43);
+  points.bottomRows(n) = (0.02 * normal_matrix(n, d, 44)).array() + 100;
+  for (const double offset : {0.0, 1e4}) {
+    INFO(offset);
+    const Matrix<float> Z = (points.array() + offset).cast<float>();
+    const Matrix<double> same = Z.cast<double>(), V = normal_matrix(2 * n, 3, 45);
+    const Mechanism m{SquaredEuclidean{}, Gaussian{1.0}, AllPairs{}, RowStochastic{}, EmptyRow::zero};
+    const Matrix<double> want = m.self_operator(same, {.storage = "dense"}) * V;
+    const Matrix<float> got = m.self_operator(Z, {.storage = "streamed"}) * Matrix<float>(V.cast<float>());
+    CHECK((got.cast<double>() - want).cwiseAbs().maxCoeff() < 2e-5);
+    // Nobody hears the other cluster, and everybody hears more than itself.
+    CHECK((want - V).rowwise().norm().minCoeff() > 1e-3);
+  }
+}

@@ -1,3 +1,5 @@
+#include <atomic>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -39,4 +41,20 @@ TEST_CASE("tasks get a thread each where they are enough, else all threads", "[e
     });
     CHECK(threads == std::vector<int>(static_cast<std::size_t>(n), n >= 4 ? 1 : 4));
   }
+}
+
+TEST_CASE("denormals are flushed inside the work of any thread, and the caller's mode is restored",
+          "[execution]") {
+  const auto flushes = [] {
+    volatile float normal = std::numeric_limits<float>::min();
+    return normal * 0.25F == 0;
+  };
+  REQUIRE_FALSE(flushes());
+  std::atomic<int> flushed = 0;
+  engine::parallel_blocks(16, {.n_jobs = 3}, "testing", [&](Index) { flushed += flushes(); });
+  CHECK(flushed == 16);
+  CHECK_FALSE(flushes());
+  CHECK_THROWS(
+      engine::parallel_blocks(16, {.n_jobs = 3}, "testing", [](Index) { throw InvalidArgument("x"); }));
+  CHECK_FALSE(flushes());
 }
