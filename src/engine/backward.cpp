@@ -19,7 +19,8 @@ namespace likewise::engine {
 namespace {
 
 constexpr Index tile_rows = 128, tile_columns = 256;  // of tiles that are filled
-constexpr Index fused_rows = 512;     // rows that all panels of a block meet, from a second cache
+constexpr Index fused_rows = 576;     // rows that all panels of a block meet, from a second cache
+constexpr Index fused_tile = 64;      // of them meet a panel at once: where they can, blocks have whole ones
 constexpr Index meeting_size = 128;   // of a block with itself, in both directions
 constexpr Index block_size = 512;     // or more, of the points; where some are few, of the mean
 constexpr Index least_block = 128;    // of rows that share the packing of a panel
@@ -86,7 +87,7 @@ template <class T> class Backward {
     parallel_rounds(side, side, 2 * side, threads(run), "differentiating", items, [&](Index round, Index i) {
       const Index j = key_block(round, i);
       scale[static_cast<std::size_t>(i * side + j)] =
-          block(share(i, side, K_.rows()), share(j, side, K_.cols()));
+          block(share(i, side, K_.rows(), fused_tile), share(j, side, K_.cols()));
     });
     return std::accumulate(scale.begin(), scale.end(), 0.0);
   }
@@ -118,10 +119,10 @@ template <class T> class Backward {
     return sized(run, static_cast<double>(K_.rows()) * static_cast<double>(K_.cols()) * 16);
   }
 
-  /// One of `side` about equal parts of [0, n), of whole panels.
-  static Block share(Index part, Index side, Index n) {
-    const Index lanes = simd::panel_lanes(sizeof(T) == 4), panels = block_count(n, lanes);
-    const auto edge = [&](Index p) { return std::min(n, panels * p / side * lanes); };
+  /// One of `side` about equal parts of [0, n), of whole units.
+  static Block share(Index part, Index side, Index n, Index unit = simd::panel_lanes(sizeof(T) == 4)) {
+    const Index units = block_count(n, unit);
+    const auto edge = [&](Index p) { return std::min(n, units * p / side * unit); };
     return {edge(part), edge(part + 1) - edge(part)};
   }
 

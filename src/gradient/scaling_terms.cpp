@@ -5,13 +5,26 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/parallel.hpp"
+
 namespace likewise {
 namespace {
 
 constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 
-template <class T> Vector<double> row_dots(const Values<T>& a, const Values<T>& b) {
-  return (a.template cast<double>().array() * b.template cast<double>().array()).rowwise().sum();
+template <class T> Vector<double> row_dots(const Values<T>& a, const Values<T>& b, const Execution& run) {
+  constexpr Index block_rows = 256;
+  Vector<double> dots(a.rows());
+  const Execution threads = engine::sized(run, 4 * static_cast<double>(a.size()));
+  engine::parallel_blocks(engine::block_count(a.rows(), block_rows), threads, "differentiating",
+                          [&](Index block) {
+                            const engine::Block rows = engine::block_of(block, a.rows(), block_rows);
+                            const auto wide = [rows](const Values<T>& m) {
+                              return m.middleRows(rows.begin, rows.size).template cast<double>().array();
+                            };
+                            dots.segment(rows.begin, rows.size) = (wide(a) * wide(b)).rowwise().sum();
+                          });
+  return dots;
 }
 
 /// exp(a - b), 0 where either is switched off.
@@ -27,7 +40,7 @@ template <class T> class Terms {
  public:
   Terms(const PropagationOperator<T>& P, bool self, const Values<T>& grad, const Values<T>& V,
         const Values<T>& Y, const Execution& run)
-      : P_(P), self_(self), grad_(grad), V_(V), by_row_(row_dots<T>(grad, Y)), run_(run) {}
+      : P_(P), self_(self), grad_(grad), V_(V), by_row_(row_dots<T>(grad, Y, run)), run_(run) {}
 
   ScalingTerms<T> operator()(const Unnormalized&) const { return with({}, {}); }
 
@@ -51,7 +64,7 @@ template <class T> class Terms {
     both << grad_, by_row_.template cast<T>();
     const Matrix<T> pulled = P_.apply_transposed(both, run_);
     const Vector<double> by_column =
-        row_dots<T>(V_, pulled.leftCols(grad_.cols())) - pulled.rightCols(1).template cast<double>();
+        row_dots<T>(V_, pulled.leftCols(grad_.cols()), run_) - pulled.rightCols(1).template cast<double>();
     return with(by_row_, density.alpha * by_column);
   }
 
@@ -64,7 +77,7 @@ template <class T> class Terms {
 
  private:
   Vector<double> column_dots(const Values<T>& grad) const {
-    return row_dots<T>(V_, P_.apply_transposed(grad, run_));
+    return row_dots<T>(V_, P_.apply_transposed(grad, run_), run_);
   }
 
   /// P_ij (<grad_i, V_j> - alpha_i) - beta_i R_ij, with R_ij / P_ij = rho_i sigma_j.

@@ -4,6 +4,7 @@
 #include <likewise/execution.hpp>
 #include <likewise/nn/parameters.hpp>
 
+#include "engine/parallel.hpp"
 #include "engine/product.hpp"
 
 namespace likewise::nn {
@@ -28,13 +29,33 @@ void affine_add_input(const Points<T>& grad_out, const Points<T>& W, Tile<T> gra
                          "multiplying");
 }
 
+/// sums += the rows of M, summed. A strip of columns stays in registers while the rows pass.
+template <class T> void add_rows(const Points<T>& M, Tile<T> sums, const Execution& run) {
+  constexpr Index strip = 64 / sizeof(T);
+  const Index strips = engine::block_count(M.cols(), strip);
+  const auto add = [&](const auto& columns, Index first) {
+    using Sums = Eigen::Array<T, 1, std::decay_t<decltype(columns)>::ColsAtCompileTime>;
+    Sums sum = Sums::Zero(columns.cols());
+    for (Index i = 0; i < columns.rows(); ++i) sum += columns.row(i).array();
+    sums.row(0).segment(first, columns.cols()).array() += sum;
+  };
+  const Execution threads = engine::sized(run, 4 * static_cast<double>(M.size()));
+  engine::parallel_blocks(strips, threads, "summing", [&](Index s) {
+    const Index first = s * strip;
+    if (first + strip <= M.cols())
+      add(M.template middleCols<strip>(first), first);
+    else
+      add(M.rightCols(M.cols() - first), first);
+  });
+}
+
 /// grad_W += grad_out^T x and grad_b += the sum of grad_out's rows; grad_b may be empty.
 template <class T>
 void affine_pull_parameters(const Points<T>& grad_out, const Points<T>& x, Tile<T> grad_W, Tile<T> grad_b,
                             const Execution& run) {
   engine::add_product<T>(T(1), engine::transposed<T>(grad_out), engine::as_it_is<T>(x), grad_W, run,
                          "multiplying");
-  if (grad_b.size()) grad_b.row(0) += grad_out.colwise().sum();
+  if (grad_b.size()) add_rows<T>(grad_out, grad_b, run);
 }
 
 }  // namespace likewise::nn

@@ -81,12 +81,13 @@ void pull_back_tile(const Head<T>& head, const HeadTrace<T>& trace, const Stride
   Scratch<T>& s = scratch<T>();
   fill_scores(head, s);
   const Index n = head.q.rows(), m = head.k.rows();
-  for (StridedSums<T>* sums : {&gradient.q, &gradient.k, &gradient.v}) sums->setZero();
+  StridedSums<T> by_q = gradient.q.view(), by_k = gradient.k.view(), by_v = gradient.v.view();
+  for (StridedSums<T>* sums : {&by_q, &by_k, &by_v}) sums->setZero();
   const auto lost = trace.log_sums.array() == minus_infinity;
   s.row_terms = lost.select(0.0, trace.log_sums.array()).matrix().template cast<T>();
   s.slopes = s.scores.colwise() - s.row_terms;
   s.slopes = engine::exp_weights(s.slopes.array()).matrix();
-  add_product<T>(T(1), transposed<T>(s.slopes), as_it_is<T>(grad_y), gradient.v);
+  add_product<T>(T(1), transposed<T>(s.slopes), as_it_is<T>(grad_y), by_v);
   // dL/dscore_ij = p_ij (<g_i, v_j> - <g_i, y_i>)
   Matrix<T>& by_score = s.slopes;
   s.row_terms = grad_y.cwiseProduct(y).rowwise().sum();
@@ -99,11 +100,11 @@ void pull_back_tile(const Head<T>& head, const HeadTrace<T>& trace, const Stride
         gradient.log_temperature -= static_cast<double>(by_score(i, j) * s.scores(i, j));
   // Of a squared distance: the sums of by_score over a row are 0, those of its columns are not.
   const T factor = static_cast<T>((head.score == Score::dot ? 1 : 2) / head.temperature);
-  add_product<T>(factor, as_it_is<T>(by_score), as_it_is<T>(s.k), gradient.q);
-  add_product<T>(factor, transposed<T>(by_score), as_it_is<T>(s.q), gradient.k);
+  add_product<T>(factor, as_it_is<T>(by_score), as_it_is<T>(s.k), by_q);
+  add_product<T>(factor, transposed<T>(by_score), as_it_is<T>(s.q), by_k);
   if (head.score == Score::dot) return;
   s.column_terms = by_score.colwise().sum().transpose();
-  gradient.k -= factor * s.column_terms.asDiagonal() * s.k;
+  by_k -= factor * s.column_terms.asDiagonal() * s.k;
 }
 
 // --- long ones: the operator of the mechanism ----------------------------------------------------------------------
@@ -114,14 +115,14 @@ template <class T> bool is_one_set(const Head<T>& head) { return head.q.data() =
 template <class T>
 void pull_back_operator(const Head<T>& head, const HeadTrace<T>& trace, const StridedRows<T>& y,
                         const StridedRows<T>& grad_y, HeadGradient<T>& gradient, const Execution& run) {
-  const OperatorGradient<T> found = vjp<T>(*trace.weights, grad_y, head.v, Values<T>(y), run);
+  OperatorGradient<T> found = vjp<T>(*trace.weights, grad_y, head.v, Values<T>(y), run);
   if (is_one_set(head)) {
-    gradient.q = found.points;
+    gradient.q.take(std::move(found.points));
   } else {
-    gradient.q = found.queries;
-    gradient.k = found.keys;
+    gradient.q.take(std::move(found.queries));
+    gradient.k.take(std::move(found.keys));
   }
-  gradient.v = found.values;
+  gradient.v.take(std::move(found.values));
   gradient.log_temperature = *found.temperature * head.temperature;
 }
 
@@ -144,13 +145,13 @@ template <class T> PropagationOperator<T> operator_of(const Head<T>& head, const
 }
 
 template <class T>
-void attend(const Head<T>& head, StridedSums<T> y, HeadTrace<T>& trace, const Execution& run) {
+void attend(const Head<T>& head, const Part<T>& y, HeadTrace<T>& trace, const Execution& run) {
   if (is_short(head)) {
     trace.weights.reset();
-    return attend_tile(head, y, trace);
+    return attend_tile(head, y.view(), trace);
   }
   trace.weights = operator_of(head, run);
-  y = trace.weights->apply(Points<T>(head.v), run);
+  y.take(trace.weights->apply(Points<T>(head.v), run));
 }
 
 template <class T>
@@ -164,7 +165,7 @@ void pull_back(const Head<T>& head, const HeadTrace<T>& trace, const StridedRows
 
 #define LIKEWISE_INSTANTIATE(T)                                                                              \
   template PropagationOperator<T> operator_of(const Head<T>&, const Execution&);                             \
-  template void attend(const Head<T>&, StridedSums<T>, HeadTrace<T>&, const Execution&);                     \
+  template void attend(const Head<T>&, const Part<T>&, HeadTrace<T>&, const Execution&);                     \
   template void pull_back(const Head<T>&, const HeadTrace<T>&, const StridedRows<T>&, const StridedRows<T>&, \
                           HeadGradient<T>&, const Execution&);
 LIKEWISE_INSTANTIATE(float)

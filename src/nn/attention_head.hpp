@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 
 #include <likewise/nn/attention_layer.hpp>
 
@@ -30,16 +31,33 @@ template <class T> struct Head {
   Admitted admitted;
 };
 
+/// The rows of one sequence and the columns of one head in a matrix of all: where results go.
+template <class T> struct Part {
+  Matrix<T>& whole;
+  Index row, rows, column, cols;
+
+  StridedSums<T> view() const {
+    return {whole.data() + row * whole.cols() + column, rows, cols, Eigen::OuterStride<>(whole.cols())};
+  }
+  /// The only head of the only sequence is all there is: its result is handed over, not copied.
+  void take(Matrix<T>&& found) const {
+    if (found.rows() == whole.rows() && found.cols() == whole.cols())
+      whole = std::move(found);
+    else
+      view() = found;
+  }
+};
+
 /// Writes y; the trace is what `pull_back` needs.
 template <class T>
-void attend(const Head<T>& head, StridedSums<T> y, HeadTrace<T>& trace, const Execution& run);
+void attend(const Head<T>& head, const Part<T>& y, HeadTrace<T>& trace, const Execution& run);
 
 /// The mechanism with the head's points: P, n_queries x n_keys.
 template <class T> PropagationOperator<T> operator_of(const Head<T>& head, const Execution& run);
 
 /// Where derivatives go; q and k are one where they are one in the head, and get the sum.
 template <class T> struct HeadGradient {
-  StridedSums<T> q, k, v;
+  Part<T> q, k, v;
   double log_temperature = 0;
 };
 

@@ -37,8 +37,8 @@ double fixed_temperature(const AttentionLayerOptions& o, Index rank) {
 template <class T> StridedRows<T> view(const Matrix<T>& m, Index row, Index rows, Index column, Index cols) {
   return {m.data() + row * m.cols() + column, rows, cols, Eigen::OuterStride<>(m.cols())};
 }
-template <class T> StridedSums<T> view(Matrix<T>& m, Index row, Index rows, Index column, Index cols) {
-  return {m.data() + row * m.cols() + column, rows, cols, Eigen::OuterStride<>(m.cols())};
+template <class T> Part<T> view(Matrix<T>& m, Index row, Index rows, Index column, Index cols) {
+  return {m, row, rows, column, cols};
 }
 
 /// The lengths of one call.
@@ -94,7 +94,7 @@ Place place_of(const Lengths& n, Index sequence, Index head, Index rank, Index v
           head * value_dim,       value_dim};
 }
 
-/// M is a matrix or a const one.
+/// Of a const matrix what is read, else where results go.
 template <class M> auto queries_at(M& queries, const Place& p) {
   return view(queries, p.query_row, p.n_queries, p.rank_column, p.rank);
 }

@@ -109,6 +109,12 @@ TEMPLATE_TEST_CASE("products are sums of products around every edge", "[engine]"
         CHECK(error<TestType>(9, 2120, 5, a, b) < 10);     // and of columns
         CHECK(error<TestType>(1030, 145, 96, a, b) < 10);  // enough for the tiles of AMX
       }
+    for (const Index m : {1, 5, 63, 64, 65})  // what few columns of A make of all rows of B
+      for (const Index n : {4, 16, 48, 64, 80})
+        for (const Index k : {383, 385, 900}) {
+          INFO(name << " " << m << " x " << n << " x " << k);
+          CHECK(error<TestType>(m, n, k, true, false) < 30);
+        }
   }
 }
 
@@ -126,6 +132,14 @@ TEMPLATE_TEST_CASE("products do not depend on the number of threads", "[engine]"
     CHECK((one.template cast<double>() - A.template cast<double>() * B.template cast<double>()).norm()
           < (std::is_same_v<T, float> ? 1e-5 : 1e-14) * static_cast<double>(one.norm()));
   }
+  // A layer's gradient: small blocks of it are not packed, the whole is.
+  const Matrix<T> A = normal_matrix(900, 200, 1).template cast<T>(),
+                  B = normal_matrix(900, 64, 2).template cast<T>();
+  const auto with = [&](int threads) {
+    return engine::product<T>(factor(A, true), factor(B, false), {.n_jobs = threads}, "multiplying");
+  };
+  const Matrix<T> one = with(1);
+  for (const int threads : {2, 5}) CHECK(with(threads) == one);
 }
 
 TEST_CASE("a product may start from a row, whatever its memory held before", "[engine]") {

@@ -33,7 +33,8 @@ template <class C> HWY_INLINE std::size_t PanelLanes() { return kVectors * hn::L
 
 /// acc[b][v] += sum_k panel[k][v] * rows[b][k] for N rows of `width` numbers; row b's number k stands at
 /// rows[b * row_stride + k * column_stride]. panel: `width` rows `pitch` apart, of which the first VECTORS vectors are
-/// used. N * VECTORS accumulators live in registers.
+/// used, on any address: vectors across two cache lines cost less than the multiplications leave free. N * VECTORS
+/// accumulators live in registers.
 template <std::size_t N, class C, std::size_t VECTORS>
 HWY_INLINE void MultiplyAdd(const C* HWY_RESTRICT panel, std::size_t width, const C* HWY_RESTRICT rows,
                             std::size_t row_stride, std::size_t column_stride, Vec<C> (&acc)[N][VECTORS],
@@ -43,7 +44,7 @@ HWY_INLINE void MultiplyAdd(const C* HWY_RESTRICT panel, std::size_t width, cons
   for (std::size_t k = 0; k < width; ++k, panel += pitch) {
     Vec<C> q[VECTORS];
     LIKEWISE_UNROLL
-    for (std::size_t v = 0; v < VECTORS; ++v) q[v] = hn::Load(d, panel + v * lanes);
+    for (std::size_t v = 0; v < VECTORS; ++v) q[v] = hn::LoadU(d, panel + v * lanes);
     LIKEWISE_UNROLL
     for (std::size_t b = 0; b < N; ++b) {
       const Vec<C> z = hn::Set(d, rows[b * row_stride + k * column_stride]);

@@ -103,9 +103,31 @@ Size EqualPart(Size whole, Size most) {
   return ((whole + parts - 1) / parts + group - 1) / group * group;
 }
 
+/// Few rows times rows of whole vectors: nothing is packed. The gradient of a layer's weights, where k counts the tokens, is
+/// of this form.
+constexpr Size kFewRows = 64, kFewColumns = 64;
+
+template <class C> bool IsFew(Size m, Size n, C alpha, Strided<C> A, Strided<C> B) {
+  return m <= kFewRows && n <= kFewColumns && n % static_cast<Size>(hn::Lanes(Tag<C>())) == 0 && alpha == C(1)
+         && A.row_stride == 1 && B.column_stride == 1;
+}
+
+template <class C>
+void MultiplyFew(Size m, Size n, Size k, Strided<C> A, Strided<C> B, C* result, Size result_stride) {
+  const Panels<C> cut{n};
+  const InPlace strides{A.row_stride, A.column_stride, B.row_stride};
+  const Size depth_of = EqualPart(k, kDepth);  // as packed products are cut: a number's sum has one order
+  for (Size k0 = 0; k0 < k; k0 += depth_of)
+    for (Size p = 0; p < cut.count(); ++p)
+      PanelKernel(strides, A.data, cut.vectors(p))(
+          A.data + k0 * A.column_stride, strides, m, B.data + k0 * B.row_stride + cut.begin(p),
+          std::min(depth_of, k - k0), cut.end(p) - cut.begin(p), result + cut.begin(p), result_stride);
+}
+
 template <class C>
 void Multiply(Size m, Size n, Size k, C alpha, Strided<C> A, Strided<C> B, C* result, Size result_stride) {
   if (m == 0 || n == 0 || k == 0) return;
+  if (IsFew(m, n, alpha, A, B)) return MultiplyFew(m, n, k, A, B, result, result_stride);
   const Size lanes = WideLanes<C>(), group = kWideRows;
   const auto up = [](Size x, Size multiple) { return (x + multiple - 1) / multiple * multiple; };
   const Size height_of = EqualPart(m, kRows), depth_of = EqualPart(k, kDepth);
