@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "operator/rescaled.hpp"
+
 namespace likewise {
 namespace {
 
@@ -64,17 +66,20 @@ Support filters_of(const Support& support, bool with_leave_one_out) {
   return filters;
 }
 
+/// The same edges without those from a point to itself; n_neighbors = 1 with itself has no others.
+Support without_self_loops(const Support& support) {
+  const Support filters = filters_of(support, false);
+  const Neighbors* neighbors = support.neighbors();
+  if (!neighbors) return filters & LeaveOneOut{} & selector_of(support);
+  if (!neighbors->include_self || neighbors->n_neighbors == 1) return support;
+  return filters & Neighbors{neighbors->n_neighbors - 1, neighbors->symmetrize, false};
+}
+
 /// A self-loop slows a walk but does not change where it ends; without it, weak links keep all their digits.
 Mechanism without_self_loops(Mechanism m) {
   const auto* row = std::get_if<RowStochastic>(&m.normalization);
   if (!row || row->null_mass > 0) return m;
-  const Support filters = filters_of(m.support, false);
-  if (const Neighbors* neighbors = m.support.neighbors()) {
-    if (!neighbors->include_self || neighbors->n_neighbors == 1) return m;
-    m.support = filters & Neighbors{neighbors->n_neighbors - 1, neighbors->symmetrize, false};
-  } else {
-    m.support = filters & LeaveOneOut{} & selector_of(m.support);
-  }
+  m.support = without_self_loops(m.support);
   m.empty_row = EmptyRow::zero;  // a point that had only itself
   return m;
 }
@@ -97,43 +102,31 @@ SelfOperator<double> reused_operator(const Mechanism& m, const Matrix<double>& p
   return m.self_operator(points, {.log_key_weights = log_key_weights, .storage = "dense"}, run);
 }
 
-/// A_ij / sqrt(d_i d_j) with in-degrees d, self-loops dropped: what scikit-learn spreads over on a directed
-/// graph.
-SelfOperator<double> in_degree_operator(const SelfOperator<double>& unnormalized,
-                                        const Matrix<double>& points, const Execution& run) {
-  SparseMatrix<double> A = unnormalized.sparse(run);
-  Vector<double> in_degree = Vector<double>::Zero(A.cols());
-  for (Index i = 0; i < A.rows(); ++i)
-    for (SparseMatrix<double>::InnerIterator edge(A, i); edge; ++edge) {
-      if (edge.col() == i) edge.valueRef() = 0;
-      in_degree(edge.col()) += edge.value();
-    }
-  const Vector<double> scale = (in_degree.array() > 0).select(in_degree.array().rsqrt(), 1.0);
-  for (Index i = 0; i < A.rows(); ++i)
-    for (SparseMatrix<double>::InnerIterator edge(A, i); edge; ++edge)
-      edge.valueRef() *= scale(i) * scale(edge.col());
-  A.prune([](Index i, Index j, double) { return i != j; });
-  const Mechanism given{
-      .kernel = Indicator{}, .support = Graph{std::move(A), "given"}, .normalization = Unnormalized{}};
-  return given.self_operator(points, {}, run);
+/// A_ij / sqrt(d_i d_j) with in-degrees d (1 where there is none): what scikit-learn spreads over on a directed graph A.
+SelfOperator<double> in_degree_operator(const SelfOperator<double>& A, const Execution& run) {
+  const SparseMatrix<double> edges = A.sparse(run);
+  Eigen::ArrayXd in_degree = Eigen::ArrayXd::Zero(edges.cols());
+  for (Index e = 0; e < edges.nonZeros(); ++e) in_degree(edges.innerIndexPtr()[e]) += edges.valuePtr()[e];
+  const Vector<double> log_half = (in_degree > 0).select(-0.5 * in_degree.log(), 0.0).matrix();
+  return rescaled(A, log_half, log_half, run);
 }
 
 SelfOperator<double> spreading_operator(const Mechanism& m, const Matrix<double>& points,
                                         const Execution& run) {
   const bool symmetric_rule = std::holds_alternative<Symmetric>(m.normalization);
-  const auto without_rule = [&] {
+  const auto graph = [&] {
     Mechanism unnormalized = m;
+    unnormalized.support = without_self_loops(m.support);
     unnormalized.normalization = Unnormalized{};
     return unnormalized.self_operator(points, {}, run);
   };
   // Lists of neighbors that nothing made symmetric: mostly directed, so that one search is enough.
   const Neighbors* neighbors = m.support.neighbors();
   if (symmetric_rule && neighbors && neighbors->symmetrize == "none")
-    if (const SelfOperator<double> A = without_rule(); !asymmetry(A).empty())
-      return in_degree_operator(A, points, run);
+    if (const SelfOperator<double> A = graph(); !asymmetry(A).empty()) return in_degree_operator(A, run);
   const SelfOperator<double> S = reused_operator(m, points, {}, run);
   const bool directed_graph = S.storage() == "sparse" && !asymmetry(S).empty();
-  return directed_graph && symmetric_rule ? in_degree_operator(without_rule(), points, run) : S;
+  return directed_graph && symmetric_rule ? in_degree_operator(graph(), run) : S;
 }
 
 // --- solving

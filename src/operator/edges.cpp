@@ -173,7 +173,6 @@ double log_add(double a, double b) {
 
 /// log of max(A, A^T), of both where both agree, or of (A + A^T)/2, from log A.
 Edges symmetrized(const Edges& A, const std::string& how, const Execution& run) {
-  if (how == "none") return A;
   const Edges B = csr::transposed(A, run);
   const double log_half = -std::log(2.0);
   const auto both = [&](double a, double b) {
@@ -246,7 +245,7 @@ WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const
   }
   std::vector<Index> nearest = nearest_of_rows(edges);
   costs_to_log_weights(traits(m.metric), kernel, edges, run);
-  if (const Neighbors* rule = m.support.neighbors(); rule && self)
+  if (const Neighbors* rule = m.support.neighbors(); rule && self && rule->symmetrize != "none")
     edges = symmetrized(edges, rule->symmetrize.empty() ? "union" : rule->symmetrize, run);
   return {std::move(edges), std::move(nearest)};
 }

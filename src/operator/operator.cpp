@@ -6,6 +6,7 @@
 
 #include "operator/checks.hpp"
 #include "operator/csr.hpp"
+#include "operator/rescaled.hpp"
 #include "operator/scalings.hpp"
 #include "operator/state.hpp"
 #include "operator/symmetric_form.hpp"
@@ -334,6 +335,15 @@ std::shared_ptr<const LinearMapStorage<T>> symmetric_form(const SelfOperator<T>&
 }
 
 template <class T>
+SelfOperator<T> rescaled(const SelfOperator<T>& P, const Vector<double>& log_left,
+                         const Vector<double>& log_right, const Execution& run) {
+  auto state = std::make_shared<detail::OperatorState<T>>(P.state());
+  state->scaling = {.log_left = std::make_shared<const LazyVector>(log_left), .log_right = log_right};
+  state->map = state->matrix->scaled(state->scaling, state->storage, run);
+  return SelfOperator<T>(std::move(state));
+}
+
+template <class T>
 SymmetricOperator<T>::SymmetricOperator(const SelfOperator<T>& P, const Execution& run)
     : LinearMap<T>(symmetric_form(P, P.storage(), run)), origin_(P), log_scale_(0.5 * P.log_stationary()) {}
 
@@ -348,6 +358,8 @@ SymmetricOperator<T>::SymmetricOperator(const SelfOperator<T>& P, const Executio
   template class SymmetricOperator<T>;                                                                      \
   template std::shared_ptr<const LinearMapStorage<T>> symmetric_form(const SelfOperator<T>&,                \
                                                                      const std::string&, const Execution&); \
+  template SelfOperator<T> rescaled(const SelfOperator<T>&, const Vector<double>&, const Vector<double>&,   \
+                                    const Execution&);                                                      \
   template std::string asymmetry(const SelfOperator<T>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -1,6 +1,7 @@
 // A stored operator, its non-zeros.
 #pragma once
 
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -8,20 +9,23 @@
 
 #include "engine/simd/block_products.hpp"
 #include "operator/csr.hpp"
-#include "operator/lazy.hpp"
 
 namespace likewise {
 
 template <class T> struct SparseMap final : LinearMapStorage<T> {
   SparseMatrix<T> P;
 
-  explicit SparseMap(SparseMatrix<T> matrix) : P(std::move(matrix)) { P.makeCompressed(); }
+  /// Eigen 3.4 copies a sparse matrix that is moved; swapping takes it over.
+  explicit SparseMap(SparseMatrix<T> matrix) {
+    P.swap(matrix);
+    P.makeCompressed();
+  }
   Index rows() const override { return P.rows(); }
   Index cols() const override { return P.cols(); }
   Matrix<T> apply(const Values<T>& V, const Execution& run) const override { return product(P, V, run); }
   Matrix<T> apply_transposed(const Values<T>& V, const Execution& run) const override {
-    const std::optional<SparseMatrix<T>>& other = transposed_.get();
-    return product(other ? *other : P, V, run);
+    std::call_once(transposed_once_, [&] { transposed_ = stored_transpose(run); });
+    return product(transposed_ ? *transposed_ : P, V, run);
   }
 
  private:
@@ -32,9 +36,9 @@ template <class T> struct SparseMap final : LinearMapStorage<T> {
     return Y;
   }
 
-  /// P^T, stored when it is first asked for; nothing where it is P itself.
-  std::optional<SparseMatrix<T>> stored_transpose() const {
-    SparseMatrix<T> other = csr::transposed(P, {});
+  /// P^T; nothing where it is P itself.
+  std::optional<SparseMatrix<T>> stored_transpose(const Execution& run) const {
+    SparseMatrix<T> other = csr::transposed(P, run);
     const auto same = [](const auto* a, const auto* b, Index size) { return std::equal(a, a + size, b); };
     const bool symmetric = P.rows() == P.cols()
                            && same(P.outerIndexPtr(), other.outerIndexPtr(), P.rows() + 1)
@@ -44,7 +48,8 @@ template <class T> struct SparseMap final : LinearMapStorage<T> {
     return other;
   }
 
-  Lazy<std::optional<SparseMatrix<T>>> transposed_{[this] { return stored_transpose(); }};
+  mutable std::once_flag transposed_once_;
+  mutable std::optional<SparseMatrix<T>> transposed_;  ///< stored when it is first asked for
 };
 
 }  // namespace likewise

@@ -89,10 +89,16 @@ TEST_CASE("on a directed graph spreading divides by in-degrees, without self-loo
   const Eigen::VectorXd s = A.colwise().sum().transpose().cwiseMax(1e-300).cwiseSqrt().cwiseInverse();
   const Eigen::MatrixXd S = s.asDiagonal() * A * s.asDiagonal();
   const Eigen::MatrixXd F = oracles::solve(Eigen::MatrixXd::Identity(30, 30) - alpha * S, p.Y);
-  const auto model = label_spreading(p.X, p.labels, 3, {.mechanism = m, .alpha = alpha});
-  for (Index i = 0; i < 30; ++i)
-    if (!model.unreached[static_cast<std::size_t>(i)])
-      CHECK((model.label_distributions.row(i) - F.row(i) / F.row(i).sum()).cwiseAbs().maxCoeff() < 1e-6);
+  // The same edges found and given, with the self-loops.
+  const SparseMatrix<double> edges = bare.self_operator(p.X).sparse();
+  const Mechanism given{
+      .kernel = Indicator{}, .support = Graph{edges, "given"}, .normalization = Symmetric{}};
+  for (const Mechanism& graph : {m, given}) {
+    const auto model = label_spreading(p.X, p.labels, 3, {.mechanism = graph, .alpha = alpha});
+    for (Index i = 0; i < 30; ++i)
+      if (!model.unreached[static_cast<std::size_t>(i)])
+        CHECK((model.label_distributions.row(i) - F.row(i) / F.row(i).sum()).cwiseAbs().maxCoeff() < 1e-6);
+  }
 }
 
 TEST_CASE("spreading is right relative to each row, however far its labels are", "[label_propagation]") {
