@@ -42,7 +42,8 @@ constexpr Index rows_at_a_time = 512;
 double operations(double entries, Index columns) { return entries * static_cast<double>(columns); }
 
 SymmetricBlock sparse_block(Sparse matrix, const Execution& run) {
-  const auto A = std::make_shared<const Sparse>(std::move(matrix));
+  const auto A = std::make_shared<Sparse>();
+  A->swap(matrix);  // Eigen 3.4 copies what is moved
   const auto single = std::make_shared<const SparseMatrix<float>>(single_precision(*A));
   const auto row_product = [A, run](const Matrix<double>& X, Matrix<double>& Y) {
     engine::sparse_product(*A, X.data(), Y.data(), X.cols(), run, "eigenpairs");

@@ -1,39 +1,38 @@
 #include "spectrum/chebyshev_filter.hpp"
 
+#include <utility>
+
 namespace likewise::spectrum {
 
 void ChebyshevFilter::plain(Matrix<double>& V, const Interval& interval, Index degree) {
   const Index n = V.rows();
   for (Index at = 0; at < V.cols(); at += width) {
-    before_ = V.middleCols(at, width).cast<float>();
-    now_.resize(n, width);
+    before_.view() = V.middleCols(at, width).cast<float>();
     recur(interval, degree, nullptr);
     over_rows(n, run_, [&](engine::Block rows, Index) {
-      V.block(rows.begin, at, rows.size, width) = now_.middleRows(rows.begin, rows.size).cast<double>();
+      V.block(rows.begin, at, rows.size, width) =
+          now_.view().middleRows(rows.begin, rows.size).cast<double>();
     });
   }
 }
 
 void ChebyshevFilter::residual_form(Ritz& ritz, Index first, const Interval& interval, Index degree) {
   const Index n = ritz.V.rows();
-  before_.resize(n, width);
-  now_.resize(n, width);
-  residual_.resize(n, width);
   for (Index at = first; at < ritz.V.cols(); at += width) {
     const Eigen::ArrayXd w = ritz.values.segment(at, width).array();
     over_rows(n, run_, [&](engine::Block rows, Index) {
       const auto v = ritz.V.block(rows.begin, at, rows.size, width);
       const auto Av = ritz.AV.block(rows.begin, at, rows.size, width);
-      now_.middleRows(rows.begin, rows.size) =
+      now_.view().middleRows(rows.begin, rows.size) =
           ((Av - v * w.matrix().asDiagonal()) / interval.half()).cast<float>();
-      residual_.middleRows(rows.begin, rows.size) = now_.middleRows(rows.begin, rows.size);
-      before_.middleRows(rows.begin, rows.size).setZero();
+      residual_.view().middleRows(rows.begin, rows.size) = now_.view().middleRows(rows.begin, rows.size);
+      before_.view().middleRows(rows.begin, rows.size).setZero();
     });
     recur(interval, degree, &w);
     const Vector<double> inverse = scale_.inverse();
     over_rows(n, run_, [&](engine::Block rows, Index) {
       ritz.V.block(rows.begin, at, rows.size, width) +=
-          now_.middleRows(rows.begin, rows.size).cast<double>() * inverse.asDiagonal();
+          now_.view().middleRows(rows.begin, rows.size).cast<double>() * inverse.asDiagonal();
     });
   }
 }
@@ -55,7 +54,7 @@ void ChebyshevFilter::recur(const Interval& interval, Index degree, const Eigen:
   }
   for (Index d = w ? 2 : 1; d <= degree; ++d) {
     const float twice = d == 1 ? 1.0F : 2.0F;
-    if (d > 1) before_.swap(now_);
+    if (d > 1) std::swap(before_, now_);
     step.X = before_.data();
     step.Y = now_.data();
     step.Z = now_.data();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/aligned_rows.hpp"
 #include "spectrum/symmetric_block.hpp"
 
 namespace likewise::spectrum {
@@ -27,7 +28,8 @@ struct Ritz {
 /// Works in float32 on a panel of columns at a time, whose rows are single cache lines.
 class ChebyshevFilter {
  public:
-  ChebyshevFilter(const SymmetricBlock& A, const Execution& run) : A_(A), run_(run) {}
+  ChebyshevFilter(const SymmetricBlock& A, const Execution& run)
+      : A_(A), run_(run), before_(A.size, width), now_(A.size, width), residual_(A.size, width) {}
 
   /// T(A) V, T the Chebyshev polynomial of that degree on the interval.
   void plain(Matrix<double>& V, const Interval& interval, Index degree);
@@ -44,7 +46,7 @@ class ChebyshevFilter {
 
   const SymmetricBlock& A_;
   const Execution& run_;
-  Matrix<float> before_, now_, residual_;
+  engine::AlignedRows<float> before_, now_, residual_;
   Eigen::ArrayXd scale_;  ///< T(w) of the last recurrence
   Index n_products_ = 0;
 };

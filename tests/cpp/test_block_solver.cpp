@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <random>
 
+#include <likewise/simd_target.hpp>
 #include <likewise/spectrum.hpp>
 
 #include "catch.hpp"
+#include "engine/aligned_rows.hpp"
 #include "engine/simd/block_products.hpp"
 #include "operator/csr.hpp"
 #include "testing.hpp"
@@ -212,6 +214,35 @@ TEMPLATE_TEST_CASE("sparse products with any number of columns", "[block_solver]
     engine::sparse_product(A, X.data(), Y.data(), c, {}, "");
     const Matrix<T> want = A * X;
     CHECK((c == 0 || (Y - want).cwiseAbs().maxCoeff() < 64 * std::numeric_limits<T>::epsilon() * 10));
+  }
+}
+
+TEMPLATE_TEST_CASE("sparse products are the same wherever their operand lies", "[block_solver]", float,
+                   double) {
+  using T = TestType;
+  const Index n = 5000;
+  const SparseMatrix<T> A = random_graph(n, 12, 1, 3).template cast<T>();
+  REQUIRE(A.nonZeros() > 8 * n);  // enough for rows to be copied onto cache lines
+  for (const std::string& name : simd_targets()) {
+    const OnTarget target(name);
+    for (const Index c : {3, 8, 16, 32}) {
+      INFO(name << ", " << c << " columns");
+      const Matrix<T> X = normal_matrix(n, c, 6).template cast<T>();
+      const auto found = [&](Index offset, int threads) {
+        const Index line = static_cast<Index>(engine::cache_line / sizeof(T));
+        engine::AlignedRows<T> memory(n * c + line, 1);
+        std::copy_n(X.data(), X.size(), memory.data() + offset);
+        Matrix<T> Y = Matrix<T>::Constant(n, c, T(7));
+        engine::sparse_product(A, memory.data() + offset, Y.data(), c, {.n_jobs = threads}, "");
+        return Y;
+      };
+      const Matrix<T> on_lines = found(0, 1);
+      const Matrix<double> want = A.template cast<double>() * X.template cast<double>();
+      CHECK((on_lines.template cast<double>() - want).cwiseAbs().maxCoeff()
+            < 640 * static_cast<double>(std::numeric_limits<T>::epsilon()));
+      for (const Index offset : {1, 2, 4})
+        for (const int threads : {1, 3}) CHECK(found(offset, threads) == on_lines);
+    }
   }
 }
 

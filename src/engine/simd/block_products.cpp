@@ -1,6 +1,9 @@
 #include "engine/simd/block_products.hpp"
 
+#include <algorithm>
 #include <vector>
+
+#include "engine/aligned_rows.hpp"
 
 #include "engine/simd/targets.hpp"
 
@@ -13,22 +16,34 @@ HWY_BEFORE_NAMESPACE();
 namespace likewise::engine::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Up to 4 vectors of a row are summed in registers; what is left takes narrower and narrower vectors.
+// Up to 4 vectors of a row are summed in registers; what is left takes narrower and narrower vectors. Few vectors are summed in
+// several chains of edges, since one chain would wait for each of its additions.
 
 template <std::size_t V, class D, class T>
 void step_columns(D d, const SparseStep<T>& s, Block rows, Index at) {
+  constexpr int chains = V >= 4 ? 1 : 4 / V;
   const auto n = static_cast<Index>(hn::Lanes(d));
   const auto alpha = hn::Set(d, s.alpha), beta = hn::Set(d, s.beta), gamma = hn::Set(d, s.gamma);
   const T* const X = s.X + at;
   for (Index i = rows.begin; i < rows.begin + rows.size; ++i) {
-    hn::Vec<D> sum[V];
-    for (std::size_t v = 0; v < V; ++v) sum[v] = hn::Zero(d);
-    for (int e = s.A.offsets[i]; e < s.A.offsets[i + 1]; ++e) {
+    hn::Vec<D> sums[chains][V];
+    for (auto& sum : sums)
+      for (auto& part : sum) part = hn::Zero(d);
+    const auto add = [&](int e, int chain) HWY_ATTR {
       const auto a = hn::Set(d, s.A.values[e]);
       const T* const x = X + s.A.indices[e] * s.columns;
       for (std::size_t v = 0; v < V; ++v)
-        sum[v] = hn::MulAdd(a, hn::LoadU(d, x + static_cast<Index>(v) * n), sum[v]);
-    }
+        sums[chain][v] = hn::MulAdd(a, hn::LoadU(d, x + static_cast<Index>(v) * n), sums[chain][v]);
+    };
+    int e = s.A.offsets[i];
+    const int end = s.A.offsets[i + 1];
+    for (; e + chains <= end; e += chains)
+      for (int chain = 0; chain < chains; ++chain) add(e + chain, chain);
+    for (; e < end; ++e) add(e, 0);
+    for (int half = chains / 2; half > 0; half /= 2)
+      for (int chain = 0; chain < half; ++chain)
+        for (std::size_t v = 0; v < V; ++v) sums[chain][v] = hn::Add(sums[chain][v], sums[chain + half][v]);
+    const auto& sum = sums[0];
     const Index row = i * s.columns + at;
     for (std::size_t v = 0; v < V; ++v) {
       const Index here = row + static_cast<Index>(v) * n;
@@ -177,10 +192,21 @@ template <class T>
 void sparse_product(const SparseMatrix<T>& A, const T* X, T* Y, Index columns, const Execution& run,
                     const char* what) {
   constexpr Index rows_at_a_time = 512;
-  const SparseStep<T> step{.A = rows_of(A), .columns = columns, .X = X, .Y = Y};
-  const double operations = static_cast<double>(A.nonZeros()) * static_cast<double>(columns);
-  parallel_blocks(block_count(A.rows(), rows_at_a_time), sized(run, operations), what,
-                  [&](Index b) { sparse_step(step, block_of(b, A.rows(), rows_at_a_time)); });
+  constexpr Index meetings = 8;  // of a row of X, for which copying it pays
+  const Execution threads = sized(run, static_cast<double>(A.nonZeros()) * static_cast<double>(columns));
+  const auto over_rows = [&](Index n, const auto& work) {
+    parallel_blocks(block_count(n, rows_at_a_time), threads, what,
+                    [&](Index b) { work(block_of(b, n, rows_at_a_time)); });
+  };
+  AlignedRows<T> copy;
+  if (rows_cross_lines(X, columns) && A.nonZeros() > meetings * A.cols()) {
+    copy = AlignedRows<T>(A.cols(), columns);
+    over_rows(A.cols(), [&](Block rows) {
+      std::copy_n(X + rows.begin * columns, rows.size * columns, copy.data() + rows.begin * columns);
+    });
+  }
+  const SparseStep<T> step{.A = rows_of(A), .columns = columns, .X = copy.data() ? copy.data() : X, .Y = Y};
+  over_rows(A.rows(), [&](Block rows) { sparse_step(step, rows); });
 }
 template void sparse_product(const SparseMatrix<float>&, const float*, float*, Index, const Execution&,
                              const char*);
