@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
-#include "operator/rescaled.hpp"
+#include "operator/with_entries.hpp"
 
 namespace likewise {
 namespace {
@@ -66,20 +67,17 @@ Support filters_of(const Support& support, bool with_leave_one_out) {
   return filters;
 }
 
-/// The same edges without those from a point to itself; n_neighbors = 1 with itself has no others.
-Support without_self_loops(const Support& support) {
-  const Support filters = filters_of(support, false);
-  const Neighbors* neighbors = support.neighbors();
-  if (!neighbors) return filters & LeaveOneOut{} & selector_of(support);
-  if (!neighbors->include_self || neighbors->n_neighbors == 1) return support;
-  return filters & Neighbors{neighbors->n_neighbors - 1, neighbors->symmetrize, false};
-}
-
-/// A self-loop slows a walk but does not change where it ends; without it, weak links keep all their digits.
+/// A self-loop slows a walk but does not change where it ends; without it, weak links keep all their digits. Neighbors among
+/// filtered pairs keep it: how many others there are then is the filters' affair.
 Mechanism without_self_loops(Mechanism m) {
   const auto* row = std::get_if<RowStochastic>(&m.normalization);
   if (!row || row->null_mass > 0) return m;
-  m.support = without_self_loops(m.support);
+  if (const Neighbors* neighbors = m.support.neighbors()) {
+    if (!neighbors->include_self || neighbors->n_neighbors == 1 || !m.support.filters().empty()) return m;
+    m.support = Neighbors{neighbors->n_neighbors - 1, neighbors->symmetrize, false};
+  } else {
+    m.support = filters_of(m.support, false) & LeaveOneOut{} & selector_of(m.support);
+  }
   m.empty_row = EmptyRow::zero;  // a point that had only itself
   return m;
 }
@@ -102,31 +100,38 @@ SelfOperator<double> reused_operator(const Mechanism& m, const Matrix<double>& p
   return m.self_operator(points, {.log_key_weights = log_key_weights, .storage = "dense"}, run);
 }
 
-/// A_ij / sqrt(d_i d_j) with in-degrees d (1 where there is none): what scikit-learn spreads over on a directed graph A.
-SelfOperator<double> in_degree_operator(const SelfOperator<double>& A, const Execution& run) {
-  const SparseMatrix<double> edges = A.sparse(run);
-  Eigen::ArrayXd in_degree = Eigen::ArrayXd::Zero(edges.cols());
-  for (Index e = 0; e < edges.nonZeros(); ++e) in_degree(edges.innerIndexPtr()[e]) += edges.valuePtr()[e];
-  const Vector<double> log_half = (in_degree > 0).select(-0.5 * in_degree.log(), 0.0).matrix();
-  return rescaled(A, log_half, log_half, run);
+/// A_ij / sqrt(d_i d_j) with in-degrees d (1 where there is none), self-loops dropped: what scikit-learn spreads over on a
+/// directed graph.
+SelfOperator<double> in_degree_operator(const SelfOperator<double>& unnormalized, const Execution& run) {
+  SparseMatrix<double> A = unnormalized.sparse(run);
+  A.prune([](Index i, Index j, double) { return i != j; });
+  const Eigen::Map<const Eigen::ArrayXi> columns(A.innerIndexPtr(), A.nonZeros());
+  Eigen::Map<Eigen::ArrayXd> values(A.valuePtr(), A.nonZeros());
+  Eigen::ArrayXd in_degree = Eigen::ArrayXd::Zero(A.cols());
+  for (Index e = 0; e < A.nonZeros(); ++e) in_degree(columns(e)) += values(e);
+  const Eigen::ArrayXd scale = (in_degree > 0).select(in_degree.rsqrt(), 1.0);
+  for (Index i = 0; i < A.rows(); ++i)
+    for (int e = A.outerIndexPtr()[i]; e < A.outerIndexPtr()[i + 1]; ++e)
+      values(e) *= scale(i) * scale(columns(e));
+  return with_entries(unnormalized, std::move(A));
 }
 
 SelfOperator<double> spreading_operator(const Mechanism& m, const Matrix<double>& points,
                                         const Execution& run) {
   const bool symmetric_rule = std::holds_alternative<Symmetric>(m.normalization);
-  const auto graph = [&] {
+  const auto without_rule = [&] {
     Mechanism unnormalized = m;
-    unnormalized.support = without_self_loops(m.support);
     unnormalized.normalization = Unnormalized{};
     return unnormalized.self_operator(points, {}, run);
   };
   // Lists of neighbors that nothing made symmetric: mostly directed, so that one search is enough.
   const Neighbors* neighbors = m.support.neighbors();
   if (symmetric_rule && neighbors && neighbors->symmetrize == "none")
-    if (const SelfOperator<double> A = graph(); !asymmetry(A).empty()) return in_degree_operator(A, run);
+    if (const SelfOperator<double> A = without_rule(); !asymmetry(A).empty())
+      return in_degree_operator(A, run);
   const SelfOperator<double> S = reused_operator(m, points, {}, run);
   const bool directed_graph = S.storage() == "sparse" && !asymmetry(S).empty();
-  return directed_graph && symmetric_rule ? in_degree_operator(graph(), run) : S;
+  return directed_graph && symmetric_rule ? in_degree_operator(without_rule(), run) : S;
 }
 
 // --- solving
@@ -254,9 +259,7 @@ PropagatedLabels<T> fit_label_spreading(const Points<T>& X, const std::vector<In
   const Matrix<double> points = X.template cast<double>();
   const Matrix<double> Y = one_hot(labels, X.rows(), n_classes);
   const SelfOperator<double> S = spreading_operator(o.mechanism, points, run);
-  const Kernel& resolved = std::holds_alternative<Unnormalized>(S.mechanism().normalization)
-                               ? o.mechanism.kernel
-                               : S.mechanism().kernel;
+  const Kernel& resolved = S.mechanism().kernel;
   const auto step = [&](const Matrix<double>& F) {
     return Matrix<double>(o.alpha * S.apply(F, run) + (1 - o.alpha) * Y);
   };

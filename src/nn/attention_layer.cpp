@@ -34,10 +34,12 @@ double fixed_temperature(const AttentionLayerOptions& o, Index rank) {
   return (o.score == Score::sqdist ? 2 : 1) * std::sqrt(static_cast<double>(rank));
 }
 
-template <class T> StridedRows<T> view(const Matrix<T>& m, Index row, Index rows, Index column, Index cols) {
+/// Of a const matrix what is read, else where results go.
+template <class T>
+StridedRows<T> part_of(const Matrix<T>& m, Index row, Index rows, Index column, Index cols) {
   return {m.data() + row * m.cols() + column, rows, cols, Eigen::OuterStride<>(m.cols())};
 }
-template <class T> Part<T> view(Matrix<T>& m, Index row, Index rows, Index column, Index cols) {
+template <class T> Part<T> part_of(Matrix<T>& m, Index row, Index rows, Index column, Index cols) {
   return {m, row, rows, column, cols};
 }
 
@@ -94,18 +96,17 @@ Place place_of(const Lengths& n, Index sequence, Index head, Index rank, Index v
           head * value_dim,       value_dim};
 }
 
-/// Of a const matrix what is read, else where results go.
 template <class M> auto queries_at(M& queries, const Place& p) {
-  return view(queries, p.query_row, p.n_queries, p.rank_column, p.rank);
+  return part_of(queries, p.query_row, p.n_queries, p.rank_column, p.rank);
 }
 template <class M> auto keys_at(M& keys, const Place& p) {
-  return view(keys, p.key_row, p.n_keys, p.rank_column, p.rank);
+  return part_of(keys, p.key_row, p.n_keys, p.rank_column, p.rank);
 }
 template <class M> auto values_at(M& values, const Place& p) {
-  return view(values, p.key_row, p.n_keys, p.value_column, p.value_dim);
+  return part_of(values, p.key_row, p.n_keys, p.value_column, p.value_dim);
 }
 template <class M> auto attended_at(M& attended, const Place& p) {
-  return view(attended, p.query_row, p.n_queries, p.value_column, p.value_dim);
+  return part_of(attended, p.query_row, p.n_queries, p.value_column, p.value_dim);
 }
 
 /// Calls work(sequence, head, run) for all.

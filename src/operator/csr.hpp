@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,18 @@
 namespace likewise {
 
 namespace csr {
+
+/// Eigen 3.4 copies a sparse matrix that is moved; swapping takes it over.
+template <class T> SparseMatrix<T> taken(SparseMatrix<T>&& A) {
+  SparseMatrix<T> B;
+  B.swap(A);
+  return B;
+}
+template <class T> std::shared_ptr<const SparseMatrix<T>> shared(SparseMatrix<T>&& A) {
+  const auto B = std::make_shared<SparseMatrix<T>>();
+  B->swap(A);
+  return B;
+}
 
 constexpr Index rows_at_a_time = 1024;
 

@@ -7,6 +7,7 @@
 #include <likewise/execution.hpp>
 #include <likewise/mechanism.hpp>
 
+#include "operator/csr.hpp"
 #include "operator/pair_filters.hpp"
 #include "operator/tile_weights.hpp"
 
@@ -17,14 +18,10 @@ struct WeightedEdges {
   SparseMatrix<double> log_weights;
   std::vector<Index> nearest;
 
-  /// Eigen 3.4 copies a sparse matrix that is moved; swapping takes it over.
   WeightedEdges(SparseMatrix<double>&& weights, std::vector<Index> nearest_keys)
-      : nearest(std::move(nearest_keys)) {
-    log_weights.swap(weights);
-  }
-  WeightedEdges(WeightedEdges&& other) noexcept : nearest(std::move(other.nearest)) {
-    log_weights.swap(other.log_weights);
-  }
+      : log_weights(csr::taken(std::move(weights))), nearest(std::move(nearest_keys)) {}
+  WeightedEdges(WeightedEdges&& other) noexcept
+      : log_weights(csr::taken(std::move(other.log_weights))), nearest(std::move(other.nearest)) {}
 };
 
 /// The support has a selector or a graph, so that K is sparse.

@@ -12,10 +12,12 @@ template <class V> class Lazy {
  public:
   explicit Lazy(std::function<V()> compute) : compute_(std::move(compute)) {}
   explicit Lazy(V value) : value_(std::move(value)) {}
+  Lazy() = default;  ///< each who asks brings the computation
 
-  const V& get() const {
+  const V& get() const { return get(compute_); }
+  template <class Compute> const V& get(const Compute& compute) const {
     const std::lock_guard lock(lock_);
-    if (!value_) value_ = compute_();
+    if (!value_) value_ = compute();
     return *value_;
   }
 

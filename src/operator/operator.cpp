@@ -6,10 +6,11 @@
 
 #include "operator/checks.hpp"
 #include "operator/csr.hpp"
-#include "operator/rescaled.hpp"
 #include "operator/scalings.hpp"
+#include "operator/sparse_map.hpp"
 #include "operator/state.hpp"
 #include "operator/symmetric_form.hpp"
+#include "operator/with_entries.hpp"
 
 namespace likewise {
 namespace {
@@ -334,12 +335,10 @@ std::shared_ptr<const LinearMapStorage<T>> symmetric_form(const SelfOperator<T>&
   return P.state().matrix->scaled(scaling, storage, run);
 }
 
-template <class T>
-SelfOperator<T> rescaled(const SelfOperator<T>& P, const Vector<double>& log_left,
-                         const Vector<double>& log_right, const Execution& run) {
+template <class T> SelfOperator<T> with_entries(const SelfOperator<T>& P, SparseMatrix<T>&& entries) {
   auto state = std::make_shared<detail::OperatorState<T>>(P.state());
-  state->scaling = {.log_left = std::make_shared<const LazyVector>(log_left), .log_right = log_right};
-  state->map = state->matrix->scaled(state->scaling, state->storage, run);
+  state->storage = "sparse";
+  state->map = std::make_shared<const SparseMap<T>>(std::move(entries));
   return SelfOperator<T>(std::move(state));
 }
 
@@ -358,8 +357,7 @@ SymmetricOperator<T>::SymmetricOperator(const SelfOperator<T>& P, const Executio
   template class SymmetricOperator<T>;                                                                      \
   template std::shared_ptr<const LinearMapStorage<T>> symmetric_form(const SelfOperator<T>&,                \
                                                                      const std::string&, const Execution&); \
-  template SelfOperator<T> rescaled(const SelfOperator<T>&, const Vector<double>&, const Vector<double>&,   \
-                                    const Execution&);                                                      \
+  template SelfOperator<T> with_entries(const SelfOperator<T>&, SparseMatrix<T>&&);                         \
   template std::string asymmetry(const SelfOperator<T>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

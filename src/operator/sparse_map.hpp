@@ -1,31 +1,28 @@
 // A stored operator, its non-zeros.
 #pragma once
 
-#include <mutex>
-#include <optional>
+#include <memory>
 #include <utility>
 
 #include <likewise/linear_map.hpp>
 
 #include "engine/simd/block_products.hpp"
 #include "operator/csr.hpp"
+#include "operator/lazy.hpp"
 
 namespace likewise {
 
 template <class T> struct SparseMap final : LinearMapStorage<T> {
   SparseMatrix<T> P;
 
-  /// Eigen 3.4 copies a sparse matrix that is moved; swapping takes it over.
-  explicit SparseMap(SparseMatrix<T> matrix) {
-    P.swap(matrix);
-    P.makeCompressed();
-  }
+  explicit SparseMap(SparseMatrix<T>&& matrix) : P(csr::taken(std::move(matrix))) { P.makeCompressed(); }
   Index rows() const override { return P.rows(); }
   Index cols() const override { return P.cols(); }
   Matrix<T> apply(const Values<T>& V, const Execution& run) const override { return product(P, V, run); }
   Matrix<T> apply_transposed(const Values<T>& V, const Execution& run) const override {
-    std::call_once(transposed_once_, [&] { transposed_ = stored_transpose(run); });
-    return product(transposed_ ? *transposed_ : P, V, run);
+    // No callbacks below the lock: one could ask for the same product.
+    const auto& other = transposed_.get([&] { return stored_transpose({.n_jobs = run.n_jobs}); });
+    return product(other ? *other : P, V, run);
   }
 
  private:
@@ -37,7 +34,7 @@ template <class T> struct SparseMap final : LinearMapStorage<T> {
   }
 
   /// P^T; nothing where it is P itself.
-  std::optional<SparseMatrix<T>> stored_transpose(const Execution& run) const {
+  std::shared_ptr<const SparseMatrix<T>> stored_transpose(const Execution& run) const {
     SparseMatrix<T> other = csr::transposed(P, run);
     const auto same = [](const auto* a, const auto* b, Index size) { return std::equal(a, a + size, b); };
     const bool symmetric = P.rows() == P.cols()
@@ -45,11 +42,10 @@ template <class T> struct SparseMap final : LinearMapStorage<T> {
                            && same(P.innerIndexPtr(), other.innerIndexPtr(), P.nonZeros())
                            && same(P.valuePtr(), other.valuePtr(), P.nonZeros());
     if (symmetric) return {};
-    return other;
+    return csr::shared(std::move(other));
   }
 
-  mutable std::once_flag transposed_once_;
-  mutable std::optional<SparseMatrix<T>> transposed_;  ///< stored when it is first asked for
+  Lazy<std::shared_ptr<const SparseMatrix<T>>> transposed_;
 };
 
 }  // namespace likewise

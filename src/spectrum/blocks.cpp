@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/parallel.hpp"
+#include "operator/csr.hpp"
 #include "operator/state.hpp"
 #include "operator/symmetric_form.hpp"
 #include "spectrum/label_components.hpp"
@@ -41,10 +42,9 @@ constexpr Index rows_at_a_time = 512;
 
 double operations(double entries, Index columns) { return entries * static_cast<double>(columns); }
 
-SymmetricBlock sparse_block(Sparse matrix, const Execution& run) {
-  const auto A = std::make_shared<Sparse>();
-  A->swap(matrix);  // Eigen 3.4 copies what is moved
-  const auto single = std::make_shared<const SparseMatrix<float>>(single_precision(*A));
+SymmetricBlock sparse_block(Sparse&& matrix, const Execution& run) {
+  const auto A = csr::shared(std::move(matrix));
+  const auto single = csr::shared(single_precision(*A));
   const auto row_product = [A, run](const Matrix<double>& X, Matrix<double>& Y) {
     engine::sparse_product(*A, X.data(), Y.data(), X.cols(), run, "eigenpairs");
   };

@@ -133,8 +133,11 @@ TEMPLATE_TEST_CASE("products do not depend on the number of threads", "[engine]"
           < (std::is_same_v<T, float> ? 1e-5 : 1e-14) * static_cast<double>(one.norm()));
   }
   // A layer's gradient: small blocks of it are not packed, the whole is.
-  const Matrix<T> A = normal_matrix(900, 200, 1).template cast<T>(),
-                  B = normal_matrix(900, 64, 2).template cast<T>();
+  Matrix<T> A = normal_matrix(2000, 200, 1).template cast<T>(),
+            B = normal_matrix(2000, 64, 2).template cast<T>();
+  const T tiny = std::numeric_limits<T>::denorm_min() * T(1000);
+  A.col(3).setConstant(T(1) / std::numeric_limits<T>::epsilon());  // denormals count, whoever packs
+  B.col(5).setConstant(tiny);
   const auto with = [&](int threads) {
     return engine::product<T>(factor(A, true), factor(B, false), {.n_jobs = threads}, "multiplying");
   };

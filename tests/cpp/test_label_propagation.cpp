@@ -80,24 +80,47 @@ TEST_CASE("label spreading is (1 - alpha)(I - alpha S)^-1 Y with rows of 1", "[l
 TEST_CASE("on a directed graph spreading divides by in-degrees, without self-loops", "[label_propagation]") {
   const Problem p;
   const double alpha = 0.6;
-  const Mechanism m{Euclidean{}, Gaussian{0.5}, Neighbors{5, "none", true}, Symmetric{}};
-  Mechanism bare = m;
-  bare.normalization = Unnormalized{};
-  Eigen::MatrixXd A = bare.self_operator(p.X).dense();
-  CHECK(A.diagonal().minCoeff() == 1);
-  A.diagonal().setZero();
-  const Eigen::VectorXd s = A.colwise().sum().transpose().cwiseMax(1e-300).cwiseSqrt().cwiseInverse();
-  const Eigen::MatrixXd S = s.asDiagonal() * A * s.asDiagonal();
-  const Eigen::MatrixXd F = oracles::solve(Eigen::MatrixXd::Identity(30, 30) - alpha * S, p.Y);
-  // The same edges found and given, with the self-loops.
-  const SparseMatrix<double> edges = bare.self_operator(p.X).sparse();
+  const Neighbors own{5, "none", true}, others{5, "none", false};
+  const auto with = [](const Support& support) {
+    return Mechanism{Euclidean{}, Gaussian{0.5}, support, Symmetric{}};
+  };
+  const auto edges_of = [&](Mechanism m) {
+    m.normalization = Unnormalized{};
+    return m.self_operator(p.X).sparse();
+  };
+  const SparseMatrix<double> found = edges_of(with(own));
+  CHECK(Eigen::MatrixXd(found).diagonal().minCoeff() == 1);
+  const Graph pairs{edges_of(with(Neighbors{9, "none", true}))};
   const Mechanism given{
-      .kernel = Indicator{}, .support = Graph{edges, "given"}, .normalization = Symmetric{}};
-  for (const Mechanism& graph : {m, given}) {
-    const auto model = label_spreading(p.X, p.labels, 3, {.mechanism = graph, .alpha = alpha});
+      .kernel = Indicator{}, .support = Graph{found, "given"}, .normalization = Symmetric{}};
+  for (const Mechanism& m : {with(own), given, with(Support(LeaveOneOut{}) & own), with(Support(pairs) & own),
+                             with(Support(pairs) & others), with(Neighbors{1, "none", false})}) {
+    INFO(repr(m.support));
+    Eigen::MatrixXd A = edges_of(m);
+    A.diagonal().setZero();
+    const Eigen::VectorXd in_degree = A.colwise().sum().transpose();
+    const Eigen::VectorXd s = (in_degree.array() > 0).select(in_degree.array().rsqrt(), 1.0);
+    const Eigen::MatrixXd S = s.asDiagonal() * A * s.asDiagonal();
+    const Eigen::MatrixXd F = oracles::solve(Eigen::MatrixXd::Identity(30, 30) - alpha * S, p.Y);
+    const auto model = label_spreading(p.X, p.labels, 3, {.mechanism = m, .alpha = alpha});
     for (Index i = 0; i < 30; ++i)
       if (!model.unreached[static_cast<std::size_t>(i)])
         CHECK((model.label_distributions.row(i) - F.row(i) / F.row(i).sum()).cwiseAbs().maxCoeff() < 1e-6);
+  }
+  const Mechanism median{Euclidean{}, Gaussian{"median"}, own, Symmetric{}};
+  const auto model = label_spreading(p.X, p.labels, 3, {.mechanism = median, .alpha = alpha});
+  CHECK(bandwidth_of(model.mechanism.kernel)->is_number());
+}
+
+TEST_CASE("neighbors among filtered pairs are as many as were asked for", "[label_propagation]") {
+  const Problem p;
+  for (const Support& support :
+       {Support(LeaveOneOut{}) & Neighbors{5, "union", true}, Support{Neighbors{5, "union", true}}}) {
+    const Mechanism m{Euclidean{}, Gaussian{0.5}, support, RowStochastic{}};
+    const auto solved = label_propagation(p.X, p.labels, 3, {.mechanism = m}),
+               iterated = label_propagation(
+                   p.X, p.labels, 3, {.mechanism = m, .solver = "iterate", .max_iter = 5000, .tol = 1e-12});
+    CHECK((solved.label_distributions - iterated.label_distributions).cwiseAbs().maxCoeff() < 1e-6);
   }
 }
 

@@ -37,7 +37,7 @@ void step_columns(D d, const SparseStep<T>& s, Block rows, Index at) {
     };
     int e = s.A.offsets[i];
     const int end = s.A.offsets[i + 1];
-    for (; e + chains <= end; e += chains)
+    for (; end - e >= chains; e += chains)
       for (int chain = 0; chain < chains; ++chain) add(e + chain, chain);
     for (; e < end; ++e) add(e, 0);
     for (int half = chains / 2; half > 0; half /= 2)
@@ -188,25 +188,37 @@ void sparse_step(const SparseStep<double>& step, Block rows) {
   HWY_DYNAMIC_DISPATCH(step_double)(step, rows);
 }
 
+namespace {
+
+/// X on cache lines where it does not lie on them and a copy pays: rows of few lines, met often. Else nothing.
+template <class T>
+AlignedRows<T> on_lines(const T* X, Index rows, Index columns, double meetings, const Execution& run) {
+  constexpr double often = 8, few_lines = 4 * cache_line;
+  const double row = sizeof(T) * static_cast<double>(columns), bytes = row * static_cast<double>(rows);
+  if (!rows_cross_lines(X, columns) || row > few_lines || meetings < often * static_cast<double>(rows)
+      || bytes > 0.25 * static_cast<double>(run.memory_allowed()))
+    return {};
+  AlignedRows<T> copy(rows, columns);
+  constexpr Index rows_at_a_time = 4096;
+  parallel_blocks(block_count(rows, rows_at_a_time), run, "propagating", [&](Index b) {
+    const Block part = block_of(b, rows, rows_at_a_time);
+    std::copy_n(X + part.begin * columns, part.size * columns, copy.data() + part.begin * columns);
+  });
+  return copy;
+}
+
+}  // namespace
+
 template <class T>
 void sparse_product(const SparseMatrix<T>& A, const T* X, T* Y, Index columns, const Execution& run,
                     const char* what) {
   constexpr Index rows_at_a_time = 512;
-  constexpr Index meetings = 8;  // of a row of X, for which copying it pays
-  const Execution threads = sized(run, static_cast<double>(A.nonZeros()) * static_cast<double>(columns));
-  const auto over_rows = [&](Index n, const auto& work) {
-    parallel_blocks(block_count(n, rows_at_a_time), threads, what,
-                    [&](Index b) { work(block_of(b, n, rows_at_a_time)); });
-  };
-  AlignedRows<T> copy;
-  if (rows_cross_lines(X, columns) && A.nonZeros() > meetings * A.cols()) {
-    copy = AlignedRows<T>(A.cols(), columns);
-    over_rows(A.cols(), [&](Block rows) {
-      std::copy_n(X + rows.begin * columns, rows.size * columns, copy.data() + rows.begin * columns);
-    });
-  }
+  const double edges = static_cast<double>(A.nonZeros());
+  const Execution threads = sized(run, edges * static_cast<double>(columns));
+  const AlignedRows<T> copy = on_lines(X, A.cols(), columns, edges, threads);
   const SparseStep<T> step{.A = rows_of(A), .columns = columns, .X = copy.data() ? copy.data() : X, .Y = Y};
-  over_rows(A.rows(), [&](Block rows) { sparse_step(step, rows); });
+  parallel_blocks(block_count(A.rows(), rows_at_a_time), threads, what,
+                  [&](Index b) { sparse_step(step, block_of(b, A.rows(), rows_at_a_time)); });
 }
 template void sparse_product(const SparseMatrix<float>&, const float*, float*, Index, const Execution&,
                              const char*);

@@ -107,7 +107,10 @@ template <class C> class PairWorker {
     for (Size first = 0; first < block_.panels.size; first += lanes_) {
       const Size size = std::min(lanes_, block_.panels.size - first);
       OpenPanel(first, size);
-      for (Size i = 0; i < n_rows_; i += tile_rows_) by_scores += Meet(i, first, size);
+      for (Size tile = 0; tile < n_tiles_; ++tile) {
+        const Size i = TileBegin(tile);
+        by_scores += Meet(i, std::min(TileBegin(tile + 1), n_rows_) - i, first, size);
+      }
     }
     CloseRows();
     return by_scores;
@@ -181,8 +184,8 @@ template <class C> class PairWorker {
   }
 
   /// A tile of rows with a panel.
-  double Meet(Size i, Size first, Size size) {
-    const Size n = std::min(tile_rows_, n_rows_ - i), filled = Filled(n);
+  double Meet(Size i, Size n, Size first, Size size) {
+    const Size filled = Filled(n);
     const Direction<C>* met[2];
     int n_met = 0;
     for (int k = 0; k < block_.n_directions; ++k)
@@ -317,8 +320,8 @@ template <class C> class PairWorker {
     for (Size a = 0; a < size; ++a) d.given->panels.sums[first + a] += static_cast<double>(d.sums[a]);
   }
 
-  /// Of about equal tiles: a short last one would visit all sums for little.
-  Size TileCount() const { return (n_rows_ + kTileRows - 1) / kTileRows; }
+  /// Tiles share the groups of rows about equally: a short one would visit all sums for little.
+  Size TileBegin(Size tile) const { return n_filled_ / kGroup * tile / n_tiles_ * kGroup; }
   static Size Filled(Size n) { return (n + kGroup - 1) / kGroup * kGroup; }
 
   static constexpr Size kGroup = kKeys;
@@ -326,7 +329,7 @@ template <class C> class PairWorker {
   const Tag<C> tag_;
   const Size lanes_ = static_cast<Size>(PanelLanes<C>()), vector_ = static_cast<Size>(hn::Lanes(Tag<C>())),
              n_rows_ = block_.rows.size, n_filled_ = Filled(n_rows_),
-             tile_rows_ = Filled((n_rows_ + TileCount() - 1) / TileCount());
+             n_tiles_ = (n_rows_ + kTileRows - 1) / kTileRows;
   Padded<C> row_points_, panel_points_;
   C *points_ = nullptr, *scores_ = nullptr;  ///< (width, lanes) and (kTile, lanes)
   unsigned char* admitted_ = nullptr;

@@ -110,12 +110,14 @@ HWY_INLINE void Accumulate(const C* HWY_RESTRICT weights, std::size_t n_keys, co
 /// A square of numbers in registers: 4 x 4, or 2 x 2 doubles where vectors have 128 bits.
 template <class C> using SquareTag = hn::CappedTag<C, 4>;
 
-template <class C>
+template <bool SCALES, class C>
 HWY_INLINE void TransposeSquare(const C* HWY_RESTRICT from, Size from_stride, C alpha, C* HWY_RESTRICT to,
                                 Size to_stride) {
   const SquareTag<C> d;
-  const auto row = [&](Size b)
-                       HWY_ATTR { return hn::Mul(hn::Set(d, alpha), hn::LoadU(d, from + b * from_stride)); };
+  const auto row = [&](Size b) HWY_ATTR {
+    const auto numbers = hn::LoadU(d, from + b * from_stride);
+    return SCALES ? hn::Mul(hn::Set(d, alpha), numbers) : numbers;
+  };
   const auto put = [&](Size k, auto column) HWY_ATTR { hn::StoreU(column, d, to + k * to_stride); };
   const auto r0 = row(0), r1 = row(1);
   if constexpr (hn::MaxLanes(SquareTag<C>()) == 2) {
@@ -141,10 +143,10 @@ HWY_INLINE void TransposeSquare(const C* HWY_RESTRICT from, Size from_stride, C 
 }
 #endif
 
-/// to[k * to_stride + a] = alpha * from[a * from_stride + k] for `wide` a and `deep` k.
-template <class C>
-void Transpose(const C* HWY_RESTRICT from, Size from_stride, Size wide, Size deep, C alpha,
-               C* HWY_RESTRICT to, Size to_stride) {
+template <bool SCALES, class C>
+void TransposeTimes(const C* HWY_RESTRICT from, Size from_stride, Size wide, Size deep, C alpha,
+                    C* HWY_RESTRICT to, Size to_stride) {
+  const auto times = [alpha](C number) { return SCALES ? alpha * number : number; };
   Size a = 0;
 #if HWY_TARGET != HWY_SCALAR
   constexpr Size N = hn::MaxLanes(SquareTag<C>());
@@ -152,13 +154,24 @@ void Transpose(const C* HWY_RESTRICT from, Size from_stride, Size wide, Size dee
     const C* rows = from + a * from_stride;
     Size k = 0;
     for (; k + N <= deep; k += N)
-      TransposeSquare(rows + k, from_stride, alpha, to + k * to_stride + a, to_stride);
+      TransposeSquare<SCALES>(rows + k, from_stride, alpha, to + k * to_stride + a, to_stride);
     for (; k < deep; ++k)
-      for (Size b = 0; b < N; ++b) to[k * to_stride + a + b] = alpha * rows[b * from_stride + k];
+      for (Size b = 0; b < N; ++b) to[k * to_stride + a + b] = times(rows[b * from_stride + k]);
   }
 #endif
   for (; a < wide; ++a)
-    for (Size k = 0; k < deep; ++k) to[k * to_stride + a] = alpha * from[a * from_stride + k];
+    for (Size k = 0; k < deep; ++k) to[k * to_stride + a] = times(from[a * from_stride + k]);
+}
+
+/// to[k * to_stride + a] = alpha * from[a * from_stride + k] for `wide` a and `deep` k. Where alpha is 1, numbers are copied:
+/// with denormals flushed a product by 1 is not the same.
+template <class C>
+void Transpose(const C* HWY_RESTRICT from, Size from_stride, Size wide, Size deep, C alpha,
+               C* HWY_RESTRICT to, Size to_stride) {
+  if (alpha == C(1))
+    TransposeTimes<false>(from, from_stride, wide, deep, alpha, to, to_stride);
+  else
+    TransposeTimes<true>(from, from_stride, wide, deep, alpha, to, to_stride);
 }
 
 /// The panel (width, PanelLanes) of n_rows rows, `stride` apart, times `scale`; lanes beyond are 0.

@@ -33,17 +33,19 @@ template <class C> void PackColumns(Strided<C> B, Size depth, Size n_columns, C 
 }
 
 /// The panels where B's rows are contiguous: row by row, so that a page of memory is met once and not for each panel.
-template <class C> void PackContiguous(Strided<C> B, Size depth, const Panels<C>& cut, C alpha, C* panels) {
+template <bool SCALES, class C>
+void PackContiguous(Strided<C> B, Size depth, const Panels<C>& cut, C alpha, C* panels) {
   const Tag<C> d;
   const auto factor = hn::Set(d, alpha);
+  const auto put = [&](auto numbers, C* at)
+                       HWY_ATTR { hn::Store(SCALES ? hn::Mul(factor, numbers) : numbers, d, at); };
   for (Size k = 0; k < depth; ++k) {
     const C* row = B.data + k * B.row_stride;
     for (Size p = 0; p < cut.count(); ++p) {
       C* at = panels + (p * depth + k) * cut.lanes;
       Size a = cut.begin(p);
-      for (; a + cut.vector <= cut.end(p); a += cut.vector, at += cut.vector)
-        hn::Store(hn::Mul(factor, hn::LoadU(d, row + a)), d, at);
-      for (; a < cut.end(p); ++a) *at++ = alpha * row[a];
+      for (; a + cut.vector <= cut.end(p); a += cut.vector, at += cut.vector) put(hn::LoadU(d, row + a), at);
+      for (; a < cut.end(p); ++a) *at++ = SCALES ? alpha * row[a] : row[a];
     }
   }
 }
@@ -51,7 +53,8 @@ template <class C> void PackContiguous(Strided<C> B, Size depth, const Panels<C>
 /// Columns of B as panels (depth, WideLanes), scaled; the last vector with columns is filled up with 0.
 template <class C> void PackPanels(Strided<C> B, Size depth, const Panels<C>& cut, C alpha, C* panels) {
   if (B.column_stride == 1)
-    PackContiguous(B, depth, cut, alpha, panels);
+    alpha == C(1) ? PackContiguous<false>(B, depth, cut, alpha, panels)
+                  : PackContiguous<true>(B, depth, cut, alpha, panels);
   else
     for (Size p = 0; p < cut.count(); ++p)
       PackColumns<C>({B.data + cut.begin(p) * B.column_stride, B.row_stride, B.column_stride}, depth,
