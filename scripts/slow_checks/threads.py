@@ -24,6 +24,12 @@ THREADED = [
     "*stopping*",
     "*partial*",
     "*k-means*",
+    "products*",
+    "sparse*",
+    "[gradient]",
+    "[metric_learning]",
+    "[label_propagation]",
+    "[nn]",
 ]
 OPTIONS = [
     "-DCMAKE_C_COMPILER=clang",
