@@ -192,7 +192,8 @@ namespace {
 
 /// X on cache lines where it does not lie on them and a copy pays: rows of few lines, met often. Else nothing.
 template <class T>
-AlignedRows<T> on_lines(const T* X, Index rows, Index columns, double meetings, const Execution& run) {
+AlignedRows<T> on_lines(const T* X, Index rows, Index columns, double meetings, const Execution& run,
+                        const char* what) {
   constexpr double often = 8, few_lines = 4 * cache_line;
   const double row = sizeof(T) * static_cast<double>(columns), bytes = row * static_cast<double>(rows);
   if (!rows_cross_lines(X, columns) || row > few_lines || meetings < often * static_cast<double>(rows)
@@ -200,7 +201,7 @@ AlignedRows<T> on_lines(const T* X, Index rows, Index columns, double meetings, 
     return {};
   AlignedRows<T> copy(rows, columns);
   constexpr Index rows_at_a_time = 4096;
-  parallel_blocks(block_count(rows, rows_at_a_time), run, "propagating", [&](Index b) {
+  parallel_blocks(block_count(rows, rows_at_a_time), run, what, [&](Index b) {
     const Block part = block_of(b, rows, rows_at_a_time);
     std::copy_n(X + part.begin * columns, part.size * columns, copy.data() + part.begin * columns);
   });
@@ -215,7 +216,7 @@ void sparse_product(const SparseMatrix<T>& A, const T* X, T* Y, Index columns, c
   constexpr Index rows_at_a_time = 512;
   const double edges = static_cast<double>(A.nonZeros());
   const Execution threads = sized(run, edges * static_cast<double>(columns));
-  const AlignedRows<T> copy = on_lines(X, A.cols(), columns, edges, threads);
+  const AlignedRows<T> copy = on_lines(X, A.cols(), columns, edges, threads, what);
   const SparseStep<T> step{.A = rows_of(A), .columns = columns, .X = copy.data() ? copy.data() : X, .Y = Y};
   parallel_blocks(block_count(A.rows(), rows_at_a_time), threads, what,
                   [&](Index b) { sparse_step(step, block_of(b, A.rows(), rows_at_a_time)); });
