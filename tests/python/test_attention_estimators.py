@@ -170,6 +170,21 @@ def test_warm_start_goes_on(digits):
     assert second[0] < first[-1] + 0.1 < first[0]
 
 
+def test_a_warm_start_refuses_labels_unseen_in_training_and_loses_nothing(digits):
+    X, X_new, y, _ = digits
+    settings = {"n_tokens": 8, "max_epochs": 2, "random_state": 0, "early_stopping": False}
+    model = lw.AttentionClassifier(warm_start=True, **settings).fit(X, y)
+    before = model.predict_proba(X_new)
+    for unseen in (np.where(y == 3, 10, y), y + 1):  # one more class; as many, with other names
+        with pytest.raises(ValueError, match=r"y must hold labels of the training rows, \[0, .*; got \[10\]"):
+            model.fit(X, unseen)
+    assert (model.predict_proba(X_new) == before).all()
+    few = y < 5
+    model.fit(X[few], y[few])
+    assert list(model.classes_) == list(range(10))
+    assert lw.AttentionClassifier(**settings).fit(X, y + 1).classes_.max() == 10
+
+
 def test_weights_count_as_copies():
     X, y = load_wine(return_X_y=True)
     X = StandardScaler().fit_transform(X)

@@ -408,7 +408,8 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
     validation_fraction, early_stopping, n_iter_no_change, tol
         Training ends after n_iter_no_change epochs whose validation loss is not tol lower than the least,
         and the best weights are taken. Where a split would leave a class out, the training loss is watched.
-    warm_start : bool; fit goes on from the last weights where shapes agree
+    warm_start : bool; fit goes on from the last weights where shapes agree. Labels that no fit before has
+        seen are refused; some of them may be missing
     dtype : "float32" or "float64", of the model
     random_state, verbose (progress), n_jobs
 
@@ -448,7 +449,9 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
             )
         check_array(y, ensure_2d=False, dtype=None, input_name="y")
         check_classification_targets(y)
-        return Classes(np.unique(y))
+        # A warm start keeps the classes that the weights were trained for; `encode` refuses others.
+        goes_on = self.warm_start and isinstance(getattr(self, "_model", None), Model)
+        return Classes(self.classes_ if goes_on else np.unique(y))
 
     def _keep_targets(self, targets):
         self.classes_ = targets.classes
