@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 sys.path.insert(0, str(report.ROOT / "tests" / "python"))
+import fuzz_estimators
 import oracle
 
 import likewise as lw
@@ -216,13 +217,14 @@ def spectra_equal_dense_numpy(Z, data):
     np.testing.assert_allclose(P @ v, v * w, atol=1e-6 * max(1, np.abs(v).max()))
 
 
+FLOATS = st.sampled_from([np.float64, np.float32])
 PROPERTIES = {
     operators_equal_numpy: dict(
         pair=st.sampled_from(PAIRS), rule=st.sampled_from(list(RULES)), Z=points(), data=st.data()
     ),
     neighbors_equal_sorted_distances: dict(Z=points(n=(1, 120), d=(1, 6)), data=st.data()),
     never_nan_from_finite_input: dict(
-        dtype=st.sampled_from([np.float64, np.float32]),
+        dtype=FLOATS,
         metric=st.sampled_from(["sqeuclidean", "euclidean", "manhattan", "chebyshev", "dot"]),
         kernel=st.sampled_from(
             ["gaussian", "exponential", "laplacian", "epanechnikov", "student_t", "indicator"]
@@ -232,10 +234,23 @@ PROPERTIES = {
     ),
     estimators_stay_within_what_they_saw: dict(
         Z=points(n=(2, 30), d=(1, 4)),
-        dtype=st.sampled_from([np.float64, np.float32]),
+        dtype=FLOATS,
         data=st.data(),
     ),
     spectra_equal_dense_numpy: dict(Z=points(n=(2, 30), d=(1, 3), outliers=False), data=st.data()),
+    fuzz_estimators.neighbors_vote_by_definition: dict(
+        Z=points(n=(1, 60), d=(1, 5)), dtype=FLOATS, data=st.data()
+    ),
+    fuzz_estimators.kernel_means_by_definition: dict(
+        Z=points(n=(1, 60), d=(1, 5)), dtype=FLOATS, data=st.data()
+    ),
+    fuzz_estimators.densities_by_definition: dict(
+        Z=points(n=(1, 60), d=(1, 5)), dtype=FLOATS, data=st.data()
+    ),
+    fuzz_estimators.labels_by_solving: dict(Z=points(n=(2, 40), d=(1, 4), outliers=False), data=st.data()),
+    fuzz_estimators.diffusion_maps_by_eigh: dict(
+        Z=points(n=(3, 40), d=(1, 4), outliers=False), data=st.data()
+    ),
 }
 
 
