@@ -67,8 +67,7 @@ template <class T> void bind_dtype(py::module_& m) {
       [](const Mechanism& mechanism, const py::array_t<T>& q, const py::array_t<T>& k) {
         const EachMatrix<T> queries = matrices(q), keys = matrices(k);
         return OperatorStack<T>{q, k, run_without_gil([&](const Execution& run) {
-                                  return cross_operators<T>(mechanism, queries, keys, {.storage = "streamed"},
-                                                            run);
+                                  return cross_operators<T>(mechanism, queries, keys, {}, run);
                                 })};
       },
       py::arg("mechanism"), py::arg("q").noconvert(), py::arg("k").noconvert());
