@@ -138,15 +138,28 @@ py::list entries(const ParameterLayout& layout) {
 template <class T> struct LayerState {
   ParameterLayout layout;
   AttentionLayer layer;
-  Vector<T> parameters, gradient;
+  Vector<T> parameters;
   Attending who;
   AttentionTrace<T> trace;
 
   LayerState(const AttentionLayerOptions& options, std::uint64_t seed)
       : layer(options, layout), parameters(layout.size()) {
     layer.initialize(parameters, seed);
-    gradient.setZero(layout.size());
   }
+  /// A layer that takes its numbers over, which is cheaper by far than drawing some.
+  LayerState(const AttentionLayerOptions& options, Vector<T> numbers)
+      : layer(options, layout), parameters(std::move(numbers)) {
+    require(parameters.size() == layout.size(), "parameters",
+            "the " + std::to_string(layout.size()) + " numbers of these options", parameters.size());
+  }
+  /// Made when first asked for: layers that only go forward have none.
+  Vector<T>& gradient() {
+    if (gradient_.size() == 0) gradient_.setZero(layout.size());
+    return gradient_;
+  }
+
+ private:
+  Vector<T> gradient_;
 };
 
 template <class T> void bind_layer(py::module_& m) {
@@ -155,11 +168,17 @@ template <class T> void bind_layer(py::module_& m) {
       .def(py::init([](const py::dict& options, std::uint64_t seed) {
         return std::make_unique<State>(layer_options(options), seed);
       }))
+      .def_static(
+          "of_numbers",
+          [](const py::dict& options, Vector<T> numbers) {
+            return std::make_unique<State>(layer_options(options), std::move(numbers));
+          },
+          py::arg("options"), py::arg("numbers").noconvert())
       .def_property_readonly("entries", [](const State& s) { return entries(s.layout); })
       .def_property_readonly("parameters",
                              [](py::object self) { return writable(self.cast<State&>().parameters, self); })
       .def_property_readonly("gradient",
-                             [](py::object self) { return writable(self.cast<State&>().gradient, self); })
+                             [](py::object self) { return writable(self.cast<State&>().gradient(), self); })
       .def("forward",
            [](State& s, const Points<T>& x, const std::optional<Matrix<T>>& context, Index batch,
               bool is_causal, const std::optional<BoolMatrix>& mask,
@@ -174,9 +193,9 @@ template <class T> void bind_layer(py::module_& m) {
            })
       .def("backward",
            [](State& s, const Points<T>& grad_output) {
+             Vector<T>& sums = s.gradient();
              AttentionGradient<T> found = run_without_gil([&](const Execution& run) {
-               return s.layer.template backward<T>(s.parameters, s.trace, grad_output, s.who, s.gradient,
-                                                   run);
+               return s.layer.template backward<T>(s.parameters, s.trace, grad_output, s.who, sums, run);
              });
              return py::make_tuple(std::move(found.x), std::move(found.context));
            })

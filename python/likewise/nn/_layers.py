@@ -92,6 +92,14 @@ class AttentionLayer(Parametrized):
         self.dtype = dtype
         self._core = _CORES[dtype](self.options, self._seed)
 
+    @classmethod
+    def _of_numbers(cls, options, numbers):
+        """A layer of these options with a vector of numbers as its flat_parameters; none are drawn."""
+        layer = cls.__new__(cls)
+        layer.options, layer._seed, layer.dtype = options, 0, numbers.dtype
+        layer._core = _CORES[layer.dtype].of_numbers(options, numbers)
+        return layer
+
     # --- parameters ----------------------------------------------------------------------------------------
 
     @property
@@ -112,9 +120,10 @@ class AttentionLayer(Parametrized):
         dtypes = {np.asarray(part).dtype for part in state.values()}
         wanted = np.dtype(np.float64) if np.dtype(np.float64) in dtypes else np.dtype(np.float32)
         flat = load_into(self._core.entries, state, wanted)
-        if wanted != self.dtype:
-            self._make(wanted)
-        self.flat_parameters[:] = flat
+        if wanted == self.dtype:
+            self.flat_parameters[:] = flat
+        else:
+            self.dtype, self._core = wanted, _CORES[wanted].of_numbers(self.options, flat)
 
     # --- the pass ---------------------------------------------------------------------------------------
 
@@ -224,9 +233,8 @@ class AttentionLayer(Parametrized):
         }
 
     def __setstate__(self, state):
-        self.options, self._seed = state["options"], state["seed"]
-        self._make(state["dtype"])
-        self.flat_parameters[:] = state["flat"]
+        self.options, self._seed, self.dtype = state["options"], state["seed"], state["dtype"]
+        self._core = _CORES[self.dtype].of_numbers(self.options, state["flat"])
 
 
 class SelfAttention(AttentionLayer):
