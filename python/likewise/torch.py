@@ -1,9 +1,9 @@
-"""The same layers and operators inside PyTorch: autograd functions and modules on CPU tensors, no copies.
+"""The same layers and operators inside PyTorch: autograd functions and modules on CPU tensors.
 
 Needs PyTorch. `SelfAttention` and `MetricAttention` are torch.nn.Modules whose parameters have the names and
 shapes of torch.nn.MultiheadAttention's and of likewise.nn's layers; `kernel_attention` runs any mechanism
 over heads. Forward and backward are likewise's: no n x n matrix, all threads with a single head, gradients
-that do not depend on threads.
+that do not depend on threads. Functions and modules are differentiable once.
 """
 
 try:
@@ -11,11 +11,15 @@ try:
 except ImportError as missing:
     raise ImportError("likewise.torch needs PyTorch: pip install torch (a CPU build is enough).") from missing
 
+import operator
+from threading import Lock
+
 import numpy as np
 
 from likewise import _core
 from likewise import nn as _nn
 from likewise._execution import execution
+from likewise._mechanism import Mechanism
 
 __all__ = [
     "AttentionLayer",
@@ -27,6 +31,60 @@ __all__ = [
 ]
 
 _DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
+_HALVES = (torch.float16, torch.bfloat16)
+
+
+# --- what autograd keeps ------------------------------------------------------------------------------------
+
+
+def _save(ctx, kept, *tensors):
+    """Save tensors, and `kept`, which is none, for as long as autograd keeps the tensors.
+
+    Autograd checks its saved tensors for edits in place and frees them with the graph. What is stored in ctx
+    itself is not checked, and lives as long as the loss does. So `kept` hangs on an empty tensor.
+    """
+    carrier = torch.empty(0, device="cpu")
+    carrier.kept = kept
+    ctx.save_for_backward(carrier, *tensors)
+
+
+def _saved(ctx):
+    """(kept, tensors). kept is None where a saved tensors hook has put a copy in the carrier's place."""
+    carrier, *tensors = ctx.saved_tensors
+    return getattr(carrier, "kept", None), tensors
+
+
+def _differentiable_once(gradients, *of):
+    """Gradients that refuse to be differentiated, wherever it is asked for.
+
+    torch's once_differentiable does not connect them with what they depend `of`: torch.autograd.grad passes
+    over its error, and leaves out their part of a sum.
+    """
+    if not torch.is_grad_enabled():
+        return gradients
+    places = [i for i, g in enumerate(gradients) if g is not None]
+    refusing = _Once.apply(len(places), *(gradients[i] for i in places), *of)
+    gradients = list(gradients)
+    for i, g in zip(places, refusing):
+        gradients[i] = g
+    return gradients
+
+
+class _Once(torch.autograd.Function):
+    """The first `count` tensors, as depending on the others."""
+
+    @staticmethod
+    def forward(ctx, count, *tensors):
+        return tuple(t.view_as(t) for t in tensors[:count])
+
+    @staticmethod
+    def backward(ctx, *_):
+        raise RuntimeError(
+            "likewise.torch is differentiable once: gradients of its gradients (create_graph=True) are none."
+        )
+
+
+# --- any mechanism ------------------------------------------------------------------------------------------
 
 
 def kernel_attention(q, k, v, mechanism):
@@ -38,95 +96,186 @@ def kernel_attention(q, k, v, mechanism):
         Of one dtype, float32 or float64.
     mechanism : likewise.Mechanism
         For instance Mechanism(metric="dot", kernel=Exponential(sqrt(d))), which is
-        scaled_dot_product_attention.
+        scaled_dot_product_attention. A support's matrix (Mask, Graph) is that of every head.
 
     Returns
     -------
     tensor (..., n_queries, c)
 
+    Raises
+    ------
+    ValueError or TypeError that names the argument; in backward a ValueError where the mechanism has no
+    derivative that is asked for (metrics without one, keys of fitted normalizations).
+
     Notes
     -----
     Gradients of q, k and v by the operator's vector-Jacobian product: five products of n_queries x n_keys,
-    weights recomputed, memory linear in tokens. The mechanism's numbers are constants. A temperature,
-    bandwidth or metric that is learned acts before: kernel_attention(q @ W.T, k @ W.T, v, m) learns W.
+    weights recomputed, memory linear in tokens; sparse supports cost O(edges (d + c)). The mechanism's
+    numbers are constants, and so is membership in a support. A temperature, bandwidth or metric that is
+    learned acts before: kernel_attention(q @ W.T, k @ W.T, v, m) learns W.
     """
-    return _KernelAttention.apply(_on_cpu("q", q), _on_cpu("k", k), _on_cpu("v", v), mechanism)
+    if not isinstance(mechanism, Mechanism):
+        raise TypeError(f"mechanism must be a likewise.Mechanism; got {type(mechanism).__name__}.")
+    q, k, v = (_on_cpu(name, tensor) for name, tensor in (("q", q), ("k", k), ("v", v)))
+    _check_heads(q, k, v)
+    if not q.numel() or not k.numel():  # nobody asks, or nobody answers
+        return _constant(q.new_zeros(*q.shape[:-1], v.shape[-1]), q, k, v)
+    return _KernelAttention.apply(q, k, v, mechanism)
+
+
+def _check_heads(q, k, v):
+    if not q.dtype == k.dtype == v.dtype:
+        raise ValueError(f"q, k and v must have one dtype; got {q.dtype}, {k.dtype}, {v.dtype}.")
+    shapes = f"{tuple(q.shape)}, {tuple(k.shape)}, {tuple(v.shape)}"
+    if min(q.dim(), k.dim(), v.dim()) < 2:
+        raise ValueError(f"q, k and v must be of shape (..., length, width); got {shapes}.")
+    if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2]:
+        raise ValueError(f"q, k and v must have the same leading dimensions; got {shapes}.")
+    if k.shape[-2] != v.shape[-2]:
+        raise ValueError(f"v must have a row for each key; got {shapes}.")
+    for name, tensor in (("q", q), ("k", k), ("v", v)):
+        if not tensor.isfinite().all():
+            raise ValueError(f"{name} must be finite; got NaN or infinity.")
 
 
 class _KernelAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx, q, k, v, mechanism):
-        if not q.dtype == k.dtype == v.dtype:
-            raise ValueError(f"q, k and v must have one dtype; got {q.dtype}, {k.dtype}, {v.dtype}.")
-        arrays = [_array(t) for t in (q, k, v)]
-        if len({a.shape[:-2] for a in arrays}) > 1:
-            raise ValueError(
-                f"q, k and v must have the same leading dimensions; got {[a.shape for a in arrays]}."
-            )
+        operators = _operators(mechanism, q, k)
         with execution(n_jobs=_threads()):
-            ctx.operators = _core.operator_stack(mechanism, *arrays[:2])
-            y = ctx.operators.apply(arrays[2])
-        ctx.y = y
-        ctx.save_for_backward(v)
-        return torch.from_numpy(y)
+            y = torch.from_numpy(operators.apply(_array(v)))
+        ctx.mechanism = mechanism
+        _save(ctx, operators, q, k, v, y)
+        return y
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
-        (v,) = ctx.saved_tensors
+        operators, (q, k, v, y) = _saved(ctx)
+        operators = operators or _operators(ctx.mechanism, q, k)
         with execution(n_jobs=_threads()):
-            found = ctx.operators.vjp(_array(grad), _array(v), ctx.y)
-        gradients = [found.get(name) for name in ("queries", "keys", "values")]
-        if any(g is None for g in gradients):
-            raise ValueError("mechanism must have a metric and normalization whose keys have derivatives.")
-        return *(torch.from_numpy(g) for g in gradients), None
+            found = operators.vjp(_array(grad), _array(v), _array(y))
+        if _given_weights(ctx.mechanism.support):  # the points have no say in them
+            found = {"queries": _array(torch.zeros_like(q)), "keys": _array(torch.zeros_like(k)), **found}
+        return *_differentiable_once(list(_asked(ctx, found)), grad, q, k, v), None
+
+
+def _given_weights(support):
+    return any(getattr(part, "weights", None) == "given" for part in getattr(support, "parts", [support]))
+
+
+def _operators(mechanism, q, k):
+    with execution(n_jobs=_threads()):
+        return _core.operator_stack(mechanism, _array(q), _array(k))
+
+
+def _asked(ctx, found):
+    """The gradients of q, k and v that somebody wants."""
+    for name, key, wanted in zip("qkv", ("queries", "keys", "values"), ctx.needs_input_grad):
+        if wanted and key not in found:
+            raise ValueError(
+                f"mechanism must have a metric and normalization with derivatives for {name}; got "
+                f"{ctx.mechanism}. Use {name}.detach()."
+            )
+        yield torch.from_numpy(found[key]) if wanted else None
+
+
+# --- layers -------------------------------------------------------------------------------------------------
 
 
 class AttentionLayer(torch.nn.Module):
     """likewise.nn.AttentionLayer as a torch module; see there for settings and names of parameters.
 
+    Parameters
+    ----------
+    dtype : torch.float32, torch.float64 or None, which is torch's default dtype
+    random_state : int, torch.Generator, RandomState or None
+        Of the initial weights; None draws from torch's generator, which torch.manual_seed sets.
+    batch_first : bool
+        False: tokens are (length, batch, embed_dim), as torch.nn.MultiheadAttention has them by default.
+    settings : those of likewise.nn.AttentionLayer
+
     forward(x, context=None, mask=None, is_causal=False, key_padding_mask=None) takes CPU tensors
-    (batch, length, embed_dim); masks are boolean tensors, True = may attend.
+    (batch, length, embed_dim), or (length, embed_dim) of one sequence; masks are boolean tensors, True = may
+    attend: (length, n_keys) or (batch, length, n_keys), and (batch, n_keys) of padding. Under autocast half
+    precision is computed in float32.
+
+    Attributes
+    ----------
+    options : dict of the settings, batch_first : bool
+    dropout : float
+        That of a converted torch.nn.MultiheadAttention. Ours has none, so that a module with dropout is for
+        eval() only: in training mode it raises.
     """
 
-    def __init__(self, *args, dtype=torch.float32, **settings):
+    def __init__(self, *args, dtype=None, random_state=None, batch_first=True, **settings):
         super().__init__()
+        dtype = dtype or torch.get_default_dtype()
         if dtype not in _DTYPES:
             raise ValueError(f"dtype must be torch.float32 or torch.float64; got {dtype}.")
-        self._take(self._layer(*args, dtype=_DTYPES[dtype], **settings))
+        layer = self._layer(*args, dtype=_DTYPES[dtype], random_state=_seed(random_state), **settings)
+        self.options, self.batch_first, self.dropout = layer.options, bool(batch_first), 0.0
+        numbers = layer.state_dict()
+        self._names = list(numbers)
+        for name, part in numbers.items():
+            owner, last = self._owner(name)
+            owner.register_parameter(last, torch.nn.Parameter(torch.from_numpy(part)))
 
     _layer = _nn.AttentionLayer
 
-    def _take(self, layer):
-        self._template = layer
-        self._names = list(layer.state_dict())
-        for name, part in layer.state_dict().items():
-            owner = self
-            *path, last = name.split(".")
-            for step in path:
-                if not hasattr(owner, step):
-                    owner.add_module(step, torch.nn.Module())
-                owner = getattr(owner, step)
-            owner.register_parameter(last, torch.nn.Parameter(torch.from_numpy(part)))
+    def _owner(self, name):
+        """The module that has this parameter, and the parameter's own name there."""
+        part, _, last = name.rpartition(".")
+        if part and part not in self._modules:
+            self.add_module(part, _Part())
+        return (self._modules[part] if part else self), last
 
     def forward(self, x, context=None, mask=None, is_causal=False, key_padding_mask=None):
-        _on_cpu("x", x)
-        if context is not None:
-            _on_cpu("context", context)
-        masks = [None if m is None else np.asarray(m) for m in (mask, key_padding_mask)]
-        parameters = [self.get_parameter(name) for name in self._names]  # the layer's order, not the modules'
-        if {p.dtype for p in parameters} != {x.dtype}:
-            raise ValueError(f"x must have the parameters' dtype {parameters[0].dtype}; got {x.dtype}.")
-        return _Layer.apply(self._template, bool(is_causal), *masks, x, context, *parameters)
+        self._require_no_dropout()
+        x = _on_cpu("x", x)
+        context = None if context is None else _on_cpu("context", context)
+        masks = _mask("mask", mask), _mask("key_padding_mask", key_padding_mask)
+        parameters = self._numbers()
+        _require_one_dtype(parameters, x, context)
+        if not self.batch_first and x.dim() == 3:
+            x, context = x.transpose(0, 1), None if context is None else context.transpose(0, 1)
+            return self._pass(x, context, masks, is_causal, parameters).transpose(0, 1)
+        return self._pass(x, context, masks, is_causal, parameters)
+
+    def _pass(self, x, context, masks, is_causal, parameters):
+        if x.numel() and (context is None or context.numel()):
+            return _Layer.apply(self.options, bool(is_causal), *masks, x, context, *parameters)
+        said = x.new_zeros(x.shape)  # nobody attends to anybody: the output's bias
+        if self.options["bias"]:
+            said = said + parameters[self._names.index("out_proj.bias")]
+        return _constant(said, x, context, *parameters)
+
+    def _numbers(self):
+        """The parameters as they are now, whatever computes them: functional_call, parametrizations, hooks.
+
+        In the order of the layer's flat vector.
+        """
+        for part in self.children():
+            if isinstance(part, _Part):
+                part()
+        return [_on_cpu(name, operator.attrgetter(name)(self)) for name in self._names]
+
+    def _named_numbers(self):
+        return dict(zip(self._names, self._numbers()))
+
+    def _require_no_dropout(self):
+        if self.training and self.dropout:
+            raise ValueError(
+                f"dropout must be 0 in training mode, likewise's attention has none; got {self.dropout}. "
+                "Call eval(), or set dropout = 0.0 to train without it."
+            )
 
     def extra_repr(self):
-        return repr(self._template)
+        said = {**self.options, "batch_first": self.batch_first, "dropout": self.dropout}
+        return ", ".join(f"{name}={value!r}" for name, value in said.items())
 
     def to_likewise(self):
         """A likewise.nn layer with these parameters."""
-        layer = _fresh(self._template, next(self.parameters()).dtype)
-        layer.load_state_dict(self.state_dict())
-        return layer
+        return _layer_of(self.options, self._numbers())
 
 
 class SelfAttention(AttentionLayer):
@@ -141,45 +290,70 @@ class MetricAttention(AttentionLayer):
     _layer = _nn.MetricAttention
 
 
+class _Part(torch.nn.Module):
+    """Parameters under a name. Its call does nothing but run the hooks that compute parameters (weight_norm,
+    spectral_norm, pruning)."""
+
+    def forward(self):
+        return None
+
+
 class _Layer(torch.autograd.Function):
     """One pass of a layer. Each has its own trace, so that a module may be used twice before gradients."""
 
     @staticmethod
-    def forward(ctx, template, is_causal, mask, padding, x, context, *parameters):
-        layer = _fresh(template, x.dtype)
-        flat = layer.flat_parameters
-        at = 0
-        for part in parameters:
-            flat[at : at + part.numel()] = part.detach().reshape(-1).numpy()
-            at += part.numel()
-        with execution(n_jobs=_threads()):
-            y = layer.forward(
-                _array(x), None if context is None else _array(context), mask, is_causal, padding
-            )
-        ctx.layer = layer
+    def forward(ctx, options, is_causal, mask, padding, x, context, *parameters):
+        ctx.settings = options, is_causal, mask, padding
+        layer, y = _run(ctx.settings, x, context, parameters)
+        _save(ctx, (layer, Lock()), x, *([] if context is None else [context]), *parameters)
+        ctx.crossed = context is not None
         return torch.from_numpy(y)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
-        layer = ctx.layer
-        layer.zero_grad()
-        with execution(n_jobs=_threads()):
+        kept, (x, *others) = _saved(ctx)
+        context, *parameters = others if ctx.crossed else (None, *others)
+        layer, lock = kept or (_run(ctx.settings, x, context, parameters)[0], Lock())
+        with lock, execution(n_jobs=_threads()):  # two threads may go back through one graph
+            layer.zero_grad()
             found = layer.backward(_array(grad))
-        by_x, by_context = found if isinstance(found, tuple) else (found, None)
-        by_parameters = [torch.from_numpy(g) for g in layer.gradients().values()]
-        return (
-            *(None,) * 4,
-            torch.from_numpy(by_x),
-            None if by_context is None else torch.from_numpy(by_context),
-            *by_parameters,
+            by_parameters = layer.gradients().values()
+        by_tokens = found if ctx.crossed else (found, None)
+        found = [None if g is None else torch.from_numpy(g) for g in (*by_tokens, *by_parameters)]
+        return None, None, None, None, *_differentiable_once(found, grad, x, *others)
+
+
+def _run(settings, x, context, parameters):
+    """(the layer with its trace, its output)."""
+    options, is_causal, mask, padding = settings
+    layer = _layer_of(options, parameters)
+    with execution(n_jobs=_threads()):
+        return layer, layer.forward(
+            _array(x), None if context is None else _array(context), mask, is_causal, padding
         )
 
 
-def from_multihead(module):
-    """A SelfAttention with the numbers of a torch.nn.MultiheadAttention (no dropout, no extra keys).
+def _layer_of(options, parameters):
+    """A likewise.nn layer with a copy of these numbers."""
+    flat = torch.cat([_dense(part).reshape(-1) for part in parameters])
+    return _nn.AttentionLayer._of_numbers(options, flat.numpy())
 
-    The module's outputs for (x, x, x) and their gradients are then ours within rounding.
+
+# --- torch.nn.MultiheadAttention ----------------------------------------------------------------------------
+
+
+def from_multihead(module):
+    """A SelfAttention with the numbers of a torch.nn.MultiheadAttention.
+
+    The module's outputs for (x, x, x) and their gradients are then ours within rounding. What the module is
+    beside its numbers is kept: batch_first, requires_grad of each parameter, training mode, and dropout,
+    with which both can be used in eval mode only.
+
+    Raises
+    ------
+    TypeError : not a MultiheadAttention
+    ValueError : widths of their own (kdim, vdim), added keys (add_bias_kv, add_zero_attn), dropout in
+        training mode
     """
     if not isinstance(module, torch.nn.MultiheadAttention):
         raise TypeError(f"module must be a torch.nn.MultiheadAttention; got {type(module).__name__}.")
@@ -187,57 +361,126 @@ def from_multihead(module):
         raise ValueError(
             "module must have one width and no added keys: kdim, vdim, add_bias_kv, add_zero_attn."
         )
+    weight = _on_cpu("module's in_proj_weight", module.in_proj_weight)
     made = SelfAttention(
         module.embed_dim,
         module.num_heads,
         bias=module.in_proj_bias is not None,
-        dtype=module.in_proj_weight.dtype,
+        dtype=weight.dtype,
+        batch_first=module.batch_first,
     )
-    made.load_state_dict(module.state_dict())
+    made.dropout = module.dropout
+    made.train(module.training)
+    made._require_no_dropout()
+    with torch.enable_grad():  # requires_grad of a computed parameter is that of what it is computed from
+        _set_numbers(made, {name: operator.attrgetter(name)(module) for name in made._names})
     return made
 
 
-def to_multihead(layer, batch_first=True):
-    """A torch.nn.MultiheadAttention with the numbers of a SelfAttention of likewise.torch or likewise.nn."""
-    state = layer.state_dict()
-    tensors = {name: torch.as_tensor(part).clone() for name, part in state.items()}
-    options = (layer._template if isinstance(layer, AttentionLayer) else layer).options
-    if "in_proj_weight" not in tensors or len(tensors["in_proj_weight"]) != 3 * options["embed_dim"]:
+def to_multihead(layer, batch_first=None):
+    """A torch.nn.MultiheadAttention with the numbers of a SelfAttention of likewise.torch or likewise.nn.
+
+    batch_first is the layer's own unless given (True of likewise.nn). Of a torch module requires_grad,
+    training mode and dropout are kept.
+    """
+    options = layer.options
+    if options["tied"] or options["rank"] not in (0, options["embed_dim"] // options["num_heads"]):
         raise ValueError("layer must be a SelfAttention: untied dot products of rank embed_dim / num_heads.")
     if options["score"] != "dot" or options["key_bias"] or options["learn_temperature"]:
         raise ValueError(
             "layer must be a SelfAttention: dot products, without key bias, of fixed temperature."
         )
+    if isinstance(layer, AttentionLayer):
+        numbers = layer._named_numbers()
+        own = {"dropout": layer.dropout, "batch_first": layer.batch_first}
+        training = layer.training
+    else:
+        numbers = {n: torch.from_numpy(part).requires_grad_() for n, part in layer.state_dict().items()}
+        own, training = {"batch_first": True}, True
+    if batch_first is not None:
+        own["batch_first"] = bool(batch_first)
     made = torch.nn.MultiheadAttention(
         options["embed_dim"],
         options["num_heads"],
         bias=options["bias"],
-        batch_first=batch_first,
-        dtype=tensors["in_proj_weight"].dtype,
+        device="cpu",
+        dtype=numbers["out_proj.weight"].dtype,
+        **own,
     )
-    made.load_state_dict(tensors)
-    return made
+    _set_numbers(made, numbers)
+    return made.train(training)
 
 
-def _fresh(template, dtype):
-    return _nn.AttentionLayer(**template.options, dtype=_DTYPES[dtype], random_state=0)
+def _set_numbers(module, numbers):
+    """These numbers, and which of them are learned, in the place of the module's own."""
+    for name, number in numbers.items():
+        parameter = module.get_parameter(name)
+        parameter.data.copy_(number.detach())
+        parameter.requires_grad_(number.requires_grad)
+
+
+# --- tensors ------------------------------------------------------------------------------------------------
+
+
+def _seed(random_state):
+    """What likewise.nn takes; None and a generator of torch become numbers from there."""
+    if random_state is None or isinstance(random_state, torch.Generator):
+        return int(torch.randint(2**31, (), generator=random_state, device="cpu"))
+    return random_state
 
 
 def _on_cpu(name, tensor):
+    """The tensor, if likewise can read it; under autocast half precision becomes float32."""
+    _require_memory(name, tensor)
+    if tensor.dtype in _HALVES and torch.is_autocast_enabled("cpu"):
+        return tensor.float()
+    if tensor.dtype not in _DTYPES:
+        raise ValueError(f"{name} must be float32 or float64; got {tensor.dtype}. Use {name}.float().")
+    return tensor
+
+
+def _require_memory(name, tensor):
     if not isinstance(tensor, torch.Tensor):
         raise TypeError(f"{name} must be a tensor; got {type(tensor).__name__}.")
     if tensor.device.type != "cpu":
         raise ValueError(
             f"{name} must be on the CPU, where likewise computes; got {tensor.device}. Use {name}.cpu()."
         )
-    if tensor.dtype not in _DTYPES:
-        raise ValueError(f"{name} must be float32 or float64; got {tensor.dtype}. Use {name}.float().")
-    return tensor
+    if tensor.layout != torch.strided:
+        raise ValueError(f"{name} must be dense; got {tensor.layout}. Use {name}.to_dense().")
+
+
+def _require_one_dtype(parameters, x, context):
+    dtypes = {p.dtype for p in parameters}
+    dtype = parameters[0].dtype if len(dtypes) == 1 else f"one of {sorted(map(str, dtypes))}"
+    for name, tensor in (("x", x), ("context", context)):
+        if tensor is not None and tensor.dtype != dtype:
+            raise ValueError(
+                f"{name} must have the parameters' dtype {dtype}; got {tensor.dtype}. "
+                f"Use {name}.to({dtype}), or convert the module."
+            )
+
+
+def _mask(name, mask):
+    """A copy, since backward may read it; likewise.nn looks at dtype and shape."""
+    if isinstance(mask, torch.Tensor):
+        _require_memory(name, mask)
+        mask = mask.detach().numpy()
+    return None if mask is None else np.array(mask)
+
+
+def _dense(tensor):
+    """The numbers of a tensor in C order, its own where they lie so."""
+    return tensor.detach().resolve_neg().contiguous()
 
 
 def _array(tensor):
-    """The tensor's memory, dense, as NumPy."""
-    return tensor.detach().contiguous().numpy()
+    return _dense(tensor).numpy()
+
+
+def _constant(value, *tensors):
+    """value, of which each tensor has a gradient of 0."""
+    return value + sum(t.reshape(-1)[:0].sum() for t in tensors if t is not None)
 
 
 def _threads():

@@ -49,6 +49,77 @@ def test_multihead_attention_is_ours_with_its_gradients(dtype, atol, bias):
             torch.testing.assert_close(ours.get_parameter(name).grad, parameter.grad, atol=30 * atol, rtol=0)
 
 
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("shape", [(5, 3, 16), (5, 16)])
+def test_multihead_attention_keeps_its_order_of_dimensions(batch_first, shape):
+    """Kind: what a module is beside its numbers, lost on the way. Here the batch's dimension."""
+    theirs = torch.nn.MultiheadAttention(16, 4, batch_first=batch_first)
+    ours = lt.from_multihead(theirs)
+    x, z = torch.randn(shape), torch.randn(shape)
+    batch_and_length = shape[:-1] if batch_first else shape[:-1][::-1]
+    padding = torch.rand(batch_and_length) < 0.7
+    padding[..., 0] = True
+    torch.testing.assert_close(ours(x), theirs(x, x, x)[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(ours(x, z), theirs(x, z, z)[0], atol=1e-5, rtol=0)
+    want = theirs(x, x, x, key_padding_mask=~padding)[0]
+    ours_padding = padding if len(shape) == 3 else padding[None]
+    torch.testing.assert_close(ours(x, key_padding_mask=ours_padding), want, atol=1e-5, rtol=0)
+    assert lt.to_multihead(ours).batch_first == batch_first
+    assert lt.to_multihead(ours, batch_first=True).batch_first
+
+
+def test_multihead_attention_keeps_what_is_not_learned():
+    """Kind: as above: requires_grad, training mode, parametrizations."""
+    theirs = torch.nn.MultiheadAttention(16, 4).eval()
+    theirs.out_proj.requires_grad_(False)
+    theirs.in_proj_bias.requires_grad_(False)
+    for module in (lt.from_multihead(theirs), lt.to_multihead(lt.from_multihead(theirs))):
+        assert {n: p.requires_grad for n, p in module.named_parameters()} == {
+            "in_proj_weight": True,
+            "in_proj_bias": False,
+            "out_proj.weight": False,
+            "out_proj.bias": False,
+        }
+        assert not module.training
+    torch.nn.utils.parametrizations.weight_norm(theirs, "in_proj_weight")
+    x = torch.randn(5, 3, 16)
+    with torch.no_grad():
+        ours = lt.from_multihead(theirs)
+    torch.testing.assert_close(ours(x), theirs(x, x, x)[0], atol=1e-5, rtol=0)
+    assert ours.in_proj_weight.requires_grad
+
+
+def test_dropout_of_multihead_attention_is_refused_where_it_would_act():
+    """Kind: as above: dropout, which our attention has none of. In eval mode both are the same."""
+    theirs = torch.nn.MultiheadAttention(16, 4, dropout=0.5)
+    with pytest.raises(ValueError, match=r"dropout must be 0 in training mode.*got 0.5. Call eval\(\)"):
+        lt.from_multihead(theirs)
+    ours, x = lt.from_multihead(theirs.eval()), torch.randn(5, 3, 16)
+    torch.testing.assert_close(ours(x), theirs(x, x, x)[0], atol=1e-5, rtol=0)
+    assert "dropout=0.5" in repr(ours)
+    assert lt.to_multihead(ours).dropout == 0.5
+    with pytest.raises(ValueError, match="dropout must be 0 in training mode"):
+        ours.train()(x)
+    ours.dropout = 0.0
+    torch.testing.assert_close(ours(x), theirs(x, x, x)[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"dtype": torch.bfloat16}, "must be float32 or float64; got torch.bfloat16"),
+        ({"device": "meta"}, "must be on the CPU"),
+        ({"kdim": 4}, "one width and no added keys"),
+        ({"add_bias_kv": True}, "one width and no added keys"),
+        ({"add_zero_attn": True}, "one width and no added keys"),
+    ],
+)
+def test_multihead_attention_that_is_not_ours(settings, said):
+    """Kind: as above: what ours cannot be is refused."""
+    with pytest.raises(ValueError, match=said):
+        lt.from_multihead(torch.nn.MultiheadAttention(16, 4, **settings))
+
+
 def test_to_multihead_and_back():
     ours = lt.SelfAttention(8, 2, random_state=0)
     x = torch.randn(2, 5, 8)

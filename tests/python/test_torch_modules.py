@@ -1,0 +1,215 @@
+"""What PyTorch expects of a module, of every one of ours beside plain torch (torch_cases.py)."""
+
+import copy
+import io
+import operator
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.utils import parametrizations, parametrize, prune
+from torch_cases import MODULES, assert_same, layer_in_torch
+
+import likewise.torch as lt
+
+every_module = pytest.mark.parametrize("make", MODULES.values(), ids=MODULES)
+
+
+def tokens(**how):
+    generator = torch.Generator().manual_seed(3)
+    return torch.randn(2, 4, 6, dtype=torch.float64, generator=generator).to(**how)
+
+
+def plain_of(module, x):
+    """The module's output by plain torch from the parameters as they now are."""
+    return layer_in_torch(module.options, {n: operator.attrgetter(n)(module) for n in names_of(module)}, x)
+
+
+def names_of(module):
+    return list(lt.AttentionLayer(**module.options).state_dict())
+
+
+def randomized(make, **how):
+    """With numbers in the biases too."""
+    module = make(dtype=torch.float64, random_state=0, **how)
+    generator = torch.Generator().manual_seed(4)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.copy_(0.5 * torch.randn(p.shape, dtype=p.dtype, generator=generator))
+    return module
+
+
+@every_module
+def test_manual_seed_rules_initial_weights(make):
+    """Kind: random numbers from elsewhere than torch's generator."""
+
+    def drawn(seed):
+        torch.manual_seed(seed)
+        return make().state_dict()
+
+    first, again, other = drawn(0), drawn(0), drawn(1)
+    torch.manual_seed(0)
+    second = [make().state_dict() for _ in range(2)][1]
+    for name in first:
+        assert torch.equal(first[name], again[name])
+    assert any(not torch.equal(first[n], other[n]) for n in first)
+    assert any(not torch.equal(first[n], second[n]) for n in first)
+    given = [make(random_state=torch.Generator().manual_seed(7)).state_dict() for _ in range(2)]
+    assert all(torch.equal(given[0][n], given[1][n]) for n in first)
+    state = torch.get_rng_state()
+    make(random_state=0)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_initial_weights_have_the_law_of_torch():
+    """Kind: a law of initial weights that changes with where the seed comes from."""
+    torch.manual_seed(0)
+    module = lt.SelfAttention(64, 4)
+    bound = (6 / (4 * 64)) ** 0.5
+    assert 0.99 * bound < module.in_proj_weight.abs().max() <= bound
+    assert float(module.in_proj_weight.std()) == pytest.approx(bound / 3**0.5, rel=0.02)
+    assert not module.in_proj_bias.any()
+
+
+@every_module
+def test_default_dtype(make):
+    """Kind: a dtype of ours instead of torch's default; a given one wins."""
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        assert {p.dtype for p in make().parameters()} == {torch.float64}
+        assert {p.dtype for p in make(dtype=torch.float32).parameters()} == {torch.float32}
+        assert make()(torch.ones(2, 4, 6)).dtype == torch.float64
+        torch.set_default_dtype(torch.bfloat16)
+        with pytest.raises(
+            ValueError, match=r"dtype must be torch.float32 or torch.float64; got torch.bfloat16"
+        ):
+            make()
+    finally:
+        torch.set_default_dtype(before)
+    assert {p.dtype for p in make().parameters()} == {torch.float32}
+
+
+def pickled(module):
+    file = io.BytesIO()
+    torch.save(module, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)
+
+
+def loaded(module):
+    other = type(module)(**ARGUMENTS[type(module)](module.options), dtype=torch.float64)
+    other.load_state_dict(module.state_dict())
+    return other
+
+
+def assigned(module):
+    other = type(module)(**ARGUMENTS[type(module)](module.options))  # of float32
+    other.load_state_dict(module.state_dict(), assign=True)
+    return other
+
+
+def converted(module):
+    return copy.deepcopy(module).float().double()
+
+
+ARGUMENTS = {
+    lt.AttentionLayer: lambda o: o,
+    lt.SelfAttention: lambda o: {n: o[n] for n in ("embed_dim", "num_heads", "bias")},
+    lt.MetricAttention: lambda o: {n: o[n] for n in ("embed_dim", "num_heads", "bias", "rank", "diagonal")},
+}
+
+
+@every_module
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickled, loaded, assigned, converted])
+def test_copies_are_the_module_and_share_nothing(make, copied):
+    """Kind: state that a copy, a file or a state dict loses, or shares."""
+    module = randomized(make)
+    clone = copied(module)
+    x = tokens()
+    atol = 1e-4 if copied is converted else 1e-12
+    torch.testing.assert_close(clone(x), plain_of(module, x), atol=atol, rtol=1e-4 if atol > 1e-9 else 0)
+    assert repr(clone) == repr(module)
+    if copied is not assigned:  # (which is told to share)
+        with torch.no_grad():
+            for p in clone.parameters():
+                p.zero_()
+        assert all(p.any() for p in module.parameters())
+
+
+@every_module
+def test_to_likewise_and_back(make):
+    """Kind: numbers that the two layers have in another order or dtype."""
+    module, x = randomized(make), tokens()
+    ours = module.to_likewise()
+    np.testing.assert_allclose(ours.forward(x.numpy()), plain_of(module, x).detach().numpy(), atol=1e-12)
+    other = make()
+    other.load_state_dict({n: torch.from_numpy(a) for n, a in ours.state_dict().items()}, assign=True)
+    torch.testing.assert_close(other(x), plain_of(module, x), atol=1e-12, rtol=0)
+
+
+@every_module
+def test_functional_call(make):
+    """Kind: parameters that are put in place for one call, with their gradients."""
+    module, x = randomized(make), tokens()
+    before = {n: p.clone() for n, p in module.state_dict().items()}
+    leaf = {n: torch.full_like(p, 0.3).requires_grad_() for n, p in module.named_parameters()}
+    found = torch.func.functional_call(module, {n: p * 2 - p for n, p in leaf.items()}, (x,))
+    wanted = layer_in_torch(module.options, leaf, x)
+    torch.testing.assert_close(found, wanted, atol=1e-12, rtol=0)
+    for a, b in zip(*(torch.autograd.grad((y**2).sum(), leaf.values()) for y in (found, wanted))):
+        torch.testing.assert_close(a, b, atol=1e-10, rtol=1e-7)
+    assert all(torch.equal(p, before[n]) for n, p in module.state_dict().items())
+
+
+class Doubled(torch.nn.Module):
+    def forward(self, weight):
+        return 2 * weight
+
+
+def parametrized(owner, name):
+    parametrize.register_parametrization(owner, name, Doubled())
+
+
+def pruned_by_half(owner, name):
+    prune.random_unstructured(owner, name, amount=0.5)
+
+
+NORMS = {
+    parametrizations.weight_norm: "weight_norm",
+    parametrizations.spectral_norm: "spectral_norm",
+    torch.nn.utils.weight_norm: "weight_norm by a hook",
+    torch.nn.utils.spectral_norm: "spectral_norm by a hook",
+}
+WAYS = {parametrized: "parametrize", pruned_by_half: "prune", **NORMS}
+
+
+@every_module
+@pytest.mark.parametrize("way", WAYS, ids=WAYS.values())
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
+def test_parameters_that_are_computed(make, way):
+    """Kind: parameters read from the registry, so that what computes them is passed over or not run.
+
+    Two steps of training, since a computed parameter that is read without its hook is stale in the second.
+    """
+    for name in names_of(make()):
+        module, x = randomized(make).eval(), tokens()
+        path, _, last = name.rpartition(".")
+        owner = module.get_submodule(path)
+        if way in NORMS and getattr(owner, last).dim() < 2:
+            continue  # of vectors torch itself has none
+        torch.manual_seed(0)
+        way(owner, last)
+        optimizer = torch.optim.SGD(module.parameters(), lr=1e-3)
+        for _ in range(2):
+            found = module(x)
+            for hook in owner._forward_pre_hooks.values():
+                hook(owner, ())  # the parameter as it must be now
+            wanted = plain_of(module, x)
+            torch.testing.assert_close(found, wanted, atol=1e-12, rtol=0)
+            asked = [p for p in module.parameters() if p.requires_grad]
+            slopes = [torch.autograd.grad((y**2).sum(), asked) for y in (found, wanted)]
+            assert_same(*slopes)
+            for p, g in zip(asked, slopes[1]):
+                p.grad = g
+            optimizer.step()

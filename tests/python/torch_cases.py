@@ -1,0 +1,202 @@
+"""Every function and module of likewise.torch with its definition in plain torch, for test_torch_*.py.
+
+What is new joins by one line in KERNELS or MODULES: all tests of the contract run on it.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch.nn.functional import linear
+
+import likewise as lw
+import likewise.torch as lt
+from likewise import kernels, supports
+from likewise.nn import arms
+from likewise.normalizations import RowStochastic, Unnormalized
+
+
+def squares(q, k):
+    return ((q[..., :, None, :] - k[..., None, :, :]) ** 2).sum(-1)
+
+
+def distances(q, k):
+    return squares(q, k).sqrt()
+
+
+def cosines(q, k):
+    return (q / q.norm(dim=-1, keepdim=True)) @ (k / k.norm(dim=-1, keepdim=True)).mT
+
+
+def gaussian(q, k):
+    return torch.exp(-squares(q, k) / (2 * 0.9**2))
+
+
+def dot(q, k):
+    return torch.exp(q @ k.mT / 1.3)
+
+
+PATTERN = np.random.RandomState(5).rand(6, 6) < 0.5
+PATTERN[[0, 1], [3, 4]] = True
+PATTERN[2] = False  # who may attend to nobody gets 0
+
+
+def admitted(K, pattern):
+    return torch.where(torch.as_tensor(pattern), K, torch.zeros_like(K))
+
+
+def nearest(q, k):
+    """The 3 nearest keys of each query."""
+    d = squares(q, k).detach()
+    return d <= d.sort(dim=-1).values[..., 2:3]
+
+
+def of(metric, kernel, **others):
+    return lw.Mechanism(metric=metric, kernel=kernel, **others)
+
+
+DOT, SQ = ("dot", kernels.Exponential(1.3)), ("sqeuclidean", kernels.Gaussian(0.9))
+SELF = torch.eye(6, dtype=torch.bool)
+GIVEN = np.where(PATTERN, np.arange(36.0).reshape(6, 6) + 1, 0)
+
+# name -> (mechanism, K of queries and keys, what is added to its row sums; None: rows are not divided)
+KERNELS = {
+    "dot": (of(*DOT), dot, 0),
+    "gaussian": (of(*SQ), gaussian, 0),
+    "cosine": (of("cosine", kernels.Exponential(0.5)), lambda q, k: torch.exp(2 * cosines(q, k) - 2), 0),
+    "laplacian": (of("euclidean", kernels.Laplacian(0.8)), lambda q, k: torch.exp(-distances(q, k) / 0.8), 0),
+    "student": (of("euclidean", kernels.StudentT(0.7)), lambda q, k: 1 / (1 + squares(q, k) / 0.49), 0),
+    "null mass": (of(*DOT, normalization=RowStochastic(null_mass=0.5)), dot, 0.5),
+    "unnormalized": (of(*DOT, normalization=Unnormalized()), dot, None),
+    "causal": (of(*DOT, support="causal"), lambda q, k: admitted(dot(q, k), np.tri(6) > 0), 0),
+    "mask": (of(*DOT, support=supports.Mask(PATTERN)), lambda q, k: admitted(dot(q, k), PATTERN), 0),
+    "sparse mask": (
+        of(*DOT, support=supports.Mask(sp.csr_matrix(PATTERN))), lambda q, k: admitted(dot(q, k), PATTERN), 0
+    ),
+    "graph": (
+        of(*SQ, support=supports.Graph(sp.csr_matrix(PATTERN * 1.0))),
+        lambda q, k: admitted(gaussian(q, k), PATTERN), 0,
+    ),
+    "given graph": (
+        of(*SQ, support=supports.Graph(sp.csr_matrix(GIVEN), weights="given")),
+        lambda q, k: torch.as_tensor(GIVEN, dtype=q.dtype) + 0 * gaussian(q, k), 0,
+    ),
+    "neighbors": (
+        of(*SQ, support=supports.Neighbors(3)), lambda q, k: admitted(gaussian(q, k), nearest(q, k)), 0
+    ),
+    "radius": (
+        of("euclidean", kernels.Gaussian(0.9), support=supports.Radius(1.5)),
+        lambda q, k: admitted(gaussian(q, k), squares(q, k) <= 1.5**2), 0,
+    ),
+    "radius without self": (
+        of("euclidean", kernels.Gaussian(0.9), support=supports.LeaveOneOut() & supports.Radius(2.0)),
+        lambda q, k: admitted(gaussian(q, k), (squares(q, k) <= 4) & ~SELF), 0,
+    ),
+}  # fmt: skip
+
+
+def propagated(K, v, extra):
+    if extra is None:
+        return K @ v
+    mass = K.sum(-1, keepdim=True) + extra
+    return K @ v / torch.where(mass > 0, mass, 1)
+
+
+def layer_in_torch(options, p, x, context=None):
+    """An attention layer of these options and parameters by its definition."""
+    o, z, heads = options, x if context is None else context, options["num_heads"]
+    rank = o["embed_dim"] if o["diagonal"] else o["rank"] or o["embed_dim"] // heads
+    if o["diagonal"]:
+        q, k = ((t[:, None] * p["metric_diagonal"][:, None]) for t in (x, z))
+    else:
+        if o["tied"]:
+            maps, biases = [p["metric_proj.weight"]] * 2, [None] * 2
+        else:
+            maps = p["in_proj_weight"].split([heads * rank] * 2 + [o["embed_dim"]])[:2]
+            bias = p.get("in_proj_bias")
+            biases = [None] * 2 if bias is None else bias.split([heads * rank] * 2 + [o["embed_dim"]])[:2]
+        q, k = (
+            linear(t, W, b).unflatten(-1, (heads, rank)).transpose(1, 2)
+            for t, W, b in zip((x, z), maps, biases)
+        )
+    if o["tied"]:
+        v = linear(z, p["v_proj.weight"], p.get("v_proj.bias"))
+    else:
+        bias = p.get("in_proj_bias")
+        v = linear(
+            z, p["in_proj_weight"][2 * heads * rank :], None if bias is None else bias[2 * heads * rank :]
+        )
+    v = v.unflatten(-1, (heads, -1)).transpose(1, 2)
+    scores = q @ k.mT if o["score"] == "dot" else -squares(q, k)
+    if o["key_bias"]:
+        scores = scores - (k**2).sum(-1)[..., None, :] / 2
+    t = torch.tensor(rank**0.5 * (1 if o["score"] == "dot" else 2), dtype=x.dtype)
+    if o["learn_temperature"]:
+        t = p["log_temperature"].exp()[:, None, None]
+    y = ((scores / t).softmax(-1) @ v).transpose(1, 2).flatten(-2)
+    return linear(y, p["out_proj.weight"], p.get("out_proj.bias"))
+
+
+def layer(settings):
+    return lambda **how: lt.AttentionLayer(**settings, **how)
+
+
+# name -> a function (dtype, random_state, ...) that makes one of width 6
+MODULES = {
+    "SelfAttention": lambda **how: lt.SelfAttention(6, 2, **how),
+    "SelfAttention without bias": lambda **how: lt.SelfAttention(6, 3, bias=False, **how),
+    "MetricAttention": lambda **how: lt.MetricAttention(6, 2, **how),
+    "diagonal": lambda **how: lt.MetricAttention(6, 2, diagonal=True, **how),
+    "key bias": layer({"embed_dim": 6, "num_heads": 2, "key_bias": True, "learn_temperature": True}),
+    **{name: layer(settings) for name, settings in arms(6, 2).items()},
+}  # fmt: skip
+
+
+class Case:
+    """A function of tensors, the same in plain torch, and the shapes of its inputs."""
+
+    def __init__(self, call, plain, *shapes):
+        self.call, self.plain, self.shapes = call, plain, shapes
+
+    def inputs(self, dtype=torch.float64, seed=0):
+        generator = torch.Generator().manual_seed(seed)
+        numbers = [torch.randn(s, dtype=torch.float64, generator=generator) for s in self.shapes]
+        return [t.to(dtype).requires_grad_() for t in numbers]
+
+
+def kernel_case(name):
+    how, K, extra = KERNELS[name]
+    return Case(
+        lambda q, k, v: lt.kernel_attention(q, k, v, how),
+        lambda q, k, v: propagated(K(q, k), v, extra),
+        (2, 2, 6, 3), (2, 2, 6, 3), (2, 2, 6, 2),
+    )  # fmt: skip
+
+
+def module_case(name, crossed):
+    module = MODULES[name](dtype=torch.float64, random_state=0)
+    names = [n for n, _ in module.named_parameters()]
+    n = 2 if crossed else 1
+    return Case(
+        lambda *t: torch.func.functional_call(module, dict(zip(names, t[n:])), t[:n]),
+        lambda *t: layer_in_torch(module.options, dict(zip(names, t[n:])), *t[:n]),
+        (2, 4, 6), *[(2, 3, 6)] * crossed, *[p.shape for p in module.parameters()],
+    )  # fmt: skip
+
+
+CASES = {
+    **{f"kernel_attention: {name}": kernel_case(name) for name in KERNELS},
+    **{name: module_case(name, False) for name in MODULES},
+    **{f"{name}, context": module_case(name, True) for name in MODULES},
+}
+
+
+def gradients(call, inputs):
+    """Of a sum of squares, which asks something else of every output."""
+    return torch.autograd.grad((call(*inputs) ** 2).sum(), inputs)
+
+
+def assert_same(found, wanted, atol=1e-10):
+    """Within rounding of the largest number there is."""
+    size = max([1.0, *(float(b.detach().abs().max()) for b in wanted if b.numel())])
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, atol=atol * size, rtol=1e-7)
