@@ -3,13 +3,14 @@
 import copy
 import io
 import json
-import os
 import pickle
 import signal
 import struct
-import threading
+import subprocess
+import time
 import warnings
 
+import interruptible
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -193,14 +194,32 @@ def test_weights_count_as_copies():
     assert not (weighted.predict(X) == 2).any()
 
 
-def test_ctrl_c_keeps_the_best_weights(digits):
-    X, X_new, y, y_new = digits
-    model = lw.AttentionClassifier(n_tokens=8, max_epochs=100_000, n_iter_no_change=100_000, random_state=0)
-    timer = threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.warns(UserWarning, match="interrupted"):
-        model.fit(X, y)
-    assert model.score(X_new, y_new) > 0.5 and model.n_iter_ < 100_000
+INTERRUPTED_FIT = """
+import warnings
+import likewise as lw
+from sklearn.datasets import load_digits
+X, y = load_digits(return_X_y=True)
+model = lw.AttentionClassifier(n_tokens=8, max_epochs=100_000, n_iter_no_change=100_000, random_state=0)
+model.set_params(max_epochs=1).fit(X / 16, y).set_params(max_epochs=100_000)
+print("ready", flush=True)
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    model.fit(X / 16, y)
+print(model.score(X / 16, y), model.n_iter_, *[w.message for w in said], flush=True)
+"""
+
+
+def test_ctrl_c_keeps_the_best_weights():
+    """In a child that obeys SIGINT: where this process ignores it, the fit went on for 100 000 epochs."""
+    child = interruptible.popen("-c", INTERRUPTED_FIT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(3)
+        child.send_signal(signal.SIGINT)
+        score, n_iter, *said = child.communicate(timeout=60)[0].split()
+    finally:
+        child.kill()
+    assert float(score) > 0.5 and int(n_iter) < 100_000 and "interrupted" in " ".join(said)
 
 
 def test_a_loss_that_is_not_finite_names_the_step():

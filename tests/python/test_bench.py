@@ -13,6 +13,7 @@ import xml.etree.ElementTree as ElementTree
 from types import SimpleNamespace
 from unittest import mock
 
+import interruptible
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -508,9 +509,10 @@ def test_what_was_done_before_ctrl_c_is_kept(monkeypatch, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_on_the_command_line(tmp_path):
-    command = [sys.executable, "-m", "likewise", "bench", "--only", "iris,gaussian", "--quick", "--no-memory"]
-    process = subprocess.Popen(
-        [*command, "--threads", "1", "--out", str(tmp_path)],
+    command = ["-m", "likewise", "bench", "--only", "iris,gaussian", "--quick", "--no-memory"]
+    process = interruptible.popen(
+        *command,
+        *("--threads", "1", "--out", str(tmp_path)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,

@@ -5,11 +5,11 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import interruptible
 import numpy as np
 import pandas as pd
 import pytest
@@ -418,10 +418,10 @@ def test_a_failed_figure_is_reported_and_not_fatal(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_stops_within_a_second_and_leaves_a_report(tmp_path, jobs):
-    command = [sys.executable, "-m", "likewise", "study", "--no-agreement", "--jobs", str(jobs)]
+    command = ["-m", "likewise", "study", "--no-agreement", "--jobs", str(jobs)]
     command += ["--data", "iris", "wine", "--repeats", "500", "--out", str(tmp_path)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    process = interruptible.popen(
+        *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
     progress = _read_until(process, lambda seen: _n_fits(seen) >= 100)
     start = time.monotonic()
