@@ -174,7 +174,7 @@ def _asked(ctx, found):
         if wanted and key not in found:
             raise ValueError(
                 f"mechanism must have a metric and normalization with derivatives for {name}; got "
-                f"{ctx.mechanism}. Use {name}.detach()."
+                f"{ctx.mechanism!r}. Use {name}.detach()."
             )
         yield torch.from_numpy(found[key]) if wanted else None
 
@@ -257,7 +257,7 @@ class AttentionLayer(torch.nn.Module):
         for part in self.children():
             if isinstance(part, _Part):
                 part()
-        return [_on_cpu(name, operator.attrgetter(name)(self)) for name in self._names]
+        return [_on_cpu(name, operator.attrgetter(name)(self), "module") for name in self._names]
 
     def _named_numbers(self):
         return dict(zip(self._names, self._numbers()))
@@ -361,7 +361,7 @@ def from_multihead(module):
         raise ValueError(
             "module must have one width and no added keys: kdim, vdim, add_bias_kv, add_zero_attn."
         )
-    weight = _on_cpu("module's in_proj_weight", module.in_proj_weight)
+    weight = _on_cpu("in_proj_weight", module.in_proj_weight, "module")
     made = SelfAttention(
         module.embed_dim,
         module.num_heads,
@@ -429,22 +429,28 @@ def _seed(random_state):
     return random_state
 
 
-def _on_cpu(name, tensor):
-    """The tensor, if likewise can read it; under autocast half precision becomes float32."""
-    _require_memory(name, tensor)
+def _on_cpu(name, tensor, owner=None):
+    """The tensor, if likewise can read it; under autocast half precision becomes float32.
+
+    `owner` is what the caller can convert, if not the tensor.
+    """
+    _require_memory(name, tensor, owner)
     if tensor.dtype in _HALVES and torch.is_autocast_enabled("cpu"):
         return tensor.float()
     if tensor.dtype not in _DTYPES:
-        raise ValueError(f"{name} must be float32 or float64; got {tensor.dtype}. Use {name}.float().")
+        raise ValueError(
+            f"{name} must be float32 or float64; got {tensor.dtype}. Use {owner or name}.float()."
+        )
     return tensor
 
 
-def _require_memory(name, tensor):
+def _require_memory(name, tensor, owner=None):
     if not isinstance(tensor, torch.Tensor):
         raise TypeError(f"{name} must be a tensor; got {type(tensor).__name__}.")
     if tensor.device.type != "cpu":
         raise ValueError(
-            f"{name} must be on the CPU, where likewise computes; got {tensor.device}. Use {name}.cpu()."
+            f"{name} must be on the CPU, where likewise computes; got {tensor.device}. "
+            f"Use {owner or name}.cpu()."
         )
     if tensor.layout != torch.strided:
         raise ValueError(f"{name} must be dense; got {tensor.layout}. Use {name}.to_dense().")
