@@ -326,6 +326,39 @@ def test_far_points_and_offsets_cost_no_digits():
     assert np.isfinite(value) and np.isfinite(slope).all()
 
 
+@pytest.mark.parametrize(
+    "params", [{}, {"diagonal": True}, {"init": "random", "random_state": 0}, {"batch_size": 50}]
+)
+@pytest.mark.parametrize("numbers", [False, True])
+def test_the_unit_of_the_features_does_not_matter(wine, params, numbers):
+    """Kind: a start or a stopping rule in absolute numbers, so that another unit ends where it begins."""
+    X, y = wine
+    y = X[:, 0] ** 2 + X[:, 3] if numbers else y
+    shared = {"max_iter": 8, "random_state": 0, **params}
+    plain = lw.MetricLearner(**shared).fit(X, y)
+    for unit in (2.0**20, 2.0**-30):
+        other = lw.MetricLearner(**shared).fit(unit * X, y)
+        assert_allclose(other.components_ * unit, plain.components_, rtol=1e-12)
+        assert other.n_iter_ == plain.n_iter_ and other.report_.losses == plain.report_.losses
+    far = lw.MetricLearner(**shared).fit(1e6 * X, y)  # 10^6 is no power of 2: another start, as good a result
+    assert far.n_iter_ > 1 and far.loss_ < 0.5 * missed_by_all(X, y, numbers)
+
+
+def missed_by_all(X, y, numbers):
+    """The loss of equal weights, which knows nothing of the features."""
+    flat = np.zeros((1, X.shape[1]))
+    return squares(X, y, flat) if numbers else missed(X, y, flat)
+
+
+@pytest.mark.parametrize("length", [1e6, 1e-9])
+def test_a_given_start_without_a_slope_is_told(wine, length):
+    """Kind: an iteration that cannot begin says that it has converged."""
+    X, y = wine
+    with pytest.warns(ConvergenceWarning, match="No step was taken from init"):
+        learner = lw.MetricLearner(init=length * np.eye(X.shape[1])).fit(X, y)
+    assert not learner.report_.converged
+
+
 @pytest.mark.parametrize("scaling", [1.0, 30.0])  # float32 products, and beyond their reach
 def test_float32_stays_and_agrees(wine, scaling):
     X, y = wine

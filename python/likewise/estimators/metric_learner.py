@@ -1,11 +1,13 @@
 """Metric learning: the metric under which the others tell each training point best."""
 
 import time
+import warnings
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,9 +23,9 @@ _STARTS = ("auto", "pca", "lda", "identity", "random")
 
 @dataclass
 class LearningReport:
-    """How W was found: n_iter steps (epochs of mini-batches), residual the largest slope at the end (of
-    mini-batches the last relative change of an epoch's loss), converged whether tol was reached, the solver,
-    and losses (n_iter,) after each step."""
+    """How W was found: n_iter steps (epochs of mini-batches), residual the largest slope at the end, of
+    features in a unit of about their deviation (of mini-batches the last relative change of an epoch's loss),
+    converged whether tol was reached, the solver, and losses (n_iter,) after each step."""
 
     n_iter: int = 0
     residual: float = np.inf
@@ -52,7 +54,8 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         The first W (n_components, n_features), or w (n_features,) where it is diagonal. "auto" is
         scikit-learn's choice for classes: "lda" up to n_classes - 1 components, else "pca" where there are
         fewer components than features, else "identity"; for numbers "pca" or "identity", its length chosen
-        among powers of 2 by the loss.
+        among powers of 2 by the loss. "pca", "identity" and "random" are divided by a power of 2 near the
+        features' deviation, so that the unit of X does not matter; an array is taken as it is.
     loss : {"auto", "nca", "mlkr"}, default="auto"
         "auto" goes by the type of y: "mlkr" for floats and for several columns, else "nca" (integers,
         booleans, text). Counts are integers: ask for "mlkr".
@@ -189,6 +192,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         self._check_parameters()
         Y, unit = self._targets(X, y)
         problem = _Problem(X, Y, self._loss, self._fixed_temperature(), bool(self.diagonal))
+        X = problem.X
         report = LearningReport()
         interrupted = None
         with execution(n_jobs=self.n_jobs):
@@ -203,8 +207,18 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
             except KeyboardInterrupt as stop:
                 interrupted = stop
             self._keep(search, unit, X.dtype)
+            stuck = report.n_iter == 0 and not interrupted and problem.is_stuck(search)
         if interrupted:
             raise interrupted
+        if stuck:
+            report.converged = False
+            warnings.warn(
+                "No step was taken from init, where the loss has no slope: distances are so long or short "
+                "that all weights are 0, 1 or equal. Scale init or X, or use init='auto'.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+            return self
         warn_unless_converged(report, self.max_iter)
         return self
 
@@ -241,7 +255,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
 
     def _start(self, X, y, problem):
         if not isinstance(self.init, str):
-            return self._given_start()
+            return self._given_start() * problem.unit
         if self.diagonal:
             W = self._diagonal_start(X.shape[1])
         else:
@@ -326,6 +340,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
     def _keep(self, search, unit, dtype):
         """The best W as fitted attributes."""
         W, value = search.best
+        W = W / search.problem.unit
         t = search.problem.temperature
         length = np.sqrt(np.square(W).sum() / len(W))
         if self.temperature == "learn" and length > 0:
@@ -375,14 +390,36 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
 
 
 class _Problem:
-    """The loss as a function of W (n_components, n_features), or of its diagonal w (n_features,)."""
+    """The loss as a function of W (n_components, n_features), or of its diagonal w (n_features,).
+
+    The features are divided by `unit`, and W multiplied by it, so that starts and stopping rules mean the
+    same in any unit: a power of 2 near the features' deviation, which changes no digit.
+    """
 
     def __init__(self, X, Y, loss, temperature, diagonal):
-        self.X, self.Y, self.loss = X, Y, loss
+        deviation = np.sqrt(X.var(axis=0, dtype=np.float64).mean())
+        self.unit = 2.0 ** np.round(np.log2(deviation)) if 0 < deviation < np.inf else 1.0
+        self.X, self.Y, self.loss = X / X.dtype.type(self.unit), Y, loss
         self.temperature, self.diagonal = temperature, diagonal
 
     def factor(self, W):
         return np.diag(W) if self.diagonal else W
+
+    def told(self, W):
+        """W (n_components, n_features) in the unit of the features as they were given."""
+        return self.factor(W) / self.unit
+
+    def is_stuck(self, search):
+        """Whether the slope is 0 since all weights are 0, 1 or equal: twice the length changes none."""
+        W, value = search.best
+        W = W.diagonal() if self.diagonal else W
+        n, best = len(self.X), -len(self.X) if self.loss == "nca" else 0
+        return value - best > 1e-9 * n and abs(self(2 * W)[0] - value) <= 1e-9 * n
+
+    def data_length(self, W):
+        """W at the length at which the mean squared distance is t."""
+        spread = 2 * np.square((self.X - self.X.mean(axis=0)) @ self.factor(W).T).sum(axis=1).mean()
+        return W * np.sqrt(self.temperature / spread) if spread > 0 else W
 
     def __call__(self, W, X=None, Y=None, n_queries=0):
         X, Y = (self.X, self.Y) if X is None else (X, Y)
@@ -392,10 +429,9 @@ class _Problem:
     def best_length(self, W):
         """W at the length, among powers of 2, whose loss is least: equal weights have no slope to follow.
 
-        From the length at which the mean squared distance is t, upwards while the loss falls.
+        From the data's own length, upwards while the loss falls.
         """
-        spread = 2 * np.square((self.X - self.X.mean(axis=0)) @ self.factor(W).T).sum(axis=1).mean()
-        W = W * np.sqrt(self.temperature / spread) if spread > 0 else W
+        W = self.data_length(W)
         value = self(W)[0]
         for _ in range(20):
             further = self(2 * W)[0]
@@ -436,7 +472,7 @@ class _Search:
 
         def step(intermediate_result):
             W = intermediate_result.x.reshape(shape)
-            self._tell(self.problem.factor(W).copy(), intermediate_result.fun)
+            self._tell(self.problem.told(W), intermediate_result.fun)
 
         found = lbfgs(loss, start.ravel(), callback=step, tol=tol, maxiter=max_iter)
         self.report.residual = float(np.abs(found.jac).max())
@@ -464,7 +500,7 @@ class _Search:
             if before is not None:
                 self.report.residual = abs(before - value) / max(abs(before), abs(value), 1)
             try:
-                self._tell(self.problem.factor(W).copy(), value)
+                self._tell(self.problem.told(W), value)
             except StopIteration:
                 break
             if self.report.residual <= tol:
