@@ -3,7 +3,8 @@
 Needs PyTorch. `SelfAttention` and `MetricAttention` are torch.nn.Modules whose parameters have the names and
 shapes of torch.nn.MultiheadAttention's and of likewise.nn's layers; `kernel_attention` runs any mechanism
 over heads. Forward and backward are likewise's: no n x n matrix, all threads with a single head, gradients
-that do not depend on threads. Functions and modules are differentiable once.
+that do not depend on threads. Functions and modules are differentiable once, by autograd and by torch.func,
+whose vmap runs them one by one.
 """
 
 try:
@@ -18,7 +19,7 @@ import numpy as np
 
 from likewise import _core
 from likewise import nn as _nn
-from likewise._execution import execution
+from likewise._execution import current, execution
 from likewise._mechanism import Mechanism
 
 __all__ = [
@@ -54,28 +55,45 @@ def _saved(ctx):
     return getattr(carrier, "kept", None), tensors
 
 
-def _differentiable_once(gradients, *of):
-    """Gradients that refuse to be differentiated, wherever it is asked for.
+class _Each:
+    """What is no tensor, one for each place of a dimension that vmap takes away."""
 
-    torch's once_differentiable does not connect them with what they depend `of`: torch.autograd.grad passes
-    over its error, and leaves out their part of a sum.
+    def __init__(self, items):
+        self.items = items
+
+
+class _Function(torch.autograd.Function):
+    """What all of ours share: under torch.func.vmap they run one by one."""
+
+    @classmethod
+    def vmap(cls, info, in_dims, *inputs):
+        def at(i, value, dim):
+            if isinstance(value, _Each):
+                return value.items[i]
+            return value.select(dim, i) if torch.is_tensor(value) and dim is not None else value
+
+        runs = [cls.apply(*(at(i, *each) for each in zip(inputs, in_dims))) for i in range(info.batch_size)]
+        outputs = [_stacked(each) for each in zip(*runs)]
+        return tuple(outputs), tuple(0 if torch.is_tensor(each) else None for each in outputs)
+
+
+def _stacked(each):
+    if each[0] is None:
+        return None
+    return torch.stack(each) if torch.is_tensor(each[0]) else _Each(each)
+
+
+class _Gradient(_Function):
+    """A function's gradient, which has none of its own.
+
+    A function of its own, so that a derivative of it is refused wherever one is asked for: torch's
+    once_differentiable does not connect gradients with what they depend on, and torch.autograd.grad leaves
+    their part out of a sum.
     """
-    if not torch.is_grad_enabled():
-        return gradients
-    places = [i for i, g in enumerate(gradients) if g is not None]
-    refusing = _Once.apply(len(places), *(gradients[i] for i in places), *of)
-    gradients = list(gradients)
-    for i, g in zip(places, refusing):
-        gradients[i] = g
-    return gradients
-
-
-class _Once(torch.autograd.Function):
-    """The first `count` tensors, as depending on the others."""
 
     @staticmethod
-    def forward(ctx, count, *tensors):
-        return tuple(t.view_as(t) for t in tensors[:count])
+    def setup_context(ctx, inputs, output):
+        pass
 
     @staticmethod
     def backward(ctx, *_):
@@ -118,9 +136,11 @@ def kernel_attention(q, k, v, mechanism):
         raise TypeError(f"mechanism must be a likewise.Mechanism; got {type(mechanism).__name__}.")
     q, k, v = (_on_cpu(name, tensor) for name, tensor in (("q", q), ("k", k), ("v", v)))
     _check_heads(q, k, v)
-    if not q.numel() or not k.numel():  # nobody asks, or nobody answers
+    if not k.shape[-2] and mechanism.empty_row != "zero":
+        raise ValueError(f"k must hold a key or more with empty_row={mechanism.empty_row!r}; got none.")
+    if 0 in q.shape[:-1] or not k.shape[-2]:  # nobody asks, or nobody answers
         return _constant(q.new_zeros(*q.shape[:-1], v.shape[-1]), q, k, v)
-    return _KernelAttention.apply(q, k, v, mechanism)
+    return _KernelAttention.apply(q, k, v, mechanism)[0]
 
 
 def _check_heads(q, k, v):
@@ -133,30 +153,42 @@ def _check_heads(q, k, v):
         raise ValueError(f"q, k and v must have the same leading dimensions; got {shapes}.")
     if k.shape[-2] != v.shape[-2]:
         raise ValueError(f"v must have a row for each key; got {shapes}.")
-    for name, tensor in (("q", q), ("k", k), ("v", v)):
-        if not tensor.isfinite().all():
-            raise ValueError(f"{name} must be finite; got NaN or infinity.")
 
 
-class _KernelAttention(torch.autograd.Function):
+class _KernelAttention(_Function):
+    """(y, operators)."""
+
     @staticmethod
-    def forward(ctx, q, k, v, mechanism):
+    def forward(q, k, v, mechanism):
+        for name, tensor in (("q", q), ("k", k), ("v", v)):
+            if not tensor.isfinite().all():
+                raise ValueError(f"{name} must be finite; got NaN or infinity.")
         operators = _operators(mechanism, q, k)
         with execution(n_jobs=_threads()):
-            y = torch.from_numpy(operators.apply(_array(v)))
-        ctx.mechanism = mechanism
-        _save(ctx, operators, q, k, v, y)
-        return y
+            return torch.from_numpy(operators.apply(_array(v))), operators
 
     @staticmethod
-    def backward(ctx, grad):
-        operators, (q, k, v, y) = _saved(ctx)
-        operators = operators or _operators(ctx.mechanism, q, k)
+    def setup_context(ctx, inputs, output):
+        q, k, v, ctx.mechanism = inputs
+        y, operators = output
+        _save(ctx, operators, q, k, v, y)
+
+    @staticmethod
+    def backward(ctx, grad, _):
+        operators, tensors = _saved(ctx)
+        wanted = ctx.needs_input_grad[:3]
+        return *_KernelAttentionGradient.apply(operators, ctx.mechanism, wanted, grad, *tensors), None
+
+
+class _KernelAttentionGradient(_Gradient):
+    @staticmethod
+    def forward(operators, mechanism, wanted, grad, q, k, v, y):
+        operators = operators or _operators(mechanism, q, k)
         with execution(n_jobs=_threads()):
             found = operators.vjp(_array(grad), _array(v), _array(y))
-        if _given_weights(ctx.mechanism.support):  # the points have no say in them
+        if _given_weights(mechanism.support):  # the points have no say in them
             found = {"queries": _array(torch.zeros_like(q)), "keys": _array(torch.zeros_like(k)), **found}
-        return *_differentiable_once(list(_asked(ctx, found)), grad, q, k, v), None
+        return tuple(_asked(mechanism, wanted, found))
 
 
 def _given_weights(support):
@@ -168,15 +200,15 @@ def _operators(mechanism, q, k):
         return _core.operator_stack(mechanism, _array(q), _array(k))
 
 
-def _asked(ctx, found):
+def _asked(mechanism, wanted, found):
     """The gradients of q, k and v that somebody wants."""
-    for name, key, wanted in zip("qkv", ("queries", "keys", "values"), ctx.needs_input_grad):
-        if wanted and key not in found:
+    for name, key, asked in zip("qkv", ("queries", "keys", "values"), wanted):
+        if asked and key not in found:
             raise ValueError(
                 f"mechanism must have a metric and normalization with derivatives for {name}; got "
-                f"{ctx.mechanism!r}. Use {name}.detach()."
+                f"{mechanism!r}. Use {name}.detach()."
             )
-        yield torch.from_numpy(found[key]) if wanted else None
+        yield torch.from_numpy(found[key]) if asked else None
 
 
 # --- layers -------------------------------------------------------------------------------------------------
@@ -243,7 +275,7 @@ class AttentionLayer(torch.nn.Module):
 
     def _pass(self, x, context, masks, is_causal, parameters):
         if x.numel() and (context is None or context.numel()):
-            return _Layer.apply(self.options, bool(is_causal), *masks, x, context, *parameters)
+            return _Layer.apply(self.options, bool(is_causal), *masks, x, context, *parameters)[0]
         said = x.new_zeros(x.shape)  # nobody attends to anybody: the output's bias
         if self.options["bias"]:
             said = said + parameters[self._names.index("out_proj.bias")]
@@ -298,29 +330,43 @@ class _Part(torch.nn.Module):
         return None
 
 
-class _Layer(torch.autograd.Function):
-    """One pass of a layer. Each has its own trace, so that a module may be used twice before gradients."""
+class _Layer(_Function):
+    """(y, what backward needs). Each pass has its own trace: a module may be used twice before gradients."""
 
     @staticmethod
-    def forward(ctx, options, is_causal, mask, padding, x, context, *parameters):
-        ctx.settings = options, is_causal, mask, padding
-        layer, y = _run(ctx.settings, x, context, parameters)
-        _save(ctx, (layer, Lock()), x, *([] if context is None else [context]), *parameters)
+    def forward(options, is_causal, mask, padding, x, context, *parameters):
+        layer, y = _run((options, is_causal, mask, padding), x, context, parameters)
+        return torch.from_numpy(y), (layer, Lock())
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.settings, (x, context, *parameters) = inputs[:4], inputs[4:]
         ctx.crossed = context is not None
-        return torch.from_numpy(y)
+        _save(ctx, output[1], x, *([context] if ctx.crossed else []), *parameters)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx, grad, _):
         kept, (x, *others) = _saved(ctx)
-        context, *parameters = others if ctx.crossed else (None, *others)
-        layer, lock = kept or (_run(ctx.settings, x, context, parameters)[0], Lock())
+        context, parameters = (others[0], others[1:]) if ctx.crossed else (None, others)
+        return (
+            None,
+            None,
+            None,
+            None,
+            *_LayerGradient.apply(kept, ctx.settings, grad, x, context, *parameters),
+        )
+
+
+class _LayerGradient(_Gradient):
+    @staticmethod
+    def forward(kept, settings, grad, x, context, *parameters):
+        layer, lock = kept or (_run(settings, x, context, parameters)[0], Lock())
         with lock, execution(n_jobs=_threads()):  # two threads may go back through one graph
             layer.zero_grad()
             found = layer.backward(_array(grad))
             by_parameters = layer.gradients().values()
-        by_tokens = found if ctx.crossed else (found, None)
-        found = [None if g is None else torch.from_numpy(g) for g in (*by_tokens, *by_parameters)]
-        return None, None, None, None, *_differentiable_once(found, grad, x, *others)
+        by_tokens = (found, None) if context is None else found
+        return tuple(None if g is None else torch.from_numpy(g) for g in (*by_tokens, *by_parameters))
 
 
 def _run(settings, x, context, parameters):
@@ -490,5 +536,5 @@ def _constant(value, *tensors):
 
 
 def _threads():
-    """As many as torch may use: one in the workers of a DataLoader."""
-    return torch.get_num_threads()
+    """The caller's n_jobs, else as many as torch may use: one in the workers of a DataLoader."""
+    return current()[0] or torch.get_num_threads()

@@ -267,14 +267,44 @@ def test_empty_batches(case):
         assert not g.any()
 
 
+def stacked(tensors):
+    return [torch.stack([t, 0.5 * t]) for t in tensors]
+
+
+@every_case
+def test_transforms_of_torch_func(case):
+    """Kind: functions that torch.func cannot look into: grad, vmap, both (a gradient a sample), jacrev."""
+    inputs = [t.detach() for t in case.inputs()]
+    every, first = tuple(range(len(inputs))), (0, *[None] * (len(inputs) - 1))
+    found = []
+    for call in (case.call, case.plain):
+
+        def loss(*inputs, call=call):
+            return (call(*inputs) ** 2).sum()
+
+        def few(*inputs, call=call):
+            return call(*inputs).flatten()[:3]
+
+        grad, crossed = torch.func.grad(loss, every), [stacked(inputs)[0], *inputs[1:]]
+        found.append([
+            torch.func.vmap(call)(*stacked(inputs)),
+            *grad(*inputs),
+            *torch.func.vmap(grad)(*stacked(inputs)),
+            *torch.func.vmap(grad, in_dims=first)(*crossed),
+            *torch.func.jacrev(few, every)(*inputs),
+        ])  # fmt: skip
+    assert_same(*found)
+
+
 @every_case
 def test_transforms_that_are_not_served_say_so(case):
-    """Kind: torch.func's transforms and forward mode are refused, not answered wrongly."""
+    """Kind: forward mode and second derivatives are refused, not answered wrongly."""
     inputs = [t.detach() for t in case.inputs()]
-    with pytest.raises(RuntimeError, match=r"setup_context|vmap"):
-        torch.func.vmap(case.call)(*(torch.stack([t, t]) for t in inputs))
-    with pytest.raises((RuntimeError, NotImplementedError), match=r"setup_context|jvp"):
+    with pytest.raises(NotImplementedError, match="jvp"):
         torch.func.jvp(case.call, tuple(inputs), tuple(inputs))
+    slope = torch.func.grad(lambda t: (case.call(t, *inputs[1:]) ** 2).sum())
+    with pytest.raises(RuntimeError, match=r"likewise.torch is differentiable once"):
+        torch.func.grad(lambda t: (slope(t) ** 2).sum())(inputs[0])
 
 
 def resident_bytes():
@@ -325,15 +355,41 @@ def test_a_mask_that_is_edited_in_place():
         wanted = found
 
 
+def test_the_callers_threads_win():
+    """Kind: a setting of the caller that torch's own replaces."""
+    assert lt._threads() == torch.get_num_threads()
+    with lw.execution(n_jobs=torch.get_num_threads() + 1):
+        assert lt._threads() == torch.get_num_threads() + 1
+
+
+def test_keys_that_are_none():
+    """Kind: lengths of 0: a row that may attend to nothing is the mechanism's empty row."""
+    q, k = torch.ones(2, 3, 4, requires_grad=True), torch.ones(2, 0, 4)
+    m = lw.Mechanism(metric="dot", kernel=kernels.Exponential(1.0))
+    y = lt.kernel_attention(q, k, k[..., :2], m)
+    assert y.shape == (2, 3, 2)
+    assert not y.any()
+    assert not torch.autograd.grad(y.sum(), q)[0].any()
+    for policy in ("nearest", "error"):
+        with pytest.raises(ValueError, match="k must hold a key or more"):
+            lt.kernel_attention(q, k, k, m.replace(empty_row=policy))
+    with pytest.raises(ValueError, match="at least one row and one column"):
+        lt.kernel_attention(q[..., :0], q[..., :0], q, m)
+    layer = lt.SelfAttention(4, 2, random_state=0)
+    with torch.no_grad():
+        layer.out_proj.bias.copy_(torch.arange(4.0))
+    torch.testing.assert_close(layer(q, k), torch.arange(4.0).expand(2, 3, 4))
+
+
 def test_no_function_of_ours_is_left_out():
     """Kind: a new autograd function that no case above runs."""
     classes = [value for value in vars(lt).values() if isinstance(value, type)]
-    ours = {c.__name__ for c in classes if issubclass(c, torch.autograd.Function)} - {"_Once"}
+    ours = {c.__name__ for c in classes if issubclass(c, lt._Function) and not issubclass(c, lt._Gradient)}
     met = set()
     for case in CASES.values():
         node = case.call(*case.inputs()).grad_fn
         met.add(node.name().removesuffix("Backward"))
-    assert ours == met
+    assert ours == met | {"_Function"}
     assert {type(make()).__name__ for make in MODULES.values()} == {
         name for name in lt.__all__ if isinstance(vars(lt)[name], type)
     }
