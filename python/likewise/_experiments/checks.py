@@ -1,5 +1,6 @@
 """Checks that the settings of a study and of a benchmark share."""
 
+import os
 from pathlib import Path
 
 
@@ -18,3 +19,17 @@ def names_given(name, given):
         if not isinstance(value, (str, Path)):
             raise TypeError(f"{name} must be names; got {value!r}.")
     return tuple(dict.fromkeys(map(str, given)))
+
+
+def output_folder(out):
+    """The folder `out`, made where it is missing; a ValueError where it cannot be made or written to."""
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"out must be a folder, or a path where one can be made; got {str(out)!r}: {error.strerror}."
+        ) from None
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"out must be a folder that can be written to; got {str(out)!r}.")
+    return folder

@@ -8,10 +8,10 @@ writes a self-contained report.html, bench.json and bench.csv. The command line 
 import dataclasses
 import sys
 import time
-from pathlib import Path
 
 from likewise._experiments import page
 from likewise._experiments.bars import WEIGHTED, progress_bar
+from likewise._experiments.checks import output_folder
 from likewise.bench import machine, peers, report, results, runner, workloads
 from likewise.bench.results import Results, table
 from likewise.bench.settings import Settings
@@ -45,8 +45,7 @@ def run(settings=None, *, progress=False, **fields):
     contender that is missing, fails, or answers something else is a row that says so, without a time.
     """
     settings = settings if settings is not None else Settings(**fields)
-    folder = Path(settings.out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output_folder(settings.out)
     found, start = _started(settings), time.perf_counter()
     try:
         _run_jobs(settings, found, progress)

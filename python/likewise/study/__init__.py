@@ -7,9 +7,9 @@ writes a self-contained report.html and CSV files. The command line is ``likewis
 
 import sys
 import time
-from pathlib import Path
 
 from likewise._experiments.bars import progress_bar
+from likewise._experiments.checks import output_folder
 from likewise.study import agreement, cells, readings, report, results, runner
 from likewise.study.results import Results, Study
 from likewise.study.settings import Settings, from_toml
@@ -46,7 +46,7 @@ def run(settings=None, *, progress=False, **fields):
     """
     settings = settings if settings is not None else Settings(**fields)
     data = settings.load_data()
-    Path(settings.out).mkdir(parents=True, exist_ok=True)
+    output_folder(settings.out)
     found, start = Results(data=data), time.perf_counter()
     try:
         _read_one_operator(settings, found)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from likewise import datasets, plots
 from likewise._experiments import page
 from likewise._experiments.bars import progress_bar
-from likewise._experiments.checks import check_int, names_given
+from likewise._experiments.checks import check_int, names_given, output_folder
 from likewise.study import splits
 from likewise.study.statistics import statistics_of
 
@@ -103,6 +103,7 @@ class Table:
         for dataset in opened:
             if dataset.task != "classification":
                 raise ValueError(f"data must be sets of classes; got {dataset.name!r}, a {dataset.task}.")
+        folder = output_folder(out)
         found, rows, start = Study(), [], time.perf_counter()
         n_cells = repeats * len(opened) * len(self.columns) * len(self.rows)
         try:
@@ -116,7 +117,7 @@ class Table:
         found.records = pd.DataFrame(rows)
         found.summary = _summary(self, found.records)
         settings = {"data": names, "target": target, "repeats": repeats, "n_samples": n_samples, "seed": seed}
-        _write(self, found, Path(out), settings)
+        _write(self, found, folder, settings)
         return found
 
 
@@ -195,7 +196,6 @@ def figure(table, summary):
 
 
 def _write(table, found, folder, settings):
-    folder.mkdir(parents=True, exist_ok=True)
     found.records.to_csv(folder / f"{table.name}.csv", index=False)
     found.summary.to_csv(folder / f"{table.name}-summary.csv", index=False)
     found.report = folder / f"{table.name}.html"
