@@ -9,6 +9,7 @@ from collections import namedtuple
 from numbers import Real
 
 import numpy as np
+from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
 from likewise import _checks, _core
@@ -40,7 +41,7 @@ class EquilibriumReport:
 class LinearMap(LinearOperator):
     """An immutable linear map (m, n), a scipy.sparse.linalg.LinearOperator: ``P @ V`` and ``P.T @ V``.
 
-    V is (n,) or (n, c); the result has the map's dtype.
+    V is (n,), (n, c) or a batch (..., n, c), whatever SciPy's version; the result has the map's dtype.
     """
 
     def __init__(self, core, origin):
@@ -58,30 +59,38 @@ class LinearMap(LinearOperator):
     def _details(self):
         return ""
 
-    def matvec(self, V):
+    # SciPy before 1.18 knows no batches, and every version only says that a dimension does not match.
+    def dot(self, V):
+        if isinstance(V, LinearOperator) or np.isscalar(V) or issparse(V):
+            return super().dot(V)
         self._require_rows(V)
-        return super().matvec(V)
+        return self.matmat(V) if np.ndim(V) > 1 else self.matvec(V)
+
+    def matvec(self, v):
+        if np.shape(v) != (self.shape[1], 1) and np.shape(v)[-1:] != self.shape[1:]:
+            raise ValueError(f"v must have {self.shape[1]} entries; got shape {np.shape(v)}.")
+        return self._matvec(v) if np.ndim(v) > 2 else super().matvec(v)
 
     def matmat(self, V):
         self._require_rows(V)
-        return super().matmat(V)
+        return self._matmat(V) if np.ndim(V) > 2 else super().matmat(V)
 
     def _require_rows(self, V):
-        """SciPy would only say that a dimension does not match."""
-        if np.shape(V)[:1] != self.shape[1:]:
+        rows = np.shape(V)[-2:-1] if np.ndim(V) > 1 else np.shape(V)
+        if rows != self.shape[1:]:
             raise ValueError(f"V must have {self.shape[1]} rows; got shape {np.shape(V)}.")
 
     def _matmat(self, V):
-        return self._core.apply(_checks.columns(V, self.shape[1], self.dtype))
+        return _each(self._core.apply, V, self.shape[1], self.dtype)
 
     def _rmatmat(self, V):
-        return self._core.apply_transposed(_checks.columns(V, self.shape[0], self.dtype))
+        return _each(self._core.apply_transposed, V, self.shape[0], self.dtype)
 
     def _matvec(self, v):
-        return self._matmat(np.reshape(v, (-1, 1)))[:, 0]
+        return self._matmat(_as_columns(v, self.shape[1]))[..., 0]
 
     def _rmatvec(self, v):
-        return self._rmatmat(np.reshape(v, (-1, 1)))[:, 0]
+        return self._rmatmat(_as_columns(v, self.shape[0]))[..., 0]
 
 
 class SquareMap(LinearMap):
@@ -265,6 +274,22 @@ def cross_operator(mechanism, X, Z, log_key_weights=None, storage="auto"):
     X, Z = _checks.queries_and_keys(X, Z)
     core = _core.cross_operator(mechanism, X, Z, _checks.log_weights(log_key_weights), storage)
     return CrossOperator(core, (cross_operator, (mechanism, X, Z, log_key_weights, core.storage)))
+
+
+def _each(product, V, n_rows, dtype):
+    """The product with each matrix of a batch (..., n_rows, c): with the columns of all of them at once."""
+    V = np.asarray(V)
+    if V.ndim <= 2:
+        return product(_checks.columns(V, n_rows, dtype))
+    side_by_side = np.moveaxis(V, -2, 0)
+    Y = product(_checks.columns(side_by_side.reshape(V.shape[-2], -1), n_rows, dtype))
+    return np.moveaxis(Y.reshape(-1, *side_by_side.shape[1:]), 0, -2)
+
+
+def _as_columns(v, n):
+    """Vectors (..., n), or one as a column (n, 1), as matrices (..., n, 1)."""
+    v = np.asarray(v)
+    return v if v.shape == (n, 1) else v[..., None]
 
 
 def _applied(operator, V):

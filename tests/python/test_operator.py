@@ -422,6 +422,25 @@ def test_products_take_any_layout_and_type():
         P @ (1j * V)
 
 
+@pytest.mark.parametrize("storage", ["streamed", "dense"])
+def test_products_take_batches_on_every_scipy(storage):
+    """SciPy 1.18 multiplies stacks of matrices (..., n, c); we refused the shape it lets through."""
+    rng = np.random.default_rng(0)
+    P = gaussian().operator(X, Z, storage=storage)
+    A = P.toarray()
+    for shape in [(3, N, 2), (2, 3, N, 1), (0, N, 2)]:
+        stack = rng.standard_normal(shape)
+        assert_allclose(P @ stack, A @ stack, rtol=1e-12, atol=1e-14)
+        assert_allclose(P.matmat(stack), A @ stack, rtol=1e-12, atol=1e-14)
+    vectors = rng.standard_normal((4, 2, N))
+    assert_allclose(P.matvec(vectors), vectors @ A.T, rtol=1e-12, atol=1e-14)
+    for wrong in [(3, N + 1, 2), (N, 3, 2), (N + 1,), (N + 1, 1)]:
+        with pytest.raises(ValueError, match=f"V must have {N} rows"):
+            P @ np.ones(wrong)
+    with pytest.raises(ValueError, match=f"v must have {N} entries"):
+        P.matvec(np.ones(N + 1))
+
+
 def test_other_types_become_float64_and_mixed_ones_too():
     P = gaussian().operator(np.arange(6).reshape(3, 2))
     assert P.dtype == np.float64
