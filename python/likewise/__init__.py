@@ -43,6 +43,7 @@ _lazy = {
     "metric_attention": "likewise._attention",
     "radius_neighbors": "likewise._neighbors",
     "select_bandwidth": "likewise._bandwidth",
+    "show_versions": "likewise._versions",
 }
 
 __all__ = [
@@ -71,4 +72,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_lazy})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -13,7 +13,7 @@ def main(argv=None):
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ModuleNotFoundError) as error:
         print(f"likewise {arguments.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Callable, Optional
 
+from likewise._extras import need
+
 _UNITS = {"": 1, "B": 1}
 _UNITS.update({f"{p}B": 1000 ** (i + 1) for i, p in enumerate("kMGT")})
 _UNITS.update({f"{p}iB": 1024 ** (i + 1) for i, p in enumerate("KMGT")})
@@ -41,6 +43,8 @@ def execution(*, n_jobs=None, memory_limit=None, progress=None):
     progress : bool, callable (fraction, what) or None
         True shows a tqdm bar on stderr, False is silent.
     """
+    if progress is True:
+        need("progress=True", "tqdm")
     bar = _Bar() if progress is True else None
     given = {
         "n_jobs": _threads(n_jobs),

@@ -1,6 +1,8 @@
 """What is accepted wherever a slot value is: the value itself, its name, a function as a metric."""
 
+import ast
 import importlib
+import inspect
 
 from likewise import _core, kernels, metrics, normalizations, supports
 
@@ -9,6 +11,35 @@ _METRICS = tuple(v for v in vars(metrics).values() if isinstance(v, type))
 _KERNELS = tuple(v for v in vars(kernels).values() if isinstance(v, type))
 _SUPPORTS = (*(v for v in vars(supports).values() if isinstance(v, type)), _core.Mask)
 _NORMALIZATIONS = tuple(v for v in vars(normalizations).values() if isinstance(v, type))
+
+
+def _tell_signatures():
+    """What inspect.signature and help show of a slot's class; pybind11 keeps it in a docstring."""
+    for cls in (*_METRICS, *_KERNELS, *_SUPPORTS, *_NORMALIZATIONS):
+        cls.__signature__ = _signature(cls.__init__.__doc__)
+
+
+def _signature(doc):
+    """From "__init__(self: likewise.kernels.Gaussian, bandwidth: object = None) -> None"."""
+    call = [line for line in doc.splitlines() if "__init__(self" in line][-1]
+    arguments = ast.parse("def f" + call[call.index("(") :] + ": pass").body[0].args
+    keyword_only = inspect.Parameter.KEYWORD_ONLY
+    plain = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    without = len(arguments.args) - len(arguments.defaults)
+    defaults = [None] * without + arguments.defaults
+    parameters = [_parameter(a, d, plain) for a, d in zip(arguments.args[1:], defaults[1:])]
+    parameters += [
+        _parameter(a, d, keyword_only) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults)
+    ]
+    return inspect.Signature(parameters)
+
+
+def _parameter(argument, default, kind):
+    value = inspect.Parameter.empty if default is None else ast.literal_eval(default)
+    return inspect.Parameter(argument.arg, kind, default=value)
+
+
+_tell_signatures()
 
 
 def as_metric(value, name="metric"):

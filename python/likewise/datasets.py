@@ -14,6 +14,8 @@ from sklearn import datasets as _sklearn
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
+from likewise._extras import need
+
 MAX_LEVELS = 20  # a text column with more levels is refused; an integer target with more is regression
 
 
@@ -207,6 +209,7 @@ def load_csv(path, target, *, task: Optional[str] = None):
     ValueError : no such file or column, missing or infinite values, a text column with more than 20 levels,
         fewer than 10 rows, a single class
     """
+    need("likewise.datasets.load_csv", "pandas")
     import pandas as pd
 
     path = Path(path)

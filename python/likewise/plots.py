@@ -6,6 +6,8 @@ functions draw the study's report and your own notebook.
 
 import numpy as np
 
+from likewise._extras import need
+
 CLASS_COLORS = ("#2f6fb0", "#d9822b", "#3f9b57", "#a34c9f", "#8a6d3b", "#c0392b", "#5f6b7a", "#17a2b8")
 _INK = "#4a5260"
 
@@ -187,6 +189,7 @@ def _square(ax):
 def _axes(ax):
     if ax is not None:
         return ax
+    need("likewise.plots", "matplotlib")
     import matplotlib.pyplot as plt
 
     return plt.subplots()[1]

@@ -1,0 +1,159 @@
+"""What a user of the package sees before the first result: names, signatures, stubs, missing packages."""
+
+import ast
+import inspect
+import pydoc
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import likewise as lw
+from likewise.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[2]
+SLOTS = [
+    getattr(module, name)
+    for module in (lw.metrics, lw.kernels, lw.supports, lw.normalizations)
+    for name in module.__all__
+    if isinstance(getattr(module, name), type) and name != "Support"
+]
+
+
+def stub_signatures():
+    """Class -> parameters of its constructor, as the stub of the compiled part has them."""
+    text = Path(lw.__file__).with_name("_core.pyi").read_text(encoding="utf-8")
+    found = {}
+    for cls in ast.parse(text).body:
+        if isinstance(cls, ast.ClassDef):
+            init = next(f for f in cls.body if isinstance(f, ast.FunctionDef) and f.name == "__init__")
+            arguments = init.args
+            defaults = dict(zip(reversed([a.arg for a in arguments.args]), reversed(arguments.defaults)))
+            defaults.update((a.arg, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults))
+            names = [a.arg for a in (*arguments.args[1:], *arguments.kwonlyargs)]
+            found[cls.name] = {n: ast.literal_eval(defaults[n]) if defaults.get(n) else ... for n in names}
+    return found
+
+
+@pytest.mark.parametrize("cls", SLOTS, ids=lambda cls: cls.__name__)
+def test_slots_have_signatures_and_stubs_that_agree(cls):
+    """Compiled classes told inspect, help and type checkers nothing of their parameters."""
+    signature = inspect.signature(cls)
+    told = {
+        name: ... if parameter.default is parameter.empty else parameter.default
+        for name, parameter in signature.parameters.items()
+    }
+    assert told == stub_signatures()[cls.__name__]
+    if told:
+        assert f"{cls.__name__}{signature}" in pydoc.plaintext.document(cls)
+
+
+def test_signatures_are_those_that_the_constructors_obey():
+    assert str(inspect.signature(lw.kernels.Gaussian)) == "(bandwidth=None)"
+    assert str(inspect.signature(lw.supports.Neighbors)) == (
+        "(n_neighbors=5, *, symmetrize=None, include_self=False)"
+    )
+    for cls in SLOTS:
+        parameters = inspect.signature(cls).parameters.values()
+        if any(p.default is p.empty for p in parameters):
+            continue
+        assert cls(**{p.name: p.default for p in parameters}) == cls()
+
+
+def test_dir_shows_what_is_public_and_the_stub_names_it():
+    """dir showed importlib and not nn, and a type checker saw nothing behind lazy imports."""
+    shown = {name for name in dir(lw) if not name.startswith("__")}
+    assert shown == set(lw.__all__)
+    text = Path(lw.__file__).with_name("__init__.pyi").read_text(encoding="utf-8")
+    names = {
+        alias.asname
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    names |= {node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+    assert names == set(lw.__all__)
+    assert Path(lw.__file__).with_name("py.typed").exists()
+
+
+def test_show_versions_names_what_a_report_needs(capsys):
+    import numpy
+
+    lw.show_versions()
+    shown = capsys.readouterr().out
+    for wanted in (sys.version.split()[0], lw.__version__, numpy.__version__, lw.simd_target()):
+        assert wanted in shown
+
+
+WITHOUT = """
+import importlib.abc, sys
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in {names!r}:
+            raise ModuleNotFoundError("No module named " + repr(name), name=name)
+sys.meta_path.insert(0, Missing())
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name in {names!r} else find(name, package)
+{body}
+"""
+
+
+def without(names, body):
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(names=names, body=body)], capture_output=True, text=True
+    )
+
+
+def test_numpy_and_scipy_are_enough_for_operators():
+    """Operators must need neither scikit-learn nor what only studies use."""
+    done = without(
+        ("sklearn", "pandas", "matplotlib", "jinja2", "tqdm", "threadpoolctl", "torch"),
+        "import numpy as np, likewise as lw\n"
+        "P = lw.Mechanism(kernel=lw.kernels.Gaussian(1.0)).operator(np.eye(4))\n"
+        "print(round(float((P @ np.ones(4)).sum()), 12), lw.kneighbors(np.eye(4), n_neighbors=1)[0].shape)",
+    )
+    assert done.stderr == "" and done.stdout.split()[0] == "4.0"
+
+
+@pytest.mark.parametrize("command", [["study", "--quick"], ["study", "--transfer"], ["bench", "--list"]])
+def test_a_missing_extra_is_named_with_the_way_to_get_it(command):
+    """Without pandas, matplotlib, jinja2 and tqdm the command line ended in a traceback."""
+    body = f"from likewise.__main__ import main; sys.exit(main({command!r}))"
+    done = without(("pandas", "tqdm"), body)
+    assert done.returncode == 2
+    assert "needs pandas and tqdm; install with: pip install 'likewise[study]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_progress_and_plots_name_the_extra_too():
+    body = "import likewise as lw\nwith lw.execution(progress=True): pass"
+    assert (
+        "progress=True needs tqdm; install with: pip install 'likewise[study]'"
+        in without(("tqdm",), body).stderr
+    )
+    body = "from likewise import plots; plots.matrix([[1.0]])"
+    assert "likewise.plots needs matplotlib" in without(("matplotlib",), body).stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["study", "--methods", "mean_shift"], ["study", "--arms"], ["bench", "--only", "iris"]]
+)
+@pytest.mark.parametrize("place", ["file/inside", "file"])
+def test_an_output_folder_that_cannot_be_made_is_a_message(command, place, tmp_path, capsys):
+    """A path below a file ended in a traceback, and in a paired study only after all the work."""
+    (tmp_path / "file").write_text("not a folder")
+    assert main([*command, "--out", str(tmp_path / place)]) == 2
+    assert "out must be a folder" in capsys.readouterr().err
+
+
+def test_dependencies_have_lower_bounds_and_studies_are_an_extra():
+    tomllib = pytest.importorskip("tomllib")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert all(">=" in need for need in project["dependencies"])
+    names = {need.partition(">")[0] for need in project["dependencies"]}
+    assert names == {"numpy", "scipy", "scikit-learn", "threadpoolctl"}
+    assert {"pandas", "jinja2", "tqdm"} <= set(project["optional-dependencies"]["study"])
+    readme = (ROOT / project["readme"]).read_text(encoding="utf-8")
+    assert "](docs/" not in readme and "![" not in readme  # what a package index cannot follow
