@@ -4,11 +4,13 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import semi_supervised
+from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris, make_moons
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.preprocessing import scale
@@ -284,3 +286,25 @@ def test_bad_input():
         lw.LabelPropagation().predict(X)
     with pytest.raises(ValueError, match="features"):
         lw.LabelPropagation().fit(X, y).predict(X[:, :2])
+
+
+@pytest.mark.parametrize("model", [lw.LabelPropagation(), lw.LabelSpreading(alpha=0.5)], ids=repr)
+def test_unlabeled_is_one_rule_for_all_containers(model):
+    """Kind: -1 as text or number became a class in some containers and was unlabeled in others."""
+    X, labels = np.arange(6.0)[:, None], ["a", "a", "-1", "-1", "b", "b"]
+    want = ["a"] * 3 + ["b"] * 3
+    mixed = ["a", "a", -1, -1, "b", "b"]
+    for y in (labels, mixed):
+        for make in (
+            list,
+            lambda y: np.array(y, dtype=object),
+            lambda y: np.array(list(map(str, y))),
+            lambda y: pandas.Series(y, dtype=object),
+            lambda y: pandas.Series(list(map(str, y))),
+            lambda y: pandas.Series(list(map(str, y)), dtype="category"),
+        ):
+            fitted = clone(model).fit(X, make(y))
+            assert list(fitted.transduction_) == want
+            assert list(fitted.classes_) == ["a", "b"]
+    for y in ([0, 0, -1, -1, 1, 1], pandas.Series([0, 0, -1, -1, 1, 1]), np.array([0.0, 0, -1, -1, 1, 1])):
+        assert list(clone(model).fit(X, y).transduction_) == [0, 0, 0, 1, 1, 1]

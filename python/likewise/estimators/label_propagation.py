@@ -49,14 +49,14 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
         return mechanism.replace(kernel=fill_bandwidth(mechanism.kernel, self.bandwidth))
 
     def fit(self, X, y):
-        """X (n, d); y (n,), a class or -1 (unlabeled) for each point.
+        """X (n, d); y (n,), a class or -1 (unlabeled) for each point; among strings "-1" is unlabeled too.
 
         Raises
         ------
         ValueError : no point is labeled, or a slot or a parameter does not fit
         """
         X, y = self._check_X_y(X, y)
-        labeled = y != ("-1" if y.dtype.kind == "U" else -1)
+        labeled = ~_unlabeled(y)
         if not np.any(labeled):
             raise ValueError("y must hold at least one labeled point; got only unlabeled ones (-1).")
         check_labels(y[labeled])
@@ -117,6 +117,13 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
         """The class of each new point with the largest share: (n_queries,)."""
         shares = self.predict_proba(X)
         return self.classes_[np.argmax(shares, axis=1)]
+
+
+def _unlabeled(y):
+    """Where y is -1, as a number or as text: NumPy makes text of a list of both, pandas does not."""
+    if y.dtype.kind in "biuf":
+        return y == -1
+    return np.array([label == "-1" or label == -1 for label in y], dtype=bool)
 
 
 class LabelPropagation(_LabelEstimator):
