@@ -31,6 +31,16 @@ double cost_of(const Metric& metric, const Matrix<double>& X, Index i, const Mat
       metric);
 }
 
+/// Whether the operator says that it has no spectrum.
+bool asymmetry_told(const SelfOperator<double>& P) {
+  try {
+    SymmetricOperator<double>(P, {});
+    return false;
+  } catch (const InvalidArgument&) {
+    return true;
+  }
+}
+
 /// K by definition, every pair admitted.
 Matrix<double> oracle_kernel(const Mechanism& m, const Matrix<double>& X, const Matrix<double>& Z, double h) {
   Matrix<double> K(X.rows(), Z.rows());
@@ -411,4 +421,61 @@ TEST_CASE("what does not fit is refused by name") {
                  SymmetricOperator<double>(Mechanism{DotProduct{}, Exponential{}, Causal{}}.self_operator(Z));
                }),
                "symmetric"));
+}
+
+/// Kind: what is only said of point sets with themselves was asked of every operator, beyond the mask's memory.
+TEST_CASE("masks of all shapes and symmetries, against plain loops", "[operator]") {
+  std::mt19937 source(1);
+  const auto exponential = [](const Matrix<double>& q, const Matrix<double>& k, const BoolMatrix& mask) {
+    Matrix<double> P = (q * k.transpose()).array().exp() * mask.cast<double>().array();
+    for (Index i = 0; i < P.rows(); ++i)
+      if (P.row(i).sum() > 0) P.row(i) /= P.row(i).sum();
+    return P;
+  };
+  for (const auto& [n, m] : {std::pair<Index, Index>{5, 70}, {70, 5}, {130, 130}, {200, 200}, {1, 1}}) {
+    const Matrix<double> q = random_matrix(n, 3, 1, 0.5), k = random_matrix(m, 3, 2, 0.5);
+    for (const int kind : {0, 1, 2}) {  // a window, few at random, all but few
+      BoolMatrix mask(n, m);
+      for (Index i = 0; i < n; ++i)
+        for (Index j = 0; j < m; ++j)
+          mask(i, j) = kind == 0 ? std::abs(i - j) < 9 : (source() % 16 == 0) == (kind == 1);
+      for (const bool symmetric : {false, true}) {
+        if (symmetric && n == m) mask = BoolMatrix(mask.array() || mask.transpose().array());
+        const Mechanism mechanism{DotProduct{}, Exponential{1.0}, Mask{mask}};
+        CHECK((mechanism.cross_operator(q, k).dense() - exponential(q, k, mask)).norm() < 1e-12);
+        if (n != m) continue;
+        const SelfOperator<double> P = mechanism.self_operator(q);
+        CHECK((P.dense() - exponential(q, q, mask)).norm() < 1e-12);
+        CHECK(asymmetry_told(P) == (BoolMatrix(mask.transpose()) != mask));
+      }
+      // One pair that differs from its mirror is found, wherever it lies.
+      if (n != m || n == 1) continue;
+      mask = BoolMatrix(mask.array() || mask.transpose().array());
+      const Index i = static_cast<Index>(source()) % n,
+                  j = (i + 1 + static_cast<Index>(source()) % (n - 1)) % n;
+      mask(i, j) = !mask(i, j);
+      CHECK(asymmetry_told(Mechanism{DotProduct{}, Exponential{1.0}, Mask{mask}}.self_operator(q)));
+    }
+  }
+}
+
+TEST_CASE("threads that read one operator hear what one hears", "[operator]") {
+  const Matrix<double> X = random_matrix(150, 3, 1), V = random_matrix(150, 2, 2);
+  for (const std::string storage : {"streamed", "dense", "sparse"})
+    for (const Normalization& normalization :
+         {Normalization(RowStochastic{}), Normalization(Symmetric{}), Normalization(Density{1.0})}) {
+      const Mechanism m{SquaredEuclidean{}, Gaussian{1.0}, AllPairs{}, normalization};
+      const auto read = [&](const SelfOperator<double>& P) {
+        return std::vector<Matrix<double>>{
+            P.apply_transposed(V),        P.apply(V), P.log_row_sums(), P.log_left(),
+            P.at(X.topRows(20)).apply(V), P.dense()};
+      };
+      const auto want = read(m.self_operator(X, {.storage = storage}));
+      const SelfOperator<double> shared = m.self_operator(X, {.storage = storage});
+      std::vector<std::vector<Matrix<double>>> got(8);
+      std::vector<std::thread> threads;
+      for (auto& mine : got) threads.emplace_back([&] { mine = read(shared); });
+      for (std::thread& thread : threads) thread.join();
+      for (const auto& mine : got) CHECK(mine == want);
+    }
 }

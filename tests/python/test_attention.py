@@ -1,5 +1,7 @@
 """Attention and metric-attention against softmax written out, and what they are identical to (THEORY 2)."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -246,3 +248,45 @@ def test_bad_input(kind):
         attend(q, k, v, mask=np.zeros((5, 7)))
     with pytest.raises(TypeError, match="key_padding_mask must be boolean"):
         attend(q, k, v, key_padding_mask=np.zeros((2, 7)))
+
+
+@pytest.mark.parametrize("attend", [lw.attention, lw.metric_attention])
+def test_padding_may_hold_nan(attend):
+    """Kind: what is not read is looked at."""
+    q, k, v = np.random.default_rng(0).normal(size=(3, 2, 3, 5, 4))
+    padding = np.array([[True, True, False, True, True], [True, False, False, True, True]])
+    at = padding[:, None, :, None]
+    want = attend(q, np.where(at, k, 0), np.where(at, v, 0), key_padding_mask=padding)
+    assert_array_equal(
+        attend(q, np.where(at, k, np.nan), np.where(at, v, np.inf), key_padding_mask=padding), want
+    )
+    shared = np.where(padding.any(0)[:, None], k[0, 0], np.nan)  # keys of all sequences: read by the first
+    assert_array_equal(
+        attend(q, shared, v, key_padding_mask=padding),
+        attend(q, np.nan_to_num(shared), v, key_padding_mask=padding),
+    )
+    for bad in (np.where(at, np.nan, k), np.full_like(k, np.nan)):
+        with pytest.raises(ValueError, match="k must be finite"):
+            attend(q, bad, v, key_padding_mask=padding)
+    with pytest.raises(ValueError, match="q must be finite"):
+        attend(np.where(at, q, np.nan), k, v, key_padding_mask=padding)
+
+
+def test_a_symmetric_mask_costs_no_more_than_another():
+    """Kind: work that only operators of points with themselves need, done for all: 12 times as long."""
+    n = 2048
+    q, k, v = np.random.default_rng(0).normal(size=(3, n, 16)).astype(np.float32)
+    i = np.arange(n)
+    symmetric = abs(i[:, None] - i) < 30
+    other = (i[:, None] - i < 30) & (i >= 0) & (i[:, None] - i > -29)
+
+    def seconds(mask):
+        found = []
+        for _ in range(5):
+            start = time.perf_counter()
+            lw.attention(q, k, v, mask=mask)
+            found.append(time.perf_counter() - start)
+        return min(found)
+
+    with lw.execution(n_jobs=1):
+        assert seconds(symmetric) < 3 * seconds(other)
