@@ -34,6 +34,18 @@ double fixed_temperature(const AttentionLayerOptions& o, Index rank) {
   return (o.score == Score::sqdist ? 2 : 1) * std::sqrt(static_cast<double>(rank));
 }
 
+/// What tokens were mapped to. NaN or infinity would be lost in the weights, which are finite of any scores.
+template <class T> void require_finite(const char* what, const Matrix<T>& mapped) {
+  if ((mapped.array() * T(0)).sum() == T(0)) return;  // 0 times a number is 0 exactly where it is finite
+  refuse("x or parameters", std::string("such that the tokens' ") + what + " are finite", "NaN or infinity");
+}
+
+/// Padding may hold anything, and NaN times 0 is NaN.
+template <class T> void clear_padding(const Attending& who, Matrix<T>& tokens) {
+  for (Index i = 0; i < tokens.rows() && who.key_padding; ++i)
+    if (!(*who.key_padding)->data()[i] && !tokens.row(i).allFinite()) tokens.row(i).setZero();
+}
+
 /// Of a const matrix what is read, else where results go.
 template <class T>
 StridedRows<T> part_of(const Matrix<T>& m, Index row, Index rows, Index column, Index cols) {
@@ -196,9 +208,10 @@ template <class T> void AttentionLayer::initialize(Vector<T>& parameters, std::u
 }
 
 template <class T> double AttentionLayer::temperature_of(const Vector<T>& parameters, Index head) const {
-  const double t = options_.learn_temperature
-                       ? std::exp(static_cast<double>(parameters(log_temperature_.offset + head)))
-                       : fixed_temperature(options_, rank_);
+  if (!options_.learn_temperature) return (options_.key_bias ? 2 : 1) * fixed_temperature(options_, rank_);
+  const double log_t = static_cast<double>(parameters(log_temperature_.offset + head)), t = std::exp(log_t);
+  require(t > 0 && std::isfinite(t), "log_temperature",
+          "of a temperature that is positive and finite, in [-745, 709]", log_t);
   return options_.key_bias ? 2 * t : t;
 }
 
@@ -245,7 +258,8 @@ Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Points<T>& 
     trace.context = *context;
   else
     trace.context.resize(0, 0);
-  const Matrix<T>& source = context ? trace.context : trace.x;
+  Matrix<T>& source = context ? trace.context : trace.x;
+  clear_padding(who, source);
 
   map_tokens(parameters, query_, query_bias_, trace.x, trace.queries, run);
   if (options_.tied && !context)
@@ -254,6 +268,9 @@ Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Points<T>& 
     map_tokens(parameters, key_, key_bias_, source, trace.keys, run);
   trace.values.resize(source.rows(), E);
   affine<T>(source, matrix_at(value_, parameters), matrix_at(value_bias_, parameters), trace.values, run);
+  require_finite("queries", trace.queries);
+  require_finite("keys", trace.keys);
+  require_finite("values", trace.values);
 
   trace.attended.resize(x.rows(), E);
   trace.heads.resize(static_cast<std::size_t>(n.batch * heads));

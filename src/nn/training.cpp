@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <numeric>
 #include <random>
 #include <span>
 #include <sstream>
@@ -141,10 +140,16 @@ Evaluation evaluate_checked(const AttentionModel& model, const Vector<T>& parame
 // --- the order of samples
 // -----------------------------------------------------------------------------------------
 
-/// All rows in an order of the epoch's own: what seed, and steps done before, say.
-std::vector<Index> shuffled(Index n, std::uint64_t seed, Index steps) {
-  std::vector<Index> order(static_cast<std::size_t>(n));
-  std::iota(order.begin(), order.end(), Index(0));
+/// The rows that have a weight: one of weight 0 is as if it were not there.
+template <class T> std::vector<Index> weighted_rows(const Samples<T>& samples, Index n) {
+  std::vector<Index> rows;
+  for (Index i = 0; i < n; ++i)
+    if (samples.weights.size() == 0 || samples.weights(i) > 0) rows.push_back(i);
+  return rows;
+}
+
+/// The rows in an order of the epoch's own: what seed, and steps done before, say.
+std::vector<Index> shuffled(std::vector<Index> order, std::uint64_t seed, Index steps) {
   const auto word = [](auto number, int shift) {
     return static_cast<std::uint32_t>(static_cast<std::uint64_t>(number) >> shift);
   };
@@ -217,8 +222,9 @@ template <class T> class Trainer {
         state_(state),
         run_(run),
         inside_(run),
-        n_(count(model, data.training)),
-        steps_of_epoch_((n_ + options.batch_size - 1) / options.batch_size),
+        all_rows_(weighted_rows(data.training, count(model, data.training))),
+        mean_weight_(weight_of(all_rows_) / static_cast<double>(all_rows_.size())),
+        steps_of_epoch_((std::ssize(all_rows_) + options.batch_size - 1) / options.batch_size),
         parameters_(std::move(parameters)),
         gradient_(parameters_.size()) {
     inside_.progress = {};  // of a training, not of its products
@@ -248,22 +254,29 @@ template <class T> class Trainer {
     const auto start = Clock::now();
     EpochRecord record;
     const std::vector<Index> order =
-        options_.batches.empty() ? shuffled(n_, options_.seed, state_.steps) : std::vector<Index>();
+        options_.batches.empty() ? shuffled(all_rows_, options_.seed, state_.steps) : std::vector<Index>();
     double sum = 0, weight = 0;
     for (Index i = 0; i < steps_of_epoch_; ++i) {
       record.learning_rate =
           rate_at(options_.schedule, options_.learning_rate, steps_, options_.max_epochs * steps_of_epoch_);
       take_rows(order, i);
-      const double batch_weight = weight_of(rows_);
-      if (batch_weight > 0) sum += batch_weight * step(record.learning_rate, batch_weight);
-      weight += batch_weight;
+      if (const double batch_weight = weight_of(rows_); batch_weight > 0) {
+        // As if all batches weighed the same: a batch of light rows moves the parameters less than one of heavy rows.
+        const auto n_weighted = std::count_if(rows_.begin(), rows_.end(), [&](Index i) {
+          return weight_of({&i, 1}) > 0;
+        });
+        const double usual_weight = mean_weight_ * static_cast<double>(n_weighted);
+        sum += usual_weight * step(record.learning_rate, usual_weight);
+        weight += batch_weight;
+      }
       progress.say(++steps_);
     }
     if (!parameters_.allFinite()) fail("the parameters are not finite after", steps_);
     record.training_loss = sum / weight;
     if (data_.validation) {
-      const Evaluation seen =
-          evaluate_checked(model_, parameters_, *data_.validation, options_.task, inside_);
+      const Evaluation seen = finite_or_failed(steps_, [&] {
+        return evaluate_checked(model_, parameters_, *data_.validation, options_.task, inside_);
+      });
       record.validation_loss = seen.loss;
       record.validation_score = seen.score;
     }
@@ -288,15 +301,17 @@ template <class T> class Trainer {
     return sum;
   }
 
-  /// The loss of the batch before the step. The old parameters stay where the next ones will be written: nothing is copied.
+  /// The loss of the batch before the step, a sum over its rows divided by `batch_weight`. The old parameters stay where the next ones will be written: nothing is copied.
   double step(double rate, double batch_weight) {
     const Index n = std::ssize(rows_), n_tokens = model_.options().n_tokens,
                 n_shares = std::clamp<Index>(engine::block_count(n * n_tokens, tokens_of_share), 1, n);
     shares_.resize(static_cast<std::size_t>(n_shares));
-    engine::parallel_tasks(n_shares, inside_, "training", [&](Index i, const Execution& alone) {
-      const Index begin = n * i / n_shares, end = n * (i + 1) / n_shares;
-      differentiate({rows_.data() + begin, static_cast<std::size_t>(end - begin)}, batch_weight,
-                    shares_[static_cast<std::size_t>(i)], alone);
+    finite_or_failed(steps_ + 1, [&] {
+      engine::parallel_tasks(n_shares, inside_, "training", [&](Index i, const Execution& alone) {
+        const Index begin = n * i / n_shares, end = n * (i + 1) / n_shares;
+        differentiate({rows_.data() + begin, static_cast<std::size_t>(end - begin)}, batch_weight,
+                      shares_[static_cast<std::size_t>(i)], alone);
+      });
     });
     double loss = 0;
     gradient_.setZero();
@@ -331,6 +346,15 @@ template <class T> class Trainer {
     model_.backward<T>(parameters_, share.trace, loss.gradient, share.gradient, nullptr, run);
   }
 
+  /// The data was checked before the first step: what a layer refuses are numbers that ran away.
+  template <class Work> auto finite_or_failed(Index step, const Work& work) {
+    try {
+      return work();
+    } catch (const InvalidArgument& error) {
+      fail(std::string(error.what()) + " This was at", step);
+    }
+  }
+
   [[noreturn]] void fail(const std::string& what, Index step) {
     if (before_.size()) parameters_.swap(before_);
     state_ = {};
@@ -362,7 +386,9 @@ template <class T> class Trainer {
   OptimizerState<T>& state_;
   const Execution& run_;
   Execution inside_;
-  Index n_, steps_of_epoch_, steps_ = 0, waited_ = 0;
+  const std::vector<Index> all_rows_;
+  const double mean_weight_;
+  Index steps_of_epoch_, steps_ = 0, waited_ = 0;
   double lowest_ = infinity;
   Vector<T> parameters_, before_, best_, gradient_;
   std::vector<Index> rows_;

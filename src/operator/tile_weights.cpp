@@ -10,6 +10,7 @@
 
 #include "engine/cost_source.hpp"
 #include "engine/score_blocks.hpp"
+#include "engine/single_precision.hpp"
 #include "operator/kernel_profile.hpp"
 
 namespace likewise {
@@ -30,10 +31,6 @@ CostUnit unit_of(KernelInput input) {
 }
 
 namespace {
-
-// Up to this a/t + b/t + |A||B|/t float32 products serve; beyond, float64. Their error in the exponent is about epsilon
-// times that of the pair, 6e-5 for the outermost pairs at the limit, and half of that was the most seen.
-constexpr double largest_single_exponent = 512;
 
 /// d^2/(s_i s_j) for an input that is d^power: the input is divided by (s_i s_j)^(power/2).
 double scale_factor(const Vector<double>& scale, Index i, int power) {
@@ -61,7 +58,7 @@ bool takes_root(const MetricTraits& laws, const ResolvedKernel& kernel) {
 /// error is at most epsilon sqrt(terms / 1e-3) / 4 = 1e-6 sqrt(terms), since smaller d are found again by definition.
 double largest_single(const MetricTraits& laws, const ResolvedKernel& kernel) {
   const double factor = exponent_factor(laws, kernel);
-  if (factor > 0) return largest_single_exponent / factor;
+  if (factor > 0) return engine::largest_single_exponent / factor;
   if (!laws.lifts || kernel.row_scale.size() || kernel.key_scale.size()) return 0;
   if (traits(kernel.kernel).input == KernelInput::nothing) return std::numeric_limits<double>::infinity();
   const double slope = slope_of(kernel.kernel, kernel.scale);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 
 #include <likewise/algorithms/kernel_regression.hpp>
 
@@ -298,4 +299,77 @@ TEST_CASE("a layer refuses what does not fit, by name", "[nn]") {
   says(forward(4, 6, {.key_padding = BoolMatrix(2, 4)}), "key_padding_mask must be of shape (1, 4)");
   says(refusal([&] { made.layer.metric_of(made.parameters, 2); }), "head must be in [0, 1]; got 2.");
   says(refusal([&] { made.layout.at("nothing"); }), "in_proj_weight, in_proj_bias");
+}
+
+/// Kind: float32 sums of large terms that cancel, where a head is short and no operator looks at their size.
+TEST_CASE("short heads in float32 hold float64's digits however far tokens are, gradients too", "[nn]") {
+  for (const double apart : {1.0, 300.0, 1000.0})
+    for (const bool tied : {true, false})
+      for (const Score score : {Score::sqdist, Score::dot}) {
+        INFO(apart << (tied ? ", tied" : ", untied") << (score == Score::dot ? ", dot" : ", distances"));
+        ParameterLayout layout;
+        const AttentionLayer layer({.embed_dim = 4, .score = score, .tied = tied, .learn_temperature = true},
+                                   layout);
+        Vector<double> parameters = Vector<double>::Zero(layout.size());
+        for (const auto& [name, slot] : layout.entries())
+          if (slot.cols == 4)  // maps that leave tokens as they are
+            for (Index i = 0; i < slot.rows; ++i) parameters(slot.offset + i * 4 + i % 4) = 1;
+        std::srand(5);
+        const Matrix<float> x32 = [&] {
+          Matrix<double> x = Matrix<double>::Random(60, 4);
+          x.col(0).tail(30).array() += apart;
+          return Matrix<float>(x.cast<float>());
+        }();
+        const Matrix<float> weights32 = Matrix<float>::Random(60, 4);
+        const Matrix<double> x = x32.cast<double>(), weights = weights32.cast<double>();
+        AttentionTrace<double> trace;
+        const Matrix<double> y = layer.forward<double>(parameters, x, nullptr, {}, trace);
+        Vector<double> gradient = Vector<double>::Zero(layout.size());
+        const Matrix<double> by_x = layer.backward<double>(parameters, trace, weights, {}, gradient, {}).x;
+
+        const Vector<float> single = parameters.cast<float>();
+        AttentionTrace<float> trace32;
+        const Matrix<float> y32 = layer.forward<float>(single, x32, nullptr, {}, trace32);
+        Vector<float> gradient32 = Vector<float>::Zero(layout.size());
+        const Matrix<float> by_x32 = layer.backward<float>(single, trace32, weights32, {}, gradient32, {}).x;
+        CHECK((y32.cast<double>() - y).norm() < 2e-6 * y.norm());
+        CHECK((by_x32.cast<double>() - by_x).norm() < 2e-4 * by_x.norm());
+        CHECK((gradient32.cast<double>() - gradient).norm() < 2e-4 * gradient.norm());
+      }
+}
+
+/// Kind: a comparison or a minimum drops NaN, and what comes out looks healthy.
+TEST_CASE("numbers that are not finite are refused in short sequences and in long ones", "[nn]") {
+  for (const Index length : {Index(5), Index(140)})
+    for (const auto& [arm, options] : arms()) {
+      const Made made(options);
+      const Matrix<double> x = Matrix<double>::Random(length, 6);
+      for (const auto& [name, slot] : made.layout.entries()) {
+        INFO(arm << ", " << name << ", " << length << " tokens");
+        Vector<double> broken = made.parameters;
+        broken(slot.offset) = std::numeric_limits<double>::quiet_NaN();
+        AttentionTrace<double> trace;
+        bool told = true;
+        try {
+          told = !made.layer.forward<double>(broken, x, nullptr, {}, trace).allFinite();
+        } catch (const InvalidArgument&) {
+        }
+        CHECK(told);
+      }
+    }
+}
+
+TEST_CASE("padding may hold NaN", "[nn]") {
+  const Made made(metric_attention(6, 2));
+  Matrix<double> x = Matrix<double>::Random(10, 6), zero = x;
+  BoolMatrix padding = BoolMatrix::Constant(2, 5, true);
+  padding(0, 4) = padding(1, 0) = false;
+  for (const Index row : {4, 5}) {
+    x.row(row).setConstant(std::numeric_limits<double>::quiet_NaN());
+    zero.row(row).setZero();
+  }
+  const Attending who{.batch = 2, .key_padding = padding};
+  AttentionTrace<double> trace;
+  const Matrix<double> y = made.layer.forward<double>(made.parameters, x, nullptr, who, trace);
+  CHECK((y - by_definition(made, zero, zero, who)).norm() < 1e-12);
 }

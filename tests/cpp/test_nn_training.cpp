@@ -264,3 +264,56 @@ TEST_CASE("what training refuses", "[nn]") {
   CHECK(contains(message([](auto&, auto& o, auto&) { o.batches = {{0, 6}}; }), "batches must be"));
   CHECK(contains(message([](auto&, auto&, auto& p) { p.conservativeResize(3); }), "parameters must be"));
 }
+
+/// Kind: a row of weight 0 has a say: in the mean of a batch, in the order of rows, in how long an epoch is.
+TEST_CASE("a row of weight 0 is no row, and a light batch moves little", "[nn]") {
+  const AttentionModel model = small(1);
+  const Vector<double> start = model.initial_parameters<double>(1);
+  const Samples<double> some = sums(20, 2);
+  Samples<double> all{.X = Matrix<double>(2 * 27, 3), .targets = Matrix<double>(27, 1)};
+  all.X.setConstant(50);
+  all.targets.setConstant(1e4);
+  all.weights = Vector<double>::Zero(27);
+  all.weights.segment(3, 20).setConstant(0.5);  // all weights that count are one
+  all.X.middleRows(6, 40) = some.X;
+  all.targets.middleRows(3, 20) = some.targets;
+  const TrainingOptions options{.task = Task::regression, .batch_size = 8, .max_epochs = 5};
+  Vector<double> got = start, want = start;
+  const TrainingHistory with = train<double>(model, got, {all}, options),
+                        without = train<double>(model, want, {some}, options);
+  CHECK(got.isApprox(want, 1e-12));
+  CHECK(with.epochs.back().training_loss == Approx(without.epochs.back().training_loss).epsilon(1e-12));
+
+  // Steps of one row each: plain gradient descent moves by the row's weight over the mean weight.
+  Samples<double> two = sums(2, 3);
+  two.weights = Vector<double>(2);
+  two.weights << 1e-6, 2 - 1e-6;
+  Vector<double> light = start, heavy = start;
+  const auto one_step = [&](Vector<double>& parameters, Index row) {
+    train<double>(model, parameters, {two},
+                  {.task = Task::regression,
+                   .optimizer = Sgd{.weight_decay = 0},
+                   .learning_rate = 1e-3,
+                   .batch_size = 2,
+                   .max_epochs = 1,
+                   .batches = {{row}}});
+  };
+  one_step(light, 0);
+  two.weights << 1, 1;
+  one_step(heavy, 0);
+  CHECK((light - start).isApprox(1e-6 * (heavy - start), 1e-6));
+}
+
+TEST_CASE("long sequences that run away are told as a loss is", "[nn]") {
+  const AttentionModel model({.n_tokens = 140,
+                              .n_features = 2,
+                              .n_outputs = 1,
+                              .block = {.attention = self_attention(4, 1), .mlp_ratio = 0}});
+  Vector<float> parameters = model.initial_parameters<float>(1);
+  const Samples<float> samples{.X = normal_matrix(280, 2, 1).cast<float>(),
+                               .targets = normal_matrix(2, 1, 2).cast<float>()};
+  CHECK_THROWS_AS(train<float>(model, parameters, {samples},
+                               {.task = Task::regression, .optimizer = Sgd{}, .learning_rate = 1e30}),
+                  NotConverged);
+  CHECK(parameters.allFinite());
+}

@@ -41,7 +41,7 @@ struct Attending {
   Index batch = 1;
   bool is_causal = false;                       ///< query i attends to keys 0..i
   std::optional<Shared<BoolMatrix>> mask = {};  ///< (n_queries, n_keys) of all, or (batch n_queries, n_keys)
-  std::optional<Shared<BoolMatrix>> key_padding = {};  ///< (batch, n_keys)
+  std::optional<Shared<BoolMatrix>> key_padding = {};  ///< (batch, n_keys); tokens of NaN there count as 0
 };
 
 /// What one head of one sequence leaves for its derivative.

@@ -23,7 +23,7 @@ template <class T> struct Samples {
   std::vector<Index> labels = {};              ///< (n,) in [0, n_outputs), of classification
   Matrix<T> targets = {};                      ///< (n, n_outputs), of regression
   std::optional<BoolMatrix> key_padding = {};  ///< (n, n_tokens), true = a token
-  Vector<double> weights = {};                 ///< (n,); empty: all 1
+  Vector<double> weights = {};                 ///< (n,) of the loss; 0: as if not there; empty: all 1
 };
 
 template <class T> struct TrainingData {
