@@ -5,6 +5,7 @@
 #include <likewise/nn/archive.hpp>
 #include <likewise/nn/attention_model.hpp>
 #include <likewise/nn/training.hpp>
+#include <mutex>
 
 #include "arrays.hpp"
 #include "execution.hpp"
@@ -76,6 +77,7 @@ AttentionModelOptions model_options(const py::dict& values) {
                         {{"gelu", Activation::gelu}, {"relu", Activation::relu}});
   from.take<Pooling>("pooling", o.pooling, {{"mean", Pooling::mean}, {"cls", Pooling::cls}});
   from.take("positions", o.positions);
+  from.take("position_std", o.position_std);
   o.block.attention = layer_options(values);
   return o;
 }
@@ -135,12 +137,20 @@ py::list entries(const ParameterLayout& layout) {
 
 // --- one layer -------------------------------------------------------------------------------------------------------------
 
+/// What one forward pass leaves for its backward pass: the caller's, who may have many of one layer. Locked, since
+/// the work is done without the GIL.
+template <class T> struct LayerPass {
+  std::mutex lock = {};
+  Attending who = {};
+  AttentionTrace<T> trace = {};
+};
+
+/// Gradients of all passes are added up in one place, under a lock.
 template <class T> struct LayerState {
   ParameterLayout layout;
   AttentionLayer layer;
   Vector<T> parameters;
-  Attending who;
-  AttentionTrace<T> trace;
+  std::mutex gradient_lock = {};
 
   LayerState(const AttentionLayerOptions& options, std::uint64_t seed)
       : layer(options, layout), parameters(layout.size()) {
@@ -164,6 +174,8 @@ template <class T> struct LayerState {
 
 template <class T> void bind_layer(py::module_& m) {
   using State = LayerState<T>;
+  using Pass = LayerPass<T>;
+  py::class_<Pass>(m, typed<T>("AttentionPass_float32", "AttentionPass_float64")).def(py::init<>());
   py::class_<State>(m, typed<T>("AttentionLayer_float32", "AttentionLayer_float64"))
       .def(py::init([](const py::dict& options, std::uint64_t seed) {
         return std::make_unique<State>(layer_options(options), seed);
@@ -180,29 +192,33 @@ template <class T> void bind_layer(py::module_& m) {
       .def_property_readonly("gradient",
                              [](py::object self) { return writable(self.cast<State&>().gradient(), self); })
       .def("forward",
-           [](State& s, const Points<T>& x, const std::optional<Matrix<T>>& context, Index batch,
-              bool is_causal, const std::optional<BoolMatrix>& mask,
+           [](const State& s, Pass& pass, const Points<T>& x, const std::optional<Matrix<T>>& context,
+              Index batch, bool is_causal, const std::optional<BoolMatrix>& mask,
               const std::optional<BoolMatrix>& padding) {
-             s.who = {.batch = batch, .is_causal = is_causal};
-             if (mask) s.who.mask = *mask;
-             if (padding) s.who.key_padding = *padding;
              return run_without_gil([&](const Execution& run) {
-               return s.layer.template forward<T>(s.parameters, x, context ? &*context : nullptr, s.who,
-                                                  s.trace, run);
+               const std::lock_guard mine(pass.lock);
+               pass.who = {.batch = batch, .is_causal = is_causal};
+               if (mask) pass.who.mask = *mask;
+               if (padding) pass.who.key_padding = *padding;
+               return s.layer.template forward<T>(s.parameters, x, context ? &*context : nullptr, pass.who,
+                                                  pass.trace, run);
              });
            })
       .def("backward",
-           [](State& s, const Points<T>& grad_output) {
+           [](State& s, Pass& pass, const Points<T>& grad_output) {
              Vector<T>& sums = s.gradient();
              AttentionGradient<T> found = run_without_gil([&](const Execution& run) {
-               return s.layer.template backward<T>(s.parameters, s.trace, grad_output, s.who, sums, run);
+               const std::scoped_lock mine(pass.lock, s.gradient_lock);
+               return s.layer.template backward<T>(s.parameters, pass.trace, grad_output, pass.who, sums,
+                                                   run);
              });
              return py::make_tuple(std::move(found.x), std::move(found.context));
            })
       .def("weights",
-           [](const State& s, Index sequence, Index head) {
+           [](const State& s, Pass& pass, Index sequence, Index head) {
              return run_without_gil([&](const Execution& run) {
-               return s.layer.template weights<T>(s.parameters, s.trace, s.who, sequence, head, run);
+               const std::lock_guard mine(pass.lock);
+               return s.layer.template weights<T>(s.parameters, pass.trace, pass.who, sequence, head, run);
              });
            })
       .def("metric", [](const State& s, Index head) { return s.layer.metric_of(s.parameters, head); })
@@ -220,7 +236,6 @@ template <class T> struct ModelState {
   AttentionModel model;
   Vector<T> parameters;
   OptimizerState<T> optimizer = {};
-  AttentionModelTrace<T> trace = {};
 
   const AttentionLayer& layer(Index i) const {
     const Index n = std::ssize(model.blocks());
@@ -297,25 +312,17 @@ template <class T> void bind_model(py::module_& m) {
                return s.model.template predict<T>(s.parameters, X, padding ? &*padding : nullptr, run);
              });
            })
-      .def("forward",
-           [](State& s, const Points<T>& X, const std::optional<BoolMatrix>& padding) {
+      .def("layer_input",
+           [](const State& s, const Points<T>& X, Index layer, const std::optional<BoolMatrix>& padding) {
              return run_without_gil([&](const Execution& run) {
-               return Matrix<T>(
-                   s.model.template forward<T>(s.parameters, X, padding ? &*padding : nullptr, s.trace, run));
+               return s.model.template layer_input<T>(s.parameters, X, layer, padding ? &*padding : nullptr,
+                                                      run);
              });
            })
-      .def("layer_input",
-           [](const State& s, Index layer) {
-             s.layer(layer);
-             return s.trace.blocks.at(static_cast<std::size_t>(layer)).attention.x;
-           })
       .def("weights",
-           [](const State& s, Index layer, Index sequence, Index head) {
-             const AttentionLayer& attention = s.layer(layer);
+           [](const State& s, const Points<T>& X, const std::optional<BoolMatrix>& padding) {
              return run_without_gil([&](const Execution& run) {
-               return attention.weights<T>(s.parameters,
-                                           s.trace.blocks.at(static_cast<std::size_t>(layer)).attention,
-                                           s.trace.who, sequence, head, run);
+               return s.model.template weights<T>(s.parameters, X, padding ? &*padding : nullptr, run);
              });
            })
       .def("metric", [](const State& s, Index layer,

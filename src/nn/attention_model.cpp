@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/parallel.hpp"
 #include "nn/random.hpp"
 
 namespace likewise::nn {
@@ -150,22 +151,69 @@ void AttentionModel::backward(const Vector<T>& parameters, AttentionModelTrace<T
   embedding_.backward<T>(parameters, trace.X, grad_embedded, gradient, grad_X, run);
 }
 
-template <class T>
-Matrix<T> AttentionModel::predict(const Vector<T>& parameters, const Points<T>& X,
-                                  const BoolMatrix* key_padding, const Execution& run) const {
+template <class T, class See>
+void AttentionModel::pass_over(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding,
+                               const Execution& run, const See& see) const {
   check(parameters, X, key_padding);
   const Index n_tokens = options_.n_tokens, n = X.rows() / n_tokens,
               at_once = std::max<Index>(1, 4096 / length());
-  Matrix<T> outputs(n, options_.n_outputs);
   AttentionModelTrace<T> trace;
   BoolMatrix padding;
   for (Index begin = 0; begin < n; begin += at_once) {
     const Index size = std::min(at_once, n - begin);
     if (key_padding) padding = key_padding->middleRows(begin, size);
-    outputs.middleRows(begin, size) = forward<T>(parameters, X.middleRows(begin * n_tokens, size * n_tokens),
-                                                 key_padding ? &padding : nullptr, trace, run);
+    forward<T>(parameters, X.middleRows(begin * n_tokens, size * n_tokens), key_padding ? &padding : nullptr,
+               trace, run);
+    see(begin, size, trace);
   }
+}
+
+template <class T>
+Matrix<T> AttentionModel::predict(const Vector<T>& parameters, const Points<T>& X,
+                                  const BoolMatrix* key_padding, const Execution& run) const {
+  Matrix<T> outputs(X.rows() / options_.n_tokens, options_.n_outputs);
+  pass_over(parameters, X, key_padding, run,
+            [&](Index begin, Index size, const AttentionModelTrace<T>& trace) {
+              outputs.middleRows(begin, size) = trace.output;
+            });
+  require(outputs.allFinite(), "parameters", "such that the outputs of finite tokens are finite",
+          "NaN or infinity");
   return outputs;
+}
+
+template <class T>
+Matrix<T> AttentionModel::layer_input(const Vector<T>& parameters, const Points<T>& X, Index layer,
+                                      const BoolMatrix* key_padding, const Execution& run) const {
+  require(layer >= 0 && layer < std::ssize(blocks_), "layer",
+          "in [0, " + std::to_string(std::ssize(blocks_) - 1) + "]", layer);
+  Matrix<T> tokens(X.rows() / options_.n_tokens * length(), options_.block.attention.embed_dim);
+  pass_over(parameters, X, key_padding, run,
+            [&](Index begin, Index size, const AttentionModelTrace<T>& trace) {
+              tokens.middleRows(begin * length(), size * length()) =
+                  trace.blocks[static_cast<std::size_t>(layer)].attention.x;
+            });
+  return tokens;
+}
+
+template <class T>
+Matrix<T> AttentionModel::weights(const Vector<T>& parameters, const Points<T>& X,
+                                  const BoolMatrix* key_padding, const Execution& run) const {
+  const Index n = X.rows() / options_.n_tokens, heads = options_.block.attention.num_heads,
+              of_sequence = std::ssize(blocks_) * heads;
+  run.require_memory(static_cast<double>(n * of_sequence * length() * length()) * sizeof(T),
+                     "weights of " + std::to_string(n) + " sequences", "ask for fewer sequences");
+  Matrix<T> weights(n * of_sequence * length(), length());
+  pass_over(
+      parameters, X, key_padding, run, [&](Index begin, Index size, const AttentionModelTrace<T>& trace) {
+        engine::parallel_tasks(size * of_sequence, run, "attending", [&](Index i, const Execution& inside) {
+          const Index layer = i % of_sequence / heads;
+          weights.middleRows((begin * of_sequence + i) * length(), length()) =
+              blocks_[static_cast<std::size_t>(layer)].attention().weights<T>(
+                  parameters, trace.blocks[static_cast<std::size_t>(layer)].attention, trace.who,
+                  i / of_sequence, i % heads, inside);
+        });
+      });
+  return weights;
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                            \
@@ -175,6 +223,10 @@ Matrix<T> AttentionModel::predict(const Vector<T>& parameters, const Points<T>& 
   template void AttentionModel::backward(const Vector<T>&, AttentionModelTrace<T>&, const Points<T>&,      \
                                          Vector<T>&, Matrix<T>*, const Execution&) const;                  \
   template Matrix<T> AttentionModel::predict(const Vector<T>&, const Points<T>&, const BoolMatrix*,        \
+                                             const Execution&) const;                                      \
+  template Matrix<T> AttentionModel::layer_input(const Vector<T>&, const Points<T>&, Index,                \
+                                                 const BoolMatrix*, const Execution&) const;               \
+  template Matrix<T> AttentionModel::weights(const Vector<T>&, const Points<T>&, const BoolMatrix*,        \
                                              const Execution&) const;
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -2,6 +2,8 @@
 // of threads.
 #include <likewise/nn/attention_model.hpp>
 
+#include <thread>
+
 #include "catch.hpp"
 #include "slopes.hpp"
 #include "testing.hpp"
@@ -166,4 +168,45 @@ TEST_CASE("model: seeds and what is refused", "[nn]") {
   CHECK(contains(refusal([&] { model.predict<double>(p, normal_matrix(3, 2, 1), &padding); }),
                  "key_padding must be"));
   CHECK(model.predict<double>(p, Matrix<double>(0, 2)).rows() == 0);
+}
+
+TEST_CASE("model: threads that read one model hear what one hears", "[nn]") {
+  const AttentionModel model(small(Pooling::cls, metric_attention(4, 2), 2));
+  const Vector<double> parameters = moved(model);
+  const auto rows = [](int thread) {
+    return normal_matrix(3 * (4 + thread), 2, static_cast<unsigned>(thread));
+  };
+  constexpr int n_threads = 8;
+  std::vector<Matrix<double>> want, got(3 * n_threads);
+  const auto read = [&](int thread, std::vector<Matrix<double>>& into, std::size_t at) {
+    into[at] = model.predict<double>(parameters, rows(thread));
+    into[at + 1] = model.layer_input<double>(parameters, rows(thread), 1);
+    into[at + 2] = model.weights<double>(parameters, rows(thread));
+  };
+  want.resize(3 * n_threads);
+  for (int t = 0; t < n_threads; ++t) read(t, want, static_cast<std::size_t>(3 * t));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < n_threads; ++t)
+    threads.emplace_back([&, t] { read(t, got, static_cast<std::size_t>(3 * t)); });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(got == want);
+}
+
+TEST_CASE("model: weights and inputs of a block are those of a forward pass", "[nn]") {
+  const AttentionModel model(small(Pooling::mean, self_attention(4, 2), 0));
+  const Vector<double> parameters = moved(model);
+  const Matrix<double> X = normal_matrix(12, 2, 1);
+  const BoolMatrix padding = some_padding();
+  AttentionModelTrace<double> trace;
+  model.forward<double>(parameters, X, &padding, trace);
+  CHECK(model.layer_input<double>(parameters, X, 1, &padding) == trace.blocks[1].attention.x);
+  const Matrix<double> weights = model.weights<double>(parameters, X, &padding);
+  REQUIRE(weights.rows() == 4 * 2 * 2 * 3);
+  for (Index s = 0; s < 4; ++s)
+    for (Index layer = 0; layer < 2; ++layer)
+      for (Index head = 0; head < 2; ++head)
+        CHECK(weights.middleRows(3 * ((s * 2 + layer) * 2 + head), 3)
+              == model.blocks()[static_cast<std::size_t>(layer)].attention().weights<double>(
+                  parameters, trace.blocks[static_cast<std::size_t>(layer)].attention, trace.who, s, head));
+  CHECK(contains(refusal([&] { model.layer_input<double>(parameters, X, 2); }), "layer must be in [0, 1]"));
 }

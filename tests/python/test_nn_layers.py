@@ -251,3 +251,67 @@ def test_padding_and_masks_that_admit_nothing_leave_the_bias():
 def test_refusals_name_the_argument(call, error, said):
     with pytest.raises(error, match=said):
         call(SelfAttention(6, 2, random_state=0), np.ones((2, 3, 6), np.float32))
+
+
+@pytest.mark.parametrize("make", [lw.nn.SelfAttention, lw.nn.MetricAttention])
+@pytest.mark.parametrize("length", [5, 140])
+def test_weights_that_are_nan_are_told(make, length):
+    """Kind: a comparison or a minimum drops NaN, and what comes out looks healthy."""
+    x = np.random.default_rng(0).normal(size=(length, 8))
+    for name in make(8, 2, dtype=np.float64, random_state=0).state_dict():
+        layer = make(8, 2, dtype=np.float64, random_state=0)
+        at = [n for n, _, _ in layer._core.entries].index(name)
+        layer.flat_parameters[layer._core.entries[at][1]] = np.nan
+        try:
+            assert np.isnan(layer.forward(x)).any(), name
+        except ValueError as error:
+            assert "parameters" in str(error) or "log_temperature" in str(error)
+
+
+@pytest.mark.parametrize("apart", [300, 1000])
+@pytest.mark.parametrize("length", [60, 130])
+def test_float32_holds_digits_of_far_clusters(apart, length):
+    """Kind: float32 sums of large terms that cancel, where a head is short and no operator looks at them."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(length, 4))
+    x[length // 2 :, 0] += apart
+    x = x.astype(np.float32)
+    grad = rng.normal(size=x.shape).astype(np.float32)
+    y, by_x = mean_shift(x.astype(float), grad.astype(float))
+    layer = lw.nn.MetricAttention.from_metric(lw.metrics.Mahalanobis(np.eye(4)), 1.0, dtype="float32")
+    np.testing.assert_allclose(layer.forward(x), y, rtol=2e-7, atol=2e-4)
+    np.testing.assert_allclose(layer.backward(grad), by_x, rtol=1e-3, atol=1e-3 * abs(by_x).max())
+
+
+def mean_shift(x, grad):
+    """y_i = sum_j p_ij x_j with p = softmax(-|x_i - x_j|^2), and the gradient of <grad, y>, written out."""
+    d = ((x[:, None] - x[None]) ** 2).sum(-1)
+    p = np.exp(-d)
+    p /= p.sum(1, keepdims=True)
+    y = p @ x
+    s = p * (grad @ x.T - (grad * y).sum(1, keepdims=True))  # of the score of each pair
+    s = s + s.T
+    return y, p.T @ grad - 2 * (s.sum(1)[:, None] * x - s @ x)
+
+
+def test_padding_may_hold_nan():
+    """Kind: what is not read is looked at."""
+    layer = lw.nn.MetricAttention(4, 2, dtype=np.float64, random_state=0)
+    x, context = np.random.default_rng(0).normal(size=(2, 2, 5, 4))
+    padding = np.array([[True, True, False, True, True], [True, False, False, True, True]])
+    nan, zero = (np.where(padding[..., None], context, value) for value in (np.nan, 0))
+    want = layer.forward(x, zero, key_padding_mask=padding)
+    np.testing.assert_array_equal(layer.forward(x, nan, key_padding_mask=padding), want)
+    want = layer.forward(zero, key_padding_mask=padding)
+    np.testing.assert_array_equal(layer.forward(nan, key_padding_mask=padding), want)
+    with pytest.raises(ValueError, match="context must be finite where there is no padding"):
+        layer.forward(x, np.where(padding[..., None], np.nan, context), key_padding_mask=padding)
+    with pytest.raises(ValueError, match="x must be finite"):
+        layer.forward(nan, context, key_padding_mask=padding)
+
+
+@pytest.mark.parametrize("setting", ["embed_dim", "num_heads", "score", "tied", "rank", "bias"])
+def test_settings_of_a_wrong_type_are_named(setting):
+    """Kind: a value goes unseen until something far inside cannot take it."""
+    with pytest.raises(TypeError, match=f"{setting} must be"):
+        lw.nn.AttentionLayer(**{"embed_dim": 8, setting: [1]})

@@ -69,8 +69,21 @@ class AttentionModel {
   template <class T>
   Matrix<T> predict(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding = nullptr,
                     const Execution& run = {}) const;
+  /// What the heads of a block compare, (n * length, embed_dim): the block's tokens after its first norm. As `predict`.
+  template <class T>
+  Matrix<T> layer_input(const Vector<T>& parameters, const Points<T>& X, Index layer,
+                        const BoolMatrix* key_padding = nullptr, const Execution& run = {}) const;
+  /// Who attends to whom, (n * n_layers * num_heads * length, length): each sequence's blocks, each block's heads, each
+  /// head's P. As `predict`.
+  template <class T>
+  Matrix<T> weights(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding = nullptr,
+                    const Execution& run = {}) const;
 
  private:
+  /// A forward pass of 4096 tokens at a time; see(first sequence, sequences, trace) after each.
+  template <class T, class See>
+  void pass_over(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding,
+                 const Execution& run, const See& see) const;
   template <class T>
   void check(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding) const;
   Index length() const { return options_.n_tokens + (options_.pooling == Pooling::cls ? 1 : 0); }

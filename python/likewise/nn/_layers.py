@@ -1,5 +1,9 @@
 """Multi-head attention with learned maps, forward and backward."""
 
+import threading
+from dataclasses import dataclass
+from numbers import Integral
+
 import numpy as np
 from sklearn.utils import check_random_state
 
@@ -8,9 +12,22 @@ from likewise import _core
 from likewise.nn._parameters import Parametrized, load_into, named_views
 
 _CORES = {
-    np.dtype(np.float32): _core.AttentionLayer_float32,
-    np.dtype(np.float64): _core.AttentionLayer_float64,
+    np.dtype(np.float32): (_core.AttentionLayer_float32, _core.AttentionPass_float32),
+    np.dtype(np.float64): (_core.AttentionLayer_float64, _core.AttentionPass_float64),
 }
+
+
+# Of settings; the others are bools.
+_KINDS = {"embed_dim": Integral, "num_heads": Integral, "rank": Integral, "score": str}
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One forward pass: what it left in C++, and the shapes of x and context."""
+
+    trace: object
+    shape: tuple
+    context_shape: tuple | None
 
 
 class AttentionLayer(Parametrized):
@@ -83,6 +100,11 @@ class AttentionLayer(Parametrized):
             "key_bias": key_bias,
             "bias": bias,
         }
+        for name, value in self.options.items():
+            kind = _KINDS.get(name, (bool, np.bool_))
+            if not isinstance(value, kind) or (kind is Integral and isinstance(value, bool)):
+                word = {Integral: "an int", str: "a str"}.get(kind, "a bool")
+                raise TypeError(f"{name} must be {word}; got {value!r}.")
         self._seed = check_random_state(random_state).randint(2**31)
         self._make(np.dtype(dtype))
 
@@ -90,7 +112,9 @@ class AttentionLayer(Parametrized):
         if dtype not in _CORES:
             raise ValueError(f"dtype must be float32 or float64; got {dtype}.")
         self.dtype = dtype
-        self._core = _CORES[dtype](self.options, self._seed)
+        core, self._new_pass = _CORES[dtype]
+        self._core = core(self.options, self._seed)
+        self._of_thread, self._last = threading.local(), None
 
     @classmethod
     def _of_numbers(cls, options, numbers):
@@ -147,53 +171,76 @@ class AttentionLayer(Parametrized):
         ValueError or TypeError that names the argument: shapes, masks that are not boolean, values that
         are not finite
         """
-        x = self._tokens("x", x)
-        self._shape = np.shape(x)
+        if not isinstance(is_causal, (bool, np.bool_)):
+            raise TypeError(f"is_causal must be a bool; got {is_causal!r}.")
+        x = self._tokens("x", x, key_padding_mask if context is None else None)
         batch, length = (1, *x.shape[:1]) if x.ndim == 2 else x.shape[:2]
         if context is not None:
-            context = self._tokens("context", context)
-            self._context_shape = context.shape
+            context = self._tokens("context", context, key_padding_mask)
+            context_shape = context.shape
             if context.ndim != x.ndim or (x.ndim == 3 and len(context) != batch):
                 raise ValueError(f"context must have x's batch; got {context.shape} beside {x.shape}.")
             context = context.reshape(-1, context.shape[-1])
         else:
-            self._context_shape = None
+            context_shape = None
         n_keys = length if context is None else len(context) // max(batch, 1)
         if batch == 0 or length == 0 or n_keys == 0:
-            raise ValueError(f"x must hold a token or more; got shape {self._shape} with {n_keys} keys.")
+            raise ValueError(f"x must hold a token or more; got shape {x.shape} with {n_keys} keys.")
         mask = _booleans("mask", mask, [(length, n_keys), (batch, length, n_keys)])
         padding = _booleans("key_padding_mask", key_padding_mask, [(batch, n_keys)])
         flat = x.reshape(-1, x.shape[-1])
         rows = None if mask is None else mask.reshape(-1, n_keys)
-        return self._core.forward(flat, context, batch, bool(is_causal), rows, padding).reshape(self._shape)
+        trace = self._take_pass()
+        y = self._core.forward(trace, flat, context, batch, bool(is_causal), rows, padding)
+        self._of_thread.last = self._last = _Pass(trace, x.shape, context_shape)
+        return y.reshape(x.shape)
 
     __call__ = forward
 
+    def _take_pass(self):
+        """Memory for a forward pass: that of this thread's last one, which is over."""
+        mine = getattr(self._of_thread, "last", None)
+        self._of_thread.last = None
+        if self._last is mine:
+            self._last = None
+        return self._new_pass() if mine is None else mine.trace
+
+    def _last_pass(self, what):
+        """This thread's last forward pass; where it made none, the last one of any thread."""
+        last = getattr(self._of_thread, "last", None) or self._last
+        if last is None:
+            raise ValueError(f"{what} must come after forward.")
+        return last
+
     def backward(self, grad_output):
-        """The gradient of x of the last `forward`, or of (x, context). Adds to `gradients()`."""
-        if not hasattr(self, "_shape"):
-            raise ValueError("backward must come after forward.")
+        """The gradient of x of the last `forward`, or of (x, context). Adds to `gradients()`.
+
+        Of the last forward of this thread: several threads may use a layer, whose gradients they add up.
+        """
+        last = self._last_pass("backward")
         grad = np.ascontiguousarray(grad_output, self.dtype)
-        if grad.shape != self._shape:
-            raise ValueError(f"grad_output must have the output's shape {self._shape}; got {grad.shape}.")
-        by_x, by_context = self._core.backward(grad.reshape(-1, grad.shape[-1]))
-        by_x = by_x.reshape(self._shape)
-        return by_x if self._context_shape is None else (by_x, by_context.reshape(self._context_shape))
+        if grad.shape != last.shape:
+            raise ValueError(f"grad_output must have the output's shape {last.shape}; got {grad.shape}.")
+        by_x, by_context = self._core.backward(last.trace, grad.reshape(-1, grad.shape[-1]))
+        by_x = by_x.reshape(last.shape)
+        return by_x if last.context_shape is None else (by_x, by_context.reshape(last.context_shape))
 
     def attention_weights(self, sequence=0):
         """P (num_heads, length, n_keys) of a sequence of the last `forward`."""
-        if not hasattr(self, "_shape"):
-            raise ValueError("attention_weights must come after forward.")
-        return np.stack([self._core.weights(sequence, h) for h in range(self.options["num_heads"])])
+        trace, heads = self._last_pass("attention_weights").trace, range(self.options["num_heads"])
+        return np.stack([self._core.weights(trace, sequence, h) for h in heads])
 
-    def _tokens(self, name, tokens):
+    def _tokens(self, name, tokens, padding=None):
         tokens = np.asarray(tokens)
         if tokens.ndim not in (2, 3) or tokens.shape[-1] != self.options["embed_dim"]:
             raise ValueError(
                 f"{name} must be of shape (batch, length, {self.options['embed_dim']}); got {tokens.shape}."
             )
-        if not np.isfinite(tokens).all():
-            raise ValueError(f"{name} must be finite; got NaN or infinity.")
+        finite = np.isfinite(tokens)
+        if not finite.all():
+            is_read = np.ones(tokens.shape[:-1], bool) if padding is None else np.asarray(padding, bool)
+            if is_read.size != tokens[..., 0].size or not finite[is_read.reshape(tokens.shape[:-1])].all():
+                raise ValueError(f"{name} must be finite where there is no padding; got NaN or infinity.")
         return np.ascontiguousarray(tokens, self.dtype)
 
     # --- reading ----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import numpy as np
 
 import likewise as lw
 from likewise import _core
-from likewise.nn._parameters import Parametrized, load_into
+from likewise.nn._parameters import Parametrized, as_path, load_into
 
 _MODELS = {"float32": _core.AttentionModel_float32, "float64": _core.AttentionModel_float64}
 _LOADERS = {4: _core.load_attention_model_float32, 8: _core.load_attention_model_float64}
@@ -36,6 +36,10 @@ class Model(Parametrized):
         self.options, self.seed, self.dtype = dict(options), int(seed), np.dtype(dtype)
         self._core = _MODELS[self.dtype.name](self.options, self.seed)
 
+    def is_of(self, options, dtype):
+        """Whether a model of these options would have the same parameters."""
+        return self.options == options and self.dtype == np.dtype(dtype)
+
     def load_state_dict(self, state):
         """Takes over numbers; nothing unless every name and shape fits."""
         self.flat_parameters[:] = load_into(self._core.entries, state, self.dtype)
@@ -56,18 +60,14 @@ class Model(Parametrized):
 
     def tokens(self, X, layer, padding=None):
         """What that layer's heads compare: (n, length, embed_dim)."""
-        self._core.forward(self._rows(X), padding)
-        return self._core.layer_input(layer).reshape(len(X), -1, self.options["embed_dim"])
+        tokens = self._core.layer_input(self._rows(X), layer, padding)
+        return tokens.reshape(len(X), -1, self.options["embed_dim"])
 
     def weights(self, X, padding=None):
         """Who attends to whom: (n, n_layers, num_heads, length, length)."""
-        self._core.forward(self._rows(X), padding)
-        return np.array(
-            [
-                [[self._core.weights(layer, row, head) for head in self._heads] for layer in self._layers]
-                for row in range(len(X))
-            ]
-        )
+        weights = self._core.weights(self._rows(X), padding)
+        length = weights.shape[1]
+        return weights.reshape(len(X), len(self._layers), len(self._heads), length, length)
 
     def mechanisms(self):
         """[layer][head], on the tokens of that layer."""
@@ -92,12 +92,12 @@ class Model(Parametrized):
 
     def save(self, path, metadata):
         """One file: options, parameters, metadata (anything JSON can hold), a checksum."""
-        self._core.save(str(path), json.dumps({"options": self.options, "of": metadata}))
+        self._core.save(as_path(path), json.dumps({"options": self.options, "of": metadata}))
 
     @classmethod
     def load(cls, path):
         """(model, metadata) of such a file; a ValueError says what is wrong with it."""
-        core, text = _LOADERS[_core.saved_number_size(str(path))](str(path))
+        core, text = _LOADERS[_core.saved_number_size(as_path(path))](as_path(path))
         metadata = json.loads(text)
         model = cls.__new__(cls)
         model.options, model.seed, model._core = metadata["options"], 0, core

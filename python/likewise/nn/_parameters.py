@@ -1,6 +1,7 @@
 """Parts of a flat vector by name."""
 
 import math
+import os
 
 import numpy as np
 
@@ -22,6 +23,17 @@ class Parametrized:
     def state_dict(self):
         """A copy of each parameter by its name."""
         return {name: part.copy() for name, part in named_views(self._core.entries, self.flat_parameters)}
+
+
+def as_path(path):
+    """The path as a str; a TypeError for what is none, such as an open file."""
+    try:
+        return os.fsdecode(path)
+    except TypeError:
+        raise TypeError(
+            f"path must be a str or a path; got {type(path).__name__}. A model is moved into place as a "
+            "whole, which an open file does not allow: save to a path and read that."
+        ) from None
 
 
 def load_into(entries, state, dtype):
