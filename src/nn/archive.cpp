@@ -2,12 +2,17 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
+#include <random>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -194,32 +199,73 @@ void require_layout(const std::vector<std::string>& lines, const ParameterLayout
 // --------------------------------------------------------------------------------------------------------
 
 std::string bytes_of_file(const std::string& path) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);  // a pipe or a device may never end
+  require(!std::filesystem::exists(status) || std::filesystem::is_regular_file(status), named(path),
+          "a file that can be read", "a folder, a device or another special file");
   std::ifstream file(path, std::ios::binary);
-  require(file.is_open() && !std::filesystem::is_directory(path), named(path), "a file that can be read",
-          "none");
+  require(file.is_open(), named(path), "a file that can be read", "none");
   std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   require(!file.bad(), named(path), "a file that can be read", "an error of the system");
   return bytes;
 }
 
-void write_file(const std::string& path, const std::string& bytes) {
-  const std::string beside = path + ".unfinished";
-  {
-    std::ofstream file(beside, std::ios::binary | std::ios::trunc);
-    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    file.close();
-    if (file.fail()) {
-      std::error_code ignored;
-      std::filesystem::remove(beside, ignored);
-      refuse(named(path), "a place where a file can be written", "an error of the system");
-    }
-  }
+[[noreturn]] void refuse_to_write(const std::string& path, const std::string& why) {
+  refuse(named(path), "a place where a file can be written", why);
+}
+
+/// Where links lead to, which may be a file that is not there yet.
+std::filesystem::path followed(const std::string& path) {
+  constexpr int most_links = 40;  // a circle otherwise
+  std::filesystem::path place = path;
   std::error_code error;
-  std::filesystem::rename(beside, path, error);
+  for (int links = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(place, error)); ++links) {
+    if (links == most_links) refuse_to_write(path, "a circle of links");
+    place = place.parent_path() / std::filesystem::read_symlink(place, error);
+    if (error) refuse_to_write(path, error.message());
+  }
+  return place;
+}
+
+struct Close {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using OpenFile = std::unique_ptr<std::FILE, Close>;
+
+/// A new file in the folder of `place`, under a name that nobody has; `beside` becomes its path.
+OpenFile new_file(const std::filesystem::path& place, std::filesystem::path& beside) {
+  constexpr int tries = 16;
+  std::random_device random;
+  for (int i = 0; i < tries; ++i) {
+    beside = place;
+    beside += "." + std::to_string(random()) + ".unfinished";
+    if (OpenFile file{std::fopen(beside.string().c_str(), "wbx")}) return file;  // x: never one that is there
+    if (errno != EEXIST) break;
+  }
+  return nullptr;
+}
+
+/// Written beside its place and moved there. A file that is there keeps its permissions, links stay links.
+void write_file(const std::string& path, const std::string& bytes) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path place = followed(path);
+  const fs::file_status earlier = fs::status(place, error);
+  if (fs::exists(earlier) && !fs::is_regular_file(earlier))
+    refuse_to_write(path, fs::is_directory(earlier) ? "a folder" : "a device or another special file");
+  fs::path beside;
+  OpenFile file = new_file(place, beside);
+  if (!file) refuse_to_write(path, std::generic_category().message(errno));
+  error.clear();
+  if (fs::exists(earlier)) fs::permissions(beside, earlier.permissions(), error);  // before there is content
+  const bool written = !error && std::fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size();
+  const bool closed = std::fclose(file.release()) == 0;
+  if (!error && !(written && closed)) error = {errno, std::generic_category()};
+  if (!error) fs::rename(beside, place, error);
   if (!error) return;
   std::error_code ignored;
-  std::filesystem::remove(beside, ignored);
-  refuse(named(path), "a place where a file can be written", error.message());
+  fs::remove(beside, ignored);
+  refuse_to_write(path, error.message());
 }
 
 /// A whole file: what every kind begins with, the `content` that a kind writes, the checksum.

@@ -18,8 +18,12 @@ namespace {
 
 /// A place of its own, empty before and after.
 struct Place {
-  std::string path = (std::filesystem::temp_directory_path() / "likewise_test_model.likewise").string();
-  Place() { std::filesystem::remove(path); }
+  std::string path;
+  explicit Place(
+      std::string at = (std::filesystem::temp_directory_path() / "likewise_test_model.likewise").string())
+      : path(std::move(at)) {
+    std::filesystem::remove(path);
+  }
   ~Place() { std::filesystem::remove(path); }
 };
 
@@ -268,4 +272,35 @@ TEST_CASE("a file of the other kind, and shapes that do not fit, have their own 
   CHECK(bytes_of(place.path) == whole);
   CHECK(contains(refusal([] { save_model("/nowhere/at.all", in_context(true)); }),
                  "a place where a file can be written"));
+}
+
+/// Kind: moving a new file into place changes what lay there: a link, a mode, a neighbor of the same name, a device.
+TEST_CASE("saving changes a file's content and nothing else", "[nn]") {
+  namespace fs = std::filesystem;
+  const Place place, target{(fs::temp_directory_path() / "likewise_test_target.likewise").string()},
+      neighbor{place.path + ".unfinished"};
+  const AttentionModel model(unusual());
+  const Vector<float> parameters = model.initial_parameters<float>(1);
+  const auto save = [&](const std::string& path) { save_model(path, model, parameters, ""); };
+  write(neighbor.path, "somebody's");
+  fs::create_symlink(target.path, place.path);
+  save(place.path);  // a link to nothing yet
+  CHECK(fs::is_symlink(place.path));
+  CHECK(load_model<float>(target.path).parameters == parameters);
+  const fs::perms own = fs::perms::owner_read | fs::perms::owner_write;
+  fs::permissions(target.path, own);
+  save(place.path);
+  CHECK(fs::is_symlink(place.path));
+  CHECK(fs::status(target.path).permissions() == own);
+  CHECK(bytes_of(neighbor.path) == "somebody's");
+  for (const auto& entry : fs::directory_iterator(fs::temp_directory_path()))
+    if (entry.path().string() != neighbor.path)
+      CHECK(entry.path().string().rfind(target.path + ".", 0) == std::string::npos);
+  fs::remove(place.path);
+  fs::create_symlink(place.path, place.path);
+  CHECK(contains(refusal([&] { save(place.path); }), "link"));
+  CHECK(contains(refusal([&] { save("/dev/null"); }), "a device or another special file"));
+  CHECK(fs::is_character_file("/dev/null"));
+  CHECK(contains(refusal([&] { save(fs::temp_directory_path().string()); }), "a folder"));
+  CHECK(contains(refusal([&] { load_model<float>("/dev/null"); }), "special file"));
 }

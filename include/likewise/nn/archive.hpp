@@ -32,8 +32,9 @@ namespace likewise::nn {
 ///               log_temperature (cols 1), context, values
 ///     numbers   of each in that order, row by row
 ///
-/// The file is written beside its place and moved there, so that a failure leaves an older one as it was.
-/// Throws InvalidArgument naming the path where it cannot be written, or parameters of another length.
+/// The file is written under a new name beside its place and moved there, so that a failure leaves an older one as it
+/// was, and others who read it see a whole one. An older file's permissions stay, links are followed. Throws
+/// InvalidArgument naming the path where it cannot be written or is no regular file, or parameters of another length.
 template <class T>
 void save_model(const std::string& path, const AttentionModel& model, const Vector<T>& parameters,
                 const std::string& metadata = "");
