@@ -74,7 +74,9 @@ def from_torch_mask(mask):
 
 
 def _attend(squared_distances, q, k, v, temperature, is_causal, mask, key_padding_mask, log_key_weights):
-    q, k, v = _matrices(q, k, v)
+    if not isinstance(is_causal, (bool, np.bool_)):
+        raise TypeError(f"is_causal must be a bool; got {is_causal!r}.")
+    q, k, v = _matrices(q, k, v, key_padding_mask)
     n_queries, n_keys = q.shape[-2], k.shape[-2]
     if k.shape[-1] != q.shape[-1]:
         raise ValueError(f"k must be of q's width {q.shape[-1]}; got {k.shape[-1]}.")
@@ -94,9 +96,9 @@ def _attend(squared_distances, q, k, v, temperature, is_causal, mask, key_paddin
     return _core.attention(squared_distances, q, k, v, temperature, bool(is_causal), mask, weights)
 
 
-def _matrices(*arrays):
-    """q, k, v as dense matrices of one float type, finite."""
-    arrays = [np.asarray(a) for a in arrays]
+def _matrices(q, k, v, key_padding_mask):
+    """q, k, v as dense matrices of one float type, finite; of padding 0 instead of what is not."""
+    arrays = [np.asarray(q), *(_without_padding(np.asarray(a), key_padding_mask) for a in (k, v))]
     dtype = np.result_type(*arrays)
     dtype = dtype if dtype in _FLOATS else np.dtype(np.float64)
     for name, a in zip("qkv", arrays):
@@ -107,6 +109,20 @@ def _matrices(*arrays):
         if not np.isfinite(a).all():
             raise ValueError(f"{name} must be finite; got NaN or infinity.")
     return [np.ascontiguousarray(a, dtype=dtype) for a in arrays]
+
+
+def _without_padding(a, key_padding_mask):
+    """Keys or values (batch, ..., n_keys, dim), with 0 where padding is not finite: it is not read."""
+    if key_padding_mask is None or a.dtype.kind != "f" or a.ndim < 2 or np.isfinite(a).all():
+        return a
+    is_read = np.atleast_1d(key_padding_mask)
+    if is_read.ndim > 1 and (a.ndim == 2 or len(a) != len(is_read)):
+        is_read = is_read.any(axis=0)  # keys that sequences share
+    if is_read.dtype != bool or is_read.shape[-1] != a.shape[-2] or is_read.ndim > 2:
+        return a  # the mask, or what is not finite, is refused
+    ones = (1,) * (a.ndim - 1 - is_read.ndim)
+    is_read = is_read.reshape(*is_read.shape[:-1], *ones, a.shape[-2], 1)
+    return np.where(is_read | np.isfinite(a), a, a.dtype.type(0))
 
 
 def _booleans(name, mask, last_two):
