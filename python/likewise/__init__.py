@@ -2,7 +2,8 @@
 
 import importlib
 
-from likewise import _core, kernels, metrics, normalizations, supports
+# _bound comes first: it makes the errors of what the others import name their arguments.
+from likewise import _bound, _core, kernels, metrics, normalizations, supports  # noqa: F401
 from likewise._errors import ConvergenceError, MemoryLimitError
 from likewise._execution import execution
 from likewise._mechanism import Mechanism

@@ -138,7 +138,12 @@ def _log_weights(log_key_weights, key_padding_mask, lead, n_keys):
     """Both as one array (*lead, n_keys), or None."""
     weights = None
     if log_key_weights is not None:
-        weights = np.asarray(log_key_weights, dtype=np.float64)
+        try:
+            weights = np.asarray(log_key_weights, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"log_key_weights must be an array of numbers or None; got {type(log_key_weights).__name__}."
+            ) from None
         if np.isnan(weights).any() or np.isposinf(weights).any():
             raise ValueError("log_key_weights must be finite or -inf; got NaN or +inf.")
         weights = _broadcast("log_key_weights", np.atleast_1d(weights), (*lead, n_keys))

@@ -157,7 +157,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
 
     def _make_mechanism(self):
         """With the W of init where it is given; else it is the data's, and plain distances stand for it."""
-        given = None if isinstance(self.init, str) else np.asarray(self.init, dtype=np.float64)
+        given = None if isinstance(self.init, str) else _array("init", self.init)
         if given is None:
             return _leave_one_out("sqeuclidean", self._fixed_temperature())
         factor = np.diag(given) if given.ndim == 1 else given
@@ -275,7 +275,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         return np.ones(d)
 
     def _given_start(self):
-        W = np.array(self.init, dtype=np.float64)
+        W = _array("init", self.init)
         d = self.n_features_in_
         if self.diagonal and W.ndim == 2 and W.shape == (d, d):
             W = W.diagonal().copy()
@@ -563,6 +563,13 @@ def _check_rows(X, estimator):
             f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of 2 is required by "
             f"{type(estimator).__name__}."
         )
+
+
+def _array(name, value):
+    try:
+        return np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an array of numbers or a str; got {value!r}.") from None
 
 
 def _whole(name, value, most=None):
