@@ -1,3 +1,5 @@
+#include <stdexcept>
+
 #include <likewise/error.hpp>
 #include <likewise/kernel.hpp>
 
@@ -97,6 +99,22 @@ template void log_slopes<double>(const Kernel&, Tile<double>, double);
 
 double weight(const Kernel& kernel, double input, double scale) {
   return std::visit([&](const auto& k) { return k.weight(input, scale); }, kernel);
+}
+
+bool has_edge(const Kernel& kernel) {
+  const KernelTraits laws = traits(kernel);
+  return laws.compact || laws.infinite_on_self;
+}
+
+double log_weight_at(const Kernel& kernel, double d, double scale) {
+  return std::visit(
+      [&](const auto& k) -> double {
+        if constexpr (requires { k.log_weight_at(d, scale); })
+          return k.log_weight_at(d, scale);
+        else
+          throw std::logic_error("a kernel without an edge");
+      },
+      kernel);
 }
 
 double log_integral(const Kernel& kernel, Index d, double scale) {

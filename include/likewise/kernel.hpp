@@ -40,6 +40,10 @@ template <class T> void log_weights(const Kernel& kernel, Tile<T> input, double 
 /// The derivative of the log weight by the input, in place; 0 beyond a compact kernel.
 template <class T> void log_slopes(const Kernel& kernel, Tile<T> input, double scale);
 double weight(const Kernel& kernel, double input, double scale);
+/// Whether rounding of the input may decide if a pair counts at all: kernels that end at their bandwidth, and 1/d.
+bool has_edge(const Kernel& kernel);
+/// log phi of one distance d of such a kernel (as its metric reports it, of 1/d), to all digits about the edge.
+double log_weight_at(const Kernel& kernel, double d, double scale);
 /// log of the integral of phi(|x|) over R^d: what divides a kernel density. Infinite where there is none.
 double log_integral(const Kernel& kernel, Index d, double scale);
 

@@ -41,6 +41,8 @@ template <class C> class ScoreBlocks {
                             .factor = static_cast<C>(s.factor),
                             .unsure = static_cast<C>(s.unsure),
                             .least = lift && !s.not_negative ? std::numeric_limits<C>::lowest() : C(0)};
+    rule.edge = s_.edge;
+    rule.turned = s.turned;
     if (s.matrix) {
       rule.query_step = s.turned ? 1 : s.matrix->outerStride();
       rule.key_step = s.turned ? s.matrix->outerStride() : 1;

@@ -1,6 +1,7 @@
 // What the fused loop needs of a mechanism whose log weights are not an inner product: scores, then a profile.
 #pragma once
 
+#include <functional>
 #include <utility>
 #include <variant>
 
@@ -49,12 +50,21 @@ template <class C> Scores<C> transposed(Scores<C> s) {
   return s;
 }
 
+/// Where a kernel ends (or, as 1/d, has no number), the rounding of a score would decide which pairs count. Pairs whose
+/// score lies within `rounding` (a + b + score) of that edge, a and b the biases of a lift, are found again one by one.
+struct KernelEdge {
+  double score = 0;
+  double rounding = 0;
+  std::function<double(Index query, Index key)> log_weight;  ///< by definition, a natural logarithm
+};
+
 /// log2 K_ij = profile(score_ij), the input times query_scale_i key_scale_j where there are such.
 template <class C> struct ProfiledScores {
   Scores<C> scores;
   Profile profile;
   const Vector<double>* query_scale = nullptr;
   const Vector<double>* key_scale = nullptr;
+  const KernelEdge* edge = nullptr;  ///< none: no comparison decides
 };
 using AnyScores = std::variant<Scores<float>, Scores<double>>;
 using AnyProfiledScores = std::variant<ProfiledScores<float>, ProfiledScores<double>>;

@@ -63,7 +63,7 @@ template <class T> class StreamedMap final : public LinearMapStorage<T> {
     if (part.mass(i) > 0) {
       const double null =
           scaling_.null_mass > 0 ? std::exp(std::log(scaling_.null_mass) - part.log_reference(i)) : 0;
-      part.sum.row(i) *= static_cast<T>(1 / (part.mass(i) + null));
+      part.sum.row(i) /= static_cast<T>(part.mass(i) + null);  // one division: means of a constant are it
       return;
     }
     if (!may_be_replaced(scaling_)) return;

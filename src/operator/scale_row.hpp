@@ -37,7 +37,7 @@ inline void scale_row(const Scaling& scaling, Index row, Eigen::Ref<Eigen::Array
     return;
   }
   const double mass = engine::simd::exp_row(log_row.data(), log_row.size(), top);
-  log_row *= 1 / (mass + (scaling.null_mass > 0 ? std::exp(std::log(scaling.null_mass) - top) : 0));
+  log_row /= (mass + (scaling.null_mass > 0 ? std::exp(std::log(scaling.null_mass) - top) : 0));
 }
 
 }  // namespace likewise

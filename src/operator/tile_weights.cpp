@@ -65,6 +65,26 @@ double largest_single(const MetricTraits& laws, const ResolvedKernel& kernel) {
   return takes_root(laws, kernel) ? 100 / slope / slope : 84 / slope;
 }
 
+/// The length at which a pair's weight ends, with the scales of its two points; `scale` where there are none.
+double length_of_pair(const ResolvedKernel& kernel, Index i, Index j) {
+  double of_points = 1;
+  if (kernel.row_scale.size()) of_points *= kernel.row_scale(i);
+  if (kernel.key_scale.size()) of_points *= kernel.key_scale(j);
+  return kernel.row_scale.size() || kernel.key_scale.size() ? kernel.scale * std::sqrt(of_points)
+                                                            : kernel.scale;
+}
+
+/// The unit of the distances that decide at a kernel's edge.
+CostUnit edge_unit(const Kernel& kernel) {
+  return traits(kernel).infinite_on_self ? CostUnit::reported : CostUnit::distance;
+}
+
+/// By how many epsilons, times the size of what was added up, a score found in C may be off. Generous: a pair that is
+/// found again by definition costs little.
+template <class C> double score_rounding(Index width) {
+  return 16 * static_cast<double>(std::numeric_limits<C>::epsilon()) * static_cast<double>(width + 8);
+}
+
 /// Whether a number of the kernel may be turned: its bandwidth, unless each point has its own, or its temperature.
 bool has_scale(const ResolvedKernel& kernel) {
   const Bandwidth* bandwidth = bandwidth_of(kernel.kernel);
@@ -79,6 +99,7 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
       : laws_(traits(metric)),
         kernel_(kernel),
         input_(traits(kernel.kernel).input),
+        has_edge_(has_edge(kernel.kernel)),
         unit_(unit_of(input_)),
         filters_(filters),
         costs_(engine::make_cost_source<T>(metric, X, Z, largest_single(laws_, kernel))) {
@@ -87,6 +108,9 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
     key_factor_ = factors(kernel.key_scale, power);
     profiled_ = profile(power);
   }
+  // `edge_` refers to this object.
+  TileWeights(const TileWeights&) = delete;
+  TileWeights& operator=(const TileWeights&) = delete;
 
   Index rows() const override { return costs_->rows(); }
   Index cols() const override { return costs_->cols(); }
@@ -113,6 +137,8 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
     scale(i0, j0, slopes);
     log_slopes<T>(kernel_.kernel, slopes, kernel_.scale);
     scale(i0, j0, slopes);
+    // Where a compact kernel has ended there is no slope, whatever rounding made of the input there.
+    if (has_edge_) slopes = (log_k.array() > -std::numeric_limits<T>::infinity()).select(slopes, T(0));
     if (from == to) return;
     if (to == 1) {  // du/dcost = 1/(2 u), and 0 at distance 0
       slopes = (costs.array() > T(0)).select(slopes.array() / (T(2) * costs.array()), T(0)).matrix();
@@ -166,18 +192,51 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
     return factor;
   }
 
-  /// Exponentials of lifts, and a user's own metric.
+  /// Exponentials of lifts, a user's own metric, and kernels with an edge where points have their own scales.
   void fill_by_leaves(Index i0, Index j0, Tile<T> out) const {
     costs_->fill(i0, j0, unit_, out);
     scale(i0, j0, out);
+    const Matrix<T> input = has_edge_ ? Matrix<T>(out) : Matrix<T>();
     log_weights<T>(kernel_.kernel, out, kernel_.scale);
+    if (has_edge_) decide_edge(i0, j0, input, out);
+  }
+
+  /// The log weight of one pair by definition.
+  double exact(Index i, Index j) const {
+    return log_weight_at(kernel_.kernel, costs_->pair(i, j, edge_unit(kernel_.kernel)),
+                         length_of_pair(kernel_, i, j));
+  }
+
+  /// Pairs whose input lies within rounding of the kernel's edge are found again.
+  void decide_edge(Index i0, Index j0, const Matrix<T>& input, Tile<T> out) const {
+    const int power = engine::unit_power(laws_, unit_);
+    const double edge = edge_score(power), rounding = score_rounding<T>(64) * edge;
+    for (Index a = 0; a < out.rows(); ++a) {
+      const double lift = costs_->lift_error(i0 + a);  // of a square; the root's is that over twice the root
+      for (Index b = 0; b < out.cols(); ++b) {
+        const double away = std::abs(static_cast<double>(input(a, b)) - edge);
+        double factor = 1;
+        if (row_factor_.size()) factor *= row_factor_(i0 + a);
+        if (key_factor_.size()) factor *= key_factor_(j0 + b);
+        const double off = lift == 0 ? 0 : power == 2 ? lift * factor : lift * factor * factor / edge;
+        if (away <= rounding + off) out(a, b) = static_cast<T>(exact(i0 + a, j0 + b));
+      }
+    }
+  }
+
+  /// The edge as a score d^power: the bandwidth; 0 of 1/d.
+  double edge_score(int power) const {
+    if (traits(kernel_.kernel).infinite_on_self) return 0;
+    return power == 2 ? std::min(kernel_.scale * kernel_.scale, std::numeric_limits<double>::max())
+                      : kernel_.scale;
   }
 
   /// The mechanism as scores and a profile of d^power; none for a user's own metric.
-  std::optional<engine::AnyProfiledScores> profile(int power) const {
+  std::optional<engine::AnyProfiledScores> profile(int power) {
     if (input_ == KernelInput::nothing)
       return engine::ProfiledScores<T>{.scores = {}, .profile = profile_of<T>(kernel_.kernel, kernel_.scale)};
     const bool scaled = row_factor_.size() || key_factor_.size();
+    if (has_edge_ && scaled) return {};  // the edge is another score for each pair
     const double slope = slope_of(kernel_.kernel, kernel_.scale);
     const std::optional<engine::AnyScores> scores = costs_->scores(
         {takes_root(laws_, kernel_) || traits(kernel_.kernel).infinite_on_self || !std::isfinite(slope),
@@ -189,10 +248,15 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
           engine::Profile profile = profile_of<C>(kernel_.kernel, kernel_.scale);
           if (s.power != power) profile.input = power == 2 ? Input::square : Input::root;
           if (input_ == KernelInput::cost && laws_.zero_on_self) profile.upper_bound = 0;
+          if (has_edge_)
+            edge_ = {.score = edge_score(s.power),
+                     .rounding = score_rounding<C>(s.queries ? s.queries->cols() : 1),
+                     .log_weight = [this](Index i, Index j) { return exact(i, j); }};
           return engine::ProfiledScores<C>{.scores = s,
                                            .profile = profile,
                                            .query_scale = row_factor_.size() ? &row_factor_ : nullptr,
-                                           .key_scale = key_factor_.size() ? &key_factor_ : nullptr};
+                                           .key_scale = key_factor_.size() ? &key_factor_ : nullptr,
+                                           .edge = has_edge_ ? &edge_ : nullptr};
         },
         *scores);
   }
@@ -200,7 +264,9 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
   MetricTraits laws_;
   ResolvedKernel kernel_;
   KernelInput input_;
+  bool has_edge_;  ///< the kernel ends somewhere, and who is within is decided by definition
   CostUnit unit_;
+  engine::KernelEdge edge_;
   PairFilters filters_;
   std::shared_ptr<const engine::CostSource<T>> costs_;
   Vector<double> row_factor_, key_factor_;
@@ -315,8 +381,18 @@ void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel
   const int power = engine::unit_power(laws, unit_of(traits(kernel.kernel).input));
   const Vector<double> of_row = scale_factors(kernel.row_scale, power),
                        of_key = scale_factors(kernel.key_scale, power);
+  const bool edge_decides = has_edge(kernel.kernel);
+  const int edge_power = engine::unit_power(laws, edge_unit(kernel.kernel));
   const auto weigh = [&](Index b) {
     const engine::Block rows = engine::block_of(b, edges.rows(), rows_at_a_time);
+    if (edge_decides) {
+      for (Index i = rows.begin; i < rows.begin + rows.size; ++i)
+        for (SparseMatrix<double>::InnerIterator edge(edges, i); edge; ++edge)
+          edge.valueRef() = log_weight_at(
+              kernel.kernel, engine::convert_power(edge.value(), laws.distance_power, edge_power),
+              length_of_pair(kernel, i, edge.col()));
+      return;
+    }
     for (Index i = rows.begin; i < rows.begin + rows.size; ++i)
       for (SparseMatrix<double>::InnerIterator edge(edges, i); edge; ++edge) {
         double& cost = edge.valueRef();

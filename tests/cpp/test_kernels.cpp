@@ -80,6 +80,8 @@ TEMPLATE_TEST_CASE("weights and log weights are the formula", "[kernel]", float,
         const double want = formula(kernel, d, h);
         INFO("d = " << d);
         CHECK(weight(kernel, input_of(kernel, d), h) == Approx(want).epsilon(1e-10).margin(1e-300));
+        if (has_edge(kernel) && d > 0)
+          CHECK(std::exp(log_weight_at(kernel, d, h)) == Approx(want).epsilon(1e-9).margin(1e-300));
         if (std::fabs(d / h - 1) < 0.01) continue;  // the edge of a compact kernel is ill-conditioned
         if (want > 1e-280)
           CHECK(std::fabs(got - std::log(want)) <= 40 * tolerance * (1 + std::fabs(std::log(want))));

@@ -21,6 +21,11 @@ struct Epanechnikov {
     d2 = (u < T(1)).select(T(-1) / h / h / (T(1) - u), T(0));
   }
   double weight(double d2, double h) const { return std::fmax(0.0, 1 - d2 / (h * h)); }
+  /// Of the distance itself: 0 exactly from d = h on, and no digits lost below.
+  double log_weight_at(double d, double h) const {
+    const double r = d / h;
+    return r < 1 ? std::log((1 - r) * (1 + r)) : -detail::infinity;
+  }
   /// surface * h^d * 2 / (d (d + 2))
   double log_integral(Index d, double h) const {
     const double n = static_cast<double>(d);

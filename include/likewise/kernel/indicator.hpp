@@ -26,6 +26,8 @@ struct Indicator {
   }
   template <class T> void log_slopes(Tile<T> d2, T) const { d2.setZero(); }  // a step moves by jumps only
   double weight(double d2, double h) const { return bandwidth.is_open() || d2 <= h * h ? 1.0 : 0.0; }
+  /// Of the distance itself: a square would be rounded before it is compared.
+  double log_weight_at(double d, double h) const { return d <= h ? 0 : -detail::infinity; }
   /// The volume of a ball of radius h; without a bandwidth infinite.
   double log_integral(Index d, double h) const {
     if (bandwidth.is_open()) return detail::infinity;

@@ -25,6 +25,8 @@ struct InverseDistance {
     d = (d.array() > T(0)).select(T(-1) / d.array(), T(0));
   }
   double weight(double d, double) const { return 1 / d; }
+  /// Of the reported distance itself: whether it is 0 decides which keys count.
+  double log_weight_at(double d, double) const { return d > 0 ? -std::log(d) : log_weight_on_self; }
   double log_integral(Index, double) const { return detail::infinity; }
 
   bool operator==(const InverseDistance&) const = default;

@@ -21,6 +21,11 @@ struct Tricube {
     d = (u < T(1)).select(T(-9) / h * u.square() / (T(1) - u.cube()), T(0));
   }
   double weight(double d, double h) const { return std::pow(std::fmax(0.0, 1 - std::pow(d / h, 3)), 3); }
+  /// Of the distance itself: 0 exactly from d = h on, and no digits lost below.
+  double log_weight_at(double d, double h) const {
+    const double r = d / h;
+    return r < 1 ? 3 * std::log((1 - r) * (1 + r * (1 + r))) : -detail::infinity;
+  }
   /// surface * h^d * (1/d - 3/(d+3) + 3/(d+6) - 1/(d+9))
   double log_integral(Index d, double h) const {
     const double n = static_cast<double>(d);

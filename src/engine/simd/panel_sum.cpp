@@ -10,6 +10,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <vector>
 
 #include "engine/simd/panel-inl.h"
 #include "engine/simd/score-inl.h"
@@ -67,6 +68,7 @@ template <class C> struct Worker {
   hwy::AlignedFreeUniquePtr<C[]> tile = Scratch<C>(kTile * lanes);
   hwy::AlignedFreeUniquePtr<unsigned char[]> admitted =
       block.mask ? Scratch<unsigned char>(kTile * lanes) : nullptr;
+  std::vector<std::size_t> edge_pairs = {};
 
   /// Starts accumulators at start[lane] + bias[key] and adds the products.
   HWY_INLINE void Exponents(const C* points, const C* start, const KeyTile<C>& keys, std::size_t j,
@@ -153,10 +155,46 @@ template <class C> struct Worker {
       for (std::size_t j = 0; j < keys.padded; j += kKeys)
         ScoreGroup<C>({panel.points, width, keys.rows + j * keys.stride, keys.stride}, rule, panel.bias,
                       keys.bias + j, tile.get() + j * lanes);
+    if (rule.edge) FindEdgePairs(panel, keys);
     ToInput<C>(rule, rule.query_point_factor ? panel.factor : nullptr,
                rule.key_point_factor ? rule.key_point_factor + keys.first : nullptr, keys.size, tile.get());
     ToExponents<C>(rule.profile, rule.key_weight + keys.first, keys.size, tile.get());
+    if (rule.edge) DecideEdgePairs(panel, keys);
     std::fill(tile.get() + keys.size * lanes, tile.get() + keys.padded * lanes, static_cast<C>(-kInfinity));
+  }
+
+  /// The places in the tile whose scores lie at the kernel's edge.
+  HWY_NOINLINE void FindEdgePairs(const Panel<C>& panel, const KeyTile<C>& keys) {
+    const KernelEdge& edge = *block.rule->edge;
+    const V at = hn::Set(d, static_cast<C>(edge.score)), rounding = hn::Set(d, static_cast<C>(edge.rounding));
+    edge_pairs.clear();
+    for (std::size_t j = 0; j < keys.size; ++j) {
+      const V key = hn::Set(d, keys.bias[j] + static_cast<C>(edge.score));
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        const std::size_t first = j * lanes + v * vector;
+        const V margin = hn::Mul(rounding, hn::Add(hn::Load(d, panel.bias + v * vector), key));
+        const auto close = hn::Le(hn::Abs(hn::Sub(hn::Load(d, tile.get() + first), at)), margin);
+        if (hn::AllFalse(d, close)) continue;
+        for (std::size_t a = 0; a < vector && v * vector + a < panel.size; ++a)
+          if (std::abs(tile[first + a] - static_cast<C>(edge.score))
+              <= static_cast<C>(edge.rounding)
+                     * (panel.bias[v * vector + a] + (keys.bias[j] + static_cast<C>(edge.score))))
+            edge_pairs.push_back(first + a);
+      }
+    }
+  }
+
+  /// Their exponents, by definition.
+  HWY_NOINLINE void DecideEdgePairs(const Panel<C>& panel, const KeyTile<C>& keys) {
+    const ScoreRule<C>& rule = *block.rule;
+    for (const std::size_t at : edge_pairs) {
+      const std::size_t j = at / lanes;
+      const auto query = block.first_query + static_cast<std::ptrdiff_t>(panel.first + at % lanes);
+      const auto key = block.first_key + static_cast<std::ptrdiff_t>(keys.first + j);
+      const double log_weight =
+          rule.turned ? rule.edge->log_weight(key, query) : rule.edge->log_weight(query, key);
+      tile[at] = static_cast<C>(log_weight * std::numbers::log2e) + rule.key_weight[keys.first + j];
+    }
   }
 
   HWY_INLINE void GivenScores(const Panel<C>& panel, const KeyTile<C>& keys) {

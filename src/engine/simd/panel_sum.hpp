@@ -21,6 +21,8 @@ template <class C> struct ScoreRule {
   C least = 0;                ///< scores below are rounding
   const C* matrix = nullptr;  ///< given scores: that of pair (i, j) at matrix[i * query_step + j * key_step]
   std::ptrdiff_t query_step = 0, key_step = 0;
+  const KernelEdge* edge = nullptr;  ///< pairs at the kernel's edge; `turned`: it calls our keys queries
+  bool turned = false;
 };
 
 /// Exponents to the base 2: e_ij = query_bias_i + key_bias_j + query_scale <A_i, B_j>, never above `upper_bound` + the
