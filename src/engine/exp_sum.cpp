@@ -310,13 +310,17 @@ Partial<T> exp_sum(const LogWeights<T>& K, const Vector<double>& key_bias, const
                    const Execution& run) {
   if (const auto exponents = K.exponents()) return any_fused_sum(K, *exponents, key_bias, V, run);
   if (const auto scores = K.profiled()) return any_fused_sum(K, *scores, key_bias, V, run);
-  return tiled_sum(K, key_bias, V, run);
+  Partial<T> sums = tiled_sum(K, key_bias, V, run);
+  if (const Vector<double>* shift = K.row_shift()) sums.log_reference += *shift;
+  return sums;
 }
 
 template <class T>
 Partial<T> exp_sum_transposed(const LogWeights<T>& K, const Vector<double>& query_bias, const Values<T>& V,
                               const Execution& run) {
-  return exp_sum<T>(TransposedWeights<T>(K), query_bias, V, run);
+  const Vector<double>* shift = K.row_shift();
+  return exp_sum<T>(TransposedWeights<T>(K), shift ? Vector<double>(query_bias + *shift) : query_bias, V,
+                    run);
 }
 
 template <class T> Vector<double> log_mass(const Partial<T>& part) {

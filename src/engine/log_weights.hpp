@@ -39,6 +39,9 @@ template <class T> class LogWeights {
   virtual double scale_slope() const = 0;
   /// The admitted key of least cost, the lowest index among equals; -1 where no key is admitted. O(n_keys d).
   virtual Index nearest_key(Index i) const = 0;
+  /// What has been taken out of each row of `fill`, or nullptr: of queries so far away that logarithms beside it would lose
+  /// their digits.
+  virtual const Vector<double>* row_shift() const { return nullptr; }
 };
 
 }  // namespace likewise::engine

@@ -116,6 +116,8 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
       const Index row = rows.begin + a;
       auto stored = P.row(a).segment(keys.begin, keys.size);
       weights = stored.transpose().template cast<double>() + scaling.log_right.segment(keys.begin, keys.size);
+      if (const Vector<double>* shift = tiles_->row_shift(); shift && !scaling.by_row_mass)
+        weights += (*shift)(row);
       scale_row(scaling, row, weights);
       stored = weights.matrix().transpose().template cast<T>();
       if (may_be_replaced(scaling) && (weights == 0).all())

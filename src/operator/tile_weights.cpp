@@ -11,6 +11,7 @@
 #include "engine/cost_source.hpp"
 #include "engine/score_blocks.hpp"
 #include "engine/single_precision.hpp"
+#include "operator/far_queries.hpp"
 #include "operator/kernel_profile.hpp"
 
 namespace likewise {
@@ -342,6 +343,7 @@ class WidenedWeights final : public engine::LogWeights<float> {
   std::optional<engine::Exponents> exponents() const override { return weights_->exponents(); }
   std::optional<engine::AnyProfiledScores> profiled() const override { return weights_->profiled(); }
   const engine::PairMask* mask() const override { return weights_->mask(); }
+  const Vector<double>* row_shift() const override { return weights_->row_shift(); }
   Index nearest_key(Index i) const override { return weights_->nearest_key(i); }
 
  private:
@@ -363,7 +365,9 @@ std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& met
       return std::make_shared<const WidenedWeights>(
           make_tile_weights<double>(metric, kernel, filters, queries, keys));
     }
-  return std::make_shared<const TileWeights<T>>(metric, kernel, filters, X, Z);
+  auto weights = std::make_shared<const TileWeights<T>>(metric, kernel, filters, X, Z);
+  if (X == Z) return weights;
+  return with_far_queries<T>(std::move(weights), metric, kernel, filters, *X, *Z);
 }
 
 namespace {

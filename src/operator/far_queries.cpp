@@ -1,0 +1,178 @@
+#include "operator/far_queries.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace likewise {
+namespace {
+
+constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
+
+/// How the distance of a metric adds up, and the points as it sees them.
+enum class Sum { squares, absolute };
+struct Seen {
+  Sum sum;
+  const Matrix<double>* factor = nullptr;  ///< of Mahalanobis
+};
+std::optional<Seen> seen(const Metric& metric) {
+  if (std::holds_alternative<Euclidean>(metric) || std::holds_alternative<SquaredEuclidean>(metric))
+    return Seen{Sum::squares};
+  if (const auto* m = std::get_if<Mahalanobis>(&metric)) return Seen{Sum::squares, &*m->factor};
+  const auto* minkowski = std::get_if<Minkowski>(&metric);
+  if (std::holds_alternative<Manhattan>(metric) || (minkowski && minkowski->p == 1))
+    return Seen{Sum::absolute};
+  if (minkowski && minkowski->p == 2) return Seen{Sum::squares};
+  return {};
+}
+
+/// log phi = -rate d^power; power 0: of no such form.
+struct Decay {
+  int power = 0;
+  double rate = 0;
+};
+Decay decay_of(const Metric& metric, const Kernel& kernel, double h) {
+  if (std::holds_alternative<Gaussian>(kernel)) return {2, 0.5 / h / h};
+  if (std::holds_alternative<Laplacian>(kernel)) return {1, 1 / h};
+  if (std::holds_alternative<Exponential>(kernel)) return {traits(metric).distance_power, 1 / h};
+  return {};
+}
+
+/// sum_k |u_k - y_k| - |u_k|, to all digits.
+double absolute_difference(const RowRef<double>& u, const RowRef<double>& y) {
+  double sum = 0;
+  for (Index k = 0; k < u.size(); ++k)
+    sum +=
+        std::abs(u(k)) >= std::abs(y(k)) ? (u(k) < 0 ? y(k) : -y(k)) : std::abs(u(k) - y(k)) - std::abs(u(k));
+  return sum;
+}
+
+/// The points less the keys' center, as the metric sees them.
+template <class T>
+Matrix<double> at_center(const Points<T>& X, const Vector<double>& center, const Seen& how) {
+  Matrix<double> U = X.template cast<double>().rowwise() - center.transpose();
+  return how.factor ? Matrix<double>(U * how.factor->transpose()) : U;
+}
+
+template <class T> class FarWeights final : public engine::LogWeights<T> {
+ public:
+  FarWeights(std::shared_ptr<const engine::LogWeights<T>> weights, PairFilters filters, Seen how, Decay decay,
+             Matrix<double> queries, Matrix<double> keys, std::vector<bool> far)
+      : weights_(std::move(weights)),
+        filters_(std::move(filters)),
+        how_(how),
+        decay_(decay),
+        queries_(std::move(queries)),
+        keys_(std::move(keys)),
+        far_(std::move(far)),
+        top_(Vector<double>::Zero(queries_.rows())),
+        shift_(top_) {
+    for (Index i = 0; i < rows(); ++i)
+      if (far_[static_cast<std::size_t>(i)]) find_shift(i);
+  }
+
+  Index rows() const override { return weights_->rows(); }
+  Index cols() const override { return weights_->cols(); }
+  engine::Block admitted_keys(Index i0, Index n) const override { return weights_->admitted_keys(i0, n); }
+  const engine::PairMask* mask() const override { return weights_->mask(); }
+  const Vector<double>* row_shift() const override { return &shift_; }
+  std::unique_ptr<engine::CostPull<T>> pull() const override { return weights_->pull(); }
+  double scale_slope() const override { return weights_->scale_slope(); }
+
+  void fill(Index i0, Index j0, Tile<T> out) const override {
+    weights_->fill(i0, j0, out);
+    bool any = false;
+    for (Index a = 0; a < out.rows(); ++a) {
+      if (!far_[static_cast<std::size_t>(i0 + a)]) continue;
+      any = true;
+      for (Index b = 0; b < out.cols(); ++b)
+        out(a, b) = static_cast<T>(relative(i0 + a, j0 + b) - top_(i0 + a));
+    }
+    if (any && !filters_.empty()) filters_.exclude<T>(i0, j0, -std::numeric_limits<T>::infinity(), out);
+  }
+  void fill_slopes(Index i0, Index j0, Tile<T> log_k, Tile<T> costs, Tile<T> slopes) const override {
+    weights_->fill_slopes(i0, j0, log_k, costs, slopes);
+  }
+  Index nearest_key(Index i) const override { return weights_->nearest_key(i); }
+
+ private:
+  /// log K_ij less what a key at the center would get.
+  double relative(Index i, Index j) const {
+    const RowRef<double> u = queries_.row(i), y = keys_.row(j);
+    if (how_.sum == Sum::absolute) return -decay_.rate * absolute_difference(u, y);
+    const double squares = y.squaredNorm() - 2 * u.dot(y);
+    if (decay_.power == 2) return -decay_.rate * squares;
+    const double norm = u.norm();
+    return -decay_.rate * squares / (std::sqrt(std::max(norm * norm + squares, 0.0)) + norm);
+  }
+
+  void find_shift(Index i) {
+    double top = minus_infinity;
+    for (Index j = 0; j < cols(); ++j)
+      if (filters_.empty() || filters_.admits(i, j)) top = std::max(top, relative(i, j));
+    if (top == minus_infinity) return;
+    const double size = how_.sum == Sum::absolute ? queries_.row(i).cwiseAbs().sum() : queries_.row(i).norm();
+    top_(i) = top;
+    shift_(i) = top - decay_.rate * (decay_.power == 2 ? size * size : size);
+  }
+
+  std::shared_ptr<const engine::LogWeights<T>> weights_;
+  PairFilters filters_;
+  Seen how_;
+  Decay decay_;
+  Matrix<double> queries_, keys_;
+  std::vector<bool> far_;
+  Vector<double> top_, shift_;
+};
+
+}  // namespace
+
+template <class T>
+std::shared_ptr<const engine::LogWeights<T>> with_far_queries(
+    std::shared_ptr<const engine::LogWeights<T>> weights, const Metric& metric, const ResolvedKernel& kernel,
+    const PairFilters& filters, const Points<T>& X, const Points<T>& Z) {
+  const std::optional<Seen> how = seen(metric);
+  const Decay decay = decay_of(metric, kernel.kernel, kernel.scale);
+  const bool sums = how && how->sum == Sum::absolute;
+  if (!how || decay.power == 0 || (sums && decay.power != 1) || kernel.row_scale.size()
+      || kernel.key_scale.size())
+    return weights;
+  // The exponent from which on the digits of a cost do not tell keys apart: those of squares are found in float64.
+  const double digits =
+      sums || decay.power == 1 ? static_cast<double>(std::numeric_limits<T>::epsilon()) : 2.3e-16;
+  const double least = (digits > 1e-10 ? 1e-5 : 1e-9) / digits;
+  const double least_length = decay.power == 2 ? std::sqrt(least / decay.rate) : least / decay.rate;
+  const double width = static_cast<double>(std::max<Index>(X.cols(), 1));
+  const double stretch = how->factor ? how->factor->norm() : 1;
+  if (X.size() == 0 || Z.size() == 0) return weights;
+  const double farthest =
+      static_cast<double>(X.cwiseAbs().maxCoeff()) + static_cast<double>(Z.cwiseAbs().maxCoeff());
+  if (farthest * stretch * (sums ? width : std::sqrt(width)) < least_length) return weights;
+
+  const Vector<double> center = Z.template cast<double>().colwise().mean().transpose();
+  Matrix<double> queries = at_center<T>(X, center, *how), keys = at_center<T>(Z, center, *how);
+  const auto size = [&](const Matrix<double>& points) -> Vector<double> {
+    return sums ? Vector<double>(points.cwiseAbs().rowwise().sum()) : Vector<double>(points.rowwise().norm());
+  };
+  const double largest_key = size(keys).maxCoeff();
+  const Vector<double> lengths = size(queries);
+  std::vector<bool> far(static_cast<std::size_t>(X.rows()));
+  for (Index i = 0; i < X.rows(); ++i)
+    far[static_cast<std::size_t>(i)] = lengths(i) > least_length && lengths(i) > 4 * largest_key;
+  if (std::find(far.begin(), far.end(), true) == far.end()) return weights;
+  return std::make_shared<const FarWeights<T>>(std::move(weights), filters, *how, decay, std::move(queries),
+                                               std::move(keys), std::move(far));
+}
+
+#define LIKEWISE_INSTANTIATE(T)                                                           \
+  template std::shared_ptr<const engine::LogWeights<T>> with_far_queries(                 \
+      std::shared_ptr<const engine::LogWeights<T>>, const Metric&, const ResolvedKernel&, \
+      const PairFilters&, const Points<T>&, const Points<T>&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
+
+}  // namespace likewise
