@@ -37,12 +37,18 @@ Kernel of_length(const Kernel& kernel, double h) {
   return std::holds_alternative<Indicator>(kernel) ? Kernel(Indicator{h}) : with_bandwidth(kernel, h);
 }
 
+/// The center of x's cell of width h; x itself where the cells are finer than numbers are.
+double cell_center(double x, double h) {
+  const double number = std::nearbyint(x / h);
+  return std::abs(number) < 9007199254740992.0 ? h * number : x;
+}
+
 /// Centers of the cells of a grid of width h that hold at least `least` points.
 template <class T> Matrix<T> occupied_cells(const Points<T>& X, double h, Index least) {
   std::map<std::vector<double>, Index> cells;
   for (Index i = 0; i < X.rows(); ++i) {
     std::vector<double> cell;
-    for (Index k = 0; k < X.cols(); ++k) cell.push_back(std::nearbyint(static_cast<double>(X(i, k)) / h));
+    for (Index k = 0; k < X.cols(); ++k) cell.push_back(cell_center(static_cast<double>(X(i, k)), h));
     ++cells[cell];
   }
   std::erase_if(cells, [least](const auto& cell) { return cell.second < least; });
@@ -51,7 +57,7 @@ template <class T> Matrix<T> occupied_cells(const Points<T>& X, double h, Index 
   Matrix<T> centers(static_cast<Index>(cells.size()), X.cols());
   Index row = 0;
   for (const auto& [cell, count] : cells) {
-    centers.row(row++) = (h * Eigen::Map<const Eigen::RowVectorXd>(cell.data(), X.cols())).template cast<T>();
+    centers.row(row++) = Eigen::Map<const Eigen::RowVectorXd>(cell.data(), X.cols()).template cast<T>();
   }
   return centers;
 }
@@ -94,7 +100,11 @@ Climb<T> climb(const Mechanism& m, Matrix<T> start, const Points<T>& X, double h
   while (true) {
     const Matrix<T> from = c.ends(moving, Eigen::all);
     const Matrix<T> to = m.cross_operator(from, X, {}, run).apply(X, run);
-    const Vector<double> step = (to - from).template cast<double>().rowwise().norm() / h;
+    Vector<double> step = (to - from).template cast<double>().rowwise().norm();
+    // A step as short as rounding is none, however short the bandwidth.
+    const Vector<double> rounding =
+        to.template cast<double>().rowwise().norm() * (8.0 * std::numeric_limits<T>::epsilon());
+    step = (step.array() <= rounding.array()).select(0.0, step.array() / h);
     c.ends(moving, Eigen::all) = to;
     c.last(moving, Eigen::all) = from;
     c.report.residual = step.maxCoeff();

@@ -1,6 +1,9 @@
 #include <likewise/linear_map.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <string>
 
 namespace likewise {
@@ -11,27 +14,71 @@ template <class T> void require_square(const LinearMap<T>& P, const char* what) 
           std::to_string(P.rows()) + " x " + std::to_string(P.cols()));
 }
 
+constexpr std::int64_t most_products = std::int64_t{1} << 20;
+
+/// The powers Y, P Y, P^2 Y, ... one by one, and whether they have come to rest: then every later one is the same up to
+/// rounding. Asked every 64 products, so that a slow decay is not taken for rest.
+template <class T, class Step> class Powers {
+ public:
+  Powers(const Values<T>& V, const Step& step) : now_(V), before_(V), step_(step) {}
+
+  const Matrix<T>& now() const { return now_; }
+  bool at_rest() const { return period_ == 1; }
+  /// The columns repeat after two products (1 or 2: a bipartite graph), so that only whether t is odd matters.
+  bool repeat() const { return period_ > 0; }
+
+  void advance() {
+    require(count_ < most_products, "t",
+            "such that the columns come to rest within 2^20 products, or at most that many (eigsh finds the "
+            "slow modes)",
+            "an operator that mixes more slowly");
+    now_ = step_(now_);
+    if (++count_ % 64 == 0) before_ = now_;
+    const std::int64_t since = count_ % 64;
+    if (count_ > 64 && (since == 62 || since == 63)) period_ = same(before_) ? (since == 62 ? 2 : 1) : 0;
+  }
+
+ private:
+  bool same(const Matrix<T>& other) const {
+    const T most = now_.size() ? now_.cwiseAbs().maxCoeff() : T(0);
+    if (!std::isfinite(most)) return true;  // overflown: it stays so
+    return (now_ - other).cwiseAbs().maxCoeff() <= 8 * std::numeric_limits<T>::epsilon() * most;
+  }
+
+  Matrix<T> now_, before_;
+  const Step& step_;
+  std::int64_t count_ = 0;
+  int period_ = 0;
+};
+
 template <class T> struct PowerMap final : LinearMapStorage<T> {
   LinearMap<T> P;
-  int t;
+  std::int64_t t;
 
-  PowerMap(LinearMap<T> map, int steps) : P(std::move(map)), t(steps) {}
+  PowerMap(LinearMap<T> map, std::int64_t steps) : P(std::move(map)), t(steps) {}
   Index rows() const override { return P.rows(); }
   Index cols() const override { return P.cols(); }
   Matrix<T> apply(const Values<T>& V, const Execution& run) const override {
-    Matrix<T> Y = V;
-    for (int step = 0; step < t; ++step) Y = P.apply(Y, run);
-    return Y;
+    return steps(V, [&](const Matrix<T>& Y) { return P.apply(Y, run); });
   }
   Matrix<T> apply_transposed(const Values<T>& V, const Execution& run) const override {
-    Matrix<T> Y = V;
-    for (int step = 0; step < t; ++step) Y = P.apply_transposed(Y, run);
-    return Y;
+    return steps(V, [&](const Matrix<T>& Y) { return P.apply_transposed(Y, run); });
+  }
+
+ private:
+  template <class Step> Matrix<T> steps(const Values<T>& V, const Step& step) const {
+    Powers<T, Step> powers(V, step);
+    for (std::int64_t left = t; left > 0; --left) {
+      if (powers.at_rest()) break;
+      if (powers.repeat()) left = (left - 1) % 2 + 1;
+      powers.advance();
+    }
+    return powers.now();
   }
 };
 
 /// exp(-t) sum_k t^k/k! P^k: all terms positive, so nothing cancels; ends where the rest of the Poisson law
-/// is below eps.
+/// is below eps. Long times are walked in parts, exp(-t) = exp(-s)^(t/s): the law's logarithms keep their digits.
 template <class T> struct HeatMap final : LinearMapStorage<T> {
   LinearMap<T> P;
   double t;
@@ -40,20 +87,49 @@ template <class T> struct HeatMap final : LinearMapStorage<T> {
   Index rows() const override { return P.rows(); }
   Index cols() const override { return P.cols(); }
   Matrix<T> apply(const Values<T>& V, const Execution& run) const override {
-    return series(V, [&](const Matrix<T>& Y) { return P.apply(Y, run); });
+    return parts(V, [&](const Matrix<T>& Y) { return P.apply(Y, run); });
   }
   Matrix<T> apply_transposed(const Values<T>& V, const Execution& run) const override {
-    return series(V, [&](const Matrix<T>& Y) { return P.apply_transposed(Y, run); });
+    return parts(V, [&](const Matrix<T>& Y) { return P.apply_transposed(Y, run); });
   }
 
  private:
-  template <class Step> Matrix<T> series(const Values<T>& V, const Step& step) const {
-    const int n_terms = static_cast<int>(std::ceil(t + 10 * std::sqrt(t) + 20));
-    Matrix<T> power = V, sum = Matrix<T>::Zero(V.rows(), V.cols());
+  static constexpr double longest_part = 4096;
+
+  template <class Step> Matrix<T> parts(const Values<T>& V, const Step& step) const {
+    if (t <= longest_part) return series(V, t, step);
+    const double n_parts = std::ceil(t / longest_part);
+    const double most_parts = static_cast<double>(most_products) / longest_part;
+    Matrix<T> now = V;
+    for (double part = 0; part < n_parts; ++part) {
+      require(part < most_parts, "t",
+              "such that the columns come to rest within 2^20 products, or at most 2^20 (eigsh finds the "
+              "slow modes)",
+              t);
+      Matrix<T> next = series(now, t / n_parts, step);
+      const T most = next.size() ? next.cwiseAbs().maxCoeff() : T(0);
+      const bool at_rest =
+          !next.size() || (next - now).cwiseAbs().maxCoeff() <= 8 * std::numeric_limits<T>::epsilon() * most;
+      now = std::move(next);
+      if (at_rest) break;
+    }
+    return now;
+  }
+
+  template <class Step> Matrix<T> series(const Values<T>& V, double time, const Step& step) const {
+    const int n_terms = static_cast<int>(std::ceil(time + 10 * std::sqrt(time) + 20));
+    Powers<T, Step> powers(V, step);
+    Matrix<T> sum = Matrix<T>::Zero(V.rows(), V.cols());
+    double left = 1;  // of the Poisson law
     for (int k = 0; k <= n_terms; ++k) {
-      const double log_weight = -t + (t > 0 ? k * std::log(t) : (k ? -HUGE_VAL : 0.0)) - std::lgamma(k + 1.0);
-      sum += static_cast<T>(std::exp(log_weight)) * power;
-      if (k < n_terms) power = step(power);
+      const double log_weight =
+          -time + (time > 0 ? k * std::log(time) : (k ? -HUGE_VAL : 0.0)) - std::lgamma(k + 1.0);
+      const bool last = powers.at_rest();
+      const double weight = last ? std::max(left, 0.0) : std::exp(log_weight);
+      sum += static_cast<T>(weight) * powers.now();
+      left -= weight;
+      if (last) break;
+      if (k < n_terms) powers.advance();
     }
     return sum;
   }
@@ -61,7 +137,7 @@ template <class T> struct HeatMap final : LinearMapStorage<T> {
 
 }  // namespace
 
-template <class T> LinearMap<T> power(const LinearMap<T>& P, int t) {
+template <class T> LinearMap<T> power(const LinearMap<T>& P, std::int64_t t) {
   require_square(P, "power");
   require(t >= 0, "t", "an int >= 0", t);
   return LinearMap<T>(std::make_shared<const PowerMap<T>>(P, t));
@@ -73,8 +149,8 @@ template <class T> LinearMap<T> heat(const LinearMap<T>& P, double t) {
   return LinearMap<T>(std::make_shared<const HeatMap<T>>(P, t));
 }
 
-#define LIKEWISE_INSTANTIATE(T)                          \
-  template LinearMap<T> power(const LinearMap<T>&, int); \
+#define LIKEWISE_INSTANTIATE(T)                                   \
+  template LinearMap<T> power(const LinearMap<T>&, std::int64_t); \
   template LinearMap<T> heat(const LinearMap<T>&, double);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

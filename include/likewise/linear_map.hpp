@@ -1,6 +1,7 @@
 // A linear map as algorithms see it: a shape, and products with blocks of columns.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -49,11 +50,13 @@ template <class T> class LinearMap {
   std::shared_ptr<const LinearMapStorage<T>> storage_;
 };
 
-/// P^t, t >= 0 products. Square maps only.
-template <class T> LinearMap<T> power(const LinearMap<T>& P, int t);
+/// P^t, t >= 0 products, fewer where the columns come to rest before. Square maps only. More than 2^20 products without
+/// rest are refused when the map is applied.
+template <class T> LinearMap<T> power(const LinearMap<T>& P, std::int64_t t);
 
 /// exp(-t (I - P)), t >= 0, for P whose powers are bounded (row-stochastic, symmetric, density,
-/// bistochastic): the Poisson series exp(-t) sum_k t^k/k! P^k, about t + 10 sqrt(t) + 20 products.
+/// bistochastic): the Poisson series exp(-t) sum_k t^k/k! P^k, about 1.2 t + 20 products, fewer where the columns come
+/// to rest before. More than 2^20 products without rest are refused when the map is applied.
 template <class T> LinearMap<T> heat(const LinearMap<T>& P, double t);
 
 }  // namespace likewise

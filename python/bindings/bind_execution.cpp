@@ -57,6 +57,10 @@ n_iter : int, steps; residual : float, in the iteration's own measure; converged
   report.def_readonly("converged", &IterationReport::converged);
   report.def_readonly("solver", &IterationReport::solver);
   report.def(py::self == py::self);
+  report.def("__repr__", [](const IterationReport& r) {
+    return py::str("IterationReport(n_iter={}, residual={!r}, converged={}, solver={!r})")
+        .format(r.n_iter, r.residual, r.converged, r.solver);
+  });
   report.def(py::pickle(
       [](const IterationReport& r) { return py::make_tuple(r.n_iter, r.residual, r.converged, r.solver); },
       [](const py::tuple& t) {

@@ -36,7 +36,7 @@ template <class T> void bind_linear_map(py::module_& m) {
           },
           py::arg("V").noconvert())
       .def(
-          "power", [](const Map& P, int t) { return power(P, t); }, py::arg("t"))
+          "power", [](const Map& P, std::int64_t t) { return power(P, t); }, py::arg("t"))
       .def(
           "heat", [](const Map& P, double t) { return heat(P, t); }, py::arg("t"));
 }

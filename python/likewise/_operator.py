@@ -97,12 +97,17 @@ class SquareMap(LinearMap):
     """A map of a space to itself."""
 
     def power(self, t, V=None):
-        """P^t as a map, t >= 0 products; with V, P^t V."""
-        return _applied(SquareMap(self._core.power(_whole("t", t)), (_power, (self, t))), V)
+        """P^t as a map, t >= 0 products, fewer where the columns come to rest before; with V, P^t V.
+
+        ValueError when it is applied and the columns have not come to rest within 2^20 products.
+        """
+        return _applied(SquareMap(self._core.power(_steps(t)), (_power, (self, t))), V)
 
     def heat(self, t, V=None):
-        """exp(-t (I - P)) as a map, about t + 10 sqrt(t) + 20 products; with V, applied to it.
+        """exp(-t (I - P)) as a map, about 1.2 t + 20 products, fewer where the columns come to
+        rest before; with V, applied to it.
 
+        ValueError when it is applied and the columns have not come to rest within 2^20 products.
         For maps whose powers are bounded: row-stochastic, symmetric, density, bistochastic.
         """
         return _applied(SquareMap(self._core.heat(_number("t", t)), (_heat, (self, t))), V)
@@ -312,6 +317,12 @@ def _whole(name, value):
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
         raise TypeError(f"{name} must be an int; got {value!r}.")
     return int(value)
+
+
+def _steps(t):
+    """t, or a number as odd as it: nothing is moving after so many products."""
+    t = _whole("t", t)
+    return min(t, 2**62 + t % 2)
 
 
 def _number(name, value):

@@ -52,6 +52,22 @@ Vector<double> nth_distances(const Request& request, const Points<double>& X) {
   return scales;
 }
 
+/// Where so many keys share a point's place that its scale is 0: the distance to the nearest key elsewhere, which has the
+/// data's unit as the scale has. 0 where all keys are in one place.
+void fill_zeros(const Request& request, const Points<double>& X, Vector<double>& scales) {
+  std::vector<Index> rows;
+  for (Index i = 0; i < scales.size(); ++i)
+    if (scales(i) == 0) rows.push_back(i);
+  if (rows.empty()) return;
+  const Matrix<double> crowded = X(rows, Eigen::all);
+  scales(rows) = scale_each_row(request, crowded, [](const std::vector<Counted>& row) {
+    double nearest = std::numeric_limits<double>::infinity();
+    for (const Counted& key : row)
+      if (key.value > 0) nearest = std::min(nearest, key.value);
+    return std::isfinite(nearest) ? nearest : 0.0;
+  });
+}
+
 double smallest_positive(const Vector<double>& scales) {
   double smallest = std::numeric_limits<double>::infinity();
   for (const double s : scales)
@@ -139,6 +155,7 @@ Vector<double> self_tuning_scales(const Request& request, const Points<double>& 
           request.options.n_neighbors);
   const bool counts_once = (request.counts.array() == 1).all();
   Vector<double> scales = counts_once ? nth_distances(request, X) : nth_counted_distances(request, X);
+  fill_zeros(request, X, scales);
   if (smallest == 0) smallest = smallest_positive(scales);
   return scales.cwiseMax(smallest * (scales.array() == 0).cast<double>().matrix());
 }
