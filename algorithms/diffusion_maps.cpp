@@ -5,6 +5,8 @@
 
 #include <likewise/error.hpp>
 
+#include "operator/new_points.hpp"
+
 namespace likewise {
 
 namespace {
@@ -42,7 +44,7 @@ Mechanism diffusion_mechanism(const DiffusionMapsOptions& o) {
           .kernel = with_open_bandwidth(o.kernel, o.bandwidth),
           .support = o.support.value_or(neighbors),
           .normalization = o.normalization.value_or(Density{o.density_alpha}),
-          .empty_row = EmptyRow::error};
+          .empty_row = EmptyRow::self};
 }
 
 template <class T>
@@ -72,6 +74,8 @@ template <class T> Matrix<T> DiffusionMap<T>::transform(const Points<T>& X, cons
   // psi = P psi / mu, at new points too.
   const Vector<double> factor =
       diffusion_time == 0 ? power(eigenvalues, -1) : power(eigenvalues, diffusion_time - 1);
+  if (!std::holds_alternative<Symmetric>(P.mechanism().normalization))
+    return at_new_points(P, X, run).apply(eigenvectors, run) * factor.template cast<T>().asDiagonal();
   return P.at(X, run).apply(eigenvectors, run) * factor.template cast<T>().asDiagonal();
 }
 

@@ -18,16 +18,12 @@ void check(const SpectralClusteringOptions& o, Index n) {
   require(o.max_clusters >= 1, "max_clusters", "an int of at least 1", o.max_clusters);
 }
 
-/// Enough eigenpairs to see the gap; where the graph falls into more components, one for each of them.
+/// Enough eigenpairs to see the gap.
 template <class T>
 Spectrum<T> spectrum_with_gap(const SelfOperator<T>& P, const SpectralClusteringOptions& o,
                               const Execution& run) {
-  const Index n = P.rows();
-  Spectrum<T> s =
-      largest_eigenpairs(P, std::min(n, std::max(o.max_clusters + 1, o.n_components)), o.spectrum, run);
-  if (s.n_components >= s.values.size())
-    s = largest_eigenpairs(P, std::min(n, s.n_components), o.spectrum, run);
-  return s;
+  return largest_eigenpairs(P, std::min(P.rows(), std::max(o.max_clusters + 1, o.n_components)), o.spectrum,
+                            run);
 }
 
 template <class T> Spectrum<T> first_pairs(Spectrum<T> s, Index k) {
@@ -37,12 +33,20 @@ template <class T> Spectrum<T> first_pairs(Spectrum<T> s, Index k) {
 
 }  // namespace
 
-Index eigengap(const Vector<double>& values, Index n_components) {
-  if (n_components >= values.size()) return values.size();
-  const Index first = std::max<Index>(n_components, 1), n_gaps = values.size() - first;
-  Index largest = 0;
-  (values.segment(first - 1, n_gaps) - values.tail(n_gaps)).maxCoeff(&largest);
-  return first + largest;
+Eigengap eigengap(const Vector<double>& values, Index n_components, Index max_clusters) {
+  constexpr double steepest_without_clusters = 4, times = 2, rounding = 1e-8;
+  if (n_components > max_clusters) return {max_clusters, false};
+  if (n_components >= values.size()) return {values.size(), true};
+  const auto m = [&](Index k) { return std::max(values(0) - values(k - 1), rounding); };
+  Eigengap best{std::max<Index>(n_components, 1), false};
+  double widest = 0;
+  for (Index k = std::max<Index>(n_components, 2); k <= std::min(max_clusters, values.size() - 1); ++k) {
+    const double gap = m(k + 1) - m(k);
+    if (m(k + 1) < steepest_without_clusters * times * m(k) || gap <= widest) continue;
+    widest = gap;
+    best = {k, true};
+  }
+  return best;
 }
 
 template <class T>
@@ -54,12 +58,14 @@ SpectralClustering<T> fit_spectral_clustering(const Points<T>& X, const Spectral
   Spectrum<T> s =
       find_gap ? spectrum_with_gap(P, o, run)
                : largest_eigenpairs(P, o.n_components ? o.n_components : o.n_clusters, o.spectrum, run);
-  const Index n_clusters = find_gap ? eigengap(s.values, s.n_components) : o.n_clusters;
+  const Eigengap gap =
+      find_gap ? eigengap(s.values, s.n_components, o.max_clusters) : Eigengap{o.n_clusters, true};
+  const Index n_clusters = gap.n_clusters;
   const Index n_components = o.n_components ? o.n_components : n_clusters;
   SpectralEmbedding<T> map = make_embedding(P, first_pairs(std::move(s), n_components), 0, n_components);
   EmbeddingLabels clusters =
       label_embedding(map.embedding, n_clusters, o.assign_labels, o.n_init, o.seed, run);
-  return {std::move(map), std::move(clusters), n_clusters};
+  return {std::move(map), std::move(clusters), n_clusters, gap.stands_out};
 }
 
 template <class T>

@@ -1,11 +1,15 @@
 #include <likewise/algorithms/spectral_embedding.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
+#include <vector>
 
 #include <likewise/error.hpp>
 
 #include "engine/exp_weights.hpp"
+#include "operator/new_points.hpp"
 
 namespace likewise {
 
@@ -34,6 +38,24 @@ template <class T> Matrix<T> walk_eigenvectors(const SelfOperator<T>& P, const M
   return V * static_cast<T>(std::exp(-0.5 * log_total(P.log_stationary())));
 }
 
+/// The first row of Z that is equal to each row of X, or -1. O((m + n) log n d) time.
+template <class T> std::vector<Index> equal_rows(const Points<T>& X, const Matrix<T>& Z) {
+  const auto before = [](const auto& a, const auto& b) {
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+  };
+  std::vector<Index> order(static_cast<std::size_t>(Z.rows()));
+  std::iota(order.begin(), order.end(), Index(0));
+  std::stable_sort(order.begin(), order.end(), [&](Index i, Index j) { return before(Z.row(i), Z.row(j)); });
+  std::vector<Index> found(static_cast<std::size_t>(X.rows()), -1);
+  for (Index i = 0; i < X.rows(); ++i) {
+    const auto x = X.row(i);
+    const auto at = std::lower_bound(order.begin(), order.end(), Index(0),
+                                     [&](Index j, Index) { return before(Z.row(j), x); });
+    if (at != order.end() && Z.row(*at) == x) found[static_cast<std::size_t>(i)] = *at;
+  }
+  return found;
+}
+
 }  // namespace
 
 template <class T>
@@ -58,15 +80,17 @@ SpectralEmbedding<T> fit_spectral_embedding(const Points<T>& X, const SpectralEm
 
 template <class T> Matrix<T> SpectralEmbedding<T>::transform(const Points<T>& X, const Execution& run) const {
   const Index n_components = embedding.cols(), from = spectrum.vectors.cols() - n_components;
-  const CrossOperator<T> across = P.at(X, run);
-  // Nystrom: an eigenvector satisfies v = P v / lambda, at new points too.
+  // Nystrom: an eigenvector of the walk satisfies v = P v / lambda, at new points too.
   const Vector<T> inverse = spectrum.values.segment(from, n_components)
                                 .unaryExpr([](double w) { return std::abs(w) > 1e-12 ? 1 / w : 0.0; })
                                 .template cast<T>();
-  const Matrix<T>& V = is_symmetric(P) ? spectrum.vectors : embedding;
-  const Matrix<T> at_new = across.apply(V.rightCols(n_components), run) * inverse.asDiagonal();
-  if (!is_symmetric(P)) return at_new;
-  return inverse_root<T>(across.log_row_sums()).asDiagonal() * at_new;
+  Matrix<T> places = at_new_points(P, X, run).apply(embedding, run) * inverse.asDiagonal();
+  if (std::holds_alternative<Precomputed>(P.mechanism().metric)) return places;
+  const std::vector<Index> known = equal_rows<T>(X, P.keys());
+  for (Index i = 0; i < X.rows(); ++i)
+    if (known[static_cast<std::size_t>(i)] >= 0)
+      places.row(i) = embedding.row(known[static_cast<std::size_t>(i)]);
+  return places;
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                           \

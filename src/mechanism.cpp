@@ -11,8 +11,10 @@ namespace likewise {
 namespace {
 
 const detail::NameTable<EmptyRow>& empty_rows() {
-  static const detail::NameTable<EmptyRow> policies = {
-      {"zero", EmptyRow::zero}, {"nearest", EmptyRow::nearest}, {"error", EmptyRow::error}};
+  static const detail::NameTable<EmptyRow> policies = {{"zero", EmptyRow::zero},
+                                                       {"nearest", EmptyRow::nearest},
+                                                       {"error", EmptyRow::error},
+                                                       {"self", EmptyRow::self}};
   return policies;
 }
 

@@ -11,9 +11,10 @@
 
 namespace likewise {
 
-/// What a row without mass yields: 0, the value of the nearest admitted key (what a Gaussian tends to), or an
-/// error. A row that admits no key at all is 0 under `nearest` too. Unnormalized rows are simply 0.
-enum class EmptyRow { zero, nearest, error };
+/// What a row without mass yields: 0, the value of the nearest admitted key (what a Gaussian tends to), an error, or,
+/// under `self`, its own value: the point keeps to itself with weight 1, a component of its own (new points take the
+/// nearest key's value then). A row that admits no key at all is 0 under `nearest` too. Unnormalized rows are simply 0.
+enum class EmptyRow { zero, nearest, error, self };
 
 /// What one call of operator making takes beyond the slots.
 struct OperatorOptions {

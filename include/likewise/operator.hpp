@@ -58,6 +58,8 @@ template <class T> class SelfOperator : public PropagationOperator<T> {
 
   /// The same mechanism from new points X to these keys: r is kept, only l is computed anew.
   CrossOperator<T> at(const Points<T>& X, const Execution& run = {}) const;
+  /// The points without a neighbor that keep to themselves (EmptyRow::self), ascending.
+  const std::vector<Index>& isolated() const;
   /// log pi_i = log r_i - log l_i, not normalized: P's stationary law where the kernel is symmetric.
   Vector<double> log_stationary() const;
 };

@@ -18,6 +18,7 @@ template <class T> void bind_map(py::module_& m) {
       .def_readonly("eigenvectors", &Fit::eigenvectors)
       .def_readonly("embedding", &Fit::embedding)
       .def_readonly("residuals", &Fit::residuals)
+      .def_property_readonly("isolated", [](const Fit& fit) { return fit.P.isolated(); })
       .def_readonly("n_graph_components", &Fit::n_graph_components)
       .def_readonly("report", &Fit::report)
       .def(

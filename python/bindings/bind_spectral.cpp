@@ -46,6 +46,7 @@ template <class T> void bind_embedding(py::module_& m) {
           "keys", [](const py::object& self) { return view(self.cast<const Fit&>().P.keys(), self); })
       .def_property_readonly("eigenvalues", [](const Fit& fit) { return fit.spectrum.values; })
       .def_property_readonly("residuals", [](const Fit& fit) { return fit.spectrum.residuals; })
+      .def_property_readonly("isolated", [](const Fit& fit) { return fit.P.isolated(); })
       .def_property_readonly("n_graph_components", [](const Fit& fit) { return fit.spectrum.n_components; })
       .def_property_readonly("report", [](const Fit& fit) { return fit.spectrum.report; })
       .def_property_readonly("embedding", [](const Fit& fit) { return fit.embedding; })
@@ -83,6 +84,7 @@ template <class T> void bind_clustering(py::module_& m) {
   py::class_<Fit>(m, fitted_name<T>("SpectralClustering").c_str())
       .def_readonly("map", &Fit::map)
       .def_readonly("n_clusters", &Fit::n_clusters)
+      .def_readonly("gap_stands_out", &Fit::gap_stands_out)
       .def_property_readonly("labels", [](const Fit& fit) { return moved(fit.labels()); })
       .def(
           "predict",
@@ -99,11 +101,12 @@ template <class T> void bind_clustering(py::module_& m) {
           py::arg("embedding"))
       .def(py::pickle(
           [](const Fit& fit) {
-            return py::make_tuple(embedding_state(fit.map), labels_state(fit.clusters), fit.n_clusters);
+            return py::make_tuple(embedding_state(fit.map), labels_state(fit.clusters), fit.n_clusters,
+                                  fit.gap_stands_out);
           },
           [](const py::tuple& t) {
             return Fit{embedding_from_state<T>(t[0].cast<py::tuple>()),
-                       labels_from_state(t[1].cast<py::tuple>()), t[2].cast<Index>()};
+                       labels_from_state(t[1].cast<py::tuple>()), t[2].cast<Index>(), t[3].cast<bool>()};
           }));
   m.def(
       "spectral_clustering",

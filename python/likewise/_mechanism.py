@@ -5,7 +5,7 @@ import dataclasses
 from likewise import _core
 from likewise._slots import as_kernel, as_metric, as_normalization, as_support
 
-_EMPTY_ROW = ("zero", "nearest", "error")
+_EMPTY_ROW = ("zero", "nearest", "error", "self")
 
 
 @dataclasses.dataclass(frozen=True, init=False, repr=False)
@@ -22,8 +22,9 @@ class Mechanism:
         S, who may speak to whom.
     normalization : value of likewise.normalizations or name
         The scalings l and r.
-    empty_row : "zero", "nearest" or "error"
-        What a row without mass yields: 0, the value of its nearest admitted key, or a ValueError.
+    empty_row : "zero", "nearest", "error" or "self"
+        What a row without mass yields: 0, the value of its nearest admitted key, a ValueError, or its own
+        value (the point keeps to itself with weight 1; a new point takes its nearest key's value).
 
     An immutable value: comparable, hashable, picklable; ``repr`` is the call, ``str`` the equation.
 

@@ -6,6 +6,7 @@
 
 #include "operator/checks.hpp"
 #include "operator/csr.hpp"
+#include "operator/new_points.hpp"
 #include "operator/scalings.hpp"
 #include "operator/sparse_map.hpp"
 #include "operator/state.hpp"
@@ -84,20 +85,39 @@ bool symmetric(const SparseMatrix<double>& A, const Execution& run) {
          && std::equal(A.valuePtr(), A.valuePtr() + n, B.valuePtr(), same_weight);
 }
 
+/// The edges and, with weight 1, those of `loops` with themselves.
+WeightedEdges with_loops(WeightedEdges edges, const std::vector<Index>& loops, const Execution& run) {
+  if (loops.empty()) return edges;
+  const SparseMatrix<double>& A = edges.log_weights;
+  std::vector<bool> alone(static_cast<std::size_t>(A.rows()));
+  for (const Index i : loops) alone[static_cast<std::size_t>(i)] = true;
+  SparseMatrix<double> with = csr::written<double>(
+      A.rows(), A.cols(), 10.0 * static_cast<double>(A.nonZeros()), run, [&](Index i, auto& row) {
+        const bool loop = alone[static_cast<std::size_t>(i)];
+        for (SparseMatrix<double>::InnerIterator e(A, i); e; ++e)
+          if (!loop || e.col() != i) row.put(e.col(), e.value());
+        if (loop) row.put(i, 0.0);
+      });
+  return {std::move(with), std::move(edges.nearest)};
+}
+
 template <class T>
 Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const engine::SharedPoints<T>& X,
-                      const engine::SharedPoints<T>& Z, bool self, const Execution& run) {
-  const PairFilters filters(m.support, X->rows(), Z->rows());
+                      const engine::SharedPoints<T>& Z, bool self, const Execution& run,
+                      const std::vector<Index>& loops = {}) {
+  PairFilters filters(m.support, X->rows(), Z->rows());
   if (is_sparse(m.support)) {
-    WeightedEdges edges =
-        find_edges(m, kernel, filters, X->template cast<double>(), Z->template cast<double>(), self, run);
+    WeightedEdges edges = with_loops(
+        find_edges(m, kernel, filters, X->template cast<double>(), Z->template cast<double>(), self, run),
+        loops, run);
     std::string missing;
     if (self && !symmetric(edges.log_weights, run))
       missing = "a symmetric graph; " + repr(m.support) + " gave a directed one";
     return {edge_kernel_matrix<T>(std::move(edges)), missing};
   }
-  // What a spectrum would miss; rows that are other points than the keys have none to begin with.
-  std::string missing = self ? asymmetry_of_laws(m, kernel, filters) : std::string();
+    filters.keep_self(loops);
+    // What a spectrum would miss; rows that are other points than the keys have none to begin with.
+    std::string missing = self ? asymmetry_of_laws(m, kernel, filters) : std::string();
   if (self && missing.empty() && std::holds_alternative<Precomputed>(m.metric) && *X != X->transpose())
     missing = "a symmetric metric; the precomputed costs are not";
   return {tiled_kernel_matrix<T>(make_tile_weights<T>(m.metric, kernel, filters, X, Z)), missing};
@@ -153,7 +173,8 @@ void set_left(detail::OperatorState<T>& state, const Vector<double>& own_weights
       [=] { return log_left_scaling(rule, n_rows, log_right, log_w, own_weights, known); });
   state.scaling.by_row_mass = divides_by_row_mass(rule);
   state.scaling.null_mass = null_mass(rule);
-  state.scaling.empty_row = state.mechanism.empty_row;
+  const EmptyRow policy = state.mechanism.empty_row;
+  state.scaling.empty_row = policy == EmptyRow::self ? EmptyRow::nearest : policy;
 }
 
 void check_empty_rows(const Mechanism& m, const Vector<double>& log_row_sums) {
@@ -165,6 +186,20 @@ void check_empty_rows(const Mechanism& m, const Vector<double>& log_row_sums) {
         log_row_sums(i) > -std::numeric_limits<double>::infinity(), "empty_row",
         "'zero' or 'nearest' where a row of the operator has no mass (or widen the bandwidth or the support)",
         "'error' and row " + std::to_string(i) + " without mass");
+}
+
+/// Whether a point may be left without any mass by kernel and support.
+bool may_isolate(const Mechanism& m) {
+  if (is_sparse(m.support) || traits(m.kernel).compact) return true;
+  return std::any_of(m.support.filters().begin(), m.support.filters().end(),
+                     [](const PairFilter& filter) { return !std::holds_alternative<LeaveOneOut>(filter); });
+}
+
+std::vector<Index> empty_rows(const Vector<double>& log_row_sums) {
+  std::vector<Index> rows;
+  for (Index i = 0; i < log_row_sums.size(); ++i)
+    if (log_row_sums(i) == -std::numeric_limits<double>::infinity()) rows.push_back(i);
+  return rows;
 }
 
 /// Sinkhorn needs total support, or it never ends: a positive diagonal of a symmetric kernel has it.
@@ -199,6 +234,11 @@ SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& 
   state->mechanism.kernel = state->kernel.kernel;
 
   Assembled<T> assembled = assemble<T>(mechanism, state->kernel, state->keys, state->keys, true, run);
+  if (mechanism.empty_row == EmptyRow::self && may_isolate(mechanism)) {
+    state->isolated = empty_rows(assembled.matrix->log_row_sums(state->log_key_weights, run));
+    if (!state->isolated.empty())
+      assembled = assemble<T>(mechanism, state->kernel, state->keys, state->keys, true, run, state->isolated);
+  }
   state->matrix = std::move(assembled.matrix);
   state->asymmetry = std::move(assembled.asymmetry);
   check_bistochastic(*state, PairFilters(mechanism.support, Z.rows(), Z.rows()), Z.rows());
@@ -315,6 +355,29 @@ template <class T> CrossOperator<T> SelfOperator<T>::at(const Points<T>& X, cons
   return extend(*this->state_, X, "auto", run);
 }
 
+template <class T> const std::vector<Index>& SelfOperator<T>::isolated() const {
+  return this->state_->isolated;
+}
+
+template <class T>
+CrossOperator<T> at_new_points(const SelfOperator<T>& P, const Points<T>& X, const Execution& run) {
+  detail::OperatorState<T> origin = P.state();
+  Support others;
+  for (const PairFilter& filter : origin.mechanism.support.filters())
+    if (!std::holds_alternative<LeaveOneOut>(filter))
+      others = others & std::visit([](const auto& leaf) { return Support(leaf); }, filter);
+  const Support& own = origin.mechanism.support;
+  if (const Neighbors* neighbors = own.neighbors()) others = others & *neighbors;
+  if (const auto* radius = std::get_if<Radius>(&own.selector())) others = others & *radius;
+  origin.mechanism.support = others;
+  origin.mechanism.empty_row = EmptyRow::nearest;
+  if (std::holds_alternative<Symmetric>(origin.mechanism.normalization)) {
+    origin.mechanism.normalization = RowStochastic{};
+    origin.scaling.log_right = origin.log_key_weights;
+  }
+  return extend(origin, X, "auto", run);
+}
+
 template <class T> Vector<double> SelfOperator<T>::log_stationary() const {
   const auto difference = [](double r, double l) {
     return r == -std::numeric_limits<double>::infinity() ? r : r - l;
@@ -358,6 +421,7 @@ SymmetricOperator<T>::SymmetricOperator(const SelfOperator<T>& P, const Executio
   template class SymmetricOperator<T>;                                                                      \
   template std::shared_ptr<const LinearMapStorage<T>> symmetric_form(const SelfOperator<T>&,                \
                                                                      const std::string&, const Execution&); \
+  template CrossOperator<T> at_new_points(const SelfOperator<T>&, const Points<T>&, const Execution&);      \
   template SelfOperator<T> with_entries(const SelfOperator<T>&, SparseMatrix<T>&&);                         \
   template std::string asymmetry(const SelfOperator<T>&);
 LIKEWISE_INSTANTIATE(float)

@@ -143,14 +143,19 @@ PairFilters PairFilters::first_without_self(Index n_queries, Index n_keys) {
 }
 
 bool PairFilters::admits(Index i, Index j) const {
+  if (i == j && std::binary_search(kept_.begin(), kept_.end(), i)) return true;
   for (const PairFilter& filter : filters_)
     if (!std::visit(Admits{i, j, n_queries_, n_keys_}, filter)) return false;
   return true;
 }
 
 template <class T> void PairFilters::exclude(Index i0, Index j0, T excluded, Tile<T> tile) const {
+  std::vector<T> kept;
+  for_kept(i0, tile.rows(), j0, tile.cols(), [&](Index i) { kept.push_back(tile(i - i0, i - j0)); });
   for (const PairFilter& filter : filters_)
     std::visit(Exclude<T>{i0, j0, n_queries_, n_keys_, excluded, tile}, filter);
+  auto value = kept.begin();
+  for_kept(i0, tile.rows(), j0, tile.cols(), [&](Index i) { tile(i - i0, i - j0) = *value++; });
 }
 
 engine::Block PairFilters::admitted_keys(Index i0, Index n) const {
@@ -165,9 +170,10 @@ engine::PairMask::Coverage PairFilters::coverage(Index i0, Index n, Index j0, In
   Coverage both = Coverage::full;
   for (const PairFilter& filter : filters_) {
     const Coverage one = std::visit(Covers{i0, n, j0, m, n_queries_, n_keys_}, filter);
-    if (one == Coverage::empty) return one;
-    if (one == Coverage::partial) both = one;
+    if (one == Coverage::empty) both = one;
+    if (one == Coverage::partial && both == Coverage::full) both = one;
   }
+  if (both == Coverage::empty) for_kept(i0, n, j0, m, [&](Index) { both = Coverage::partial; });
   return both;
 }
 
@@ -176,6 +182,7 @@ void PairFilters::admitted(Index i0, Index n, Index j0, Index m, unsigned char* 
   for (Index b = 0; b < m; ++b) std::fill_n(admitted + b * stride, n, static_cast<unsigned char>(1));
   for (const PairFilter& filter : filters_)
     std::visit(Restrict{i0, n, j0, m, n_queries_, n_keys_, admitted, stride}, filter);
+  for_kept(i0, n, j0, m, [&](Index i) { admitted[(i - j0) * stride + i - i0] = 1; });
 }
 
 bool PairFilters::symmetric() const {

@@ -1,6 +1,8 @@
 // Which pairs of indices the support's filters admit, asked for a pair, a tile or a block of queries.
 #pragma once
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include <likewise/support.hpp>
@@ -21,6 +23,9 @@ class PairFilters final : public engine::PairMask {
   /// Of keys whose first n_queries ask: each without itself.
   static PairFilters first_without_self(Index n_queries, Index n_keys);
 
+  /// Also admits each of these points to itself, whatever the filters say.
+  void keep_self(std::vector<Index> points) { kept_ = std::move(points); }
+
   bool empty() const { return filters_.empty(); }
   bool admits(Index i, Index j) const;
   /// Writes `excluded` over the pairs of a tile that are not admitted.
@@ -35,7 +40,16 @@ class PairFilters final : public engine::PairMask {
   bool leaves_self_out() const;
 
  private:
+  /// Calls use(i) for the kept points among queries [i0, i0 + n) and keys [j0, j0 + m).
+  template <class Use> void for_kept(Index i0, Index n, Index j0, Index m, const Use& use) const {
+    const Index end = std::min(i0 + n, j0 + m);
+    for (auto i = std::lower_bound(kept_.begin(), kept_.end(), std::max(i0, j0));
+         i != kept_.end() && *i < end; ++i)
+      use(*i);
+  }
+
   std::vector<PairFilter> filters_;
+  std::vector<Index> kept_;  ///< ascending
   Index n_queries_ = 0, n_keys_ = 0;
 };
 

@@ -23,7 +23,8 @@ template <class T> struct OperatorState {
   Scaling scaling;
   std::shared_ptr<const Lazy<Vector<double>>> log_row_sums;
   IterationReport report;
-  std::string asymmetry;  ///< the law that a symmetric form lacks, or empty
+  std::vector<Index> isolated;  ///< points that keep to themselves
+  std::string asymmetry;        ///< the law that a symmetric form lacks, or empty
   std::shared_ptr<const LinearMapStorage<T>> map;
 };
 

@@ -108,18 +108,27 @@ TEST_CASE("a disconnected graph's components are its clusters", "[spectral_clust
   CHECK(fit.predict(X) == fit.labels());
 }
 
-TEST_CASE("one cluster for each point of a graph of self-loops", "[spectral_clustering]") {
+TEST_CASE("more parts than clusters are looked for", "[spectral_clustering]") {
   const auto fit = spectral_clustering(
       moons(3), {.n_clusters = 0, .max_clusters = 2, .mechanism = neighbor_graph_mechanism(1)});
-  CHECK(fit.n_clusters == 6);
-  CHECK(std::set<Index>(fit.labels().begin(), fit.labels().end()).size() == 6);
+  CHECK(fit.n_clusters == 2);
+  CHECK(!fit.gap_stands_out);
+  CHECK(fit.map.spectrum.n_components == 6);
 }
 
 TEST_CASE("the eigengap", "[spectral_clustering]") {
-  CHECK(eigengap(Vector<double>{{1, 0.99, 0.98, 0.5, 0.4}}, 1) == 3);
-  CHECK(eigengap(Vector<double>{{1, 0.2, 0.1}}, 1) == 1);
-  CHECK(eigengap(Vector<double>{{1, 1, 0.9, 0.85}}, 2) == 2);
-  CHECK(eigengap(Vector<double>{{1, 1, 1}}, 3) == 3);
+  const auto found = [](const Vector<double>& values, Index components, Index most = 20) {
+    const Eigengap gap = eigengap(values, components, most);
+    return gap.stands_out ? gap.n_clusters : -gap.n_clusters;
+  };
+  CHECK(found(Vector<double>{{1, 0.99, 0.98, 0.5, 0.4}}, 1) == 3);
+  CHECK(found(Vector<double>{{1, 0.2, 0.1}}, 1) == -1);
+  CHECK(found(Vector<double>{{1, 0.99, 0.96, 0.91, 0.84}}, 1) == -1);    // a line: 1 : 4 : 9 : 16
+  CHECK(found(Vector<double>{{1, 1, 0.99, 0.99, 0.96, 0.96}}, 2) == 2);  // two of them
+  CHECK(found(Vector<double>{{1, 1 - 1e-9, 1 - 1e-5, 0.5, 0.4}}, 1)
+        == 3);  // the widest of two that stand out
+  CHECK(found(Vector<double>{{1, 1, 1}}, 3) == 3);
+  CHECK(found(Vector<double>{{1, 1, 1}}, 3, 2) == -2);
 }
 
 TEST_CASE("spectral clustering refuses what does not fit", "[spectral_clustering]") {

@@ -42,7 +42,7 @@ def test_estimator_equals_bare_operator_equals_numpy(alpha):
     fit = lw.DiffusionMaps(4, density_alpha=alpha, bandwidth=1.1, diffusion_time=3).fit(CLOUD)
     density = normalizations.Density(alpha)
     m = lw.Mechanism(
-        metric="euclidean", kernel=kernels.Gaussian(1.1), normalization=density, empty_row="error"
+        metric="euclidean", kernel=kernels.Gaussian(1.1), normalization=density, empty_row="self"
     )
     assert fit.mechanism == fit.mechanism_ == m
     w, v = m.operator(CLOUD).eigsh(5)
@@ -149,7 +149,7 @@ def test_one_slot_changed_gives_another_map():
         kernel=kernels.StudentT(0.5),
         support=supports.Neighbors(8),
         normalization="row",
-        empty_row="error",
+        empty_row="self",
     )
     handed = lw.DiffusionMaps.from_mechanism(m, n_components=3)
     assert handed.mechanism == m

@@ -11,7 +11,7 @@ inline Mechanism neighbor_graph_mechanism(Index n_neighbors = 10) {
           .kernel = Indicator{},
           .support = Neighbors{.n_neighbors = n_neighbors, .symmetrize = "average", .include_self = true},
           .normalization = Symmetric{},
-          .empty_row = EmptyRow::error};
+          .empty_row = EmptyRow::self};
 }
 
 struct SpectralEmbeddingOptions {
@@ -31,8 +31,8 @@ template <class T> struct SpectralEmbedding {
   /// normalizations.
   Matrix<T> embedding;
 
-  /// New points by Nystrom: P.at(X) v / lambda, (n_new, n_components). Exact on the training points of all
-  /// pairs; with neighbors a new point averages the training points nearest to it.
+  /// New points by Nystrom, the walk's step to the training points / lambda: (n_new, n_components). Without mass it leads
+  /// to the nearest. A training point asked again (one equal to it in every feature) is where it was.
   Matrix<T> transform(const Points<T>& X, const Execution& run = {}) const;
 };
 

@@ -1,5 +1,8 @@
 """How scikit-learn's affinity becomes a mechanism, and given affinities become points of one."""
 
+import warnings
+from numbers import Integral
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS, pairwise_kernels
@@ -19,12 +22,12 @@ _COST_OF_ZERO = 1e4
 
 # Affinities given as a matrix: costs -log A under exp(-c).
 _GIVEN_AFFINITIES = Mechanism(
-    metric=metrics.Precomputed(distance_power=None), kernel=kernels.Exponential(1.0), empty_row="error"
+    metric=metrics.Precomputed(distance_power=None), kernel=kernels.Exponential(1.0), empty_row="self"
 )
 
 
 class AffinityMixin(MechanismMixin):
-    """Parameters affinity, gamma, n_neighbors, metric and normalization as a mechanism.
+    """Parameters affinity, gamma, n_neighbors, metric, normalization and self_loops as a mechanism.
 
     A subclass says in `_gamma(n_features)` and `_n_neighbors(n)` what its defaults are, in
     `_kernel_matrix(X, Z)` what a callable or a kernel of scikit-learn gives, and sets `_map`, the embedding.
@@ -51,21 +54,32 @@ class AffinityMixin(MechanismMixin):
     def _affinity_mechanism(self, n_samples, n_features):
         if isinstance(self.affinity, Mechanism):
             return self.affinity
+        pairs = "all" if self.self_loops else "leave_one_out"
         if self.affinity == "rbf":
             gamma = self._gamma(n_features)
             kernel = kernels.Gaussian(None if gamma is None else bandwidth_from_gamma(gamma))
-            return Mechanism(metric="euclidean", kernel=kernel, empty_row="error")
+            return Mechanism(metric="euclidean", kernel=kernel, support=pairs, empty_row="self")
         if self.affinity == "laplacian":
             gamma = self._gamma(n_features)
-            bandwidth_from_gamma(gamma)  # checks it
-            return Mechanism(metric="manhattan", kernel=kernels.Laplacian(1 / gamma), empty_row="error")
+            if gamma is not None:
+                bandwidth_from_gamma(gamma)  # checks it
+            kernel = kernels.Laplacian(None if gamma is None else 1 / gamma)
+            return Mechanism(metric="manhattan", kernel=kernel, support=pairs, empty_row="self")
         if self.affinity in ("nearest_neighbors", "precomputed_nearest_neighbors"):
-            support = supports.Neighbors(
-                self._n_neighbors(n_samples), symmetrize="average", include_self=True
-            )
             metric = "euclidean" if self.affinity == "nearest_neighbors" else "precomputed"
-            return Mechanism(metric=metric, kernel="indicator", support=support, empty_row="error")
+            support = self._neighbors(n_samples)
+            return Mechanism(metric=metric, kernel="indicator", support=support, empty_row="self")
         return _GIVEN_AFFINITIES
+
+    def _neighbors(self, n_samples):
+        """The point itself is one of n_neighbors; without self-loops the others are left."""
+        k = self._n_neighbors(n_samples)
+        if n_samples is not None and isinstance(k, Integral) and not 1 <= k <= n_samples:
+            raise ValueError(
+                f"n_neighbors must be an int in [1, {n_samples}] ({n_samples} samples); got {k!r}."
+            )
+        loops = self.self_loops or k == 1
+        return supports.Neighbors(k if loops else k - 1, symmetrize="average", include_self=bool(loops))
 
     # --- from X to the points of that mechanism
 
@@ -94,55 +108,123 @@ class AffinityMixin(MechanismMixin):
     def _points_and_mechanism(self, X):
         """What the mechanism is fitted to: the points, or what stands for them where affinities are given."""
         mechanism = self._make_mechanism(X.shape)
+        if mechanism.empty_row == "zero":  # a bare mechanism's default: a point alone would have no place
+            mechanism = mechanism.replace(empty_row="self")
         if self._is_given() and X.shape[0] != X.shape[1]:
             raise ValueError(f"X must be square with affinity={self.affinity!r}; got shape {X.shape}.")
+        self._diagonal = None
+        self._alone_in_matrix = 0
         graph = self._graph(X)
-        if graph is None:
-            return self._rows(X), mechanism
-        graph = 0.5 * (graph + graph.T)
-        support = supports.Graph(graph, weights="given")
-        return _no_points(graph.shape[0], X.dtype), mechanism.replace(support=support, kernel="indicator")
+        self._is_graph = graph is not None
+        if graph is not None:
+            return self._points_of_graph(graph, X.dtype), self._with_graph(mechanism)
+        if not self._gives_matrix():
+            if isinstance(mechanism.metric, metrics.Precomputed):
+                X = undirected(X)
+            if not (self.self_loops or isinstance(self.affinity, Mechanism)):
+                self._diagonal = 1.0
+            return X, mechanism
+        A = undirected(self._affinities(X))
+        if not self.self_loops:
+            self._diagonal = A.diagonal().copy()
+            A, self._alone_in_matrix = _without_loops(A)
+        return _costs(A), mechanism
+
+    def _points_of_graph(self, graph, dtype):
+        """Points that nobody looks at: the edges, made undirected, are the support."""
+        if self.affinity == "precomputed":
+            graph = undirected(graph)
+        else:  # lists of neighbors are directed: their average is what the graph is
+            graph = 0.5 * (graph + graph.T)
+        graph = sp.csr_matrix(graph)
+        if not self.self_loops:
+            self._diagonal = graph.diagonal()
+            graph = graph - sp.diags_array(self._diagonal, format="csr")
+            graph.eliminate_zeros()
+        self._edges = graph
+        return _no_points(graph.shape[0], dtype)
+
+    def _with_graph(self, mechanism):
+        support = supports.Graph(sp.csr_matrix(self._edges), weights="given")
+        del self._edges
+        return mechanism.replace(support=support, kernel="indicator")
 
     def _graph(self, X):
-        """CSR weights between rows of X and the training points where they come as a graph, else None."""
+        """CSR weights between rows of X and the training points where they come as a graph, else None.
+
+        New rows of a precomputed graph may come in either storage, whatever that of the training rows.
+        """
         if self.affinity == "precomputed_nearest_neighbors":
             return _nearest_of_rows(X, self._n_neighbors(X.shape[1]))
-        if self.affinity == "precomputed" and sp.issparse(X):
+        if isinstance(self.affinity, str) and self.affinity == "precomputed" and sp.issparse(X):
             return sp.csr_matrix(X)
         return None
 
-    def _rows(self, X):
-        """Rows that the mechanism's metric reads: the points themselves, or costs of given affinities."""
-        if self._make_mechanism().metric != _GIVEN_AFFINITIES.metric or isinstance(self.affinity, Mechanism):
-            return X
-        if self.affinity == "precomputed":
-            return _costs(X)
-        training = getattr(self, "_training_points", None)
-        return _costs(np.ascontiguousarray(self._kernel_matrix(X, training), dtype=X.dtype))
+    def _gives_matrix(self):
+        """The affinity comes as a matrix, or as a function that gives one."""
+        if isinstance(self.affinity, Mechanism) or self.metric is not None:
+            return False
+        return callable(self.affinity) or self.affinity not in _OF_POINTS
+
+    def _affinities(self, X):
+        """Affinities (rows of X, training points) >= 0 that come as a matrix or from a function."""
+        if isinstance(self.affinity, str) and self.affinity == "precomputed":
+            A = X
+        else:
+            training = getattr(self, "_training_points", None)
+            A = np.ascontiguousarray(self._kernel_matrix(X, training), dtype=X.dtype)
+        if (A < 0).any():
+            raise ValueError(f"affinity must give weights >= 0; got {A.min()!r}.")
+        return A
 
     def _extend(self, X):
         """The embedding of new points, by Nystrom."""
-        graph = self._graph(X)
-        if graph is None:
-            return self._map.transform(np.ascontiguousarray(self._rows(X), dtype=self.embedding_.dtype))
-        n_new, n_keys = graph.shape
-        across = Mechanism(
-            support=supports.Graph(graph, weights="given"), kernel="indicator", empty_row="error"
-        )
         dtype = self.embedding_.dtype
+        if self._is_graph:
+            return self._extend_graph(self._graph(sp.csr_matrix(X) if self.affinity == "precomputed" else X))
+        if sp.issparse(X):
+            X = X.toarray()
+        if self._gives_matrix():
+            X = _costs(_with_mass(self._affinities(X)))
+        return self._map.transform(np.ascontiguousarray(X, dtype=dtype))
+
+    def _extend_graph(self, graph):
+        n_new, n_keys = graph.shape
+        dtype = self.embedding_.dtype
+        across = Mechanism(support=supports.Graph(_with_mass(graph), weights="given"), kernel="indicator")
         P = across.operator(_no_points(n_new, dtype), _no_points(n_keys, dtype))
         first = len(self._map.eigenvalues) - self.embedding_.shape[1]
-        return (P @ self.embedding_ / self._map.eigenvalues[first:]).astype(dtype, copy=False)
+        values = self._map.eigenvalues[first:]
+        inverse = np.divide(1, values, out=np.zeros_like(values), where=np.abs(values) > 1e-12)
+        return ((P @ self.embedding_) * inverse).astype(dtype, copy=False)
+
+    def _mechanism_of_fit(self):
+        """The mechanism with its bandwidth; its policy for points alone is told only where there are such."""
+        mechanism = self._map.mechanism
+        if self._map.isolated:
+            return mechanism
+        return mechanism.replace(empty_row=self._make_mechanism().empty_row)
+
+    def _warn_of_isolated(self):
+        warn_of_isolated(len(self._map.isolated) + self._alone_in_matrix, len(self.embedding_))
 
     # --- shared attributes
 
     @property
     def affinity_matrix_(self):
-        """K (n, n), computed when asked for: CSR of a graph, dense otherwise."""
+        """K (n, n) with the affinity's own diagonal, computed when asked for: CSR of a graph, else dense."""
         check_is_fitted(self)
         mechanism = self._map.mechanism.replace(normalization="none")
         P = mechanism.operator(self._map.keys)
-        return P.tocsr() if P.storage == "sparse" else P.toarray()
+        K = P.tocsr() if P.storage == "sparse" else P.toarray()
+        if self._diagonal is None:
+            return K
+        if sp.issparse(K):
+            return sp.csr_matrix(
+                K + sp.diags_array(self._diagonal - K.diagonal() + np.zeros(len(K.indptr) - 1))
+            )
+        np.fill_diagonal(K, self._diagonal)
+        return K
 
     def _tol(self):
         """eigen_tol="auto" is 1e-9; residuals below 1e-13 are rounding."""
@@ -172,15 +254,53 @@ def pairwise_affinity(X, Z, metric, gamma, degree, coef0, kernel_params):
     return pairwise_kernels(X, Z, metric=metric, filter_params=True, **params)
 
 
+def undirected(A):
+    """The average of a matrix (dense or CSR) with its transpose; a warning where that is no rounding."""
+    difference = abs(A - A.T)
+    most = difference.max() if A.shape[0] else 0
+    if most == 0:
+        return A
+    if most > 1e-5 * abs(A).max():
+        warnings.warn(
+            "X is a directed graph: it differs from its transpose, and is averaged with it. "
+            "Pass 0.5 * (X + X.T), or X made symmetric in another way, to say so yourself.",
+            stacklevel=4,
+        )
+    return sp.csr_matrix(0.5 * (A + A.T)) if sp.issparse(A) else 0.5 * (A + A.T)
+
+
+def warn_of_isolated(n_isolated, n_samples):
+    """Said of points without a neighbor: each is a component of its own."""
+    if n_isolated:
+        warnings.warn(
+            f"{n_isolated} of {n_samples} points have no neighbor in the graph; each is a component of its "
+            "own. Let the graph reach farther (more neighbors, a wider kernel), or leave these points out.",
+            stacklevel=3,
+        )
+
+
+def _without_loops(A):
+    """A with diagonal 0, and 1 where a point has nothing else; the number of such points."""
+    A = A.copy()
+    np.fill_diagonal(A, 0)
+    alone = np.flatnonzero(~A.any(axis=1))
+    A[alone, alone] = 1
+    return A, len(alone)
+
+
+def _with_mass(A):
+    """New rows of affinities (dense or CSR), each of which must know some training point."""
+    empty = np.flatnonzero(np.asarray(A.sum(axis=1)).ravel() == 0)
+    if len(empty):
+        raise ValueError(
+            "X must give each new point a positive affinity with some training point; "
+            f"got none in row {empty[0]}."
+        )
+    return A
+
+
 def _costs(A):
-    """-log A of affinities A >= 0, so that exp(-cost) = A; symmetric up to rounding is made symmetric."""
-    if (A < 0).any():
-        raise ValueError(f"affinity must give weights >= 0; got {A.min()!r}.")
-    if A.shape[0] == A.shape[1] and np.allclose(A, A.T, rtol=1e-6, atol=0):
-        A = 0.5 * (A + A.T)
-    if (A.sum(axis=1) == 0).any():
-        row = int(np.flatnonzero(A.sum(axis=1) == 0)[0])
-        raise ValueError(f"affinity must give each point a positive weight somewhere; got none in row {row}.")
+    """-log A of affinities A >= 0, so that exp(-cost) = A."""
     with np.errstate(divide="ignore"):
         return np.minimum(-np.log(A), A.dtype.type(_COST_OF_ZERO))
 

@@ -6,9 +6,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from likewise import _core, supports
+from likewise import _core, metrics, supports
 from likewise._estimator import MechanismMixin, warn_unless_converged
 from likewise._mechanism import Mechanism
+from likewise.estimators._affinity import undirected, warn_of_isolated
 from likewise.normalizations import Density
 
 
@@ -49,9 +50,11 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     Notes
     -----
-    transform gives the embedding itself on the training points of all pairs. With n_neighbors it is Nystrom
-    over the k nearest training points, a few percent off. O(n^2 n_features) time a product, about 10
-    n_components products; O(n n_components) memory beyond what is stored of the operator.
+    A point without neighbors is a part of its own, and precomputed distances that are not symmetric are
+    averaged with their transpose, both with a warning. transform gives the embedding itself on the training
+    points of all pairs. With n_neighbors it is Nystrom over the k nearest training points, a few percent off.
+    O(n^2 n_features) time a product, about 10 n_components products; O(n n_components) memory beyond what is
+    stored of the operator.
 
     References
     ----------
@@ -105,7 +108,7 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                 kernel=self.kernel,
                 support=support,
                 normalization=normalization,
-                empty_row="error",
+                empty_row="self",
             )
         )
 
@@ -116,6 +119,8 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             raise TypeError(f"n_components must be an int; got {self.n_components!r}.")
         if not isinstance(self.diffusion_time, Real):
             raise TypeError(f"diffusion_time must be a number; got {self.diffusion_time!r}.")
+        if isinstance(self.mechanism.metric, metrics.Precomputed):
+            X = np.ascontiguousarray(undirected(X))
         with self._execution():
             self._fitted = _core.diffusion_maps(
                 X, self.mechanism, self.n_components, self.diffusion_time, self.eigen_tol
@@ -128,6 +133,7 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         self.intrinsic_dimension_ = self._fitted.bandwidth.intrinsic_dimension
         self.n_graph_components_ = self._fitted.n_graph_components
         self.report_ = self._fitted.report
+        warn_of_isolated(len(self._fitted.isolated), len(X))
         warn_unless_converged(self.report_, 1000)
         return self
 

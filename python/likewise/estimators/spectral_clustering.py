@@ -1,5 +1,6 @@
 """Spectral clustering: clusters that a random walk rarely leaves."""
 
+import warnings
 from numbers import Integral
 
 import numpy as np
@@ -17,7 +18,9 @@ class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
     Parameters
     ----------
     n_clusters : int or "auto", default=8
-        "auto" is the largest gap between the first 21 eigenvalues, or as many as a graph has parts.
+        "auto" is the gap between the first 21 eigenvalues w that stands out: 1 - w grows by a factor of 8 or
+        more there, twice what it does anywhere on a line without clusters; of several such gaps the widest.
+        Where none stands out it is one cluster for each part of the graph, at most 20, with a warning.
     eigen_solver : {None, "arpack", "lobpcg", "amg"}, accepted; the library chooses dense or Lanczos
     n_components : int or None
         Eigenvectors looked at; None is n_clusters.
@@ -41,6 +44,9 @@ class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
         Replaces the metric that the affinity has.
     normalization : str or value of likewise.normalizations, default="symmetric"
         A Mechanism given as affinity keeps its own unless another is asked for.
+    self_loops : bool, default=False
+        Whether a point is its own neighbor too (a Mechanism given as affinity says so itself). scikit-learn's
+        Laplacian drops the loops; with them a far point that is loosely tied counts as a cluster.
 
     Attributes
     ----------
@@ -55,8 +61,10 @@ class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
 
     Notes
     -----
-    Disconnected graphs are fine: each part has its own eigenvector. predict labels new points by the fitted
-    centers or rotation of their Nystrom extension. Affinities must not be negative.
+    Disconnected graphs are fine: each part has its own eigenvector, also a point without neighbors (with a
+    warning). A precomputed graph that is directed is averaged with its transpose, with a warning. predict
+    labels new points by the fitted centers or rotation of their Nystrom extension. Affinities must not be
+    negative.
 
     References
     ----------
@@ -83,6 +91,7 @@ class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
         verbose=False,
         metric=None,
         normalization="symmetric",
+        self_loops=False,
     ):
         self.n_clusters = n_clusters
         self.eigen_solver = eigen_solver
@@ -101,6 +110,7 @@ class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
         self.verbose = verbose
         self.metric = metric
         self.normalization = normalization
+        self.self_loops = self_loops
 
     def _gamma(self, n_features):
         return self.gamma
@@ -145,11 +155,14 @@ class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
         self._training_points = X if self._needs_training_points() else None
         self.labels_ = self._fitted.labels
         self.n_clusters_ = self._fitted.n_clusters
+        if not self._fitted.gap_stands_out:
+            self._warn_of_no_gap()
         self.embedding_ = np.asarray(self._map.embedding)
         self.eigenvalues_ = self._map.eigenvalues
-        self.mechanism_ = self._map.mechanism
+        self.mechanism_ = self._mechanism_of_fit()
         self.n_graph_components_ = self._map.n_graph_components
         self.report_ = self._map.report
+        self._warn_of_isolated()
         warn_unless_converged(self.report_, 1000)
         return self
 
@@ -159,6 +172,15 @@ class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
         X = self._check_points(X, reset=False)
         with self._execution():
             return self._fitted.predict_embedded(self._extend(X))
+
+    def _warn_of_no_gap(self):
+        parts = self._map.n_graph_components
+        why = f"the graph has {parts} parts" if parts > self.n_clusters_ else "no eigengap stands out"
+        warnings.warn(
+            f"n_clusters='auto' is {self.n_clusters_}, which the spectrum does not single out: {why}. Give "
+            "n_clusters, or a graph that shows clusters (gamma, n_neighbors, affinity).",
+            stacklevel=3,
+        )
 
     @property
     def _map(self):

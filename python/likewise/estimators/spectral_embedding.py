@@ -22,18 +22,21 @@ class SpectralEmbedding(AffinityMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         "nearest_neighbors" is the graph of n_neighbors, the point itself among them, averaged with its
         transpose.
     gamma : float or None
-        exp(-gamma d^2); None is 1 / n_features.
+        exp(-gamma d^2), of "laplacian" exp(-gamma d); None is 1 / n_features.
     random_state : accepted; nothing here is random
     eigen_solver : {None, "arpack", "lobpcg", "amg"}, accepted; the library chooses dense or Lanczos
     eigen_tol : float or "auto"
         Residual relative to the largest eigenvalue; "auto" is 1e-9.
     n_neighbors : int or None
-        None is n_samples / 10, at least 1.
+        The point itself counts. None is n_samples / 10, at least 2: with 1 each point would be alone.
     n_jobs : int or None
     metric : None, name or value of likewise.metrics
         Replaces the metric that the affinity has.
     normalization : str or value of likewise.normalizations, default="symmetric"
         "row" gives the same embedding; "density" that of diffusion maps.
+    self_loops : bool, default=False
+        Whether a point is its own neighbor too (a Mechanism given as affinity says so itself). scikit-learn's
+        Laplacian drops the loops.
 
     Attributes
     ----------
@@ -46,8 +49,9 @@ class SpectralEmbedding(AffinityMixin, ClassNamePrefixFeaturesOutMixin, Transfor
 
     Notes
     -----
-    Self-loops of the graph count; scikit-learn drops them. transform extends by Nystrom, exactly on the
-    training points of all pairs; with neighbors a new point averages its nearest training points.
+    transform extends by Nystrom: a new point averages the training points by its affinities to them; one that
+    equals a training point is where that is. A point without neighbors is a part of
+    its own, and a precomputed graph that is directed is averaged with its transpose, both with a warning.
 
     References
     ----------
@@ -67,6 +71,7 @@ class SpectralEmbedding(AffinityMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         n_jobs=None,
         metric=None,
         normalization="symmetric",
+        self_loops=False,
     ):
         self.n_components = n_components
         self.affinity = affinity
@@ -78,6 +83,7 @@ class SpectralEmbedding(AffinityMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         self.n_jobs = n_jobs
         self.metric = metric
         self.normalization = normalization
+        self.self_loops = self_loops
 
     def _gamma(self, n_features):
         return self.gamma if self.gamma is not None or n_features is None else 1 / n_features
@@ -85,7 +91,7 @@ class SpectralEmbedding(AffinityMixin, ClassNamePrefixFeaturesOutMixin, Transfor
     def _n_neighbors(self, n_samples):
         if self.n_neighbors is not None:
             return self.n_neighbors
-        return 10 if n_samples is None else max(n_samples // 10, 1)
+        return 10 if n_samples is None else max(n_samples // 10, 2)
 
     def _kernel_matrix(self, X, Z):
         if Z is not None:
@@ -105,10 +111,11 @@ class SpectralEmbedding(AffinityMixin, ClassNamePrefixFeaturesOutMixin, Transfor
             self._training_points = X
         self.embedding_ = np.asarray(self._map.embedding)
         self.eigenvalues_ = self._map.eigenvalues
-        self.mechanism_ = self._map.mechanism
+        self.mechanism_ = self._mechanism_of_fit()
         self.n_neighbors_ = self._n_neighbors(X.shape[0])
         self.n_graph_components_ = self._map.n_graph_components
         self.report_ = self._map.report
+        self._warn_of_isolated()
         warn_unless_converged(self.report_, 1000)
         return self
 
