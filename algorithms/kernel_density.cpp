@@ -69,7 +69,7 @@ KernelDensity<T> fit_kernel_density(const Points<T>& X, const KernelDensityOptio
   const Mechanism asked{o.metric, kernel, AllPairs{}, Unnormalized{}};
   auto [mechanism, found] = resolve_bandwidth<T>(asked, X, log_w, run);
   require(found.row_scale.size() == 0, "bandwidth", "a number or a rule with one length for all points",
-          o.bandwidth);
+          "'" + found.rule + "'");
   const double log_constant = log_kernel_integral(o.metric, mechanism.kernel, X.cols());
   log_w.array() -= engine::log_sum_exp(log_w);
   return {mechanism, X, std::move(log_w), log_constant, found};

@@ -18,10 +18,12 @@ struct BandwidthOptions {
 };
 
 /// The length of `rule` for these points under this metric, which must have a distance d. Weights w count as
-/// copies: a weight of 2 equals the row twice, a weight of 0 a row that is not there. n = sum_i w_i.
+/// copies: a weight of 2 equals the row twice, a weight of 0 a row that is not there; for scott and silverman only
+/// their ratios count.
 /// - median: of the distances of all pairs of different points of a sample of max_points
-/// - scott: s n^(-1/(d+4)), d = n_features, s^2 = mean of squared distances over all ordered pairs / (2 d):
-///   of Euclidean points the variance per dimension. O(n d) for metrics that lift, else of the sample
+/// - scott: s n^(-1/(d+4)), d = n_features, n = (sum w)^2 / sum w^2 the effective number of points, s^2 = mean of
+///   squared distances over all ordered pairs / (2 d): of Euclidean points the variance per dimension. O(n d) for
+///   metrics that lift, else of the sample
 /// - silverman: (4/(d+2))^(1/(d+4)) times scott's
 /// - bgh: sqrt(2 eps) at the largest slope of log S(log eps), S = sum_ij exp(-d_ij^2/(4 eps)), of the sample;
 ///   twice that slope is the intrinsic dimension, `curve` the slopes (Berry, Giannakis, Harlim 2015)
@@ -50,11 +52,12 @@ Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& me
 enum class LooLoss { squared_error, log_loss };
 
 /// The bandwidth with the least leave-one-out error of kernel-weighted means of Y (n, n_targets): a log grid
-/// from the smallest neighbor distance to the diameter in one pass over shared distances, then a
-/// golden-section refinement of the best place. `curve` holds the mean losses of the grid. Of the mechanism's
-/// support the filters and the selector count (not a given graph), always among the others: every copy of the
-/// point is left out. A row left empty counts as its nearest key; a row that admits no key as 0.
-/// Points that are all in one place give length 1.
+/// from the smallest distance of different points to the diameter in one pass over shared distances, continued below down
+/// to where only copies are heard if there are copies or the least error is at that end, then a golden-section
+/// refinement of the best place. `curve` holds the mean losses of the grid. Of the mechanism's support the filters and
+/// the selector count (not a given graph), always among the others: of a point with weight w a weight of min(1, w) is
+/// left out, so that its copies keep their say and a weight of 2 equals the row twice. A row left empty counts as its
+/// nearest key; a row that admits no key as 0. Points that are all in one place give length 1.
 ///
 /// With an Exponential the result is its temperature, in the unit of the cost; for a cost that is no distance
 /// it is looked for between a thousandth of the largest spread of costs within a row and that spread.

@@ -46,6 +46,9 @@ double sampled_mean_square(const Request& request) {
 /// All points are copies of one, where the lift would leave a rounding instead of 0.
 bool one_place(const Points<double>& Z) { return (Z.rowwise() - Z.row(0)).isZero(0); }
 
+/// (sum w)^2 / sum w^2: how many equal weights would tell as much. It does not depend on the sum of the weights.
+double effective_size(const Vector<double>& counts) { return 1 / (counts / counts.sum()).squaredNorm(); }
+
 /// s n^(-1/(d+4)), s the standard deviation per dimension.
 double scott_length(const Request& request) {
   require(!std::holds_alternative<Precomputed>(request.metric), "bandwidth",
@@ -55,7 +58,7 @@ double scott_length(const Request& request) {
   const double mean_square = lifted ? *lifted : sampled_mean_square(request);
   if (!(mean_square > 0)) return any_length;
   const double d = static_cast<double>(request.Z.cols());
-  return std::sqrt(mean_square / (2 * d)) * std::pow(request.counts.sum(), -1 / (d + 4));
+  return std::sqrt(mean_square / (2 * d)) * std::pow(effective_size(request.counts), -1 / (d + 4));
 }
 
 }  // namespace

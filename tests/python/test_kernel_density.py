@@ -162,3 +162,21 @@ def test_bad_data_is_refused_by_name():
             call()
     with pytest.raises(NotFittedError):
         lw.KernelDensity().score_samples(X)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-3, 7.0])
+@pytest.mark.parametrize("rule", ["scott", "silverman"])
+def test_rules_of_thumb_take_scipys_effective_size(rule, unit):
+    """Kind: a rule that takes the sum of the weights for a number of points, so that their unit decides."""
+    random = np.random.default_rng(0)
+    X, w = random.normal(size=(90, 2)), random.uniform(0.1, 3, size=90)
+    theirs = gaussian_kde(X.T, bw_method=rule, weights=w).factor
+    variance = np.mean(np.average((X - np.average(X, axis=0, weights=w)) ** 2, axis=0, weights=w))
+    ours = lw.KernelDensity(bandwidth=rule).fit(X, sample_weight=unit * w).bandwidth_
+    assert ours == pytest.approx(theirs * np.sqrt(variance), rel=1e-10)
+
+
+def test_a_bandwidth_that_does_not_fit_is_told_by_its_name():
+    """Kind: an error that says it got None, because the rule was kept in another argument."""
+    with pytest.raises(ValueError, match=r"bandwidth must be .*'self_tuning'"):
+        lw.KernelDensity(bandwidth="self_tuning").fit(np.eye(9))
