@@ -10,7 +10,7 @@
 
 namespace likewise {
 
-/// "auto" takes the k-d tree for metrics with a triangle inequality that reduce to L1 or L2 in few
+/// "auto" takes the k-d tree for metrics that are a sum over coordinates or the largest of them, in few
 /// dimensions, else "brute". "kd_tree" is refused where no tree applies. `exclude_self`: query i is key i and
 /// does not count.
 struct NeighborOptions {

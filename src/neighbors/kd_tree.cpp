@@ -15,13 +15,14 @@ using engine::simd::SumTreeView;
 constexpr Index leaf_size = engine::simd::tree_leaf_size;
 constexpr Index queries_per_block = 128;
 
-/// The power of the coordinate differences whose sum the metric's distance is, or nothing.
+/// The power of the coordinate differences whose sum the metric's distance is (infinite: the largest one), or nothing.
 std::optional<double> sum_power(const Metric& metric) {
   if (std::holds_alternative<Euclidean>(metric) || std::holds_alternative<SquaredEuclidean>(metric)
       || std::holds_alternative<Mahalanobis>(metric))
     return 2;
   if (std::holds_alternative<Manhattan>(metric)) return 1;
-  if (const auto* minkowski = std::get_if<Minkowski>(&metric); minkowski && std::isfinite(minkowski->p))
+  if (std::holds_alternative<Chebyshev>(metric)) return std::numeric_limits<double>::infinity();
+  if (const auto* minkowski = std::get_if<Minkowski>(&metric))
     return minkowski->p >= 1 ? std::optional(minkowski->p) : std::nullopt;
   return std::nullopt;
 }
@@ -173,7 +174,8 @@ template <class T, class C> class SumTree final : public TreeFilter {
     const MetricTraits laws = traits(metric);
     const int from = engine::unit_power(laws, engine::CostUnit::reported);
     unit_.of_reported = [=](double reported) {
-      return std::pow(engine::convert_power(reported, from, 1), power);
+      const double distance = engine::convert_power(reported, from, 1);
+      return std::isinf(power) ? distance : std::pow(distance, power);
     };
     unit_.relative = epsilon * (static_cast<double>(coordinates_.width()) + 8);
     unit_.absolute =
@@ -300,8 +302,9 @@ template <class T>
 std::unique_ptr<const TreeFilter> make_kd_tree(const Metric& metric, const Points<T>& X, const Points<T>& Z,
                                                const Request& request, const Execution& run) {
   if constexpr (std::is_same_v<T, float>)
-    if (sum_power(metric).value() <= 2 && !std::holds_alternative<Mahalanobis>(metric) && small_enough(X)
-        && small_enough(Z))
+    if (const double power = sum_power(metric).value(); (power <= 2 || std::isinf(power))
+                                                        && !std::holds_alternative<Mahalanobis>(metric)
+                                                        && small_enough(X) && small_enough(Z))
       return std::make_unique<const SumTree<float, float>>(metric, X, Z, request, run);
   return std::make_unique<const SumTree<T, double>>(metric, X, Z, request, run);
 }

@@ -1,11 +1,11 @@
-// The k-d tree for metrics that are sums over coordinates.
+// The k-d tree for metrics that are sums over coordinates, or the largest of them.
 #pragma once
 
 #include "neighbors/filter.hpp"
 
 namespace likewise::neighbors {
 
-/// Whether the metric is a sum over coordinates with power >= 1, so that a tree applies.
+/// Whether the metric is a sum over coordinates with power >= 1 (Chebyshev: of infinite power), so that a tree applies.
 bool sums_over_coordinates(const Metric& metric);
 
 /// What a search visits, on average over a few keys as queries.

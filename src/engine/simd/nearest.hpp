@@ -67,7 +67,7 @@ struct PairSink {
 /// Reports every pair with v_ij < limits[i] (rounded up to whole panels, -inf beyond the last).
 template <class C> void scan_below(const CostBlock<C>& block, const C* limits, const PairSink& sink);
 
-/// A k-d tree over sums of |x_k - z_k|^power. Leaves hold `leaf_size` keys as (width, leaf_size), the last padded.
+/// A k-d tree over sums of |x_k - z_k|^power, or over the largest |x_k - z_k| where power is infinite. Leaves hold `leaf_size` keys as (width, leaf_size), the last padded.
 template <class C> struct SumTreeView {
   struct Node {
     C low, high;        ///< keys left of the split have coordinates up to low, those right of it from high

@@ -19,22 +19,27 @@ namespace likewise::engine::simd::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
+/// What a coordinate adds to a sum, and what a cell's bound becomes where one side of it lies farther than before.
+struct Summed {
+  template <class C> static C Farther(C bound, C beyond, C before) { return bound + beyond - before; }
+};
+
 /// |difference|^power, with the powers that are common spelled out.
-struct Absolute {
+struct Absolute : Summed {
   explicit Absolute(double) {}
   template <class C> C operator()(C difference) const { return std::abs(difference); }
   template <class D, class V> HWY_INLINE V Add(D, V sum, V difference) const {
     return hn::Add(sum, hn::Abs(difference));
   }
 };
-struct Square {
+struct Square : Summed {
   explicit Square(double) {}
   template <class C> C operator()(C difference) const { return difference * difference; }
   template <class D, class V> HWY_INLINE V Add(D, V sum, V difference) const {
     return hn::MulAdd(difference, difference, sum);
   }
 };
-struct Power {
+struct Power : Summed {
   explicit Power(double p) : p_(p) {}
   template <class C> C operator()(C difference) const {
     return static_cast<C>(std::pow(static_cast<double>(std::abs(difference)), p_));
@@ -48,6 +53,16 @@ struct Power {
 
  private:
   double p_;
+};
+
+/// The power infinity: the largest |difference|.
+struct Largest {
+  explicit Largest(double) {}
+  template <class C> C operator()(C difference) const { return std::abs(difference); }
+  template <class D, class V> HWY_INLINE V Add(D, V largest, V difference) const {
+    return hn::Max(largest, hn::Abs(difference));
+  }
+  template <class C> static C Farther(C bound, C beyond, C) { return std::max(bound, beyond); }
 };
 
 /// What is done with the keys of a leaf that are below a query's limit.
@@ -138,7 +153,7 @@ template <class C, class Term, class Use> struct TreeSearch {
     Visit(left ? at + 1 : node.target, distance);
     C& side = sides[static_cast<std::size_t>(node.axis)];
     const C before = side, beyond = Clamped(term(left ? node.high - x : x - node.low));
-    const C farther = Clamped(distance + beyond - before);
+    const C farther = Clamped(Term::Farther(distance, beyond, before));
     if (!(farther * (1 - tree.slack) < use.limit())) return;
     side = beyond;
     Visit(left ? node.target : at + 1, farther);
@@ -151,7 +166,7 @@ template <class C, class Term, class Use> struct TreeSearch {
     for (std::size_t k = 0; k < width; ++k) {
       const C outside = std::max({tree.box_low[k] - point[k], point[k] - tree.box_high[k], C(0)});
       sides[k] = Clamped(term(outside));
-      distance += sides[k];
+      distance = Term::Farther(distance, sides[k], C(0));
     }
     Visit(0, distance);
   }
@@ -173,6 +188,7 @@ template <class C, class Use>
 TreeVisits RunTree(const SumTreeView<C>& tree, const C* points, std::ptrdiff_t n, const Use& use) {
   if (tree.power == 2) return RunTerm<C, Square>(tree, points, n, use);
   if (tree.power == 1) return RunTerm<C, Absolute>(tree, points, n, use);
+  if (std::isinf(tree.power)) return RunTerm<C, Largest>(tree, points, n, use);
   return RunTerm<C, Power>(tree, points, n, use);
 }
 
