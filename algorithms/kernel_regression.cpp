@@ -1,9 +1,12 @@
 #include <likewise/algorithms/kernel_regression.hpp>
 
+#include <cmath>
 #include <string>
+#include <utility>
 
 #include <likewise/operator.hpp>
 
+#include "bandwidth/places.hpp"
 #include "leave_one_out.hpp"
 #include "local_moments.hpp"
 #include "training_data.hpp"
@@ -25,30 +28,45 @@ void check_slots(const KernelRegressionOptions& o, Index n_points) {
           "RowStochastic() where degree=1", repr(o.normalization));
 }
 
+/// Points of weight 0 are not there, not even as one of k neighbors.
+std::vector<Index> points_that_count(const Vector<double>& log_weights) {
+  std::vector<Index> kept;
+  for (Index i = 0; i < log_weights.size(); ++i)
+    if (std::isfinite(log_weights(i))) kept.push_back(i);
+  return kept;
+}
+
 template <class T>
 KernelRegression<T> fit(const Points<T>& X, const Values<T>& Y, const KernelRegressionOptions& o,
                         LooLoss loss, const Execution& run) {
   check_training_data<T>(X, Y);
+  const Vector<double> log_w = log_sample_weights(o.sample_weight, X.rows());
+  const std::vector<Index> kept = points_that_count(log_w);
+  if (static_cast<Index>(kept.size()) < X.rows() && !std::holds_alternative<Precomputed>(o.metric)) {
+    KernelRegressionOptions of_kept = o;
+    of_kept.sample_weight = o.sample_weight(kept);
+    return fit<T>(Matrix<T>(X(kept, Eigen::all)), Matrix<T>(Y(kept, Eigen::all)), of_kept, loss, run);
+  }
   check_slots(o, X.rows());
   const Kernel kernel = filled_kernel(o.kernel, o.bandwidth, o.support);
   const Mechanism asked{o.metric, kernel, o.support, o.normalization, o.empty_row};
   validate(asked);
   const int degree = X.cols() > local_linear_max_features ? 0 : o.degree;
-  const Vector<double> log_w = log_sample_weights(o.sample_weight, X.rows());
-  const DistinctPoints<T> data = distinct_points<T>(o.metric, X, Y, log_w);
+  std::vector<Index> point_of = bandwidths::place_of_points<T>(X, log_w);
   const Bandwidth* bandwidth = bandwidth_of(kernel);
   const bool loo = bandwidth != nullptr && bandwidth->rule() == "loo";
   const auto [mechanism, found] =
-      loo ? find_loo_bandwidth(asked, data, loss, degree, run) : resolve_bandwidth<T>(asked, X, log_w, run);
-  return {mechanism, X, Y, log_w, data.row_of, degree, found};
+      loo ? find_loo_bandwidth<T>(asked, {X, Y, log_w, point_of}, loss, degree, run)
+          : resolve_bandwidth<T>(asked, X, log_w, run);
+  return {mechanism, X, Y, log_w, std::move(point_of), degree, found};
 }
 
 template <class T>
 double score_left_out(const KernelRegression<T>& fitted, Score score, const Execution& run) {
-  const auto data =
-      distinct_points<T>(fitted.mechanism.metric, fitted.points, fitted.targets, fitted.log_key_weights);
-  return leave_one_out_score<T>(fitted.mechanism, data, fitted.targets, fitted.log_key_weights, fitted.degree,
-                                score, run);
+  const Points<T> points = fitted.points;
+  const Values<T> targets = fitted.targets;
+  return leave_one_out_score<T>(fitted.mechanism, {points, targets, fitted.log_key_weights, fitted.point_of},
+                                fitted.degree, score, run);
 }
 
 /// Degree 1 and standard deviations look at each row's weights.

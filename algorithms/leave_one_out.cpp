@@ -6,24 +6,57 @@
 
 #include <likewise/operator.hpp>
 
+#include "bandwidth/places.hpp"
 #include "local_moments.hpp"
 
 namespace likewise {
 
+namespace {
+
+/// The training points, each with weight min(1, w), and after them what is left of larger weights: a weight of 2 is a row
+/// twice, and leaving a row out is `LeaveOneOut`.
+template <class T> struct SplitRows {
+  Matrix<T> points, targets;
+  Vector<double> log_weights;
+  std::vector<Index> point_of;
+};
+
+template <class T> SplitRows<T> split(const Metric& metric, const TrainingData<T>& data) {
+  std::vector<Index> row;
+  std::vector<double> log_weights;
+  const auto add = [&](Index i, double log_weight) {
+    row.push_back(i);
+    log_weights.push_back(log_weight);
+  };
+  for (Index i = 0; i < data.points.rows(); ++i) add(i, std::min(data.log_weights(i), 0.0));
+  for (Index i = 0; i < data.points.rows(); ++i)
+    if (const double rest = bandwidths::log_rest_of(data.log_weights(i)); std::isfinite(rest)) add(i, rest);
+  SplitRows<T> rows{data.points(row, Eigen::all), data.targets(row, Eigen::all), {}, {}};
+  if (std::holds_alternative<Precomputed>(metric)) rows.points = Matrix<T>(rows.points(Eigen::all, row));
+  rows.log_weights =
+      Eigen::Map<const Vector<double>>(log_weights.data(), static_cast<Index>(log_weights.size()));
+  for (const Index i : row) rows.point_of.push_back(data.point_of[static_cast<std::size_t>(i)]);
+  return rows;
+}
+
+}  // namespace
+
 template <class T>
-Matrix<double> leave_one_out(const Mechanism& mechanism, const DistinctPoints<T>& data, int degree,
+Matrix<double> leave_one_out(const Mechanism& mechanism, const TrainingData<T>& data, int degree,
                              const Execution& run) {
+  const Index n = data.points.rows();
+  const SplitRows<T> rows = split(mechanism.metric, data);
   Mechanism others = mechanism;
   others.empty_row = EmptyRow::nearest;
   if (degree == 1) {
-    const Matrix<double> points = data.points.template cast<double>();
-    return local_moments(others, points, points, data.targets.template cast<double>(), data.log_weights,
-                         {.degree = 1, .leave_one_out = true}, run)
-        .mean;
+    const Matrix<double> points = rows.points.template cast<double>();
+    return local_moments(others, points, points, rows.targets.template cast<double>(), rows.log_weights,
+                         {.degree = 1, .leave_one_out = true, .point_of = rows.point_of}, run)
+        .mean.topRows(n);
   }
-  others.support = left_out(mechanism.support, data.points.rows());
-  const auto P = others.self_operator(data.points, {.log_key_weights = data.log_weights}, run);
-  return P.apply(data.targets, run).template cast<double>();
+  others.support = left_out(mechanism.support, rows.points.rows());
+  const auto P = others.self_operator(rows.points, {.log_key_weights = rows.log_weights}, run);
+  return P.apply(rows.targets, run).template cast<double>().topRows(n);
 }
 
 namespace {
@@ -31,7 +64,7 @@ namespace {
 /// At degree 1: the length with the least squared error of local planes, on a grid over the lengths that
 /// degree 0 went through and on one between the neighbors of its best.
 template <class T>
-void refine_for_planes(SelectedBandwidth& found, const Mechanism& mechanism, const DistinctPoints<T>& data,
+void refine_for_planes(SelectedBandwidth& found, const Mechanism& mechanism, const TrainingData<T>& data,
                        const Execution& run) {
   if (found.grid.empty()) return;  // no two points differ for this metric
   const Vector<double> weights = (data.log_weights.array() - data.log_weights.maxCoeff()).exp();
@@ -60,7 +93,7 @@ void refine_for_planes(SelectedBandwidth& found, const Mechanism& mechanism, con
 }  // namespace
 
 template <class T>
-ResolvedMechanism find_loo_bandwidth(Mechanism m, const DistinctPoints<T>& data, LooLoss loss, int degree,
+ResolvedMechanism find_loo_bandwidth(Mechanism m, const TrainingData<T>& data, LooLoss loss, int degree,
                                      const Execution& run) {
   SelectedBandwidth found{.length = 1, .rule = "loo"};  // of one point every length says the same
   if (data.points.rows() > 1) {
@@ -90,34 +123,20 @@ double accuracy(const Matrix<double>& Y, const Matrix<double>& F, const Vector<d
   return right / weights.sum();
 }
 
-namespace {
-
-/// Rows of `distinct` for all training points; weights 0 drop out by their weight.
 template <class T>
-Matrix<double> for_training_points(const Matrix<double>& distinct, const DistinctPoints<T>& data) {
-  Matrix<double> all(static_cast<Index>(data.row_of.size()), distinct.cols());
-  for (Index i = 0; i < all.rows(); ++i)
-    all.row(i) = distinct.row(std::max<Index>(0, data.row_of[static_cast<std::size_t>(i)]));
-  return all;
+double leave_one_out_score(const Mechanism& mechanism, const TrainingData<T>& data, int degree, Score score,
+                           const Execution& run) {
+  const Vector<double> weights = (data.log_weights.array() - data.log_weights.maxCoeff()).exp();
+  const bool alone = (weights.array() > 0).count() == 1 && !(data.log_weights.maxCoeff() > 0);
+  if (alone) return std::numeric_limits<double>::quiet_NaN();
+  return score(data.targets.template cast<double>(), leave_one_out(mechanism, data, degree, run), weights);
 }
 
-}  // namespace
-
-template <class T>
-double leave_one_out_score(const Mechanism& mechanism, const DistinctPoints<T>& data, const Values<T>& Y,
-                           const Vector<double>& log_weights, int degree, Score score, const Execution& run) {
-  if (data.points.rows() < 2) return std::numeric_limits<double>::quiet_NaN();
-  const Matrix<double> F = for_training_points(leave_one_out(mechanism, data, degree, run), data);
-  const Vector<double> weights = (log_weights.array() - log_weights.maxCoeff()).exp();
-  return score(Y.template cast<double>(), F, weights);
-}
-
-#define LIKEWISE_INSTANTIATE(T)                                                                             \
-  template Matrix<double> leave_one_out(const Mechanism&, const DistinctPoints<T>&, int, const Execution&); \
-  template ResolvedMechanism find_loo_bandwidth(Mechanism, const DistinctPoints<T>&, LooLoss, int,          \
-                                                const Execution&);                                          \
-  template double leave_one_out_score(const Mechanism&, const DistinctPoints<T>&, const Values<T>&,         \
-                                      const Vector<double>&, int, Score, const Execution&);
+#define LIKEWISE_INSTANTIATE(T)                                                                           \
+  template Matrix<double> leave_one_out(const Mechanism&, const TrainingData<T>&, int, const Execution&); \
+  template ResolvedMechanism find_loo_bandwidth(Mechanism, const TrainingData<T>&, LooLoss, int,          \
+                                                const Execution&);                                        \
+  template double leave_one_out_score(const Mechanism&, const TrainingData<T>&, int, Score, const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

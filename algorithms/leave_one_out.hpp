@@ -7,16 +7,25 @@
 
 namespace likewise {
 
-/// Each distinct point predicted from the others by weighted means (degree 0) or planes (degree 1), (m,
-/// n_targets). A row left empty has its nearest key's value. O(m^2 (d + n_targets)) time, O(m^2 d^2) at
+/// Training data to be left out of: targets (n, c), log sample weights (n,), and for each point a number that is equal for
+/// copies (-1 for weight 0).
+template <class T> struct TrainingData {
+  const Points<T>& points;
+  const Values<T>& targets;
+  const Vector<double>& log_weights;
+  const std::vector<Index>& point_of;
+};
+
+/// Each point predicted by weighted means (degree 0) or planes (degree 1) from the others and from what is left of its own
+/// weight w without min(1, w): (n, c). A row left empty has its nearest key's value. O(n^2 (d + c)) time, O(n^2 d^2) at
 /// degree 1.
 template <class T>
-Matrix<double> leave_one_out(const Mechanism& mechanism, const DistinctPoints<T>& data, int degree,
+Matrix<double> leave_one_out(const Mechanism& mechanism, const TrainingData<T>& data, int degree,
                              const Execution& run);
 
 /// The mechanism with the bandwidth of least leave-one-out loss; at degree 1 of local planes' squared error.
 template <class T>
-ResolvedMechanism find_loo_bandwidth(Mechanism m, const DistinctPoints<T>& data, LooLoss loss, int degree,
+ResolvedMechanism find_loo_bandwidth(Mechanism m, const TrainingData<T>& data, LooLoss loss, int degree,
                                      const Execution& run);
 
 /// A score of predictions F of targets Y, both (n, n_targets), under weights (n,); higher is better.
@@ -26,9 +35,9 @@ double r_squared(const Matrix<double>& Y, const Matrix<double>& F, const Vector<
 /// The weighted share of rows in which both have their largest value in the same column.
 double accuracy(const Matrix<double>& Y, const Matrix<double>& F, const Vector<double>& weights);
 
-/// The score of the leave-one-out predictions of all training points; NaN where all are copies of one.
+/// The score of the leave-one-out predictions of all training points; NaN where there is but one.
 template <class T>
-double leave_one_out_score(const Mechanism& mechanism, const DistinctPoints<T>& data, const Values<T>& Y,
-                           const Vector<double>& log_weights, int degree, Score score, const Execution& run);
+double leave_one_out_score(const Mechanism& mechanism, const TrainingData<T>& data, int degree, Score score,
+                           const Execution& run);
 
 }  // namespace likewise

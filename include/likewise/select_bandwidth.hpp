@@ -53,7 +53,7 @@ enum class LooLoss { squared_error, log_loss };
 
 /// The bandwidth with the least leave-one-out error of kernel-weighted means of Y (n, n_targets): a log grid
 /// from the smallest distance of different points to the diameter in one pass over shared distances, continued below down
-/// to where only copies are heard if there are copies or the least error is at that end, then a golden-section
+/// to where only copies are heard if there are copies, gaps as on a grid, or the least error is at that end, then a golden-section
 /// refinement of the best place. `curve` holds the mean losses of the grid. Of the mechanism's support the filters and
 /// the selector count (not a given graph), always among the others: of a point with weight w a weight of min(1, w) is
 /// left out, so that its copies keep their say and a weight of 2 equals the row twice. A row left empty counts as its

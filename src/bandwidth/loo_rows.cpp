@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 #include <likewise/error.hpp>
 
@@ -18,50 +17,17 @@ namespace {
 constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 constexpr Index rows_per_block = 16;
 
-/// A number for each point, equal exactly for points that are equal in every feature. O(n log n d).
-std::vector<Index> number_of_point(const Points<double>& Z) {
-  const auto row = [&](Index i) { return Z.row(i); };
-  const auto before = [&](Index i, Index j) {
-    return std::lexicographical_compare(row(i).begin(), row(i).end(), row(j).begin(), row(j).end());
-  };
-  std::vector<Index> order(static_cast<std::size_t>(Z.rows())), number(order.size());
-  std::iota(order.begin(), order.end(), Index(0));
-  std::sort(order.begin(), order.end(), before);
-  for (std::size_t m = 0; m < order.size(); ++m) {
-    const bool new_point = m == 0 || before(order[m - 1], order[m]);
-    number[static_cast<std::size_t>(order[m])] =
-        new_point ? static_cast<Index>(m) : number[static_cast<std::size_t>(order[m - 1])];
-  }
-  return number;
-}
-
-/// Which keys may speak to a left-out point: no copy of it, and whom the support's filters admit.
-class Others {
- public:
-  Others(const Mechanism& mechanism, const Points<double>& Z)
-      : number_(number_of_point(Z)), filters_(mechanism.support, Z.rows(), Z.rows()) {}
-
-  bool admit(Index i, Index j) const {
-    return number_[static_cast<std::size_t>(i)] != number_[static_cast<std::size_t>(j)]
-           && (filters_.empty() || filters_.admits(i, j));
-  }
-
- private:
-  std::vector<Index> number_;
-  PairFilters filters_;
-};
-
 class AllOthers final : public LooRows {
  public:
-  AllOthers(const Mechanism& mechanism, const Points<double>& Z, const Vector<double>& log_counts, bool keep,
-            const Execution& run)
-      : costs_(
-          engine::make_cost_source<double>(mechanism.metric, Z, Z, std::numeric_limits<double>::infinity())),
+  AllOthers(const Mechanism& mechanism, const Places& places, bool keep, const Execution& run)
+      : costs_(engine::make_cost_source<double>(mechanism.metric, places.points, places.points,
+                                                std::numeric_limits<double>::infinity())),
         unit_(unit_of(traits(mechanism.kernel).input)),
-        others_(mechanism, Z),
-        log_counts_(log_counts) {
+        zero_on_self_(traits(mechanism.metric).zero_on_self),
+        filters_(mechanism.support, places.points.rows(), places.points.rows()),
+        log_counts_(places.log_counts) {
     if (!keep) return;
-    kept_.resize(Z.rows(), Z.rows());
+    kept_.resize(costs_->rows(), costs_->rows());
     const auto fill = [&](Index block) {
       const auto [first, size] = rows_of(block);
       costs_->fill(first, 0, unit_, kept_.middleRows(first, size));
@@ -85,9 +51,11 @@ class AllOthers final : public LooRows {
         row.inputs = kept_.row(first + a);
       else
         row.inputs = tile.row(a);
+      row.own_input = zero_on_self_ ? 0 : row.inputs(0, row.query);
       row.log_counts = log_counts_.transpose();
       for (Index j = 0; j < row.log_counts.cols(); ++j)
-        if (!others_.admit(first + a, j)) row.log_counts(0, j) = minus_infinity;
+        if (j == row.query || !(filters_.empty() || filters_.admits(row.query, j)))
+          row.log_counts(0, j) = minus_infinity;
       use(row);
     }
   }
@@ -97,31 +65,38 @@ class AllOthers final : public LooRows {
 
   std::shared_ptr<const engine::CostSource<double>> costs_;
   engine::CostUnit unit_;
-  Others others_;
+  bool zero_on_self_;
+  PairFilters filters_;
   Vector<double> log_counts_;
   Matrix<double> kept_;
 };
 
 class SelectedOthers final : public LooRows {
  public:
-  SelectedOthers(const Mechanism& mechanism, const Points<double>& Z, const Vector<double>& log_counts,
-                 const Execution& run)
-      : log_counts_(log_counts) {
-    const Others others(mechanism, Z);
+  SelectedOthers(const Mechanism& mechanism, const Places& places, const Execution& run)
+      : log_counts_(places.log_counts), own_inputs_(Vector<double>::Zero(log_counts_.size())) {
+    const Matrix<double>& Z = places.points;
+    const PairFilters filters(mechanism.support, Z.rows(), Z.rows());
+    // What is left of a point's own weight takes the place of a neighbor, as a copy of it would.
     const auto admitted = [&](Index i, Index j) {
-      return others.admit(i, j) && log_counts(j) > minus_infinity;
+      if (i == j) return places.members[static_cast<std::size_t>(i)].log_rest > minus_infinity;
+      return (filters.empty() || filters.admits(i, j)) && log_counts_(j) > minus_infinity;
     };
     const MetricTraits laws = traits(mechanism.metric);
     if (const Neighbors* selector = mechanism.support.neighbors()) {
       const Index k = std::min(selector->n_neighbors, Z.rows() - 1);
-      lists_ = neighbors::nearest(mechanism.metric, Z, Z, k, admitted, {.exclude_self = true}, run);
+      lists_ = neighbors::nearest(mechanism.metric, Z, Z, k, admitted, {}, run);
     } else {
       const double radius = std::get<Radius>(mechanism.support.selector()).radius;
-      lists_ = neighbors::within(mechanism.metric, Z, Z, radius, admitted, {.exclude_self = true}, run);
+      lists_ = neighbors::within(mechanism.metric, Z, Z, radius, admitted, {}, run);
     }
     const int from = engine::unit_power(laws, engine::CostUnit::reported);
     const int to = engine::unit_power(laws, unit_of(traits(mechanism.kernel).input));
     for (double& distance : lists_.distances) distance = engine::convert_power(distance, from, to);
+    for (Index i = 0; i < Z.rows(); ++i)
+      for_list(i, [&](std::size_t at) {
+        if (lists_.indices[at] == i) own_inputs_(i) = lists_.distances[at];
+      });
   }
 
   Index block_count() const override { return engine::block_count(log_counts_.size(), rows_per_block); }
@@ -129,18 +104,30 @@ class SelectedOthers final : public LooRows {
   void visit(Index block, const std::function<void(const LooRow&)>& use) const override {
     const auto [first, size] = engine::block_of(block, log_counts_.size(), rows_per_block);
     LooRow row{.all_keys = false};
+    std::vector<double> inputs;
     for (row.query = first; row.query < first + size; ++row.query) {
-      const Index begin = lists_.offsets[static_cast<std::size_t>(row.query)];
-      const Index m = lists_.offsets[static_cast<std::size_t>(row.query) + 1] - begin;
-      row.inputs = Eigen::Map<const Matrix<double>>(lists_.distances.data() + begin, 1, m);
-      row.keys.assign(lists_.indices.begin() + begin, lists_.indices.begin() + begin + m);
+      row.keys.clear();
+      inputs.clear();
+      for_list(row.query, [&](std::size_t at) {
+        if (lists_.indices[at] == row.query) return;
+        row.keys.push_back(lists_.indices[at]);
+        inputs.push_back(lists_.distances[at]);
+      });
+      row.own_input = own_inputs_(row.query);
+      row.inputs = Eigen::Map<const Matrix<double>>(inputs.data(), 1, static_cast<Index>(inputs.size()));
       row.log_counts = log_counts_(row.keys).transpose();
       use(row);
     }
   }
 
  private:
-  Vector<double> log_counts_;
+  template <class Use> void for_list(Index i, const Use& use) const {
+    const auto at = static_cast<std::size_t>(i);
+    for (Index entry = lists_.offsets[at]; entry < lists_.offsets[at + 1]; ++entry)
+      use(static_cast<std::size_t>(entry));
+  }
+
+  Vector<double> log_counts_, own_inputs_;
   neighbors::NeighborLists lists_;
 };
 
@@ -152,24 +139,22 @@ bool pairs_fit(Index n, const Execution& run) {
   return bytes <= std::min(most, static_cast<double>(run.memory_allowed()) / 2);
 }
 
-std::unique_ptr<const LooRows> make_loo_rows(const Mechanism& mechanism, const Points<double>& Z,
-                                             const Vector<double>& log_counts, bool keep,
+Places places_of(const Mechanism& mechanism, const Points<double>& Z, const Values<double>& Y,
+                 const Vector<double>& log_weights) {
+  const bool by_coordinates = mechanism.support.is_all_pairs()
+                              && std::holds_alternative<RowStochastic>(mechanism.normalization)
+                              && !std::holds_alternative<Precomputed>(mechanism.metric);
+  return by_coordinates ? joined(Z, Y, log_weights) : apart(Z, Y, log_weights);
+}
+
+std::unique_ptr<const LooRows> make_loo_rows(const Mechanism& mechanism, const Places& places, bool keep,
                                              const Execution& run) {
   for (const PairFilter& filter : mechanism.support.filters())
     require(!std::holds_alternative<Graph>(filter), "support", "without a given graph for bandwidth='loo'",
             repr(mechanism.support));
   if (mechanism.support.selector().index() == 0)
-    return std::make_unique<AllOthers>(mechanism, Z, log_counts, keep && pairs_fit(Z.rows(), run), run);
-  return std::make_unique<SelectedOthers>(mechanism, Z, log_counts, run);
-}
-
-BoolMatrix pairs_of_different_points(const Points<double>& Z) {
-  const std::vector<Index> number = number_of_point(Z);
-  BoolMatrix different(Z.rows(), Z.rows());
-  for (Index i = 0; i < Z.rows(); ++i)
-    for (Index j = 0; j < Z.rows(); ++j)
-      different(i, j) = number[static_cast<std::size_t>(i)] != number[static_cast<std::size_t>(j)];
-  return different;
+    return std::make_unique<AllOthers>(mechanism, places, keep && pairs_fit(places.points.rows(), run), run);
+  return std::make_unique<SelectedOthers>(mechanism, places, run);
 }
 
 }  // namespace likewise::bandwidths

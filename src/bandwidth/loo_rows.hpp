@@ -1,4 +1,4 @@
-// The rows that leave-one-out errors are made of: what each point may hear from the others.
+// The rows that leave-one-out errors are made of: what each place may hear from the others.
 #pragma once
 
 #include <functional>
@@ -7,18 +7,21 @@
 
 #include <likewise/mechanism.hpp>
 
+#include "bandwidth/places.hpp"
+
 namespace likewise::bandwidths {
 
-/// One left-out point and the keys that speak to it.
+/// One place and the other places that speak to it.
 struct LooRow {
   Index query = 0;
   Matrix<double> inputs = {};      ///< (1, m), in the kernel's unit
   Matrix<double> log_counts = {};  ///< (1, m), -inf where a key does not speak
+  double own_input = 0;            ///< of the place with itself
   bool all_keys = true;            ///< m = n, all keys in their order; else `keys` names them
   std::vector<Index> keys = {};
 };
 
-/// Rows of a point set, each without every copy of its own point. Immutable, so that threads share it.
+/// Rows of a set of places, each without itself. Immutable, so that threads share it.
 class LooRows {
  public:
   virtual ~LooRows() = default;
@@ -30,13 +33,13 @@ class LooRows {
 /// Whether a number for each pair of n points may be kept in memory.
 bool pairs_fit(Index n, const Execution& run);
 
-/// All pairs: O(n) memory a thread; with `keep`, distances are kept for the next visit where they fit. A selector: the
-/// neighbors are found once. A given graph is refused.
-std::unique_ptr<const LooRows> make_loo_rows(const Mechanism& mechanism, const Points<double>& Z,
-                                             const Vector<double>& log_counts, bool keep,
-                                             const Execution& run);
+/// The places of the training points: joined where nothing but their coordinates tells them apart.
+Places places_of(const Mechanism& mechanism, const Points<double>& Z, const Values<double>& Y,
+                 const Vector<double>& log_weights);
 
-/// n x n: whether two points differ in some feature.
-BoolMatrix pairs_of_different_points(const Points<double>& Z);
+/// All pairs: O(n) memory a thread; with `keep`, distances are kept for the next visit where they fit. A selector: the
+/// neighbors are found once. A given graph is refused. Reads the places, which must outlive the rows.
+std::unique_ptr<const LooRows> make_loo_rows(const Mechanism& mechanism, const Places& places, bool keep,
+                                             const Execution& run);
 
 }  // namespace likewise::bandwidths

@@ -244,9 +244,26 @@ TEST_CASE("an entropy that a heavy tail never falls to ends with a finite scale"
   CHECK(found.row_scale.minCoeff() > 0);
 }
 
-TEST_CASE("a weight of 2 equals the row twice, in every rule", "[bandwidth]") {
+TEST_CASE("scott and silverman count the effective number of points", "[bandwidth]") {
+  const Matrix<double> Z = normal_points(50, 2, 33);
+  const Vector<double> w = (normal_points(50, 1, 34).array().abs() + 0.1).matrix();
+  const double total = w.sum(), effective = total * total / w.squaredNorm();
+  double variance = 0;
+  for (Index k = 0; k < 2; ++k) {
+    const double mean = w.dot(Z.col(k)) / total;
+    variance += w.dot((Z.col(k).array() - mean).square().matrix()) / total / 2;
+  }
+  const double scott = std::sqrt(variance) * std::pow(effective, -1.0 / 6);
+  for (const double unit : {1.0, 1e-6, 1e9}) {
+    const BandwidthOptions weights{.log_key_weights = (unit * w).array().log()};
+    CHECK(select("scott", Z, weights).length == Approx(scott).epsilon(1e-10));
+    CHECK(select("silverman", Z, weights).length == Approx(scott).epsilon(1e-10));  // 4/(d+2) = 1
+  }
+}
+
+TEST_CASE("a weight of 2 equals the row twice, in every rule that counts points", "[bandwidth]") {
   const Repeated points = repeat(normal_points(60, 2, 13), 14);
-  for (const std::string rule : {"median", "scott", "silverman", "bgh"}) {
+  for (const std::string rule : {"median", "bgh"}) {
     const double weighted = select(rule, points.once, {.log_key_weights = points.log_weights}).length;
     // The top of bgh's curve is flat: half the digits.
     const double digits = rule == "bgh" ? 1e-5 : 1e-9;
@@ -379,7 +396,8 @@ Task sine(Index n, unsigned seed) {
 }
 
 using PairWeight = std::function<double(Index i, Index j)>;
-/// Leave-one-out loss by plain loops; weights of pairs include key weights. Empty rows take the nearest key.
+/// Leave-one-out loss by plain loops; weights of pairs include key weights, of which min(1, w) of the point itself is left
+/// out. Empty rows take the nearest key.
 double plain_loo(const Task& task, const PairWeight& weight, const PairWeight& cost, LooLoss loss,
                  const Vector<double>& counts) {
   double total = 0;
@@ -389,8 +407,9 @@ double plain_loo(const Task& task, const PairWeight& weight, const PairWeight& c
     double mass = 0, least = infinity;
     Index nearest = 0;
     for (Index j = 0; j < n; ++j) {
-      if (task.Z.row(i) == task.Z.row(j)) continue;
-      const double w = weight(i, j);
+      const double kept = i == j ? 1 - std::min(1.0, 1 / counts(i)) : 1;
+      if (kept == 0) continue;
+      const double w = kept * weight(i, j);
       mass += w;
       sum += w * task.Y.row(j);
       if (cost(i, j) < least && counts(j) > 0) {
@@ -486,7 +505,7 @@ TEST_CASE("loo by log loss of classes", "[bandwidth][loo]") {
   check_loo(compact, [&](double h) { return plain_loo(task, Tricube{}, h, LooLoss::log_loss); });
 }
 
-TEST_CASE("loo counts a weight of 2 as the row twice and leaves out every copy", "[bandwidth][loo]") {
+TEST_CASE("loo counts a weight of 2 as the row twice and leaves out one of them", "[bandwidth][loo]") {
   const Task task = sine(60, 23);
   const Repeated points = repeat(task.Z, 24);
   const Task twice{points.repeated, repeat_rows(task.Y, points.origin)};

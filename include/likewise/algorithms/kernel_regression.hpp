@@ -49,8 +49,8 @@ template <class T> struct KernelRegression {
   /// O(n_queries n (d + n_targets)) time at degree 0, O(n_queries n d^2) at degree 1; keys of weight 0 are
   /// skipped.
   KernelPrediction<T> predict(const Points<T>& X, bool return_std = false, const Execution& run = {}) const;
-  /// R^2 (weighted, mean over targets) of predicting each point from all that are no copy of it; NaN if all
-  /// are. Computed when asked for: O(n^2 (d + n_targets)) time, n^2 d^2 at degree 1.
+  /// R^2 (weighted, mean over targets) of predicting each point from the others and from what is left of its own weight w
+  /// without min(1, w); NaN of a single point. Computed when asked for: O(n^2 (d + n_targets)) time, n^2 d^2 at degree 1.
   double loo_score(const Execution& run = {}) const;
 };
 
@@ -64,7 +64,7 @@ template <class T> struct KernelClassification {
   Matrix<T> predict_proba(const Points<T>& X, const Execution& run = {}) const;
   /// The most probable class, ties to the lowest.
   std::vector<Index> predict(const Points<T>& X, const Execution& run = {}) const;
-  /// The accuracy of predicting each point from all that are no copy of it; NaN if all are.
+  /// The accuracy of predicting each point as in KernelRegression::loo_score.
   double loo_score(const Execution& run = {}) const;
 };
 
