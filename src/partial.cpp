@@ -54,7 +54,7 @@ template <class T> Matrix<T> finish(const Mechanism& mechanism, const Partial<T>
     if (part.mass(i) == 0)
       Y.row(i).setZero();
     else if (divides_by_row_mass(mechanism.normalization))
-      Y.row(i) *= static_cast<T>(1 / (part.mass(i) + (mass > 0 ? std::exp(std::log(mass) - reference) : 0)));
+      Y.row(i) /= static_cast<T>(part.mass(i) + (mass > 0 ? std::exp(std::log(mass) - reference) : 0));
     else
       Y.row(i) *= static_cast<T>(std::exp(reference));
   }

@@ -111,7 +111,7 @@ template <class T> class TransposedWeights final : public LogWeights<T> {
     return s;
   }
   const PairMask* mask() const override { return mask_ ? &*mask_ : nullptr; }
-  Index nearest_key(Index) const override { return -1; }  // empty columns stay 0
+  Index nearest_key(Index, const Vector<double>&) const override { return -1; }  // empty columns stay 0
   // Derivatives are taken of the kernel as it stands.
   void fill_slopes(Index i0, Index j0, Tile<T> k, Tile<T> costs, Tile<T> slopes) const override {
     Matrix<T> a(k.cols(), k.rows()), b = a, c = a;

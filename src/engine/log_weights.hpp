@@ -37,8 +37,9 @@ template <class T> class LogWeights {
   virtual std::unique_ptr<CostPull<T>> pull() const = 0;
   /// d log K / d(bandwidth or temperature) = -scale_slope() * cost * d log K / dcost; 0: the kernel has no such number.
   virtual double scale_slope() const = 0;
-  /// The admitted key of least cost, the lowest index among equals; -1 where no key is admitted. O(n_keys d).
-  virtual Index nearest_key(Index i) const = 0;
+  /// The admitted key of least cost among those of a bias above -inf, the lowest index among equals; -1 where there is
+  /// none. O(n_keys d).
+  virtual Index nearest_key(Index i, const Vector<double>& key_bias) const = 0;
   /// What has been taken out of each row of `fill`, or nullptr: of queries so far away that logarithms beside it would lose
   /// their digits.
   virtual const Vector<double>* row_shift() const { return nullptr; }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "engine/exp_weights.hpp"
@@ -49,9 +50,20 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
 
   std::shared_ptr<const LinearMapStorage<T>> scaled(const Scaling& scaling, const std::string& storage,
                                                     const Execution& run) const override {
-    SparseMatrix<T> P = stored(scaling, run);
+    if (storage == "sparse" && scaling.divides_products && scaling.by_row_mass) {
+      Vector<double> mass;
+      SparseMatrix<T> weights = stored<T>(scaling, run, &mass);
+      return std::make_shared<const SparseMap<T>>(std::move(weights), mass.template cast<T>());
+    }
+    SparseMatrix<T> P = stored<T>(scaling, run, nullptr);
     if (storage == "dense") return std::make_shared<const DenseMap<T>>(Matrix<T>(P));
     return std::make_shared<const SparseMap<T>>(std::move(P));
+  }
+
+  std::optional<UndividedRows> undivided(const Scaling& scaling, const Execution& run) const override {
+    UndividedRows rows;
+    rows.weights = stored<double>(scaling, run, &rows.mass);
+    return rows;
   }
 
  private:
@@ -75,22 +87,60 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
     for (Index e = 0; e < size; ++e) row(e) = A.valuePtr()[begin + e] + bias(A.innerIndexPtr()[begin + e]);
   }
 
-  SparseMatrix<T> stored(const Scaling& scaling, const Execution& run) const {
+  /// The key whose value row i takes; -1 where the row has weights, or yields 0.
+  Index stand_in_of(const Scaling& scaling, Index i) const {
+    return stand_in(scaling, i, edges_.nearest[static_cast<std::size_t>(i)]);
+  }
+
+  /// The edges, and the stand-in of each row without any. Values are not set.
+  template <class S> SparseMatrix<S> places(const Scaling& scaling) const {
     const SparseMatrix<double>& A = edges_.log_weights;
-    SparseMatrix<T> P(rows(), cols());
-    P.resizeNonZeros(A.nonZeros());
-    std::copy_n(A.outerIndexPtr(), rows() + 1, P.outerIndexPtr());
-    std::copy_n(A.innerIndexPtr(), A.nonZeros(), P.innerIndexPtr());
+    SparseMatrix<S> P(rows(), cols());
+    if (!may_be_replaced(scaling) || scaling.empty_row != EmptyRow::nearest) {
+      P.resizeNonZeros(A.nonZeros());
+      std::copy_n(A.outerIndexPtr(), rows() + 1, P.outerIndexPtr());
+      std::copy_n(A.innerIndexPtr(), A.nonZeros(), P.innerIndexPtr());
+      return P;
+    }
+    const auto lonely = [&](Index i) {
+      return A.outerIndexPtr()[i] == A.outerIndexPtr()[i + 1] && stand_in_of(scaling, i) >= 0;
+    };
+    int size = 0;
+    for (Index i = 0; i < rows(); ++i) {
+      P.outerIndexPtr()[i] = size;
+      size += A.outerIndexPtr()[i + 1] - A.outerIndexPtr()[i] + (lonely(i) ? 1 : 0);
+    }
+    P.outerIndexPtr()[rows()] = size;
+    P.resizeNonZeros(size);
+    for (Index i = 0; i < rows(); ++i) {
+      int* const row = P.innerIndexPtr() + P.outerIndexPtr()[i];
+      std::copy(A.innerIndexPtr() + A.outerIndexPtr()[i], A.innerIndexPtr() + A.outerIndexPtr()[i + 1], row);
+      if (lonely(i)) *row = static_cast<int>(stand_in_of(scaling, i));
+    }
+    return P;
+  }
+
+  /// The scaled matrix; with `mass` its rows before their division, and what divides them.
+  template <class S>
+  SparseMatrix<S> stored(const Scaling& scaling, const Execution& run, Vector<double>* mass) const {
+    SparseMatrix<S> P = places<S>(scaling);
+    if (mass) mass->setZero(rows());
     if (!scaling.by_row_mass) scaling.log_left->get();  // before the threads start
     over_rows(run, [&](Index i, Eigen::ArrayXd& row) {
       biased_row(i, scaling.log_right, row);
-      scale_row(scaling, i, row);
-      const Index begin = A.outerIndexPtr()[i];
-      Eigen::Map<Vector<T>>(P.valuePtr() + begin, row.size()) = row.matrix().template cast<T>();
+      if (mass)
+        (*mass)(i) = weigh_by_mass(scaling, row);
+      else
+        scale_row(scaling, i, row);
+      const Index begin = P.outerIndexPtr()[i], end = P.outerIndexPtr()[i + 1];
+      Eigen::Map<Vector<S>>(P.valuePtr() + begin, row.size()) = row.matrix().template cast<S>();
       if (!may_be_replaced(scaling) || (row != 0).any()) return;
-      const Index key = stand_in(scaling, i, edges_.nearest[static_cast<std::size_t>(i)]);
-      for (Index e = begin; e < begin + row.size(); ++e)
-        if (P.innerIndexPtr()[e] == key) P.valuePtr()[e] = T(1);
+      const Index key = stand_in_of(scaling, i);
+      for (Index e = begin; e < end; ++e) {
+        if (P.innerIndexPtr()[e] != key) continue;
+        P.valuePtr()[e] = S(1);
+        if (mass) (*mass)(i) = 1;
+      }
     });
     return P;
   }

@@ -158,12 +158,31 @@ std::vector<Index> nearest_of_rows(const Edges& costs) {
   for (Index i = 0; i < costs.rows(); ++i) {
     double least = std::numeric_limits<double>::infinity();
     for (Edge e(costs, i); e; ++e)
-      if (e.value() < least) {
+      if (e.value() < least || nearest[static_cast<std::size_t>(i)] < 0) {
         least = e.value();
         nearest[static_cast<std::size_t>(i)] = e.col();
       }
   }
   return nearest;
+}
+
+/// Rows that a radius left without edges have their nearest admitted key all the same.
+void find_lonely(const Mechanism& m, const PairFilters& filters, const Points<double>& X,
+                 const Points<double>& Z, std::vector<Index>& nearest, const Execution& run) {
+  std::vector<Index> lonely;
+  for (std::size_t i = 0; i < nearest.size(); ++i)
+    if (nearest[i] < 0) lonely.push_back(static_cast<Index>(i));
+  if (lonely.empty()) return;
+  Matrix<double> queries(static_cast<Index>(lonely.size()), X.cols());
+  for (Index a = 0; a < queries.rows(); ++a) queries.row(a) = X.row(lonely[static_cast<std::size_t>(a)]);
+  neighbors::Admitted admitted;
+  if (!filters.empty())
+    admitted = [&](Index a, Index j) { return filters.admits(lonely[static_cast<std::size_t>(a)], j); };
+  const neighbors::NeighborLists lists = neighbors::nearest(m.metric, queries, Z, 1, admitted, {}, run);
+  for (std::size_t a = 0; a < lonely.size(); ++a)
+    if (lists.offsets[a] < lists.offsets[a + 1])
+      nearest[static_cast<std::size_t>(lonely[a])] =
+          lists.indices[static_cast<std::size_t>(lists.offsets[a])];
 }
 
 double log_add(double a, double b) {
@@ -236,14 +255,17 @@ WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const
   if (has_given_weights(m.support)) return given_weights(graphs, filters, m.support, run);
 
   Edges edges(X.rows(), Z.rows());
+  std::vector<Index> nearest;
   if (graphs.empty()) {
     edges = search(m, filters, X, Z, self, run);
+    nearest = nearest_of_rows(edges);
+    if (m.empty_row == EmptyRow::nearest) find_lonely(m, filters, X, Z, nearest, run);
   } else {
     edges = common_edges(graphs, filters, run);
     put_costs(edges, *engine::make_cost_source<double>(m.metric, X, Z, 0), run);
+    nearest = nearest_of_rows(edges);
     edges = select(edges, m.support.selector(), traits(m.metric), run);
   }
-  std::vector<Index> nearest = nearest_of_rows(edges);
   costs_to_log_weights(traits(m.metric), kernel, edges, run);
   if (const Neighbors* rule = m.support.neighbors(); rule && self && rule->symmetrize != "none")
     edges = symmetrized(edges, rule->symmetrize.empty() ? "union" : rule->symmetrize, run);

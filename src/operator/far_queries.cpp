@@ -96,7 +96,9 @@ template <class T> class FarWeights final : public engine::LogWeights<T> {
   void fill_slopes(Index i0, Index j0, Tile<T> log_k, Tile<T> costs, Tile<T> slopes) const override {
     weights_->fill_slopes(i0, j0, log_k, costs, slopes);
   }
-  Index nearest_key(Index i) const override { return weights_->nearest_key(i); }
+  Index nearest_key(Index i, const Vector<double>& key_bias) const override {
+    return weights_->nearest_key(i, key_bias);
+  }
 
  private:
   /// log K_ij less what a key at the center would get.

@@ -40,7 +40,7 @@ template <class T> class StreamedMap final : public LinearMapStorage<T> {
     if (may_be_replaced(scaling_))
       for (Index i = 0; i < rows(); ++i)
         if (left(i) == minus_infinity)
-          if (const Index key = stand_in(scaling_, i, tiles_->nearest_key(i)); key >= 0)
+          if (const Index key = stand_in(scaling_, i, tiles_->nearest_key(i, scaling_.log_right)); key >= 0)
             part.sum.row(key) += V.row(i);
     return std::move(part.sum);
   }
@@ -67,7 +67,7 @@ template <class T> class StreamedMap final : public LinearMapStorage<T> {
       return;
     }
     if (!may_be_replaced(scaling_)) return;
-    if (const Index key = stand_in(scaling_, i, tiles_->nearest_key(i)); key >= 0)
+    if (const Index key = stand_in(scaling_, i, tiles_->nearest_key(i, scaling_.log_right)); key >= 0)
       part.sum.row(i) = V.row(key);
   }
 
@@ -121,7 +121,8 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
       scale_row(scaling, row, weights);
       stored = weights.matrix().transpose().template cast<T>();
       if (may_be_replaced(scaling) && (weights == 0).all())
-        if (const Index key = stand_in(scaling, row, tiles_->nearest_key(row)); key >= 0) P(a, key) = T(1);
+        if (const Index key = stand_in(scaling, row, tiles_->nearest_key(row, scaling.log_right)); key >= 0)
+          P(a, key) = T(1);
     }
   }
 
@@ -173,7 +174,7 @@ template <class T> const Matrix<T>* dense_matrix_of(const LinearMapStorage<T>& m
 }
 template <class T> const SparseMatrix<T>* sparse_matrix_of(const LinearMapStorage<T>& map) {
   const auto* sparse = dynamic_cast<const SparseMap<T>*>(&map);
-  return sparse ? &sparse->P : nullptr;
+  return sparse && sparse->mass.size() == 0 ? &sparse->P : nullptr;
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                          \

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <likewise/linear_map.hpp>
 #include <likewise/mechanism.hpp>
+#include <likewise/undivided_rows.hpp>
 
 #include "engine/log_weights.hpp"
 #include "operator/edges.hpp"
@@ -22,6 +24,9 @@ struct Scaling {
   bool by_row_mass = false;  ///< l_i is 1/(null_mass + mass of row i): taken from the product's own pass
   double null_mass = 0;
   EmptyRow empty_row = EmptyRow::zero;
+  /// A sparse map divides its products by the rows' masses instead of storing divided weights: where nobody needs the
+  /// entries, so that a mean of equal weights is a sum divided once.
+  bool divides_products = false;
 };
 
 template <class T> class KernelMatrix {
@@ -39,6 +44,10 @@ template <class T> class KernelMatrix {
                                                             const Execution& run) const = 0;
   /// The storages it offers, the automatic choice first.
   virtual std::vector<std::string> storages() const = 0;
+  /// Its rows before their division, under a scaling by row mass; nothing where it is made of tiles.
+  virtual std::optional<UndividedRows> undivided(const Scaling& /*scaling*/, const Execution& /*run*/) const {
+    return std::nullopt;
+  }
   /// What it is made of; nullptr where that is edges.
   virtual std::shared_ptr<const engine::LogWeights<T>> tiles() const { return nullptr; }
 };
@@ -51,7 +60,7 @@ std::shared_ptr<const KernelMatrix<T>> tiled_kernel_matrix(
 /// From a list of edges: sparse or dense.
 template <class T> std::shared_ptr<const KernelMatrix<T>> edge_kernel_matrix(WeightedEdges edges);
 
-/// The matrix of a map whose storage is dense or sparse; nullptr for the others.
+/// The matrix of a map whose storage is dense or sparse; nullptr for the others, and where products are divided.
 template <class T> const Matrix<T>* dense_matrix_of(const LinearMapStorage<T>& map);
 template <class T> const SparseMatrix<T>* sparse_matrix_of(const LinearMapStorage<T>& map);
 

@@ -280,6 +280,7 @@ CrossOperator<T> extend(const detail::OperatorState<T>& origin, const Points<T>&
       assemble<T>(state->mechanism, state->kernel, state->queries, origin.keys, false, run).matrix;
   state->asymmetry = "a square operator; this one goes from queries to keys";
   set_left(*state, {}, run);
+  state->scaling.divides_products = true;
   if (state->mechanism.empty_row == EmptyRow::error)
     check_empty_rows(state->mechanism, state->log_row_sums->get());
   state->storage = choose_storage(storage, *state->matrix, false, run);
@@ -337,18 +338,31 @@ template <class T> const Vector<double>& PropagationOperator<T>::log_key_weights
 }
 template <class T> const IterationReport& PropagationOperator<T>::report() const { return state_->report; }
 
+namespace {
+
+/// The scaled map with its entries.
+template <class T>
+std::shared_ptr<const LinearMapStorage<T>> entries_of(const detail::OperatorState<T>& state,
+                                                      const std::string& storage, const Execution& run) {
+  Scaling scaling = state.scaling;
+  scaling.divides_products = false;
+  return state.matrix->scaled(scaling, storage, run);
+}
+
+}  // namespace
+
 template <class T> Matrix<T> PropagationOperator<T>::dense(const Execution& run) const {
   if (const Matrix<T>* stored = dense_matrix_of(*state_->map)) return *stored;
   const std::string shape = std::to_string(this->rows()) + " x " + std::to_string(this->cols());
   run.require_memory(static_cast<double>(this->rows()) * static_cast<double>(this->cols()) * sizeof(T),
                      "toarray() (" + shape + (sizeof(T) == 4 ? " float32)" : " float64)"), "use P @ V");
   if (const SparseMatrix<T>* stored = sparse_matrix_of(*state_->map)) return Matrix<T>(*stored);
-  return *dense_matrix_of(*state_->matrix->scaled(state_->scaling, "dense", run));
+  return *dense_matrix_of(*entries_of(*state_, "dense", run));
 }
 
 template <class T> SparseMatrix<T> PropagationOperator<T>::sparse(const Execution& run) const {
   if (const SparseMatrix<T>* stored = sparse_matrix_of(*state_->map)) return *stored;
-  return *sparse_matrix_of(*state_->matrix->scaled(state_->scaling, "sparse", run));
+  return *sparse_matrix_of(*entries_of(*state_, "sparse", run));
 }
 
 template <class T> CrossOperator<T> SelfOperator<T>::at(const Points<T>& X, const Execution& run) const {

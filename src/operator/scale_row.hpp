@@ -22,22 +22,28 @@ inline Index stand_in(const Scaling& scaling, Index row, Index nearest) {
 
 inline bool may_be_replaced(const Scaling& scaling) { return scaling.by_row_mass && scaling.null_mass == 0; }
 
-/// Turns log K_ij + log r_j of a row into the row of the scaled matrix, in place. Under a scaling by row mass l comes from
-/// the row itself: a far point's logarithms are so large that adding log l to them would lose every digit.
-inline void scale_row(const Scaling& scaling, Index row, Eigen::Ref<Eigen::ArrayXd> log_row) {
+/// Turns log K_ij + log r_j of a row into weights relative to the largest of them, in place. Returns what divides them: their
+/// sum and the null mass; 0 where all of them are 0.
+inline double weigh_by_mass(const Scaling& scaling, Eigen::Ref<Eigen::ArrayXd> log_row) {
   constexpr double largest = std::numeric_limits<double>::max();
-  if (!scaling.by_row_mass) {
-    engine::simd::exp_row(log_row.data(), log_row.size(), -scaling.log_left->get()(row));
-    return;
-  }
   double top = log_row.size() ? log_row.maxCoeff() : -std::numeric_limits<double>::infinity();
   if (top > largest) log_row = log_row.min(top = largest);  // an overflowed score: the largest there is
   if (top < -largest) {
     log_row.setZero();
-    return;
+    return 0;
   }
   const double mass = engine::simd::exp_row(log_row.data(), log_row.size(), top);
-  log_row /= (mass + (scaling.null_mass > 0 ? std::exp(std::log(scaling.null_mass) - top) : 0));
+  return mass + (scaling.null_mass > 0 ? std::exp(std::log(scaling.null_mass) - top) : 0);
+}
+
+/// Turns log K_ij + log r_j of a row into the row of the scaled matrix, in place. Under a scaling by row mass l comes from
+/// the row itself: a far point's logarithms are so large that adding log l to them would lose every digit.
+inline void scale_row(const Scaling& scaling, Index row, Eigen::Ref<Eigen::ArrayXd> log_row) {
+  if (!scaling.by_row_mass) {
+    engine::simd::exp_row(log_row.data(), log_row.size(), -scaling.log_left->get()(row));
+    return;
+  }
+  if (const double mass = weigh_by_mass(scaling, log_row); mass > 0) log_row /= mass;
 }
 
 }  // namespace likewise

@@ -14,18 +14,33 @@ namespace likewise {
 
 template <class T> struct SparseMap final : LinearMapStorage<T> {
   SparseMatrix<T> P;
+  Vector<T> mass;  ///< what divides the products of each row, 0 where they are 0; empty: P is divided already
 
-  explicit SparseMap(SparseMatrix<T>&& matrix) : P(csr::taken(std::move(matrix))) { P.makeCompressed(); }
+  explicit SparseMap(SparseMatrix<T>&& matrix, Vector<T> row_mass = {})
+      : P(csr::taken(std::move(matrix))), mass(std::move(row_mass)) {
+    P.makeCompressed();
+  }
   Index rows() const override { return P.rows(); }
   Index cols() const override { return P.cols(); }
-  Matrix<T> apply(const Values<T>& V, const Execution& run) const override { return product(P, V, run); }
+  Matrix<T> apply(const Values<T>& V, const Execution& run) const override {
+    Matrix<T> Y = product(P, V, run);
+    divide(Y);
+    return Y;
+  }
   Matrix<T> apply_transposed(const Values<T>& V, const Execution& run) const override {
     // No callbacks below the lock: one could ask for the same product.
     const auto& other = transposed_.get([&] { return stored_transpose({.n_jobs = run.n_jobs}); });
-    return product(other ? *other : P, V, run);
+    if (mass.size() == 0) return product(other ? *other : P, V, run);
+    Matrix<T> shares = V;
+    divide(shares);
+    return product(other ? *other : P, shares, run);
   }
 
  private:
+  void divide(Matrix<T>& rows) const {
+    for (Index i = 0; i < mass.size(); ++i)
+      if (mass(i) > 0) rows.row(i) /= mass(i);
+  }
   static Matrix<T> product(const SparseMatrix<T>& A, const Values<T>& V, const Execution& run) {
     if (V.outerStride() != V.cols()) return product(A, Matrix<T>(V), run);
     Matrix<T> Y(A.rows(), V.cols());

@@ -170,13 +170,30 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
   std::optional<engine::AnyProfiledScores> profiled() const override { return profiled_; }
   const engine::PairMask* mask() const override { return filters_.empty() ? nullptr : &filters_; }
 
-  Index nearest_key(Index i) const override {
+  Index nearest_key(Index i, const Vector<double>& key_bias) const override {
+    constexpr T infinity = std::numeric_limits<T>::infinity();
+    const CostUnit unit = laws_.lift_power == 2 ? CostUnit::squared_distance : CostUnit::cost;
     Matrix<T> costs(1, cols());
-    costs_->fill(i, 0, CostUnit::cost, costs);
-    if (!filters_.empty()) filters_.exclude<T>(i, 0, std::numeric_limits<T>::infinity(), costs);
+    costs_->fill(i, 0, unit, costs);
+    if (!filters_.empty()) filters_.exclude<T>(i, 0, infinity, costs);
+    for (Index j = 0; j < cols(); ++j)  // a key of weight 0 is not there
+      if (key_bias(j) == -std::numeric_limits<double>::infinity()) costs(0, j) = infinity;
+    const double least = static_cast<double>(costs.minCoeff());
+    if (!std::isfinite(least)) return -1;
+    // A lift rounds: what may be as near is judged by the metric's definition.
+    const double rounding = 8 * static_cast<double>(std::numeric_limits<T>::epsilon()) * std::abs(least);
+    const double reach = least + 2 * (costs_->lift_error(i) + rounding);
     Index nearest = -1;
-    const T least = costs.row(0).minCoeff(&nearest);
-    return std::isfinite(least) ? nearest : -1;
+    double distance = std::numeric_limits<double>::infinity();
+    for (Index j = 0; j < cols(); ++j) {
+      if (!(static_cast<double>(costs(0, j)) <= reach)) continue;
+      const double exact = costs_->pair(i, j, unit);
+      if (nearest < 0 || exact < distance) {
+        nearest = j;
+        distance = exact;
+      }
+    }
+    return nearest;
   }
 
  private:
@@ -344,7 +361,9 @@ class WidenedWeights final : public engine::LogWeights<float> {
   std::optional<engine::AnyProfiledScores> profiled() const override { return weights_->profiled(); }
   const engine::PairMask* mask() const override { return weights_->mask(); }
   const Vector<double>* row_shift() const override { return weights_->row_shift(); }
-  Index nearest_key(Index i) const override { return weights_->nearest_key(i); }
+  Index nearest_key(Index i, const Vector<double>& key_bias) const override {
+    return weights_->nearest_key(i, key_bias);
+  }
 
  private:
   std::shared_ptr<const engine::LogWeights<double>> weights_;
