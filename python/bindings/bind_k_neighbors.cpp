@@ -1,57 +1,141 @@
-// k-nearest-neighbor and radius-neighbor regression; classification is regression on one-hot columns.
+// Means and votes of neighbors. Points, targets and labels stay the caller's, so that an estimator holds them once.
 #include <likewise/algorithms/k_neighbors.hpp>
+#include <likewise/algorithms/neighbor_votes.hpp>
 
-#include "arrays.hpp"
-#include "bind_fitted.hpp"
+#include <pybind11/eigen.h>
+#include <pybind11/stl.h>
+
+#include <span>
+
+#include "casters.hpp"
 #include "execution.hpp"
 
 namespace likewise::python {
 
 namespace {
 
-/// (mean, empty)
-template <class T> py::tuple tuple_of(NeighborsPrediction<T> prediction) {
-  py::array_t<bool> empty(static_cast<py::ssize_t>(prediction.empty.size()));
-  for (std::size_t i = 0; i < prediction.empty.size(); ++i)
-    empty.mutable_at(static_cast<py::ssize_t>(i)) = prediction.empty[i];
-  return py::make_tuple(std::move(prediction.mean), empty);
+using UseRows = std::function<void(Index first, const UndividedRows& rows)>;
+/// Hands blocks of n rows to `use`.
+struct Rows {
+  Index n;
+  std::function<void(const Execution& run, const UseRows& use)> visit;
+};
+/// The class of each point (n_outputs, n), and how many classes each output has.
+using Labels = Points<Index>;
+using Counts = std::vector<Index>;
+std::span<const Index> labels_of(const Labels& labels, std::size_t output) {
+  return {labels.row(static_cast<Index>(output)).data(), static_cast<std::size_t>(labels.cols())};
 }
 
-template <class T> void bind_regression(py::module_& m) {
-  using Fitted = NeighborsRegression<T>;
-  py::class_<Fitted> cls(m, name_of_dtype<T>("NeighborsRegression").c_str());
-  cls.def_readonly("mechanism", &Fitted::mechanism);
-  cls.def_property_readonly(
-      "points", [](const py::object& self) { return view(self.cast<const Fitted&>().points, self); });
-  cls.def_property_readonly(
-      "targets", [](const py::object& self) { return view(self.cast<const Fitted&>().targets, self); });
-  def_fitted_pickle(cls, &Fitted::mechanism, &Fitted::points, &Fitted::targets);
-  cls.def(
-      "predict",
-      [](const Fitted& fitted, const Points<T>& X) {
-        return tuple_of(run_without_gil([&](const Execution& run) { return fitted.predict(X, run); }));
-      },
-      py::arg("X").noconvert(), "(mean, empty)");
-  cls.def(
-      "predict_left_out",
-      [](const Fitted& fitted) {
-        return tuple_of(run_without_gil([&](const Execution& run) { return fitted.predict_left_out(run); }));
-      },
-      "(mean, empty) of the training points, each without itself");
+/// answer(first, rows, run) of all blocks without the GIL; which rows were empty.
+template <class Answer> py::array_t<bool> over_blocks(const Rows& rows, const Answer& answer) {
+  std::vector<bool> empty;
+  run_without_gil([&](const Execution& run) {
+    rows.visit(run, [&](Index first, const UndividedRows& block) {
+      answer(first, block, run);
+      const std::vector<bool> some = empty_rows(block);
+      empty.insert(empty.end(), some.begin(), some.end());
+    });
+  });
+  py::array_t<bool> array(static_cast<py::ssize_t>(empty.size()));
+  for (std::size_t i = 0; i < empty.size(); ++i) array.mutable_at(static_cast<py::ssize_t>(i)) = empty[i];
+  return array;
+}
+
+py::tuple means(const Rows& rows, const Values<double>& targets) {
+  Matrix<double> mean(rows.n, targets.cols());
+  const auto empty = over_blocks(rows, [&](Index first, const UndividedRows& block, const Execution& run) {
+    mean.middleRows(first, block.mass.size()) = means_of(block, targets, run);
+  });
+  return py::make_tuple(std::move(mean), empty);
+}
+
+py::tuple shares(const Rows& rows, const Labels& labels, const Counts& n_classes) {
+  std::vector<Matrix<double>> found;
+  for (const Index n : n_classes) found.emplace_back(rows.n, n);
+  const auto empty = over_blocks(rows, [&](Index first, const UndividedRows& block, const Execution& run) {
+    for (std::size_t output = 0; output < n_classes.size(); ++output)
+      put_shares(block, labels_of(labels, output), found[output].middleRows(first, block.mass.size()), run);
+  });
+  py::list tables;
+  for (Matrix<double>& table : found) tables.append(py::cast(std::move(table)));
+  return py::make_tuple(tables, empty);
+}
+
+py::tuple winners(const Rows& rows, const Labels& labels, const Counts& n_classes) {
+  Matrix<Index> found(rows.n, static_cast<Index>(n_classes.size()));
+  const auto empty = over_blocks(rows, [&](Index first, const UndividedRows& block, const Execution& run) {
+    for (std::size_t output = 0; output < n_classes.size(); ++output) {
+      const std::vector<Index> some = winners_of(block, labels_of(labels, output), n_classes[output], run);
+      for (std::size_t i = 0; i < some.size(); ++i)
+        found(first + static_cast<Index>(i), static_cast<Index>(output)) = some[i];
+    }
+  });
+  return py::make_tuple(std::move(found), empty);
+}
+
+/// Rows whose weights a function gave.
+Rows given(const UndividedRows& rows) {
+  return {rows.mass.size(), [&rows](const Execution&, const UseRows& use) { use(0, rows); }};
+}
+/// Rows that the mechanism finds; `alone`: X are the keys, each left out of its own row.
+template <class T>
+Rows searched(const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z, bool alone) {
+  return {X.rows(), [&, alone](const Execution& run, const UseRows& use) {
+            visit_neighbors<T>(mechanism, alone ? nullptr : &X, Z, run, use);
+          }};
+}
+
+template <class T> void bind_searched(py::module_& m) {
+  const auto X = py::arg("X").noconvert(), Z = py::arg("Z").noconvert();
   m.def(
-      "fit_neighbors_regression",
-      [](const Points<T>& X, const Values<T>& Y, const Mechanism& mechanism) {
-        return run_without_gil(
-            [&](const Execution& run) { return fit_neighbors_regression<T>(mechanism, X, Y, run); });
+      "resolve_neighbors",
+      [](const Mechanism& mechanism, const Points<T>& X) {
+        return run_without_gil([&](const Execution& run) { return resolve_neighbors<T>(mechanism, X, run); });
       },
-      py::arg("X").noconvert(), py::arg("Y").noconvert(), py::arg("mechanism"));
+      py::arg("mechanism"), X);
+  m.def(
+      "neighbors_means",
+      [](const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z, bool alone,
+         const Values<double>& targets) { return means(searched<T>(mechanism, X, Z, alone), targets); },
+      py::arg("mechanism"), X, Z, py::arg("alone"), py::arg("targets"), "(means, empty)");
+  m.def(
+      "neighbors_shares",
+      [](const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z, bool alone, const Labels& labels,
+         const Counts& n_classes) { return shares(searched<T>(mechanism, X, Z, alone), labels, n_classes); },
+      py::arg("mechanism"), X, Z, py::arg("alone"), py::arg("labels").noconvert(), py::arg("n_classes"),
+      "(a table of shares for each output, empty)");
+  m.def(
+      "neighbors_winners",
+      [](const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z, bool alone, const Labels& labels,
+         const Counts& n_classes) { return winners(searched<T>(mechanism, X, Z, alone), labels, n_classes); },
+      py::arg("mechanism"), X, Z, py::arg("alone"), py::arg("labels").noconvert(), py::arg("n_classes"),
+      "(classes (n_queries, n_outputs), empty)");
 }
 
 }  // namespace
 
 void bind_k_neighbors(py::module_& m) {
-  bind_regression<float>(m);
-  bind_regression<double>(m);
+  bind_searched<float>(m);
+  bind_searched<double>(m);
+  py::class_<UndividedRows>(m, "NeighborRows")
+      .def(py::init(&given_rows), py::arg("ends"), py::arg("indices"), py::arg("weights"), py::arg("n_keys"));
+  m.def(
+      "neighbors_means",
+      [](const UndividedRows& rows, const Values<double>& targets) { return means(given(rows), targets); },
+      py::arg("rows"), py::arg("targets"));
+  m.def(
+      "neighbors_shares",
+      [](const UndividedRows& rows, const Labels& labels, const Counts& n_classes) {
+        return shares(given(rows), labels, n_classes);
+      },
+      py::arg("rows"), py::arg("labels").noconvert(), py::arg("n_classes"));
+  m.def(
+      "neighbors_winners",
+      [](const UndividedRows& rows, const Labels& labels, const Counts& n_classes) {
+        return winners(given(rows), labels, n_classes);
+      },
+      py::arg("rows"), py::arg("labels").noconvert(), py::arg("n_classes"));
 }
 
 }  // namespace likewise::python

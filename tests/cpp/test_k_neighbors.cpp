@@ -127,5 +127,52 @@ TEST_CASE("any kernel weighs the neighbors, and the estimator is the operator") 
       k_neighbors_regression(Z, Y, {.n_neighbors = 8, .weights = Gaussian{}, .metric = Manhattan{}});
   CHECK(
       std::get<Gaussian>(fitted.mechanism.kernel).bandwidth.is_number());  // "median", found for these points
-  CHECK(fitted.predict(X).mean == fitted.mechanism.cross_operator(X, Z) * Y);
+  const Matrix<double> keys = Z.cast<double>(), queries = X.cast<double>(), targets = Y.cast<double>();
+  CHECK(fitted.predict(X).mean == fitted.mechanism.cross_operator(queries, keys) * targets);
+}
+
+// Kind: sums of rounded 1/k instead of counts that are divided once.
+TEST_CASE("neighbors of equal weight count, and a mean divides once") {
+  for (Index k = 1; k <= 50; ++k) {
+    const Matrix<double> Z = Matrix<double>::Zero(k, 1), five = Matrix<double>::Constant(k, 1, 5);
+    std::vector<Index> labels;
+    for (Index i = 0; i < k; ++i) labels.push_back((i * 3 + 1) % 2);
+    const double ones = static_cast<double>(std::count(labels.begin(), labels.end(), 1));
+    for (const bool by_radius : {false, true}) {
+      const auto mean = by_radius ? radius_neighbors_regression(Z, five).predict(Z)
+                                  : k_neighbors_regression(Z, five, {.n_neighbors = k}).predict(Z);
+      CHECK((mean.mean.array() == 5).all());
+      const auto vote = by_radius ? radius_neighbors_classification(Z, labels, 2)
+                                  : k_neighbors_classification(Z, labels, 2, {.n_neighbors = k});
+      CHECK(vote.predict_proba(Z).mean(0, 1) == ones / static_cast<double>(k));
+      CHECK(vote.predict(Z)[0] == (2 * ones > static_cast<double>(k) ? 1 : 0));
+    }
+  }
+}
+
+// Kind: float64 targets rounded to the type of float32 points.
+TEST_CASE("targets keep their digits beside float points") {
+  Matrix<float> Z(2, 1);
+  Z << 0, 1;
+  Matrix<double> Y(2, 2);
+  Y << 1700000001, 1e39, 16777217, -1e-60;
+  CHECK(k_neighbors_regression(Z, Y, {.n_neighbors = 1}).predict(Z).mean == Y);
+  CHECK(radius_neighbors_regression(Z, Y, {.radius = 0.5}).predict(Z).mean == Y);
+}
+
+// Kind: the nearest key of an empty row was looked for among the row's edges, of which a radius leaves none.
+TEST_CASE("a row that a radius leaves empty takes its nearest key where the policy says so") {
+  Matrix<double> Z(3, 1), X(2, 1), Y(3, 1);
+  Z << 0, 1, 5;
+  X << -20, 3.1;
+  Y << 3, 4, 6;
+  const Mechanism m{Euclidean{}, Indicator{}, Radius{1}, RowStochastic{}, EmptyRow::nearest};
+  const auto P = m.cross_operator(X, Z);
+  CHECK((P * Y)(0, 0) == 3);
+  CHECK((P * Y)(1, 0) == 6);
+  CHECK((P.dense() * Y - P * Y).isZero(0));
+  const auto alone = Mechanism{Euclidean{}, Indicator{}, Support(LeaveOneOut{}) & Support(Radius{1}),
+                               RowStochastic{}, EmptyRow::nearest}
+                         .self_operator(Z);
+  CHECK((alone * Y)(2, 0) == 4);
 }

@@ -91,6 +91,32 @@ def test_predictions_equal_scikit_learns(name, metric, weights):
         )
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "metric",
+    [{"metric": "chebyshev"}, {"metric": "infinity"}, {"p": np.inf}, {"metric": metrics.Minkowski(np.inf)}],
+    ids=repr,
+)
+@pytest.mark.parametrize("lattice", [False, True])
+def test_a_tree_for_the_largest_difference(lattice, metric, dtype):
+    """Kind: algorithm="kd_tree" refused metrics that scikit-learn's tree takes."""
+    random = np.random.default_rng(3)
+    X = random.normal(size=(3000, 3)) if not lattice else random.integers(-4, 5, size=(3000, 3)).astype(float)
+    X, queries = X.astype(dtype), (X[:50] + (0 if lattice else 0.1)).astype(dtype)
+    d = cdist(queries, X, "chebyshev")
+    want = np.argsort(d, axis=1, kind="stable")[:, :7]
+    for algorithm in ("kd_tree", "auto"):
+        search = lw.NearestNeighbors(n_neighbors=7, radius=0.5, algorithm=algorithm, **metric).fit(X)
+        got, indices = search.kneighbors(queries)
+        assert search.algorithm_ == "kd_tree"
+        assert_array_equal(indices, want)
+        assert_allclose(got, np.take_along_axis(d, want, axis=1), rtol=1e-6)
+        for row, gaps in zip(search.radius_neighbors(queries, 1.0)[1], d):
+            assert_array_equal(np.sort(row), np.flatnonzero(gaps <= 1))
+    alone = np.argsort(cdist(X[:9], X, "chebyshev") + np.where(np.eye(9, 3000), 99, 0), axis=1, kind="stable")
+    assert_array_equal(search.kneighbors(None)[1][:9], alone[:, :7])
+
+
 @pytest.mark.parametrize("algorithm", ["auto", "brute", "kd_tree", "ball_tree"])
 @pytest.mark.parametrize("name", list(REAL))
 def test_neighbors_equal_scikit_learns(name, algorithm):
@@ -169,7 +195,7 @@ def test_row_of_the_table_k_nn():
             empty_row="nearest",
         )
         assert model.mechanism == model.mechanism_ == bare
-        assert_array_equal(model.predict_proba(queries), bare.operator(queries, X) @ one_hot)
+        assert_allclose(model.predict_proba(queries), bare.operator(queries, X) @ one_hot, rtol=1e-14)
 
         keys = sorted_keys(queries, X)[:, :9]
         d = np.take_along_axis(cdist(queries, X), keys, axis=1)
@@ -360,7 +386,8 @@ def test_pickle_dtype_and_threads(estimator):
     if method == "kneighbors":
         assert got[0].dtype == np.float32
     elif type(estimator).__name__.endswith("Regressor"):
-        assert got.dtype == np.float32
+        assert got.dtype == np.float64  # of integer targets; float32 where these are too
+        assert clone(estimator).fit(X, y.astype(np.float32)).predict(queries).dtype == np.float32
 
 
 BAD = [
@@ -368,6 +395,14 @@ BAD = [
     (lw.KNeighborsClassifier(0), ValueError, "n_neighbors"),
     (lw.KNeighborsClassifier(2.5), TypeError, "n_neighbors"),
     (lw.KNeighborsClassifier(weights="gauss"), ValueError, "'gaussian'"),
+    (
+        lw.KNeighborsClassifier(weights="distence"),
+        ValueError,
+        "weights must be .*'uniform', 'distance', .*'distence'",
+    ),
+    (lw.RadiusNeighborsRegressor(weights="foo"), ValueError, "weights must be .*'foo'"),
+    (lw.NearestNeighbors(metric="seuclidean"), ValueError, "metric_params must hold 'V'.*seuclidean"),
+    (lw.NearestNeighbors(metric="mahalanobis"), ValueError, "metric_params must hold 'VI'.*'V'.*mahalanobis"),
     (lw.KNeighborsClassifier(weights=3), TypeError, "weights"),
     (lw.KNeighborsClassifier(metric="euclid"), ValueError, "'euclidean'"),
     (lw.KNeighborsClassifier(algorithm="tree"), ValueError, "algorithm must be one of 'auto'"),

@@ -20,31 +20,34 @@ struct RadiusNeighborsOptions {
   Metric metric = Euclidean{};
 };
 
-template <class T> struct NeighborsPrediction {
-  Matrix<T> mean;           ///< (n_queries, n_targets); 0 in empty rows
+struct NeighborsPrediction {
+  Matrix<double> mean;      ///< (n_queries, n_targets); 0 in empty rows
   std::vector<bool> empty;  ///< queries none of whose neighbors has weight
 };
 
-/// y(x) = sum_j phi(d(x, z_j)) y_j / sum_j phi(d(x, z_j)) over the neighbors j of x (Fix and Hodges 1951).
+/// y(x) = sum_j phi(d(x, z_j)) y_j / sum_j phi(d(x, z_j)) over the neighbors j of x (Fix and Hodges 1951), divided once:
+/// the mean of equal targets is that target. Targets and means are float64 whatever the points are.
 template <class T> struct NeighborsRegression {
-  Mechanism mechanism;  ///< Neighbors(k) or Radius(r), RowStochastic
-  Matrix<T> points;     ///< (n, d)
-  Matrix<T> targets;    ///< (n, n_targets)
+  Mechanism mechanism;     ///< Neighbors(k) or Radius(r), RowStochastic
+  Matrix<T> points;        ///< (n, d)
+  Matrix<double> targets;  ///< (n, n_targets)
 
   /// A neighbor search (see kneighbors) and O(n_queries k n_targets) beyond it.
-  NeighborsPrediction<T> predict(const Points<T>& X, const Execution& run = {}) const;
+  NeighborsPrediction predict(const Points<T>& X, const Execution& run = {}) const;
   /// Of the training points, each without itself among its neighbors.
-  NeighborsPrediction<T> predict_left_out(const Execution& run = {}) const;
+  NeighborsPrediction predict_left_out(const Execution& run = {}) const;
 };
 
-/// A vote: the mean of one-hot columns.
+/// A vote: each neighbor gives its weight to its class.
 template <class T> struct NeighborsClassification {
-  NeighborsRegression<T> regression;
+  Mechanism mechanism;
+  Matrix<T> points;           ///< (n, d)
+  std::vector<Index> labels;  ///< (n,)
+  Index n_classes = 0;
 
-  Index n_classes() const { return regression.targets.cols(); }
-  /// `mean` holds probabilities (n_queries, n_classes).
-  NeighborsPrediction<T> predict_proba(const Points<T>& X, const Execution& run = {}) const;
-  /// The class with most votes, ties to the lowest; -1 for a query without neighbors.
+  /// `mean` holds probabilities (n_queries, n_classes): weights of the classes divided by their sum.
+  NeighborsPrediction predict_proba(const Points<T>& X, const Execution& run = {}) const;
+  /// The class with most votes, ties to the lowest; -1 for a query without neighbors. O(n_queries k) memory.
   std::vector<Index> predict(const Points<T>& X, const Execution& run = {}) const;
 };
 
@@ -52,10 +55,13 @@ template <class T> struct NeighborsClassification {
 Mechanism k_neighbors_mechanism(const KNeighborsOptions& options);
 Mechanism radius_neighbors_mechanism(const RadiusNeighborsOptions& options);
 
+/// The mechanism with an open bandwidth found for these points. 1 <= k <= n.
+template <class T>
+Mechanism resolve_neighbors(const Mechanism& mechanism, const Points<T>& X, const Execution& run = {});
 /// Any mechanism on a neighbor support; an open bandwidth is resolved. 1 <= k <= n.
 template <class T>
 NeighborsRegression<T> fit_neighbors_regression(const Mechanism& mechanism, const Points<T>& X,
-                                                const Values<T>& Y, const Execution& run = {});
+                                                const Values<double>& Y, const Execution& run = {});
 /// labels: a class in [0, n_classes) for each point.
 template <class T>
 NeighborsClassification<T> fit_neighbors_classification(const Mechanism& mechanism, const Points<T>& X,
@@ -68,14 +74,14 @@ NeighborsRegression<typename D::Scalar> k_neighbors_regression(const Eigen::Matr
                                                                const KNeighborsOptions& options = {},
                                                                const Execution& run = {}) {
   return fit_neighbors_regression<typename D::Scalar>(k_neighbors_mechanism(options), X.derived(),
-                                                      Y.derived(), run);
+                                                      Y.derived().template cast<double>(), run);
 }
 template <class D, class E>
 NeighborsRegression<typename D::Scalar> radius_neighbors_regression(
     const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>& Y, const RadiusNeighborsOptions& options = {},
     const Execution& run = {}) {
   return fit_neighbors_regression<typename D::Scalar>(radius_neighbors_mechanism(options), X.derived(),
-                                                      Y.derived(), run);
+                                                      Y.derived().template cast<double>(), run);
 }
 template <class D>
 NeighborsClassification<typename D::Scalar> k_neighbors_classification(const Eigen::MatrixBase<D>& X,

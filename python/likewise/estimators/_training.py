@@ -8,6 +8,11 @@ def as_columns(y, dtype):
     return np.ascontiguousarray(np.reshape(y, (len(y), -1)), dtype=dtype)
 
 
+def common_dtype(X, y):
+    """float32 where points and targets are, else float64: targets are never rounded to the points' type."""
+    return np.float32 if X.dtype == np.float32 and y.dtype == np.float32 else np.float64
+
+
 def like_fitted(X, dtype):
     """Queries in the training points' dtype, C-contiguous."""
     return np.ascontiguousarray(X, dtype=dtype)

@@ -8,7 +8,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from likewise import _core
 from likewise._estimator import MechanismMixin, check_labels
-from likewise.estimators._training import as_columns, check_square, like_fitted
+from likewise.estimators._training import as_columns, check_square, common_dtype, like_fitted
 
 
 class _KernelEstimator(MechanismMixin, BaseEstimator):
@@ -78,8 +78,9 @@ class KernelRegressor(RegressorMixin, _KernelEstimator):
     metric : str, value of likewise.metrics or function of two blocks, default="euclidean"
     kernel : str or value of likewise.kernels, default="gaussian"
     bandwidth : float > 0, rule or None, default="loo"
-        Fills what the kernel leaves open. "loo" has the least leave-one-out error at this degree; further
-        rules are "median", "scott", "silverman", "bgh", "self_tuning", "perplexity".
+        Fills what the kernel leaves open. "loo" has the least leave-one-out error at this degree, where of a
+        point's weight w only min(1, w) is left out: repeated rows hear one another; further rules are
+        "median", "scott", "silverman", "bgh", "self_tuning", "perplexity".
     support : str or value of likewise.supports, default="all"
         AllPairs, Neighbors or Radius.
     degree : {0, 1}, default=0
@@ -97,8 +98,8 @@ class KernelRegressor(RegressorMixin, _KernelEstimator):
     mechanism_ : Mechanism with the bandwidth found
     bandwidth_ : float
     loo_score_ : float, computed when first asked for
-        R^2 of predicting each training point from all that are no copy of it, mean over targets. NaN where
-        all points are one.
+        R^2 of predicting each training point from the others (copies of it included) and from what is left
+        of its own weight w without min(1, w), mean over targets. NaN of a single point.
     n_features_in_ : int
 
     Notes
@@ -123,7 +124,13 @@ class KernelRegressor(RegressorMixin, _KernelEstimator):
         """X (n, d), y (n,) or (n, n_targets), sample_weight (n,) >= 0."""
         X, y = self._check_X_y(X, y, multi_output=True, y_numeric=True)
         self._one_target = y.ndim == 1
-        return self._fit(_core.fit_kernel_regression, X, as_columns(y, X.dtype), sample_weight=sample_weight)
+        dtype = common_dtype(X, y)
+        return self._fit(
+            _core.fit_kernel_regression,
+            like_fitted(X, dtype),
+            as_columns(y, dtype),
+            sample_weight=sample_weight,
+        )
 
     def predict(self, X, return_std=False):
         """Predicted targets.
@@ -137,7 +144,8 @@ class KernelRegressor(RegressorMixin, _KernelEstimator):
 
         Returns
         -------
-        y : array (n_queries,) or (n_queries, n_targets), of the training points' dtype
+        y : array (n_queries,) or (n_queries, n_targets), float32 where training points and targets are, else
+            float64
         std : the same, with return_std
         """
         X = self._queries(X)
@@ -172,7 +180,7 @@ class KernelClassifier(ClassifierMixin, _KernelEstimator):
     classes_ : array (n_classes,)
     mechanism_, bandwidth_, n_features_in_ : as in KernelRegressor
     loo_score_ : float, computed when first asked for
-        Accuracy of predicting each training point from all that are no copy of it.
+        Accuracy of predicting each training point from the others, as in KernelRegressor.
 
     References
     ----------

@@ -13,7 +13,7 @@ from likewise._estimator import MechanismMixin, check_labels
 from likewise._mechanism import Mechanism
 from likewise._slots import as_kernel
 from likewise.estimators._metric import effective_metric, metric_from_params
-from likewise.estimators._training import as_columns, check_square, like_fitted
+from likewise.estimators._training import as_columns, check_square, common_dtype, like_fitted
 
 _PARAMETERS = """
     weights : "uniform", "distance", value of likewise.kernels, name of one, or function, default="uniform"
@@ -38,7 +38,11 @@ _ALGORITHMS = {"auto": "auto", "brute": "brute", "kd_tree": "kd_tree", "ball_tre
 
 
 class _NeighborsBase(MechanismMixin, BaseEstimator):
-    """The training points, and the metric and algorithm to search them with."""
+    """The training points, and the metric and algorithm to search them with.
+
+    As in scikit-learn, points, metric and algorithm are those of fit; n_neighbors, radius and weights are
+    read when they are used.
+    """
 
     def _metric(self):
         return metric_from_params(self.metric, self.p, self.metric_params)
@@ -50,14 +54,15 @@ class _NeighborsBase(MechanismMixin, BaseEstimator):
         """Keep X; refuse a metric or an algorithm that does not fit it."""
         if self._is_pairwise():
             check_square(X)
-        if self.algorithm not in _ALGORITHMS:
+        if not isinstance(self.algorithm, str) or self.algorithm not in _ALGORITHMS:
             known = ", ".join(map(repr, _ALGORITHMS))
             raise ValueError(f"algorithm must be one of {known}; got {self.algorithm!r}.")
         self._fit_X = X
         self._fit_metric = self._metric()
+        self._fit_algorithm = _ALGORITHMS[self.algorithm]
         self._algorithm = None
         if not self._is_pairwise():  # one pair tells what many would
-            _core.kneighbors(self._fit_metric, X[:1], X[:1], 1, _ALGORITHMS[self.algorithm])
+            _core.kneighbors(self._fit_metric, X[:1], X[:1], 1, self._fit_algorithm)
         self.effective_metric_, self.effective_metric_params_ = effective_metric(
             self.metric, self.p, self.metric_params
         )
@@ -68,9 +73,9 @@ class _NeighborsBase(MechanismMixin, BaseEstimator):
         """Found out when asked for, since a tree is built for it."""
         check_is_fitted(self)
         if self._algorithm is None:
-            X, asked = self._fit_X, _ALGORITHMS[self.algorithm]
+            X = self._fit_X
             with self._execution():
-                *_, self._algorithm = _core.kneighbors(self._fit_metric, X[:1], X, 1, asked)
+                *_, self._algorithm = _core.kneighbors(self._fit_metric, X[:1], X, 1, self._fit_algorithm)
         return self._algorithm
 
     def _of_slots(self, mechanism):
@@ -117,7 +122,7 @@ class _KNeighborsSearch(_NeighborsBase):
         metric, X, Z, alone = self._search_arguments(X)
         k = _checked_count(self.n_neighbors if n_neighbors is None else n_neighbors)
         with self._execution():
-            distances, indices, _ = _core.kneighbors(metric, X, Z, k, _ALGORITHMS[self.algorithm], alone)
+            distances, indices, _ = _core.kneighbors(metric, X, Z, k, self._fit_algorithm, alone)
         return (distances, indices) if return_distance else indices
 
     def kneighbors_graph(self, X=None, n_neighbors=None, mode="connectivity"):
@@ -159,7 +164,7 @@ class _RadiusSearch(_NeighborsBase):
         metric, X, Z, alone = self._search_arguments(X)
         radius = _checked_radius(self.radius if radius is None else radius)
         with self._execution():
-            *found, _ = _core.radius_neighbors(metric, X, Z, radius, _ALGORITHMS[self.algorithm], alone)
+            *found, _ = _core.radius_neighbors(metric, X, Z, radius, self._fit_algorithm, alone)
         return found
 
 
@@ -229,12 +234,15 @@ class NearestNeighbors(_KNeighborsSearch, _RadiusSearch):
 
 
 class _NeighborsSupervised(_NeighborsBase):
-    """Weighted means of the neighbors' targets, by the operator of the mechanism."""
+    """What the weighted neighbors say, by the rows of the mechanism's operator before they are divided."""
 
     def _make_mechanism(self):
+        return self._mechanism_of(self._metric())
+
+    def _mechanism_of(self, metric):
         kernel = _kernel_of(self.weights)
         return Mechanism(
-            metric=self._metric(),
+            metric=metric,
             kernel=kernels.Indicator() if kernel is None else kernel,
             support=self._support(),
             normalization="row",
@@ -247,29 +255,39 @@ class _NeighborsSupervised(_NeighborsBase):
         params = {"metric": mechanism.metric, "weights": mechanism.kernel, **params}
         return cls(**{**cls._of_support(mechanism.support), **params})._of_slots(mechanism)
 
-    def _fit_targets(self, X, Y):
+    def _fit_points(self, X):
         self._set_points(X)
+        self._asked = self.mechanism
         with self._execution():
-            self._fitted = _core.fit_neighbors_regression(X, Y, self.mechanism)
-        self.mechanism_ = self._fitted.mechanism
+            self.mechanism_ = _core.resolve_neighbors(self._asked, X)
 
-    def _propagated(self, X):
-        """Mean target columns (n_queries, n_columns), and which queries have none; X None: each left out."""
-        check_is_fitted(self)
-        if _kernel_of(self.weights) is None:
-            return self._propagated_by_function(X)
-        if X is not None:
-            X = self._queries(X)
-        with self._execution():
-            return self._fitted.predict_left_out() if X is None else self._fitted.predict(X)
+    def _current_mechanism(self):
+        """`mechanism_` with n_neighbors, radius and weights as they are now."""
+        asked = self._mechanism_of(self._fit_metric)
+        if asked == self._asked:
+            return self.mechanism_
+        if asked.kernel == self._asked.kernel:
+            asked = asked.replace(kernel=self.mechanism_.kernel)
+        return _core.resolve_neighbors(asked, self._fit_X)
 
-    def _propagated_by_function(self, X):
-        """The function's weights are the values of a given graph: the same operator otherwise."""
-        graph = self._weighted_graph(X)
-        m = self.mechanism_.replace(support=supports.Graph(graph, weights="given"))
+    def _ask(self, question, X, *about):
+        """The core's answer to question(rows of neighbors, *about); X None: each training point left out."""
         with self._execution():
-            P = m.operator(self._fit_X if X is None else self._queries(X), self._fit_X)
-            return P @ self._fitted.targets, np.isneginf(P.log_row_sums)
+            if _kernel_of(self.weights) is None:
+                return question(self._rows_by_function(X), *about)
+            mechanism, alone = self._current_mechanism(), X is None
+            queries = self._fit_X if alone else self._queries(X)
+            return question(mechanism, queries, self._fit_X, alone, *about)
+
+    def _rows_by_function(self, X):
+        """The function's weights of each query's neighbors; the nearest alone where all of them are 0."""
+        distances, indices, ends, weights = self._weighed(X)
+        if weights.shape != distances.shape:
+            raise ValueError(
+                f"weights must be a function that gives as many weights as distances, {distances.size}; "
+                f"got {weights.size}."
+            )
+        return _core.NeighborRows(ends, indices, weights, self.n_samples_fit_)
 
 
 class _KNeighborsSupervised(_KNeighborsSearch, _NeighborsSupervised):
@@ -303,11 +321,11 @@ class _KNeighborsSupervised(_KNeighborsSearch, _NeighborsSupervised):
     def _of_support(support):
         return {"n_neighbors": _neighbors_of(support)}
 
-    def _weighted_graph(self, X):
+    def _weighed(self, X):
         distances, indices = self.kneighbors(X)
         ends = np.arange(0, indices.size + 1, indices.shape[1])
-        weights = np.asarray(self.weights(distances), dtype=float).ravel()
-        return csr_matrix((weights, indices.ravel(), ends), shape=(len(indices), self.n_samples_fit_))
+        weights = np.asarray(self.weights(distances), dtype=float)
+        return distances.ravel(), indices.ravel(), ends, weights.ravel()
 
 
 class _RadiusSupervised(_RadiusSearch, _NeighborsSupervised):
@@ -322,10 +340,10 @@ class _RadiusSupervised(_RadiusSearch, _NeighborsSupervised):
             raise ValueError(f"support must be Radius(radius); got {support!r}.")
         return {"radius": support.radius}
 
-    def _weighted_graph(self, X):
+    def _weighed(self, X):
         distances, indices, ends = self._within(X, None)
-        weights = np.concatenate([np.asarray(w, float) for w in self.weights(_rows(distances, ends))] or [[]])
-        return csr_matrix((weights, indices, ends), shape=(len(ends) - 1, self.n_samples_fit_))
+        rows = [np.asarray(row, dtype=float).ravel() for row in self.weights(_rows(distances, ends))]
+        return distances, indices, ends, np.concatenate(rows) if rows else np.empty(0)
 
 
 class _NeighborsRegressor(RegressorMixin, _NeighborsSupervised):
@@ -333,8 +351,17 @@ class _NeighborsRegressor(RegressorMixin, _NeighborsSupervised):
         """X (n, d), or distances (n, n) with metric="precomputed"; y (n,) or (n, n_outputs)."""
         X, y = self._check_X_y(X, y, multi_output=True, y_numeric=True)
         self._one_target = y.ndim == 1
-        self._fit_targets(X, as_columns(y, X.dtype))
+        self._dtype = common_dtype(X, y)
+        self._fit_points(X)
+        self._y = as_columns(y, np.float64)
         return self
+
+    def _means(self, X):
+        """Mean targets (n_queries,) or (n_queries, n_outputs), and which queries have none."""
+        check_is_fitted(self)
+        mean, empty = self._ask(_core.neighbors_means, X, self._y)
+        mean = mean.astype(self._dtype, copy=False)
+        return mean.ravel() if self._one_target else mean, empty
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -358,22 +385,29 @@ class _NeighborsClassifier(ClassifierMixin, _NeighborsSupervised):
         columns = y.reshape(len(y), -1).T
         classes, labels = zip(*(np.unique(column, return_inverse=True) for column in columns))
         self.classes_ = list(classes) if self.outputs_2d_ else classes[0]
-        self._fit_targets(X, np.hstack([np.eye(len(c), dtype=X.dtype)[k] for c, k in zip(classes, labels)]))
+        self._fit_points(X)
+        self._y = np.stack([codes.ravel() for codes in labels]).astype(np.int64)
         return self
 
     def _classes_of_outputs(self):
         return self.classes_ if self.outputs_2d_ else [self.classes_]
 
+    def _votes(self, question, X):
+        check_is_fitted(self)
+        return self._ask(question, X, self._y, [len(classes) for classes in self._classes_of_outputs()])
+
     def _shares(self, X):
         """A list of each output's class shares (n_queries, n_classes), and which queries have no neighbor."""
-        mean, empty = self._propagated(X)
-        ends = np.cumsum([len(classes) for classes in self._classes_of_outputs()])
-        return np.split(mean, ends[:-1], axis=1), empty
+        shares, empty = self._votes(_core.neighbors_shares, X)
+        return [share.astype(self._fit_X.dtype, copy=False) for share in shares], empty
 
-    def _labels(self, shares):
-        """The class with most votes in each output, ties to the lowest."""
-        found = [c[s.argmax(axis=1)] for c, s in zip(self._classes_of_outputs(), shares)]
-        return np.stack(found, axis=1) if self.outputs_2d_ else found[0]
+    def _winners(self, X):
+        """A list of each output's labels with most votes, ties to the lowest; which queries have none."""
+        codes, empty = self._votes(_core.neighbors_winners, X)
+        return [c[k] for c, k in zip(self._classes_of_outputs(), codes.T)], empty
+
+    def _as_outputs(self, labels):
+        return np.stack(labels, axis=1) if self.outputs_2d_ else labels[0]
 
     def score(self, X, y, sample_weight=None):
         """Accuracy; X None: of the training points, each predicted without itself."""
@@ -413,8 +447,7 @@ class KNeighborsRegressor(_NeighborsRegressor, _KNeighborsSupervised):
 
     def predict(self, X):
         """Targets (n_queries,) or (n_queries, n_outputs); X None: of the training points, each left out."""
-        mean, _ = self._propagated(X)
-        return mean.ravel() if self._one_target else mean
+        return self._means(X)[0]
 
     def score(self, X, y, sample_weight=None):
         """R^2; X None: of the training points, each predicted without itself."""
@@ -453,8 +486,7 @@ class KNeighborsClassifier(_NeighborsClassifier, _KNeighborsSupervised):
 
     def predict(self, X):
         """Labels (n_queries,) or (n_queries, n_outputs), ties to the lowest; X None: each point left out."""
-        shares, _ = self._shares(X)
-        return self._labels(shares)
+        return self._as_outputs(self._winners(X)[0])
 
 
 class RadiusNeighborsRegressor(_NeighborsRegressor, _RadiusSupervised):
@@ -497,13 +529,13 @@ class RadiusNeighborsRegressor(_NeighborsRegressor, _RadiusSupervised):
 
     def predict(self, X):
         """Targets (n_queries,) or (n_queries, n_outputs); X None: of the training points, each left out."""
-        mean, empty = self._propagated(X)
+        mean, empty = self._means(X)
         if empty.any():
             warnings.warn(
                 "One or more samples have no neighbors within specified radius; predicting NaN.", stacklevel=2
             )
-            mean = np.where(empty[:, None], np.nan, mean)
-        return mean.ravel() if self._one_target else mean
+            mean[empty] = np.nan
+        return mean
 
     score = KNeighborsRegressor.score
 
@@ -564,8 +596,7 @@ class RadiusNeighborsClassifier(_NeighborsClassifier, _RadiusSupervised):
         if self.outlier_label is None:
             return None
         if isinstance(self.outlier_label, str) and self.outlier_label == "most_frequent":
-            counts = np.split(self._fitted.targets.sum(axis=0), np.cumsum([len(c) for c in outputs])[:-1])
-            return [classes[count.argmax()] for classes, count in zip(outputs, counts)]
+            return [classes[np.bincount(codes).argmax()] for classes, codes in zip(outputs, self._y)]
         several = isinstance(self.outlier_label, (list, tuple, np.ndarray))
         labels = list(self.outlier_label) if several else [self.outlier_label] * len(outputs)
         if len(labels) != len(outputs):
@@ -594,12 +625,11 @@ class RadiusNeighborsClassifier(_NeighborsClassifier, _RadiusSupervised):
 
     def predict(self, X):
         """Labels (n_queries,) or (n_queries, n_outputs), ties to the lowest; X None: each point left out."""
-        shares, empty = self._shares(X)
-        labels = self._labels(shares)
+        labels, empty = self._winners(X)
         if empty.any():
             self._require_outlier_label(empty)
-            labels[empty] = self.outlier_label_ if self.outputs_2d_ else self.outlier_label_[0]
-        return labels
+            labels = [_with_label(column, empty, label) for column, label in zip(labels, self.outlier_label_)]
+        return self._as_outputs(labels)
 
     def _require_outlier_label(self, empty):
         if self.outlier_label_ is None:
@@ -607,6 +637,14 @@ class RadiusNeighborsClassifier(_NeighborsClassifier, _RadiusSupervised):
                 f"No neighbors found for test samples {np.flatnonzero(empty)!r}, you can try using larger "
                 "radius, giving an outlier_label, or considering removing them from your dataset."
             )
+
+
+def _with_label(labels, at, label):
+    """The labels with this one where `at`, in a type that holds both: a longer string is not cut off."""
+    if labels.dtype != object:
+        labels = labels.astype(np.result_type(labels, np.asarray(label)))
+    labels[at] = label
+    return labels
 
 
 def _neighbors_of(support):
@@ -624,6 +662,11 @@ def _kernel_of(weights):
         return named[weights]
     if callable(weights) and not isinstance(weights, type):
         return None
+    if isinstance(weights, str) and weights not in kernels.names():
+        known = ", ".join(map(repr, (*named, *kernels.names())))
+        raise ValueError(
+            f"weights must be a kernel, a function or one of the names {known}; got {weights!r}."
+        )
     return as_kernel(weights, "weights")
 
 
