@@ -112,6 +112,7 @@ class MechanismMixin:
         """X as _check_X has it, and y of its length."""
         if is_plain_points(X) and is_plain_target(y, len(X)) and self._knows_features(X, reset=True):
             return X, y
+        _check_lengths(X, y)
         return validate_data(
             self,
             X,
@@ -159,6 +160,21 @@ class MechanismMixin:
 
 
 # scikit-learn's validation takes 100 to 200 microseconds. What it would return as it is does not go there.
+
+
+def _check_lengths(X, y):
+    """scikit-learn's message for another length, with the name of what has it."""
+    if hasattr(X, "toarray"):  # a sparse matrix, of which scikit-learn speaks
+        return
+    try:
+        n, n_targets = len(X), len(y)
+    except TypeError:  # no arrays: left to scikit-learn's words
+        return
+    if n != n_targets:
+        raise ValueError(
+            f"y must have a target for each of the {n} rows of X; got {n_targets}. "
+            f"Found input variables with inconsistent numbers of samples: [{n}, {n_targets}]"
+        )
 
 
 def is_plain_points(X, min_samples=1):
@@ -248,9 +264,15 @@ def bandwidth_from_gamma(gamma):
 
 def seed_of(random_state):
     """scikit-learn's random_state as a seed of the C++ side: an int stays, else one is drawn."""
-    if isinstance(random_state, (int, np.integer)):
+    if isinstance(random_state, (int, np.integer)) and random_state >= 0:
         return int(random_state)
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    try:
+        random = check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(
+            f"random_state must be an int >= 0, a RandomState or None; got {random_state!r}. {error}"
+        ) from None
+    return int(random.randint(np.iinfo(np.int32).max))
 
 
 def _same(a, b):

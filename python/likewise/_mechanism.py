@@ -63,11 +63,11 @@ class Mechanism:
         """The mechanism with these slots changed: ``m.replace(metric="cosine")``."""
         return Mechanism(**{**vars(self), **slots})
 
-    def operator(self, X, Z=None, *, log_key_weights=None, storage="auto"):
+    def operator(self, X=None, Z=None, *, log_key_weights=None, storage="auto"):
         """What the mechanism becomes once it has met points.
 
-        ``operator(Z)`` is the self-operator of the points Z, n x n; ``operator(X, Z)`` the cross-operator
-        from queries X to keys Z.
+        ``operator(Z)`` is the self-operator of the points Z, n x n, also as ``operator(Z=points)``;
+        ``operator(X, Z)`` the cross-operator from queries X to keys Z.
 
         Parameters
         ----------
@@ -89,8 +89,12 @@ class Mechanism:
         """
         from likewise._operator import cross_operator, self_operator
 
-        if Z is None:
-            return self_operator(self, X, log_key_weights, storage)
+        if X is None and Z is None:
+            raise TypeError(
+                "Z must be given: the points of operator(Z) or the keys of operator(X, Z); got none."
+            )
+        if X is None or Z is None:
+            return self_operator(self, Z if X is None else X, log_key_weights, storage)
         return cross_operator(self, X, Z, log_key_weights, storage)
 
     def partial(self, X, Z, V, *, log_key_weights=None):

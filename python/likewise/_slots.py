@@ -65,12 +65,14 @@ def as_normalization(value, name="normalization"):
 
 
 def _as_slot(value, name, types, module, allowed):
-    if isinstance(value, str):
-        return module.from_name(value)
     if isinstance(value, types):
         return value
+    slot = module.__name__.rpartition(".")[2].removesuffix("s")
+    if isinstance(value, str) and (name == slot or value in module.names()):
+        return module.from_name(value)
     known = ", ".join(map(repr, module.names()))
-    raise TypeError(f"{name} must be {allowed} or one of the names {known}; got {value!r}.")
+    error = ValueError if isinstance(value, str) else TypeError
+    raise error(f"{name} must be {allowed} or one of the names {known}; got {value!r}.")
 
 
 def rebuild(module, name, fields):

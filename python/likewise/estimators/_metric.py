@@ -1,5 +1,7 @@
 """scikit-learn's way to name a metric: a name with p and metric_params."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from likewise import metrics
@@ -12,14 +14,23 @@ def metric_from_params(metric, p=2, metric_params=None):
     minkowski with p (and weights w at p=2), mahalanobis with VI or V, seuclidean with V; every other name and
     value as likewise reads it. A parameter that the metric does not take is a ValueError.
     """
-    params = dict(metric_params or {})
+    params = _params(metric_params)
     if metric == "minkowski":
         found = _minkowski(params.pop("p", p), params.pop("w", None))
     elif metric == "mahalanobis" and {"V", "VI"} & set(params):
         inverse = params.pop("VI", None)
         covariance = params.pop("V", None)
         found = metrics.Mahalanobis.from_matrix(np.linalg.inv(covariance) if inverse is None else inverse)
-    elif metric == "seuclidean" and "V" in params:
+    elif metric == "mahalanobis":
+        raise ValueError(
+            "metric_params must hold 'VI', the inverse of a covariance matrix, or 'V', that matrix, "
+            f"with metric='mahalanobis'; got {metric_params!r}. Or use likewise.metrics.Mahalanobis."
+        )
+    elif metric == "seuclidean" and "V" not in params:
+        raise ValueError(
+            f"metric_params must hold 'V', the variances, with metric='seuclidean'; got {metric_params!r}."
+        )
+    elif metric == "seuclidean":
         found = metrics.Mahalanobis.from_diagonal(1 / np.asarray(params.pop("V"), dtype=float))
     else:
         found = as_metric(metric)
@@ -30,7 +41,7 @@ def metric_from_params(metric, p=2, metric_params=None):
 
 def effective_metric(metric, p=2, metric_params=None):
     """scikit-learn's effective_metric_ and effective_metric_params_: minkowski by its shorter name."""
-    params = dict(metric_params or {})
+    params = _params(metric_params)
     if metric != "minkowski":
         return metric, params
     params.setdefault("p", p)
@@ -38,6 +49,15 @@ def effective_metric(metric, p=2, metric_params=None):
     if name is None or params.get("w") is not None:
         return metric, {"w": None, **params}
     return name, {key: value for key, value in params.items() if key not in ("p", "w")}
+
+
+def _params(metric_params):
+    """A copy of the dict."""
+    if metric_params is None:
+        return {}
+    if not isinstance(metric_params, Mapping):
+        raise TypeError(f"metric_params must be a dict or None; got {metric_params!r}.")
+    return dict(metric_params)
 
 
 def _minkowski(p, w):

@@ -1,5 +1,6 @@
 """Diffusion maps: coordinates in which distance is how differently two random walks spread."""
 
+import math
 from numbers import Integral, Real
 
 import numpy as np
@@ -101,7 +102,9 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                 "n_neighbors must be None together with support, which has its own; "
                 f"got {self.n_neighbors!r}."
             )
-        normalization = Density(self.density_alpha) if self.normalization is None else self.normalization
+        normalization = self.normalization
+        if normalization is None:
+            normalization = Density(_finite(self.density_alpha, "density_alpha"))
         return self._fill_bandwidth(
             Mechanism(
                 metric=self.metric,
@@ -161,3 +164,11 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     @property
     def _n_features_out(self):
         return self.embedding_.shape[1]
+
+
+def _finite(value, name):
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number; got {value!r}.")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite; got {value!r}.")
+    return value
