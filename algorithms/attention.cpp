@@ -4,6 +4,7 @@
 
 #include <likewise/operator.hpp>
 
+#include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "operator/checks.hpp"
 
@@ -52,6 +53,7 @@ Mechanism metric_attention_mechanism(Index d, const AttentionOptions& options) {
 template <class T>
 Matrix<T> attend(const Mechanism& mechanism, const Points<T>& q, const Points<T>& k, const Values<T>& v,
                  const Vector<double>& log_key_weights, const Execution& run) {
+  const engine::Call call(run);
   require(k.cols() == q.cols(), "k", "of q's width " + std::to_string(q.cols()), k.cols());
   require(v.rows() == k.rows(), "v", "of k's length " + std::to_string(k.rows()), v.rows());
   if (q.rows() == 0 || k.rows() == 0 || v.cols() == 0) return Matrix<T>::Zero(q.rows(), v.cols());
@@ -61,10 +63,12 @@ Matrix<T> attend(const Mechanism& mechanism, const Points<T>& q, const Points<T>
 
 template <class T>
 std::vector<Matrix<T>> attention(const std::vector<AttentionHead<T>>& heads, const Execution& run) {
+  const engine::Call call(run);
   return attend_heads<T>(attention_mechanism, heads, run);
 }
 template <class T>
 std::vector<Matrix<T>> metric_attention(const std::vector<AttentionHead<T>>& heads, const Execution& run) {
+  const engine::Call call(run);
   return attend_heads<T>(metric_attention_mechanism, heads, run);
 }
 

@@ -5,6 +5,7 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/call.hpp"
 #include "operator/new_points.hpp"
 
 namespace likewise {
@@ -49,6 +50,7 @@ Mechanism diffusion_mechanism(const DiffusionMapsOptions& o) {
 
 template <class T>
 DiffusionMap<T> fit_diffusion_maps(const Points<T>& X, const DiffusionMapsOptions& o, const Execution& run) {
+  const engine::Call call(run);
   require(o.n_components >= 1 && o.n_components < X.rows(), "n_components",
           "an int in [1, " + std::to_string(X.rows() - 1) + "] (" + std::to_string(X.rows()) + " samples)",
           o.n_components);
@@ -71,6 +73,7 @@ DiffusionMap<T> fit_diffusion_maps(const Points<T>& X, const DiffusionMapsOption
 }
 
 template <class T> Matrix<T> DiffusionMap<T>::transform(const Points<T>& X, const Execution& run) const {
+  const engine::Call call(run);
   // psi = P psi / mu, at new points too.
   const Vector<double> factor =
       diffusion_time == 0 ? power(eigenvalues, -1) : power(eigenvalues, diffusion_time - 1);
@@ -80,6 +83,7 @@ template <class T> Matrix<T> DiffusionMap<T>::transform(const Points<T>& X, cons
 }
 
 template <class T> Matrix<T> DiffusionMap<T>::diffusion_distances(const Execution& run) const {
+  const engine::Call call(run);
   const Index n = embedding.rows();
   run.require_memory(static_cast<double>(n) * static_cast<double>(n) * sizeof(T), "diffusion_distances()",
                      "use the embedding's rows", std::to_string(n) + " x " + std::to_string(n));

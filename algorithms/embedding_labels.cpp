@@ -11,6 +11,8 @@
 #include <likewise/error.hpp>
 #include <likewise/kmeans.hpp>
 
+#include "engine/call.hpp"
+
 namespace likewise {
 
 namespace {
@@ -86,6 +88,7 @@ Rotation discretizing_rotation(const Matrix<double>& E, std::uint64_t seed) {
 
 template <class T>
 std::vector<Index> EmbeddingLabels::predict(const Matrix<T>& embedding, const Execution& run) const {
+  const engine::Call call(run);
   const Matrix<double> E = embedding.template cast<double>();
   if (kind == "kmeans") return nearest_center<double>(E, centers, run);
   if (kind == "cluster_qr") return largest_of_rows((E * rotation).cwiseAbs());
@@ -95,6 +98,7 @@ std::vector<Index> EmbeddingLabels::predict(const Matrix<T>& embedding, const Ex
 template <class T>
 EmbeddingLabels label_embedding(const Matrix<T>& embedding, Index n_clusters, const std::string& kind,
                                 int n_init, std::uint64_t seed, const Execution& run) {
+  const engine::Call call(run);
   const Matrix<double> E = embedding.template cast<double>();
   EmbeddingLabels fit;
   fit.kind = kind;

@@ -5,6 +5,7 @@
 
 #include <likewise/operator.hpp>
 
+#include "engine/call.hpp"
 #include "operator/checks.hpp"
 
 namespace likewise {
@@ -48,6 +49,7 @@ template <class T> bool HopfieldMemory<T>::has_energy() const {
 
 template <class T>
 Vector<double> HopfieldMemory<T>::energy(const Points<T>& queries, const Execution& run) const {
+  const engine::Call call(run);
   require(has_energy(), "metric", "DotProduct() or SquaredEuclidean(), whose updates have an energy",
           repr(mechanism.metric));
   return energy_of<T>(mechanism.cross_operator(queries, patterns, {}, run), patterns, queries);
@@ -55,6 +57,7 @@ Vector<double> HopfieldMemory<T>::energy(const Points<T>& queries, const Executi
 
 template <class T>
 Retrieval<T> HopfieldMemory<T>::retrieve(const Points<T>& queries, const Execution& run) const {
+  const engine::Call call(run);
   const double longest = patterns.template cast<double>().rowwise().norm().maxCoeff();
   const auto to_patterns = [&](const Matrix<T>& q) { return mechanism.cross_operator(q, patterns, {}, run); };
   Retrieval<T> r{queries, {}, {.solver = "iterate"}};

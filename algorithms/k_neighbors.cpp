@@ -4,6 +4,7 @@
 
 #include <likewise/algorithms/neighbor_votes.hpp>
 
+#include "engine/call.hpp"
 #include "training_data.hpp"
 
 namespace likewise {
@@ -30,6 +31,7 @@ Mechanism resolve_neighbors(const Mechanism& mechanism, const Points<T>& X, cons
 template <class T>
 NeighborsRegression<T> fit_neighbors_regression(const Mechanism& mechanism, const Points<T>& X,
                                                 const Values<double>& Y, const Execution& run) {
+  const engine::Call call(run);
   check_training_data<T>(X, Y);
   return {resolve_neighbors<T>(mechanism, X, run), X, Y};
 }
@@ -38,6 +40,7 @@ template <class T>
 NeighborsClassification<T> fit_neighbors_classification(const Mechanism& mechanism, const Points<T>& X,
                                                         const std::vector<Index>& labels, Index n_classes,
                                                         const Execution& run) {
+  const engine::Call call(run);
   check_labels(labels, X.rows(), n_classes);
   return {resolve_neighbors<T>(mechanism, X, run), X, labels, n_classes};
 }
@@ -60,16 +63,19 @@ NeighborsPrediction means(const NeighborsRegression<T>& fitted, const Points<T>*
 
 template <class T>
 NeighborsPrediction NeighborsRegression<T>::predict(const Points<T>& X, const Execution& run) const {
+  const engine::Call call(run);
   return means(*this, &X, run);
 }
 
 template <class T> NeighborsPrediction NeighborsRegression<T>::predict_left_out(const Execution& run) const {
+  const engine::Call call(run);
   return means<T>(*this, nullptr, run);
 }
 
 template <class T>
 NeighborsPrediction NeighborsClassification<T>::predict_proba(const Points<T>& X,
                                                               const Execution& run) const {
+  const engine::Call call(run);
   NeighborsPrediction all{Matrix<double>(X.rows(), n_classes), {}};
   visit_neighbors<T>(mechanism, &X, points, run, [&](Index first, const UndividedRows& rows) {
     put_shares(rows, labels, all.mean.middleRows(first, rows.mass.size()), run);
@@ -81,6 +87,7 @@ NeighborsPrediction NeighborsClassification<T>::predict_proba(const Points<T>& X
 
 template <class T>
 std::vector<Index> NeighborsClassification<T>::predict(const Points<T>& X, const Execution& run) const {
+  const engine::Call call(run);
   std::vector<Index> classes;
   visit_neighbors<T>(mechanism, &X, points, run, [&](Index, const UndividedRows& rows) {
     const std::vector<Index> some = winners_of(rows, labels, n_classes, run);

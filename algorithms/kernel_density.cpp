@@ -7,6 +7,7 @@
 
 #include <likewise/operator.hpp>
 
+#include "engine/call.hpp"
 #include "engine/exp_weights.hpp"
 #include "operator/checks.hpp"
 #include "training_data.hpp"
@@ -63,6 +64,7 @@ double log_kernel_integral(const Metric& metric, const Kernel& kernel, Index d) 
 
 template <class T>
 KernelDensity<T> fit_kernel_density(const Points<T>& X, const KernelDensityOptions& o, const Execution& run) {
+  const engine::Call call(run);
   check_points<T>("X", X);
   Vector<double> log_w = log_sample_weights(o.sample_weight, X.rows());
   const Kernel kernel = filled_kernel(o.kernel, o.bandwidth, AllPairs{});
@@ -77,6 +79,7 @@ KernelDensity<T> fit_kernel_density(const Points<T>& X, const KernelDensityOptio
 
 template <class T>
 Vector<double> KernelDensity<T>::score_samples(const Points<T>& X, const Execution& run) const {
+  const engine::Call call(run);
   const auto P = mechanism.cross_operator(X, points, {.log_key_weights = log_key_weights}, run);
   return P.log_row_sums().array() - log_constant;
 }

@@ -7,6 +7,7 @@
 #include <likewise/operator.hpp>
 
 #include "bandwidth/places.hpp"
+#include "engine/call.hpp"
 #include "leave_one_out.hpp"
 #include "local_moments.hpp"
 #include "training_data.hpp"
@@ -86,6 +87,7 @@ KernelPrediction<T> predict_rows(const KernelRegression<T>& fitted, const Points
 template <class T>
 KernelPrediction<T> KernelRegression<T>::predict(const Points<T>& X, bool return_std,
                                                  const Execution& run) const {
+  const engine::Call call(run);
   require(!return_std || std::holds_alternative<RowStochastic>(mechanism.normalization), "return_std",
           "false without RowStochastic() weights, which a variance needs", "true");
   if (degree == 1 || return_std) return predict_rows(*this, X, return_std, run);
@@ -94,11 +96,13 @@ KernelPrediction<T> KernelRegression<T>::predict(const Points<T>& X, bool return
 }
 
 template <class T> double KernelRegression<T>::loo_score(const Execution& run) const {
+  const engine::Call call(run);
   return score_left_out(*this, r_squared, run);
 }
 
 template <class T>
 Matrix<T> KernelClassification<T>::predict_proba(const Points<T>& X, const Execution& run) const {
+  const engine::Call call(run);
   Matrix<T> proba = regression.predict(X, false, run).mean.cwiseMax(T(0)).cwiseMin(T(1));
   for (Index i = 0; i < proba.rows(); ++i) {
     const T sum = proba.row(i).sum();
@@ -112,16 +116,19 @@ Matrix<T> KernelClassification<T>::predict_proba(const Points<T>& X, const Execu
 
 template <class T>
 std::vector<Index> KernelClassification<T>::predict(const Points<T>& X, const Execution& run) const {
+  const engine::Call call(run);
   return largest_columns(predict_proba(X, run));
 }
 
 template <class T> double KernelClassification<T>::loo_score(const Execution& run) const {
+  const engine::Call call(run);
   return score_left_out(regression, accuracy, run);
 }
 
 template <class T>
 KernelRegression<T> fit_kernel_regression(const Points<T>& X, const Values<T>& Y,
                                           const KernelRegressionOptions& o, const Execution& run) {
+  const engine::Call call(run);
   return fit<T>(X, Y, o, LooLoss::squared_error, run);
 }
 
@@ -129,6 +136,7 @@ template <class T>
 KernelClassification<T> fit_kernel_classification(const Points<T>& X, const std::vector<Index>& labels,
                                                   Index n_classes, const KernelRegressionOptions& o,
                                                   const Execution& run) {
+  const engine::Call call(run);
   return {fit<T>(X, one_hot<T>(labels, n_classes), o, LooLoss::log_loss, run)};
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "engine/call.hpp"
 #include "operator/with_entries.hpp"
 
 namespace likewise {
@@ -223,6 +224,7 @@ template <class T>
 PropagatedLabels<T> fit_label_propagation(const Points<T>& X, const std::vector<Index>& labels,
                                           Index n_classes, const LabelPropagationOptions& o,
                                           const Execution& run) {
+  const engine::Call call(run);
   check_solver(o.solver, o.max_iter, o.tol);
   check_neighbors(o.mechanism, X.rows());
   const Matrix<double> points = X.template cast<double>();
@@ -253,6 +255,7 @@ PropagatedLabels<T> fit_label_propagation(const Points<T>& X, const std::vector<
 template <class T>
 PropagatedLabels<T> fit_label_spreading(const Points<T>& X, const std::vector<Index>& labels, Index n_classes,
                                         const LabelSpreadingOptions& o, const Execution& run) {
+  const engine::Call call(run);
   check_solver(o.solver, o.max_iter, o.tol);
   require(o.alpha > 0 && o.alpha < 1, "alpha", "a number in (0, 1)", o.alpha);
   check_neighbors(o.mechanism, X.rows());
@@ -278,6 +281,7 @@ template <class T> std::vector<Index> PropagatedLabels<T>::transduction() const 
 
 template <class T>
 Matrix<T> PropagatedLabels<T>::predict_proba(const Points<T>& X, const Execution& run) const {
+  const engine::Call call(run);
   const CrossOperator<T> P = label_prediction(mechanism).cross_operator(X, points, {}, run);
   Matrix<double> shares = P.apply(label_distributions, run).template cast<double>();
   scale_rows_to_one(shares);
@@ -286,6 +290,7 @@ Matrix<T> PropagatedLabels<T>::predict_proba(const Points<T>& X, const Execution
 
 template <class T>
 std::vector<Index> PropagatedLabels<T>::predict(const Points<T>& X, const Execution& run) const {
+  const engine::Call call(run);
   return most_probable(predict_proba(X, run).template cast<double>());
 }
 

@@ -10,6 +10,8 @@
 #include <likewise/operator.hpp>
 #include <likewise/select_bandwidth.hpp>
 
+#include "engine/call.hpp"
+
 namespace likewise {
 namespace {
 
@@ -165,6 +167,7 @@ std::vector<Index> nearest_center(const Metric& metric, const Points<T>& X, cons
 
 template <class T>
 double estimate_bandwidth(const Points<T>& X, double quantile, const Metric& metric, const Execution& run) {
+  const engine::Call call(run);
   require(quantile >= 0 && quantile <= 1, "quantile", "a number in [0, 1]", quantile);
   constexpr Index block = 512;  // rows of neighbors in memory at a time
   const Index k = std::max<Index>(1, static_cast<Index>(static_cast<double>(X.rows()) * quantile));
@@ -178,6 +181,7 @@ double estimate_bandwidth(const Points<T>& X, double quantile, const Metric& met
 
 template <class T>
 MeanShift<T> fit_mean_shift(const Points<T>& X, const MeanShiftOptions& o, const Execution& run) {
+  const engine::Call call(run);
   require(o.max_iter >= 0, "max_iter", "an int >= 0", o.max_iter);
   require(o.min_bin_freq >= 1, "min_bin_freq", "an int >= 1", o.min_bin_freq);
   const double h = find_bandwidth(X, o, run);
@@ -195,6 +199,7 @@ MeanShift<T> fit_mean_shift(const Points<T>& X, const MeanShiftOptions& o, const
 template <class T> double MeanShift<T>::bandwidth() const { return bandwidth_of(mechanism.kernel)->length(); }
 
 template <class T> std::vector<Index> MeanShift<T>::predict(const Points<T>& X, const Execution& run) const {
+  const engine::Call call(run);
   return nearest_center<T>(mechanism.metric, X, cluster_centers, run);
 }
 

@@ -8,6 +8,7 @@
 #include <likewise/error.hpp>
 
 #include "engine/backward.hpp"
+#include "engine/call.hpp"
 #include "engine/exp_sum.hpp"
 #include "operator/checks.hpp"
 #include "operator/tile_weights.hpp"
@@ -86,6 +87,7 @@ MetricLoss evaluate(const Matrix<T>& X, const Matrix<T>& Y, const Matrix<double>
 template <class T>
 MetricLoss metric_loss(const Points<T>& X, const Values<T>& Y, const Matrix<double>& W,
                        const MetricLossOptions& o, const Execution& run) {
+  const engine::Call call(run);
   check_points<T>("X", X);
   require(X.rows() >= 2, "X", "of at least 2 rows (each is told by the others)", X.rows());
   require(Y.rows() == X.rows() && Y.cols() > 0, "Y", "a matrix with " + std::to_string(X.rows()) + " rows",

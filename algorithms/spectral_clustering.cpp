@@ -5,6 +5,8 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/call.hpp"
+
 namespace likewise {
 
 namespace {
@@ -52,6 +54,7 @@ Eigengap eigengap(const Vector<double>& values, Index n_components, Index max_cl
 template <class T>
 SpectralClustering<T> fit_spectral_clustering(const Points<T>& X, const SpectralClusteringOptions& o,
                                               const Execution& run) {
+  const engine::Call call(run);
   check(o, X.rows());
   const bool find_gap = o.n_clusters == 0;
   const SelfOperator<T> P = o.mechanism.self_operator(X, o.operator_options, run);
@@ -70,6 +73,7 @@ SpectralClustering<T> fit_spectral_clustering(const Points<T>& X, const Spectral
 
 template <class T>
 std::vector<Index> SpectralClustering<T>::predict(const Points<T>& X, const Execution& run) const {
+  const engine::Call call(run);
   return clusters.predict(map.transform(X, run), run);
 }
 

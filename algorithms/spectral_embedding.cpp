@@ -8,6 +8,7 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/call.hpp"
 #include "engine/exp_weights.hpp"
 #include "operator/new_points.hpp"
 
@@ -68,6 +69,7 @@ SpectralEmbedding<T> make_embedding(const SelfOperator<T>& P, Spectrum<T> spectr
 template <class T>
 SpectralEmbedding<T> fit_spectral_embedding(const Points<T>& X, const SpectralEmbeddingOptions& o,
                                             const Execution& run) {
+  const engine::Call call(run);
   const Index dropped = o.drop_first ? 1 : 0;
   require(
       o.n_components >= 1 && o.n_components + dropped <= X.rows(), "n_components",
@@ -79,6 +81,7 @@ SpectralEmbedding<T> fit_spectral_embedding(const Points<T>& X, const SpectralEm
 }
 
 template <class T> Matrix<T> SpectralEmbedding<T>::transform(const Points<T>& X, const Execution& run) const {
+  const engine::Call call(run);
   const Index n_components = embedding.cols(), from = spectrum.vectors.cols() - n_components;
   // Nystrom: an eigenvector of the walk satisfies v = P v / lambda, at new points too.
   const Vector<T> inverse = spectrum.values.segment(from, n_components)

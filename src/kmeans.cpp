@@ -8,6 +8,7 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "engine/simd/nearest_centers.hpp"
 #include "operator/checks.hpp"
@@ -198,6 +199,7 @@ double mean_column_variance(const Matrix<double>& X) {
 
 template <class T>
 KMeans<T> kmeans(const Points<T>& points, const KMeansOptions& options, const Execution& run) {
+  const engine::Call call(run);
   check_points<T>("X", points);
   require(
       options.n_clusters >= 1 && options.n_clusters <= points.rows(), "n_clusters",
@@ -228,6 +230,7 @@ KMeans<T> kmeans(const Points<T>& points, const KMeansOptions& options, const Ex
 
 template <class T>
 std::vector<Index> nearest_center(const Points<T>& X, const Points<T>& centers, const Execution& run) {
+  const engine::Call call(run);
   require(X.cols() == centers.cols(), "X", "an array with " + std::to_string(centers.cols()) + " columns",
           X.cols());
   return assign(PointColumns(X.template cast<double>()), centers.template cast<double>(), run).labels;

@@ -6,6 +6,8 @@
 #include <limits>
 #include <string>
 
+#include "engine/call.hpp"
+
 namespace likewise {
 namespace {
 
@@ -77,6 +79,20 @@ template <class T> struct PowerMap final : LinearMapStorage<T> {
   }
 };
 
+template <class T> struct TransposedMap final : LinearMapStorage<T> {
+  LinearMap<T> P;
+
+  explicit TransposedMap(LinearMap<T> map) : P(std::move(map)) {}
+  Index rows() const override { return P.cols(); }
+  Index cols() const override { return P.rows(); }
+  Matrix<T> apply(const Values<T>& V, const Execution& run) const override {
+    return P.apply_transposed(V, run);
+  }
+  Matrix<T> apply_transposed(const Values<T>& V, const Execution& run) const override {
+    return P.apply(V, run);
+  }
+};
+
 /// exp(-t) sum_k t^k/k! P^k: all terms positive, so nothing cancels; ends where the rest of the Poisson law
 /// is below eps. Long times are walked in parts, exp(-t) = exp(-s)^(t/s): the law's logarithms keep their digits.
 template <class T> struct HeatMap final : LinearMapStorage<T> {
@@ -135,7 +151,33 @@ template <class T> struct HeatMap final : LinearMapStorage<T> {
   }
 };
 
+void require_rows(Index given, Index wanted, const char* of) {
+  require(given == wanted, "V", "a matrix with " + std::to_string(wanted) + " rows (one for each " + of + ")",
+          given);
+}
+
 }  // namespace
+
+template <class T> Matrix<T> LinearMap<T>::apply(const Values<T>& V, const Execution& run) const {
+  const engine::Call call(run);
+  require_rows(V.rows(), cols(), "key");
+  return implementation().apply(V, run);
+}
+
+template <class T> Matrix<T> LinearMap<T>::apply_transposed(const Values<T>& V, const Execution& run) const {
+  const engine::Call call(run);
+  require_rows(V.rows(), rows(), "query");
+  return implementation().apply_transposed(V, run);
+}
+
+template <class T> LinearMap<T> LinearMap<T>::transpose() const {
+  return LinearMap<T>(std::make_shared<const TransposedMap<T>>(*this));
+}
+
+template <class T> const LinearMapStorage<T>& LinearMap<T>::implementation() const {
+  require(storage_ != nullptr, "operator", "one that a mechanism made of points", "an empty one");
+  return *storage_;
+}
 
 template <class T> LinearMap<T> power(const LinearMap<T>& P, std::int64_t t) {
   require_square(P, "power");
@@ -150,6 +192,7 @@ template <class T> LinearMap<T> heat(const LinearMap<T>& P, double t) {
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                   \
+  template class LinearMap<T>;                                    \
   template LinearMap<T> power(const LinearMap<T>&, std::int64_t); \
   template LinearMap<T> heat(const LinearMap<T>&, double);
 LIKEWISE_INSTANTIATE(float)

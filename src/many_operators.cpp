@@ -1,5 +1,6 @@
 #include <likewise/many_operators.hpp>
 
+#include "engine/call.hpp"
 #include "engine/parallel.hpp"
 
 namespace likewise {
@@ -29,6 +30,7 @@ template <class T>
 std::vector<CrossOperator<T>> cross_operators(const Mechanism& m, const EachMatrix<T>& X,
                                               const EachMatrix<T>& Z, const OperatorOptions& options,
                                               const Execution& run) {
+  const engine::Call call(run);
   require_one_each("Z", Z, X.size());
   return each<CrossOperator<T>>(
       X.size(), run, "making operators",
@@ -38,6 +40,7 @@ std::vector<CrossOperator<T>> cross_operators(const Mechanism& m, const EachMatr
 template <class T>
 std::vector<Matrix<T>> apply_each(const std::vector<CrossOperator<T>>& P, const EachMatrix<T>& V,
                                   const Execution& run) {
+  const engine::Call call(run);
   require_one_each("V", V, P.size());
   return each<Matrix<T>>(P.size(), run, "propagating",
                          [&](std::size_t i, const Execution& inside) { return P[i].apply(V[i], inside); });
@@ -47,6 +50,7 @@ template <class T>
 std::vector<OperatorGradient<T>> vjp_each(const std::vector<CrossOperator<T>>& P, const EachMatrix<T>& grad_Y,
                                           const EachMatrix<T>& V, const EachMatrix<T>& Y,
                                           const Execution& run) {
+  const engine::Call call(run);
   require_one_each("grad_Y", grad_Y, P.size());
   require_one_each("V", V, P.size());
   require_one_each("Y", Y, P.size());

@@ -68,6 +68,16 @@ const detail::NameTable<Metric>& table() {
 constexpr double eigenvalue_noise = 1e-12;
 constexpr double symmetry_noise = 1e-8;
 
+/// Which law a metric of the user's own, or precomputed costs, would have to declare.
+std::string way_to_declare(const Metric& metric, const std::string& law) {
+  const bool own = std::holds_alternative<CustomMetric>(metric);
+  if (!own && !std::holds_alternative<Precomputed>(metric)) return {};
+  if (law.find("distance") != std::string::npos)
+    return ", declared by distance_power: 1 where the cost is a distance, 2 where it is the square of one";
+  if (own && law.find("triangle") != std::string::npos) return ", declared by triangle_inequality";
+  return {};
+}
+
 struct StdTileFunction final : TileFunction {
   using Function = std::function<void(const Points<double>&, const Points<double>&, Tile<double>)>;
   explicit StdTileFunction(Function f) : call(std::move(f)) {}
@@ -78,6 +88,19 @@ struct StdTileFunction final : TileFunction {
 };
 
 }  // namespace
+
+std::string repr(const CustomMetric& metric) {
+  std::string text = "Custom(" + metric.label;
+  const auto add = [&](const char* law, bool holds) {
+    if (holds) text += std::string(", ") + law + "=True";
+  };
+  add("symmetric", metric.laws.symmetric);
+  add("zero_on_self", metric.laws.zero_on_self);
+  add("triangle_inequality", metric.laws.triangle_inequality);
+  add("shift_invariant", metric.laws.shift_invariant);
+  if (const int power = metric.laws.distance_power) text += ", distance_power=" + std::to_string(power);
+  return text + ")";
+}
 
 MetricTraits traits(const Metric& metric) {
   return std::visit([](const auto& m) { return m.traits(); }, metric);
@@ -92,15 +115,13 @@ void validate(const Metric& metric) {
 }
 
 void require_law(bool holds, const Metric& metric, const std::string& law, const std::string& who) {
-  require(holds, "metric", law + " (" + who + " needs it)", repr(metric));
+  require(holds, "metric", law + " (" + who + " needs it)" + way_to_declare(metric, law), repr(metric));
 }
 
 Metric metric_from_name(const std::string& name) {
   if (name == "mahalanobis")
-    refuse(
-        "metric",
-        "Mahalanobis(factor), Mahalanobis.from_matrix(M) or Mahalanobis.from_diagonal(m): it has parameters",
-        detail::quoted(name));
+    refuse("metric", "Mahalanobis of a factor, or its from_matrix or from_diagonal: it has parameters",
+           detail::quoted(name));
   if (name == "bilinear")
     refuse("metric", "Bilinear(query_factor, key_factor): it has parameters", detail::quoted(name));
   return detail::value_named(name, "metric", table());

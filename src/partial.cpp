@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/call.hpp"
 #include "engine/exp_sum.hpp"
 #include "operator/checks.hpp"
 #include "operator/scalings.hpp"
@@ -13,6 +14,7 @@ namespace likewise {
 template <class T>
 Partial<T> partial(const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z, const Values<T>& V,
                    const Vector<double>& log_key_weights, const Execution& run) {
+  const engine::Call call(run);
   check_points<T>("X", X);
   check_points<T>("Z", Z);
   validate(mechanism);
@@ -32,6 +34,9 @@ Partial<T> partial(const Mechanism& mechanism, const Points<T>& X, const Points<
 
 template <class T> Partial<T> merge(const Partial<T>& a, const Partial<T>& b) {
   constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
+  const auto neutral = [](const Partial<T>& part) { return part.mass.size() == 0 && part.sum.size() == 0; };
+  if (neutral(a)) return b;
+  if (neutral(b)) return a;
   require(a.mass.size() == b.mass.size() && a.sum.cols() == b.sum.cols(), "b", "of the other part's shape",
           std::to_string(b.mass.size()) + " x " + std::to_string(b.sum.cols()));
   Partial<T> both = a;

@@ -11,9 +11,11 @@ namespace likewise {
 struct Execution {
   /// Threads; 0 means OMP_NUM_THREADS, else all cores. A forked child of a threaded process runs serially.
   int n_jobs = 0;
-  /// Bytes that one call may allocate beyond its inputs and outputs; 0 means the memory now available.
+  /// Bytes that one call may allocate beyond its inputs and outputs; 0 means the memory now available. Without a limit of
+  /// yours 16 MiB are granted unasked.
   std::size_t memory_limit = 0;
-  /// Called from the calling thread with the finished fraction in [0, 1] and what is being done.
+  /// Called from the calling thread with the finished fraction in [0, 1] and what is being done. A call ends with 1, once,
+  /// unless it throws; before, each of its parts begins anew.
   std::function<void(double, const char*)> progress = {};
   /// Asked a few times a second from the calling thread; true stops the work with `Interrupted`.
   std::function<bool()> stop_requested = {};
@@ -21,7 +23,8 @@ struct Execution {
   /// The memory limit in bytes, with 0 replaced by what the system has available.
   std::size_t memory_allowed() const;
   /// Throws MemoryLimitError: "`what` needs 74.5 GiB (`details`), limit 8 GiB; `way_out` or raise
-  /// memory_limit." E.g. what "toarray()", way_out "use P @ V", details "100000 x 100000 float64".
+  /// memory_limit." E.g. what "the matrix itself", way_out "multiply with the operator instead", details "100000 x
+  /// 100000 float64".
   void require_memory(double bytes, const std::string& what, const std::string& way_out,
                       const std::string& details = {}) const;
 };

@@ -29,9 +29,21 @@ template <class T> struct KMeans {
 /// n_clusters is in [1, n].
 template <class T>
 KMeans<T> kmeans(const Points<T>& X, const KMeansOptions& options = {}, const Execution& run = {});
+/// The same for any float or double matrix, as below.
+template <Unnamed S = void, class D>
+KMeans<ScalarOf<D>> kmeans(const Eigen::MatrixBase<D>& X, const KMeansOptions& options = {},
+                           const Execution& run = {}) {
+  return kmeans<ScalarOf<D>>(Points<ScalarOf<D>>(X.derived()), options, run);
+}
 
 /// The nearest center of each point; ties to the lowest index.
 template <class T>
 std::vector<Index> nearest_center(const Points<T>& X, const Points<T>& centers, const Execution& run = {});
+template <Unnamed S = void, class D, class E>
+std::vector<Index> nearest_center(const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>& centers,
+                                  const Execution& run = {}) {
+  using Given = Points<ScalarOf<D, E>>;
+  return nearest_center<ScalarOf<D, E>>(Given(X.derived()), Given(centers.derived()), run);
+}
 
 }  // namespace likewise

@@ -13,6 +13,7 @@
 #include <likewise/algorithms/neighbor_votes.hpp>
 #include <likewise/algorithms/spectral_clustering.hpp>
 #include <likewise/algorithms/spectral_embedding.hpp>
+#include <likewise/class_labels.hpp>
 #include <likewise/convergence.hpp>
 #include <likewise/equilibrium.hpp>
 #include <likewise/gradient.hpp>

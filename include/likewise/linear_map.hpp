@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <ostream>
 #include <utility>
 
 #include <likewise/error.hpp>
@@ -25,30 +26,35 @@ template <class T> struct LinearMapStorage {
 template <class T> class LinearMap {
  public:
   using Scalar = T;
+  /// Empty, 0 x 0, until another map is assigned: for members.
+  LinearMap() = default;
   explicit LinearMap(std::shared_ptr<const LinearMapStorage<T>> storage) : storage_(std::move(storage)) {}
 
-  Index rows() const { return storage_->rows(); }
-  Index cols() const { return storage_->cols(); }
+  Index rows() const { return storage_ ? storage_->rows() : 0; }
+  Index cols() const { return storage_ ? storage_->cols() : 0; }
 
   /// Y = P V for V (cols, c). Y is (rows, c); c = 0 is allowed.
-  Matrix<T> apply(const Values<T>& V, const Execution& run = {}) const {
-    require(V.rows() == cols(), "V", "a matrix with " + std::to_string(cols()) + " rows (one for each key)",
-            V.rows());
-    return storage_->apply(V, run);
-  }
+  Matrix<T> apply(const Values<T>& V, const Execution& run = {}) const;
   /// Y = P^T V for V (rows, c). Y is (cols, c).
-  Matrix<T> apply_transposed(const Values<T>& V, const Execution& run = {}) const {
-    require(V.rows() == rows(), "V", "a matrix with " + std::to_string(rows()) + " rows (one for each query)",
-            V.rows());
-    return storage_->apply_transposed(V, run);
+  Matrix<T> apply_transposed(const Values<T>& V, const Execution& run = {}) const;
+  /// The same as apply(V), for any matrix of T.
+  template <class D> Matrix<ScalarOf<LinearMap, D>> operator*(const Eigen::MatrixBase<D>& V) const {
+    return apply(V.derived());
   }
-  template <class D> Matrix<T> operator*(const Eigen::MatrixBase<D>& V) const { return apply(V.derived()); }
+  /// P^T as a map of its own, which shares what P stores.
+  LinearMap transpose() const;
 
-  const LinearMapStorage<T>& implementation() const { return *storage_; }
+  /// Throws InvalidArgument of an empty map.
+  const LinearMapStorage<T>& implementation() const;
 
  private:
   std::shared_ptr<const LinearMapStorage<T>> storage_;
 };
+
+/// "150 x 150 map": what an operator is printed as begins with its shape.
+template <class T> std::ostream& operator<<(std::ostream& out, const LinearMap<T>& P) {
+  return out << P.rows() << " x " << P.cols() << " map";
+}
 
 /// P^t, t >= 0 products, fewer where the columns come to rest before. Square maps only. More than 2^20 products without
 /// rest are refused when the map is applied.

@@ -49,19 +49,17 @@ struct Mechanism {
   /// d) time and O(n) memory streamed; a neighbor search with a selector. Throws InvalidArgument naming what
   /// does not fit. Z is any float or double matrix; row-major ones are read in place.
   template <class D>
-  SelfOperator<typename D::Scalar> self_operator(const Eigen::MatrixBase<D>& Z,
-                                                 const OperatorOptions& options = {},
-                                                 const Execution& run = {}) const {
-    return make_self_operator<typename D::Scalar>(*this, Z.derived(), options, run);
+  SelfOperator<ScalarOf<D>> self_operator(const Eigen::MatrixBase<D>& Z, const OperatorOptions& options = {},
+                                          const Execution& run = {}) const {
+    return make_self_operator<ScalarOf<D>>(*this, Z.derived(), options, run);
   }
   /// From queries X to keys Z: short for self_operator(Z).at(X), without computing more of the keys than r
   /// needs.
   template <class D, class E>
-  CrossOperator<typename D::Scalar> cross_operator(const Eigen::MatrixBase<D>& X,
-                                                   const Eigen::MatrixBase<E>& Z,
-                                                   const OperatorOptions& options = {},
-                                                   const Execution& run = {}) const {
-    return make_cross_operator<typename D::Scalar>(*this, X.derived(), Z.derived(), options, run);
+  CrossOperator<ScalarOf<D, E>> cross_operator(const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>& Z,
+                                               const OperatorOptions& options = {},
+                                               const Execution& run = {}) const {
+    return make_cross_operator<ScalarOf<D, E>>(*this, X.derived(), Z.derived(), options, run);
   }
 
   /// The equation with its slots: one line a slot.
@@ -73,6 +71,9 @@ struct Mechanism {
 /// The call that makes it: "Mechanism(metric=SquaredEuclidean(), kernel=Gaussian(bandwidth=0.3), ...)"
 std::string repr(const Mechanism& mechanism);
 std::size_t hash_value(const Mechanism& mechanism);
+inline std::ostream& operator<<(std::ostream& out, const Mechanism& mechanism) {
+  return out << repr(mechanism);
+}
 
 /// Throws InvalidArgument where a slot's parameter is not allowed or two slots do not fit each other,
 /// whatever the points: a kernel of a distance with a metric that is none, InverseDistance without
@@ -83,3 +84,9 @@ EmptyRow empty_row_from_name(const std::string& name);
 std::string to_string(EmptyRow policy);
 
 }  // namespace likewise
+
+template <> struct std::hash<likewise::Mechanism> {
+  std::size_t operator()(const likewise::Mechanism& mechanism) const { return hash_value(mechanism); }
+};
+
+#include <likewise/operator.hpp>  // what self_operator and cross_operator return

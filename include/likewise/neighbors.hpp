@@ -31,6 +31,14 @@ template <class T> struct NeighborTable {
 template <class T>
 NeighborTable<T> kneighbors(const Metric& metric, const Points<T>& X, const Points<T>& Z, Index k,
                             const NeighborOptions& options = {}, const Execution& run = {});
+/// The same for any float or double matrices.
+template <Unnamed S = void, class D, class E>
+NeighborTable<ScalarOf<D, E>> kneighbors(const Metric& metric, const Eigen::MatrixBase<D>& X,
+                                         const Eigen::MatrixBase<E>& Z, Index k,
+                                         const NeighborOptions& options = {}, const Execution& run = {}) {
+  using Given = Points<ScalarOf<D, E>>;
+  return kneighbors<ScalarOf<D, E>>(metric, Given(X.derived()), Given(Z.derived()), k, options, run);
+}
 
 /// Row i: all keys at most `radius` away (as reported), by (distance, index) as CSR-like lists.
 template <class T> struct RadiusTable {
@@ -43,5 +51,14 @@ template <class T> struct RadiusTable {
 template <class T>
 RadiusTable<T> radius_neighbors(const Metric& metric, const Points<T>& X, const Points<T>& Z, double radius,
                                 const NeighborOptions& options = {}, const Execution& run = {});
+/// The same for any float or double matrices.
+template <Unnamed S = void, class D, class E>
+RadiusTable<ScalarOf<D, E>> radius_neighbors(const Metric& metric, const Eigen::MatrixBase<D>& X,
+                                             const Eigen::MatrixBase<E>& Z, double radius,
+                                             const NeighborOptions& options = {}, const Execution& run = {}) {
+  using Given = Points<ScalarOf<D, E>>;
+  return radius_neighbors<ScalarOf<D, E>>(metric, Given(X.derived()), Given(Z.derived()), radius, options,
+                                          run);
+}
 
 }  // namespace likewise

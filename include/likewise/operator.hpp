@@ -18,6 +18,9 @@ template <class T> struct OperatorState;  // src/operator/state.hpp
 /// `storage()` says: "streamed" (O(n d) memory, a product costs n_queries n_keys (d + c)), "dense", "sparse".
 template <class T> class PropagationOperator : public LinearMap<T> {
  public:
+  /// Empty, 0 x 0, until an operator is assigned: for members. Asked for more than its shape it throws
+  /// InvalidArgument.
+  PropagationOperator() = default;
   explicit PropagationOperator(std::shared_ptr<const detail::OperatorState<T>> state);
 
   const std::string& storage() const;
@@ -39,11 +42,17 @@ template <class T> class PropagationOperator : public LinearMap<T> {
   /// Compressed rows of what the support admits; for a dense or streamed operator every non-zero.
   SparseMatrix<T> sparse(const Execution& run = {}) const;
 
-  const detail::OperatorState<T>& state() const { return *state_; }
+  const detail::OperatorState<T>& state() const;
 
  protected:
   std::shared_ptr<const detail::OperatorState<T>> state_;
 };
+
+/// "150 x 150, dense: Mechanism(metric=...)"
+template <class T> std::ostream& operator<<(std::ostream& out, const PropagationOperator<T>& P) {
+  out << P.rows() << " x " << P.cols();
+  return P.rows() ? out << ", " << P.storage() << ": " << P.mechanism() : out;
+}
 
 /// From new points X to keys Z, n_queries x n_keys.
 template <class T> class CrossOperator : public PropagationOperator<T> {
@@ -68,6 +77,7 @@ template <class T> class SelfOperator : public PropagationOperator<T> {
 /// law, where the metric, the support or the bandwidth rule is not symmetric.
 template <class T> class SymmetricOperator : public LinearMap<T> {
  public:
+  SymmetricOperator() = default;
   explicit SymmetricOperator(const SelfOperator<T>& P, const Execution& run = {});
 
   const SelfOperator<T>& origin() const { return origin_; }

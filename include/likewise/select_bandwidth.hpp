@@ -39,6 +39,13 @@ template <class T>
 SelectedBandwidth select_bandwidth(const std::string& rule, const Metric& metric, const Kernel& kernel,
                                    const Points<T>& Z, const BandwidthOptions& options = {},
                                    const Execution& run = {});
+/// The same for any float or double matrix, as below.
+template <Unnamed S = void, class D>
+SelectedBandwidth select_bandwidth(const std::string& rule, const Metric& metric, const Kernel& kernel,
+                                   const Eigen::MatrixBase<D>& Z, const BandwidthOptions& options = {},
+                                   const Execution& run = {}) {
+  return select_bandwidth<ScalarOf<D>>(rule, metric, kernel, Points<ScalarOf<D>>(Z.derived()), options, run);
+}
 
 /// The row scales of new points X under a rule that gives each point its own, from the training keys Z. A key
 /// at distance 0 counts as the point itself, so that the training points find their own scales again. Empty
@@ -47,6 +54,14 @@ template <class T>
 Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& metric, const Kernel& kernel,
                              const Points<T>& X, const Points<T>& Z, const BandwidthOptions& options = {},
                              const Execution& run = {});
+template <Unnamed S = void, class D, class E>
+Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& metric, const Kernel& kernel,
+                             const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>& Z,
+                             const BandwidthOptions& options = {}, const Execution& run = {}) {
+  using Given = Points<ScalarOf<D, E>>;
+  return row_scales_at<ScalarOf<D, E>>(selected, metric, kernel, Given(X.derived()), Given(Z.derived()),
+                                       options, run);
+}
 
 /// What "loo" minimizes: mean squared error of numeric targets, or log loss of one-hot class columns.
 enum class LooLoss { squared_error, log_loss };
@@ -68,5 +83,12 @@ template <class T>
 SelectedBandwidth loo_bandwidth(const Mechanism& mechanism, const Points<T>& Z, const Values<T>& Y,
                                 LooLoss loss, const BandwidthOptions& options = {},
                                 const Execution& run = {});
+template <Unnamed S = void, class D, class E>
+SelectedBandwidth loo_bandwidth(const Mechanism& mechanism, const Eigen::MatrixBase<D>& Z,
+                                const Eigen::MatrixBase<E>& Y, LooLoss loss,
+                                const BandwidthOptions& options = {}, const Execution& run = {}) {
+  using Given = Points<ScalarOf<D, E>>;
+  return loo_bandwidth<ScalarOf<D, E>>(mechanism, Given(Z.derived()), Given(Y.derived()), loss, options, run);
+}
 
 }  // namespace likewise

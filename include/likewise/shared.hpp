@@ -3,10 +3,12 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <ostream>
+#include <type_traits>
 #include <utility>
 
 #include <likewise/types.hpp>
@@ -19,6 +21,14 @@ template <class Content> class Shared {
   Shared() : content_(std::make_shared<const Content>()) {}
   Shared(Content content)  // NOLINT: implicit on purpose
       : content_(std::make_shared<const Content>(compressed(std::move(content)))) {}
+  /// From what Content is made of: a column-major matrix, an expression.
+  template <class Other>
+  requires(
+      !std::same_as<
+          std::remove_cvref_t<Other>,
+          Content> && !std::same_as<std::remove_cvref_t<Other>, Shared> && std::constructible_from<Content, const Other&>)
+      Shared(const Other& other)
+      : Shared(Content(other)) {}  // NOLINT
 
   const Content& operator*() const { return *content_; }
   const Content* operator->() const { return content_.get(); }

@@ -56,12 +56,19 @@ class Support {
   Selector selector_;
 };
 
+Support operator&(const Support& a, const Support& b);  // found for two leaves too
+
 /// "Neighbors(n_neighbors=15) & LeaveOneOut()"
 std::string repr(const Support& support);
 std::size_t hash_value(const Support& support);
+inline std::ostream& operator<<(std::ostream& out, const Support& support) { return out << repr(support); }
 
 /// "all", "leave_one_out", "causal", "neighbors"
 Support support_from_name(const std::string& name);
 const std::vector<std::string>& support_names();
 
 }  // namespace likewise
+
+template <> struct std::hash<likewise::Support> {
+  std::size_t operator()(const likewise::Support& support) const { return hash_value(support); }
+};

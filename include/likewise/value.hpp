@@ -76,6 +76,14 @@ template <SlotValue V> std::string repr(const V& value) {
   return out.str();
 }
 
+template <SlotValue V> std::ostream& operator<<(std::ostream& out, const V& value) {
+  return out << repr(value);
+}
+template <SlotValue... Leaves>
+std::ostream& operator<<(std::ostream& out, const std::variant<Leaves...>& value) {
+  return std::visit([&](const auto& leaf) -> std::ostream& { return out << leaf; }, value);
+}
+
 /// Equal values have equal hashes. Of a large shared part only the shape counts.
 template <SlotValue V> std::size_t hash_value(const V& value) {
   std::size_t hash = std::hash<std::string>{}(V::name);
@@ -91,3 +99,8 @@ template <SlotValue... Leaves> std::size_t hash_value(const std::variant<Leaves.
 }
 
 }  // namespace likewise
+
+/// Slot values are keys of std::unordered_map; so are a Metric, a Kernel and a Normalization, which are std::variants of them.
+template <likewise::SlotValue V> struct std::hash<V> {
+  std::size_t operator()(const V& value) const { return likewise::hash_value(value); }
+};

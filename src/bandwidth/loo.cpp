@@ -14,6 +14,7 @@
 #include "bandwidth/golden_section.hpp"
 #include "bandwidth/loo_rows.hpp"
 #include "bandwidth/request.hpp"
+#include "engine/call.hpp"
 #include "engine/exp_weights.hpp"
 #include "engine/parallel.hpp"
 #include "engine/simd/exp_row.hpp"
@@ -432,6 +433,7 @@ struct Search {
 template <class T>
 SelectedBandwidth loo_bandwidth(const Mechanism& mechanism, const Points<T>& Z, const Values<T>& Y,
                                 LooLoss loss, const BandwidthOptions& options, const Execution& run) {
+  const engine::Call call(run);
   check_points<T>("Z", Z);
   check_points<T>("Y", Y);
   require(Y.rows() == Z.rows(), "Y",

@@ -6,6 +6,7 @@
 #include <likewise/error.hpp>
 
 #include "bandwidth/request.hpp"
+#include "engine/call.hpp"
 #include "engine/exp_weights.hpp"
 #include "names.hpp"
 #include "operator/checks.hpp"
@@ -44,6 +45,7 @@ template <class T>
 SelectedBandwidth select_bandwidth(const std::string& rule, const Metric& metric, const Kernel& kernel,
                                    const Points<T>& Z, const BandwidthOptions& options,
                                    const Execution& run) {
+  const engine::Call call(run);
   require(rule != "loo", "bandwidth", "a number or a rule without a target ('loo' is loo_bandwidth)",
           "'loo'");
   const Rule find = detail::value_named(rule, "bandwidth", rules());
@@ -60,6 +62,7 @@ template <class T>
 Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& metric, const Kernel& kernel,
                              const Points<T>& X, const Points<T>& Z, const BandwidthOptions& options,
                              const Execution& run) {
+  const engine::Call call(run);
   if (selected.row_scale.size() == 0) return {};
   check_points<T>("X", X);
   const Matrix<double> queries = X.template cast<double>(), points = Z.template cast<double>();

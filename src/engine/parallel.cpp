@@ -12,6 +12,7 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/call.hpp"
 #include "engine/flush_denormals.hpp"
 #include "engine/simd/target.hpp"
 
@@ -38,8 +39,8 @@ class Watch {
     if (now - last_look < poll_interval) return;
     last_look = now;
     if (run_.stop_requested && run_.stop_requested()) throw Interrupted();
-    if (run_.progress && now - start_ > poll_interval)
-      run_.progress(static_cast<double>(done) / static_cast<double>(n_blocks_), what_);
+    if (now - start_ > poll_interval)
+      report(run_, static_cast<double>(done) / static_cast<double>(n_blocks_), what_);
   }
 
  private:
@@ -108,6 +109,8 @@ class Turns {
 }  // namespace
 
 int thread_count(const Execution& run) {
+  require(run.n_jobs >= 0, "n_jobs", "a number of threads, or 0 for OMP_NUM_THREADS, else all cores",
+          run.n_jobs);
   if (getpid() != loaded_in_process) return 1;
   return run.n_jobs > 0 ? run.n_jobs : omp_get_max_threads();
 }
@@ -115,7 +118,8 @@ int thread_count(const Execution& run) {
 Execution sized(const Execution& run, double operations) {
   constexpr double worth_a_thread = 1e6;  // about a millisecond of one core
   Execution sized = run;
-  if (operations < worth_a_thread) sized.n_jobs = 1;
+  if (operations < worth_a_thread && run.n_jobs >= 0)
+    sized.n_jobs = 1;  // below 0 it is refused, however small the work
   return sized;
 }
 

@@ -5,6 +5,7 @@
 
 #include <likewise/convergence.hpp>
 
+#include "engine/call.hpp"
 #include "equilibrium/fixed_point.hpp"
 #include "operator/scalings.hpp"
 
@@ -100,6 +101,7 @@ template <class T>
 Equilibrium<T> clamped_equilibrium(const SelfOperator<T>& P, const Values<T>& V,
                                    const std::vector<bool>& clamped, const EquilibriumOptions& options,
                                    const Execution& run) {
+  const engine::Call call(run);
   check(P, V, options);
   require(static_cast<Index>(clamped.size()) == P.rows(), "clamped",
           "of length " + std::to_string(P.rows()) + " (one flag for each point)", clamped.size());
@@ -127,6 +129,7 @@ Equilibrium<T> clamped_equilibrium(const SelfOperator<T>& P, const Values<T>& V,
 template <class T>
 Equilibrium<T> soft_equilibrium(const SelfOperator<T>& P, const Values<T>& V, double alpha,
                                 const EquilibriumOptions& options, const Execution& run) {
+  const engine::Call call(run);
   check(P, V, options);
   require(alpha > 0 && alpha < 1, "alpha", "a number in (0, 1)", alpha);
   std::vector<bool> held(static_cast<std::size_t>(P.rows()));

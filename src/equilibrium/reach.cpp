@@ -1,5 +1,6 @@
 #include <likewise/equilibrium.hpp>
 
+#include "engine/call.hpp"
 #include "operator/csr.hpp"
 #include "operator/state.hpp"
 
@@ -44,6 +45,7 @@ std::vector<bool> search_by_products(const LinearMap<T>& P, const std::vector<bo
 template <class T>
 std::vector<bool> unreached_rows(const SelfOperator<T>& P, const std::vector<bool>& seeds,
                                  const Execution& run) {
+  const engine::Call call(run);
   const LinearMapStorage<T>& map = *P.state().map;
   std::vector<bool> rows;
   if (const SparseMatrix<T>* sparse = sparse_matrix_of(map)) {

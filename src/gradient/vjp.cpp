@@ -5,6 +5,7 @@
 #include <likewise/gradient.hpp>
 
 #include "engine/backward.hpp"
+#include "engine/call.hpp"
 #include "gradient/edge_gradient.hpp"
 #include "gradient/scaling_terms.hpp"
 #include "operator/edges.hpp"
@@ -109,6 +110,7 @@ bool fitted_right(const Normalization& rule) {
 template <class T>
 OperatorGradient<T> vjp(const PropagationOperator<T>& P, const Values<T>& grad_Y, const Values<T>& V,
                         const std::optional<Values<T>>& Y, const Execution& run) {
+  const engine::Call call(run);
   const auto check = [&](const char* name, Index rows, Index wanted, const char* of) {
     require(rows == wanted, name,
             "a matrix with " + std::to_string(wanted) + " rows (one for each " + of + ")", rows);

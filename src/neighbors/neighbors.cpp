@@ -7,6 +7,7 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "neighbors/brute_force.hpp"
 #include "neighbors/fused_filter.hpp"
@@ -291,6 +292,7 @@ NeighborLists within(const Metric& metric, const Points<double>& X, const Points
 template <class T>
 NeighborTable<T> kneighbors(const Metric& metric, const Points<T>& X, const Points<T>& Z, Index k,
                             const NeighborOptions& options, const Execution& run) {
+  const engine::Call call(run);
   neighbors::check_nearest<T>(X, Z, k, options, run);
   const neighbors::Admitted everyone;
   const neighbors::Search<T> search(metric, X, Z, k, 0, everyone, options, run);
@@ -307,6 +309,7 @@ NeighborTable<T> kneighbors(const Metric& metric, const Points<T>& X, const Poin
 template <class T>
 RadiusTable<T> radius_neighbors(const Metric& metric, const Points<T>& X, const Points<T>& Z, double radius,
                                 const NeighborOptions& options, const Execution& run) {
+  const engine::Call call(run);
   RadiusTable<T> table;
   neighbors::fill_within<T>(table, metric, X, Z, radius, {}, options, run);
   return table;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "engine/simd/gelu.hpp"
 
@@ -31,6 +32,7 @@ template <class T> void relu(T* x, T* slope, Index n) {
 
 template <class T>
 void activate(Activation activation, Matrix<T>& x, Matrix<T>& slope, const Execution& run) {
+  const engine::Call call(run);
   slope.resize(x.rows(), x.cols());
   constexpr Index block_length = 16384;
   const Execution threads = engine::sized(run, 4 * static_cast<double>(x.size()));

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "nn/affine.hpp"
 #include "nn/attention_head.hpp"
@@ -245,9 +246,10 @@ void AttentionLayer::pull_tokens(const Vector<T>& parameters, const Slot& map, c
 }
 
 template <class T>
-Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Points<T>& x, const Matrix<T>* context,
+Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Values<T>& x, const Matrix<T>* context,
                                   const Attending& who, AttentionTrace<T>& trace,
                                   const Execution& run) const {
+  const engine::Call call(run);
   const Index E = options_.embed_dim, heads = options_.num_heads;
   require(x.cols() == E, "x", "of embed_dim = " + std::to_string(E) + " columns", x.cols());
   require(!context || context->cols() == E, "context", "of embed_dim = " + std::to_string(E) + " columns",
@@ -286,8 +288,9 @@ Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Points<T>& 
 
 template <class T>
 AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, AttentionTrace<T>& trace,
-                                              const Points<T>& grad_output, const Attending& who,
+                                              const Values<T>& grad_output, const Attending& who,
                                               Vector<T>& gradient, const Execution& run) const {
+  const engine::Call call(run);
   const Index E = options_.embed_dim, heads = options_.num_heads;
   const bool crossed = trace.context.size() > 0, own_keys = trace.keys.size() > 0;
   const Matrix<T>& source = crossed ? trace.context : trace.x;
@@ -336,6 +339,7 @@ template <class T>
 Matrix<T> AttentionLayer::weights(const Vector<T>& parameters, const AttentionTrace<T>& trace,
                                   const Attending& who, Index sequence, Index head,
                                   const Execution& run) const {
+  const engine::Call call(run);
   const Matrix<T>& source = trace.context.size() ? trace.context : trace.x;
   const Lengths n = lengths_of(trace.x.rows(), source.rows(), who);
   require(sequence >= 0 && sequence < n.batch, "sequence", "in [0, " + std::to_string(n.batch - 1) + "]",
@@ -368,7 +372,7 @@ template <class T> Metric AttentionLayer::metric_of(const Vector<T>& parameters,
 
 template <class T>
 Vector<double> AttentionLayer::log_key_weights(const Vector<T>& parameters, Index head,
-                                               const Points<T>& z) const {
+                                               const Values<T>& z) const {
   require(head >= 0 && head < options_.num_heads, "head",
           "in [0, " + std::to_string(options_.num_heads - 1) + "]", head);
   require(z.cols() == options_.embed_dim, "z",
@@ -383,15 +387,15 @@ Vector<double> AttentionLayer::log_key_weights(const Vector<T>& parameters, Inde
 
 #define LIKEWISE_INSTANTIATE(T)                                                                             \
   template void AttentionLayer::initialize(Vector<T>&, std::uint64_t) const;                                \
-  template Matrix<T> AttentionLayer::forward(const Vector<T>&, const Points<T>&, const Matrix<T>*,          \
+  template Matrix<T> AttentionLayer::forward(const Vector<T>&, const Values<T>&, const Matrix<T>*,          \
                                              const Attending&, AttentionTrace<T>&, const Execution&) const; \
   template AttentionGradient<T> AttentionLayer::backward(const Vector<T>&, AttentionTrace<T>&,              \
-                                                         const Points<T>&, const Attending&, Vector<T>&,    \
+                                                         const Values<T>&, const Attending&, Vector<T>&,    \
                                                          const Execution&) const;                           \
   template Matrix<T> AttentionLayer::weights(const Vector<T>&, const AttentionTrace<T>&, const Attending&,  \
                                              Index, Index, const Execution&) const;                         \
   template Metric AttentionLayer::metric_of(const Vector<T>&, Index) const;                                 \
-  template Vector<double> AttentionLayer::log_key_weights(const Vector<T>&, Index, const Points<T>&) const; \
+  template Vector<double> AttentionLayer::log_key_weights(const Vector<T>&, Index, const Values<T>&) const; \
   template double AttentionLayer::temperature_of(const Vector<T>&, Index) const;
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "nn/random.hpp"
 
@@ -78,7 +79,7 @@ template <class T> Vector<T> AttentionModel::initial_parameters(std::uint64_t se
 }
 
 template <class T>
-void AttentionModel::check(const Vector<T>& parameters, const Points<T>& X,
+void AttentionModel::check(const Vector<T>& parameters, const Values<T>& X,
                            const BoolMatrix* key_padding) const {
   const AttentionModelOptions& o = options_;
   require(parameters.size() == layout_.size(), "parameters",
@@ -95,9 +96,10 @@ void AttentionModel::check(const Vector<T>& parameters, const Points<T>& X,
 }
 
 template <class T>
-const Matrix<T>& AttentionModel::forward(const Vector<T>& parameters, const Points<T>& X,
+const Matrix<T>& AttentionModel::forward(const Vector<T>& parameters, const Values<T>& X,
                                          const BoolMatrix* key_padding, AttentionModelTrace<T>& trace,
                                          const Execution& run) const {
+  const engine::Call call(run);
   check(parameters, X, key_padding);
   require(X.rows() > 0, "X", "of one sequence or more", "0 rows");
   const Index n_tokens = options_.n_tokens, batch = X.rows() / n_tokens;
@@ -128,8 +130,9 @@ const Matrix<T>& AttentionModel::forward(const Vector<T>& parameters, const Poin
 
 template <class T>
 void AttentionModel::backward(const Vector<T>& parameters, AttentionModelTrace<T>& trace,
-                              const Points<T>& grad_output, Vector<T>& gradient, Matrix<T>* grad_X,
+                              const Values<T>& grad_output, Vector<T>& gradient, Matrix<T>* grad_X,
                               const Execution& run) const {
+  const engine::Call call(run);
   require(gradient.size() == layout_.size(), "gradient",
           "of the parameters' length, " + std::to_string(layout_.size()), gradient.size());
   const Index n_tokens = options_.n_tokens, batch = trace.who.batch;
@@ -152,7 +155,7 @@ void AttentionModel::backward(const Vector<T>& parameters, AttentionModelTrace<T
 }
 
 template <class T, class See>
-void AttentionModel::pass_over(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding,
+void AttentionModel::pass_over(const Vector<T>& parameters, const Values<T>& X, const BoolMatrix* key_padding,
                                const Execution& run, const See& see) const {
   check(parameters, X, key_padding);
   const Index n_tokens = options_.n_tokens, n = X.rows() / n_tokens,
@@ -169,8 +172,9 @@ void AttentionModel::pass_over(const Vector<T>& parameters, const Points<T>& X, 
 }
 
 template <class T>
-Matrix<T> AttentionModel::predict(const Vector<T>& parameters, const Points<T>& X,
+Matrix<T> AttentionModel::predict(const Vector<T>& parameters, const Values<T>& X,
                                   const BoolMatrix* key_padding, const Execution& run) const {
+  const engine::Call call(run);
   Matrix<T> outputs(X.rows() / options_.n_tokens, options_.n_outputs);
   pass_over(parameters, X, key_padding, run,
             [&](Index begin, Index size, const AttentionModelTrace<T>& trace) {
@@ -182,8 +186,9 @@ Matrix<T> AttentionModel::predict(const Vector<T>& parameters, const Points<T>& 
 }
 
 template <class T>
-Matrix<T> AttentionModel::layer_input(const Vector<T>& parameters, const Points<T>& X, Index layer,
+Matrix<T> AttentionModel::layer_input(const Vector<T>& parameters, const Values<T>& X, Index layer,
                                       const BoolMatrix* key_padding, const Execution& run) const {
+  const engine::Call call(run);
   require(layer >= 0 && layer < std::ssize(blocks_), "layer",
           "in [0, " + std::to_string(std::ssize(blocks_) - 1) + "]", layer);
   Matrix<T> tokens(X.rows() / options_.n_tokens * length(), options_.block.attention.embed_dim);
@@ -196,8 +201,9 @@ Matrix<T> AttentionModel::layer_input(const Vector<T>& parameters, const Points<
 }
 
 template <class T>
-Matrix<T> AttentionModel::weights(const Vector<T>& parameters, const Points<T>& X,
+Matrix<T> AttentionModel::weights(const Vector<T>& parameters, const Values<T>& X,
                                   const BoolMatrix* key_padding, const Execution& run) const {
+  const engine::Call call(run);
   const Index n = X.rows() / options_.n_tokens, heads = options_.block.attention.num_heads,
               of_sequence = std::ssize(blocks_) * heads;
   run.require_memory(static_cast<double>(n * of_sequence * length() * length()) * sizeof(T),
@@ -218,15 +224,15 @@ Matrix<T> AttentionModel::weights(const Vector<T>& parameters, const Points<T>& 
 
 #define LIKEWISE_INSTANTIATE(T)                                                                            \
   template Vector<T> AttentionModel::initial_parameters(std::uint64_t) const;                              \
-  template const Matrix<T>& AttentionModel::forward(const Vector<T>&, const Points<T>&, const BoolMatrix*, \
+  template const Matrix<T>& AttentionModel::forward(const Vector<T>&, const Values<T>&, const BoolMatrix*, \
                                                     AttentionModelTrace<T>&, const Execution&) const;      \
-  template void AttentionModel::backward(const Vector<T>&, AttentionModelTrace<T>&, const Points<T>&,      \
+  template void AttentionModel::backward(const Vector<T>&, AttentionModelTrace<T>&, const Values<T>&,      \
                                          Vector<T>&, Matrix<T>*, const Execution&) const;                  \
-  template Matrix<T> AttentionModel::predict(const Vector<T>&, const Points<T>&, const BoolMatrix*,        \
+  template Matrix<T> AttentionModel::predict(const Vector<T>&, const Values<T>&, const BoolMatrix*,        \
                                              const Execution&) const;                                      \
-  template Matrix<T> AttentionModel::layer_input(const Vector<T>&, const Points<T>&, Index,                \
+  template Matrix<T> AttentionModel::layer_input(const Vector<T>&, const Values<T>&, Index,                \
                                                  const BoolMatrix*, const Execution&) const;               \
-  template Matrix<T> AttentionModel::weights(const Vector<T>&, const Points<T>&, const BoolMatrix*,        \
+  template Matrix<T> AttentionModel::weights(const Vector<T>&, const Values<T>&, const BoolMatrix*,        \
                                              const Execution&) const;
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

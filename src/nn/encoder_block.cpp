@@ -3,6 +3,8 @@
 #include <cmath>
 #include <random>
 
+#include "engine/call.hpp"
+
 namespace likewise::nn {
 namespace {
 
@@ -39,8 +41,9 @@ template <class T> void EncoderBlock::initialize(Vector<T>& parameters, std::uin
 }
 
 template <class T>
-const Matrix<T>& EncoderBlock::forward(const Vector<T>& parameters, const Points<T>& x, const Attending& who,
+const Matrix<T>& EncoderBlock::forward(const Vector<T>& parameters, const Values<T>& x, const Attending& who,
                                        EncoderBlockTrace<T>& trace, const Execution& run) const {
+  const engine::Call call(run);
   const Matrix<T>& normed = norm1_.forward(parameters, x, trace.norm1, run);
   trace.middle = attention_.forward<T>(parameters, normed, nullptr, who, trace.attention, run);
   trace.middle += x;
@@ -52,8 +55,9 @@ const Matrix<T>& EncoderBlock::forward(const Vector<T>& parameters, const Points
 
 template <class T>
 const Matrix<T>& EncoderBlock::backward(const Vector<T>& parameters, EncoderBlockTrace<T>& trace,
-                                        const Points<T>& grad_y, const Attending& who, Vector<T>& gradient,
+                                        const Values<T>& grad_y, const Attending& who, Vector<T>& gradient,
                                         const Execution& run) const {
+  const engine::Call call(run);
   trace.grad_middle = grad_y;
   if (mlp_) {
     const Matrix<T>& by_norm = mlp_->backward<T>(parameters, trace.norm2.y, trace.mlp, grad_y, gradient, run);
@@ -67,10 +71,10 @@ const Matrix<T>& EncoderBlock::backward(const Vector<T>& parameters, EncoderBloc
 
 #define LIKEWISE_INSTANTIATE(T)                                                                         \
   template void EncoderBlock::initialize(Vector<T>&, std::uint64_t) const;                              \
-  template const Matrix<T>& EncoderBlock::forward(const Vector<T>&, const Points<T>&, const Attending&, \
+  template const Matrix<T>& EncoderBlock::forward(const Vector<T>&, const Values<T>&, const Attending&, \
                                                   EncoderBlockTrace<T>&, const Execution&) const;       \
   template const Matrix<T>& EncoderBlock::backward(const Vector<T>&, EncoderBlockTrace<T>&,             \
-                                                   const Points<T>&, const Attending&, Vector<T>&,      \
+                                                   const Values<T>&, const Attending&, Vector<T>&,      \
                                                    const Execution&) const;
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

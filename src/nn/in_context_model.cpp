@@ -5,6 +5,8 @@
 
 #include <likewise/operator.hpp>
 
+#include "engine/call.hpp"
+
 namespace likewise::nn {
 namespace {
 
@@ -56,6 +58,7 @@ std::vector<Mechanism> InContextModel::mechanisms() const {
 }
 
 Matrix<double> InContextModel::outputs(const Points<double>& X, const Execution& run) const {
+  const engine::Call call(run);
   validate(*this);
   require(X.cols() == embedding.cols(), "X",
           "of n_features = " + std::to_string(embedding.cols()) + " columns", X.cols());

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/call.hpp"
 #include "engine/parallel.hpp"
 
 namespace likewise::nn {
@@ -37,8 +38,9 @@ template <class T> void LayerNorm::initialize(Vector<T>& parameters) const {
 }
 
 template <class T>
-const Matrix<T>& LayerNorm::forward(const Vector<T>& parameters, const Points<T>& x, LayerNormTrace<T>& trace,
+const Matrix<T>& LayerNorm::forward(const Vector<T>& parameters, const Values<T>& x, LayerNormTrace<T>& trace,
                                     const Execution& run) const {
+  const engine::Call call(run);
   require(x.cols() == weight_.rows, "x", "of " + std::to_string(weight_.rows) + " columns", x.cols());
   const auto weight = row_at(weight_, parameters), bias = row_at(bias_, parameters);
   trace.normalized.resize(x.rows(), x.cols());
@@ -61,8 +63,9 @@ const Matrix<T>& LayerNorm::forward(const Vector<T>& parameters, const Points<T>
 // move with x, which takes away what u has in common with 1 and with n.
 template <class T>
 const Matrix<T>& LayerNorm::backward(const Vector<T>& parameters, LayerNormTrace<T>& trace,
-                                     const Points<T>& grad_y, Vector<T>& gradient,
+                                     const Values<T>& grad_y, Vector<T>& gradient,
                                      const Execution& run) const {
+  const engine::Call call(run);
   const Matrix<T>& normalized = trace.normalized;
   require(grad_y.rows() == normalized.rows() && grad_y.cols() == normalized.cols(), "grad_y",
           "of the output's shape", std::to_string(grad_y.rows()) + " x " + std::to_string(grad_y.cols()));
@@ -90,9 +93,9 @@ const Matrix<T>& LayerNorm::backward(const Vector<T>& parameters, LayerNormTrace
 
 #define LIKEWISE_INSTANTIATE(T)                                                                         \
   template void LayerNorm::initialize(Vector<T>&) const;                                                \
-  template const Matrix<T>& LayerNorm::forward(const Vector<T>&, const Points<T>&, LayerNormTrace<T>&,  \
+  template const Matrix<T>& LayerNorm::forward(const Vector<T>&, const Values<T>&, LayerNormTrace<T>&,  \
                                                const Execution&) const;                                 \
-  template const Matrix<T>& LayerNorm::backward(const Vector<T>&, LayerNormTrace<T>&, const Points<T>&, \
+  template const Matrix<T>& LayerNorm::backward(const Vector<T>&, LayerNormTrace<T>&, const Values<T>&, \
                                                 Vector<T>&, const Execution&) const;
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/call.hpp"
 #include "nn/affine.hpp"
 #include "nn/random.hpp"
 
@@ -22,16 +23,18 @@ template <class T> void Linear::initialize(Vector<T>& parameters, std::uint64_t 
 }
 
 template <class T>
-void Linear::forward(const Vector<T>& parameters, const Points<T>& x, Matrix<T>& y,
+void Linear::forward(const Vector<T>& parameters, const Values<T>& x, Matrix<T>& y,
                      const Execution& run) const {
+  const engine::Call call(run);
   require(x.cols() == in_features(), "x", "of " + std::to_string(in_features()) + " columns", x.cols());
   y.resize(x.rows(), out_features());
   affine<T>(x, matrix_at(weight_, parameters), matrix_at(bias_, parameters), y, run);
 }
 
 template <class T>
-void Linear::backward(const Vector<T>& parameters, const Points<T>& x, const Points<T>& grad_y,
+void Linear::backward(const Vector<T>& parameters, const Values<T>& x, const Values<T>& grad_y,
                       Vector<T>& gradient, Matrix<T>* grad_x, const Execution& run) const {
+  const engine::Call call(run);
   require(x.cols() == in_features(), "x", "of " + std::to_string(in_features()) + " columns", x.cols());
   require(grad_y.rows() == x.rows() && grad_y.cols() == out_features(), "grad_y", "of the output's shape",
           std::to_string(grad_y.rows()) + " x " + std::to_string(grad_y.cols()));
@@ -43,8 +46,8 @@ void Linear::backward(const Vector<T>& parameters, const Points<T>& x, const Poi
 
 #define LIKEWISE_INSTANTIATE(T)                                                                          \
   template void Linear::initialize(Vector<T>&, std::uint64_t) const;                                     \
-  template void Linear::forward(const Vector<T>&, const Points<T>&, Matrix<T>&, const Execution&) const; \
-  template void Linear::backward(const Vector<T>&, const Points<T>&, const Points<T>&, Vector<T>&,       \
+  template void Linear::forward(const Vector<T>&, const Values<T>&, Matrix<T>&, const Execution&) const; \
+  template void Linear::backward(const Vector<T>&, const Values<T>&, const Values<T>&, Vector<T>&,       \
                                  Matrix<T>*, const Execution&) const;
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -2,6 +2,8 @@
 
 #include <random>
 
+#include "engine/call.hpp"
+
 namespace likewise::nn {
 
 Mlp::Mlp(Index features, Index hidden, Activation activation, ParameterLayout& layout,
@@ -17,8 +19,9 @@ template <class T> void Mlp::initialize(Vector<T>& parameters, std::uint64_t see
 }
 
 template <class T>
-const Matrix<T>& Mlp::forward(const Vector<T>& parameters, const Points<T>& x, MlpTrace<T>& trace,
+const Matrix<T>& Mlp::forward(const Vector<T>& parameters, const Values<T>& x, MlpTrace<T>& trace,
                               const Execution& run) const {
+  const engine::Call call(run);
   fc1_.forward(parameters, x, trace.active, run);
   activate(activation_, trace.active, trace.slope, run);
   fc2_.forward<T>(parameters, trace.active, trace.y, run);
@@ -26,8 +29,9 @@ const Matrix<T>& Mlp::forward(const Vector<T>& parameters, const Points<T>& x, M
 }
 
 template <class T>
-const Matrix<T>& Mlp::backward(const Vector<T>& parameters, const Points<T>& x, MlpTrace<T>& trace,
-                               const Points<T>& grad_y, Vector<T>& gradient, const Execution& run) const {
+const Matrix<T>& Mlp::backward(const Vector<T>& parameters, const Values<T>& x, MlpTrace<T>& trace,
+                               const Values<T>& grad_y, Vector<T>& gradient, const Execution& run) const {
+  const engine::Call call(run);
   fc2_.backward<T>(parameters, trace.active, grad_y, gradient, &trace.grad_hidden, run);
   trace.grad_hidden.array() *= trace.slope.array();
   fc1_.backward<T>(parameters, x, trace.grad_hidden, gradient, &trace.grad_x, run);
@@ -36,10 +40,10 @@ const Matrix<T>& Mlp::backward(const Vector<T>& parameters, const Points<T>& x, 
 
 #define LIKEWISE_INSTANTIATE(T)                                                                              \
   template void Mlp::initialize(Vector<T>&, std::uint64_t) const;                                            \
-  template const Matrix<T>& Mlp::forward(const Vector<T>&, const Points<T>&, MlpTrace<T>&, const Execution&) \
+  template const Matrix<T>& Mlp::forward(const Vector<T>&, const Values<T>&, MlpTrace<T>&, const Execution&) \
       const;                                                                                                 \
-  template const Matrix<T>& Mlp::backward(const Vector<T>&, const Points<T>&, MlpTrace<T>&,                  \
-                                          const Points<T>&, Vector<T>&, const Execution&) const;
+  template const Matrix<T>& Mlp::backward(const Vector<T>&, const Values<T>&, MlpTrace<T>&,                  \
+                                          const Values<T>&, Vector<T>&, const Execution&) const;
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

@@ -24,7 +24,7 @@ template <class T> T part(const BoolMatrix* key_padding, Index sequence, Index l
 }  // namespace
 
 template <class T>
-void pool(Pooling pooling, const Points<T>& x, Index batch, const BoolMatrix* key_padding, Matrix<T>& y) {
+void pool(Pooling pooling, const Values<T>& x, Index batch, const BoolMatrix* key_padding, Matrix<T>& y) {
   require(batch >= 1 && x.rows() > 0 && x.rows() % batch == 0, "batch",
           "a divisor of the " + std::to_string(x.rows()) + " tokens", batch);
   const Index length = x.rows() / batch;
@@ -42,7 +42,7 @@ void pool(Pooling pooling, const Points<T>& x, Index batch, const BoolMatrix* ke
 }
 
 template <class T>
-void pool_backward(Pooling pooling, const Points<T>& grad_y, Index length, const BoolMatrix* key_padding,
+void pool_backward(Pooling pooling, const Values<T>& grad_y, Index length, const BoolMatrix* key_padding,
                    Matrix<T>& grad_x) {
   require(length >= 1, "length", "at least 1", length);
   check_padding(key_padding, grad_y.rows(), length);
@@ -59,8 +59,8 @@ void pool_backward(Pooling pooling, const Points<T>& grad_y, Index length, const
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                        \
-  template void pool(Pooling, const Points<T>&, Index, const BoolMatrix*, Matrix<T>&); \
-  template void pool_backward(Pooling, const Points<T>&, Index, const BoolMatrix*, Matrix<T>&);
+  template void pool(Pooling, const Values<T>&, Index, const BoolMatrix*, Matrix<T>&); \
+  template void pool_backward(Pooling, const Values<T>&, Index, const BoolMatrix*, Matrix<T>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

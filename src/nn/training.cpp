@@ -11,6 +11,7 @@
 
 #include <likewise/nn/loss.hpp>
 
+#include "engine/call.hpp"
 #include "engine/parallel.hpp"
 
 namespace likewise::nn {
@@ -191,7 +192,7 @@ class Progress {
     const auto now = Clock::now();
     if (!run_.progress || (done < n_steps_ && now - last_ < std::chrono::milliseconds(50))) return;
     last_ = now;
-    run_.progress(static_cast<double>(done) / static_cast<double>(n_steps_), "training");
+    engine::report(run_, static_cast<double>(done) / static_cast<double>(n_steps_), "training");
   }
 
  private:
@@ -400,6 +401,7 @@ template <class T> class Trainer {
 template <class T>
 Evaluation evaluate(const AttentionModel& model, const Vector<T>& parameters, const Samples<T>& samples,
                     Task task, const Execution& run) {
+  const engine::Call call(run);
   check(model, samples, task, "");
   return evaluate_checked(model, parameters, samples, task, run);
 }
@@ -407,6 +409,7 @@ Evaluation evaluate(const AttentionModel& model, const Vector<T>& parameters, co
 template <class T>
 TrainingHistory train(const AttentionModel& model, Vector<T>& parameters, const TrainingData<T>& data,
                       const TrainingOptions& options, const Execution& run, OptimizerState<T>* state) {
+  const engine::Call call(run);
   check(model, data.training, options.task, "");
   if (data.validation) check(model, *data.validation, options.task, "validation ");
   check(options, count(model, data.training));

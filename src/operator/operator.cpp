@@ -4,6 +4,7 @@
 #include <likewise/operator.hpp>
 #include <likewise/select_bandwidth.hpp>
 
+#include "engine/call.hpp"
 #include "operator/checks.hpp"
 #include "operator/csr.hpp"
 #include "operator/new_points.hpp"
@@ -143,7 +144,7 @@ std::string choose_storage(const std::string& asked, const KernelMatrix<T>& K, b
     run.require_memory(
         static_cast<double>(K.rows()) * static_cast<double>(K.cols()) * sizeof(T),
         "a dense operator (" + std::to_string(K.rows()) + " x " + std::to_string(K.cols()) + ")",
-        "use storage='streamed'");
+        "use the storage 'streamed'");
   return storage;
 }
 
@@ -223,6 +224,7 @@ void check_bistochastic(const detail::OperatorState<T>& state, const PairFilters
 template <class T>
 SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& Z,
                                    const OperatorOptions& options, const Execution& run) {
+  const engine::Call call(run);
   check_points<T>("Z", Z);
   validate(mechanism);
   auto state = std::make_shared<detail::OperatorState<T>>();
@@ -293,6 +295,7 @@ CrossOperator<T> extend(const detail::OperatorState<T>& origin, const Points<T>&
 template <class T>
 CrossOperator<T> make_cross_operator(const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z,
                                      const OperatorOptions& options, const Execution& run) {
+  const engine::Call call(run);
   const Bandwidth* asked = bandwidth_of(mechanism.kernel);
   const bool own_scales = asked && (asked->rule() == "self_tuning" || asked->rule() == "perplexity");
   if (!right_is_key_weight(mechanism.normalization) || own_scales) {
@@ -318,25 +321,35 @@ template <class T>
 PropagationOperator<T>::PropagationOperator(std::shared_ptr<const detail::OperatorState<T>> state)
     : LinearMap<T>(state->map), state_(std::move(state)) {}
 
-template <class T> const std::string& PropagationOperator<T>::storage() const { return state_->storage; }
-template <class T> const Mechanism& PropagationOperator<T>::mechanism() const { return state_->mechanism; }
+template <class T> const detail::OperatorState<T>& PropagationOperator<T>::state() const {
+  this->implementation();  // refuses an empty one
+  return *state_;
+}
+template <class T> const std::string& PropagationOperator<T>::storage() const {
+  return this->state().storage;
+}
+template <class T> const Mechanism& PropagationOperator<T>::mechanism() const {
+  return this->state().mechanism;
+}
 template <class T> const SelectedBandwidth& PropagationOperator<T>::bandwidth() const {
-  return state_->bandwidth;
+  return this->state().bandwidth;
 }
 template <class T> const Vector<double>& PropagationOperator<T>::log_row_sums() const {
-  return state_->log_row_sums->get();
+  return this->state().log_row_sums->get();
 }
 template <class T> const Vector<double>& PropagationOperator<T>::log_left() const {
-  return state_->scaling.log_left->get();
+  return this->state().scaling.log_left->get();
 }
 template <class T> const Vector<double>& PropagationOperator<T>::log_right() const {
-  return state_->scaling.log_right;
+  return this->state().scaling.log_right;
 }
-template <class T> const Matrix<T>& PropagationOperator<T>::keys() const { return *state_->keys; }
+template <class T> const Matrix<T>& PropagationOperator<T>::keys() const { return *this->state().keys; }
 template <class T> const Vector<double>& PropagationOperator<T>::log_key_weights() const {
-  return state_->log_key_weights;
+  return this->state().log_key_weights;
 }
-template <class T> const IterationReport& PropagationOperator<T>::report() const { return state_->report; }
+template <class T> const IterationReport& PropagationOperator<T>::report() const {
+  return this->state().report;
+}
 
 namespace {
 
@@ -352,21 +365,25 @@ std::shared_ptr<const LinearMapStorage<T>> entries_of(const detail::OperatorStat
 }  // namespace
 
 template <class T> Matrix<T> PropagationOperator<T>::dense(const Execution& run) const {
-  if (const Matrix<T>* stored = dense_matrix_of(*state_->map)) return *stored;
+  const engine::Call call(run);
+  if (const Matrix<T>* stored = dense_matrix_of(*this->state().map)) return *stored;
   const std::string shape = std::to_string(this->rows()) + " x " + std::to_string(this->cols());
   run.require_memory(static_cast<double>(this->rows()) * static_cast<double>(this->cols()) * sizeof(T),
-                     "toarray() (" + shape + (sizeof(T) == 4 ? " float32)" : " float64)"), "use P @ V");
-  if (const SparseMatrix<T>* stored = sparse_matrix_of(*state_->map)) return Matrix<T>(*stored);
-  return *dense_matrix_of(*entries_of(*state_, "dense", run));
+                     "the matrix itself", "multiply with the operator instead",
+                     shape + (sizeof(T) == 4 ? " float32" : " float64"));
+  if (const SparseMatrix<T>* stored = sparse_matrix_of(*this->state().map)) return Matrix<T>(*stored);
+  return *dense_matrix_of(*entries_of(this->state(), "dense", run));
 }
 
 template <class T> SparseMatrix<T> PropagationOperator<T>::sparse(const Execution& run) const {
-  if (const SparseMatrix<T>* stored = sparse_matrix_of(*state_->map)) return *stored;
-  return *sparse_matrix_of(*entries_of(*state_, "sparse", run));
+  const engine::Call call(run);
+  if (const SparseMatrix<T>* stored = sparse_matrix_of(*this->state().map)) return *stored;
+  return *sparse_matrix_of(*entries_of(this->state(), "sparse", run));
 }
 
 template <class T> CrossOperator<T> SelfOperator<T>::at(const Points<T>& X, const Execution& run) const {
-  return extend(*this->state_, X, "auto", run);
+  const engine::Call call(run);
+  return extend(this->state(), X, "auto", run);
 }
 
 template <class T> const std::vector<Index>& SelfOperator<T>::isolated() const {

@@ -4,6 +4,7 @@
 
 #include <likewise/operator.hpp>
 
+#include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "operator/edges.hpp"
 
@@ -81,8 +82,7 @@ void for_each_row(const Mechanism& mechanism, const Points<double>& X, const Poi
                               for (Index a = part.begin; a < part.begin + part.size; ++a)
                                 visit(block.begin + a, rows.row(a));
                             });
-    if (run.progress)
-      run.progress(static_cast<double>(b + 1) / static_cast<double>(n_blocks), "visiting rows");
+    engine::report(run, static_cast<double>(b + 1) / static_cast<double>(n_blocks), "visiting rows");
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "engine/call.hpp"
+
 namespace likewise::spectrum {
 
 void ChebyshevFilter::plain(Matrix<double>& V, const Interval& interval, Index degree) {
@@ -77,7 +79,7 @@ void ChebyshevFilter::recur(const Interval& interval, Index degree, const Eigen:
 void ChebyshevFilter::report() {
   ++n_products_;
   const double done = static_cast<double>(n_products_);
-  if (run_.progress) run_.progress(done / (done + 100), "eigenpairs");
+  engine::report(run_, done / (done + 100), "eigenpairs");
 }
 
 }  // namespace likewise::spectrum

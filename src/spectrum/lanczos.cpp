@@ -10,6 +10,7 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/call.hpp"
 #include "spectrum/symmetric_block.hpp"
 #include "symmetric_eigen.hpp"
 
@@ -45,7 +46,7 @@ class DeflatedOperator {
   void report() const {
     ++n_products_;
     const double done = static_cast<double>(n_products_);
-    if (run_.progress) run_.progress(done / (done + static_cast<double>(basis_size_)), "eigenpairs");
+    engine::report(run_, done / (done + static_cast<double>(basis_size_)), "eigenpairs");
   }
 
   const SymmetricBlock& A_;

@@ -7,6 +7,7 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/call.hpp"
 #include "engine/exp_weights.hpp"
 #include "spectrum/blocks.hpp"
 
@@ -159,6 +160,7 @@ template <class T> void fix_signs(Matrix<T>& V) {
 template <class T>
 Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const SpectrumOptions& options,
                                const Execution& run) {
+  const engine::Call call(run);
   check(k, P.rows(), options);
   std::vector<Component> components = spectrum::components_of(P, run);
   const Vector<double> log_mass = put_trivial_vectors(components, log_stationary_measure(P));

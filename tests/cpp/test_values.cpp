@@ -109,7 +109,8 @@ TEST_CASE("a value prints as the call that makes it", "[value]") {
         == "Bilinear(query_factor=<3 x 4>, key_factor=<3 x 5>)");
   CHECK(repr(Metric(Minkowski{1.5})) == "Minkowski(p=1.5)");
   CHECK(repr(Metric(Precomputed{2})) == "Precomputed(distance_power=2)");
-  CHECK(repr(Metric(samples::canberra())) == "CustomMetric(label='canberra')");
+  CHECK(repr(Metric(samples::canberra()))
+        == "Custom(canberra, symmetric=True, zero_on_self=True, triangle_inequality=True, distance_power=1)");
   CHECK(repr(Kernel(Gaussian{})) == "Gaussian()");
   CHECK(repr(Kernel(Gaussian{0.3})) == "Gaussian(bandwidth=0.3)");
   CHECK(repr(Kernel(Gaussian{"median"})) == "Gaussian(bandwidth='median')");
@@ -182,8 +183,8 @@ TEST_CASE("every listed name resolves; an unknown one is answered with the list"
         "'cityblock', 'l1', 'chebyshev', 'infinity', 'minkowski', 'dot', 'dot_product', 'precomputed'; "
         "got 'euclid'.");
   CHECK(message_of([] { metric_from_name("mahalanobis"); }) ==
-        "metric must be Mahalanobis(factor), Mahalanobis.from_matrix(M) or Mahalanobis.from_diagonal(m): it "
-        "has parameters; got 'mahalanobis'.");
+        "metric must be Mahalanobis of a factor, or its from_matrix or from_diagonal: it has parameters; got "
+        "'mahalanobis'.");
   CHECK(message_of([] { metric_from_name("bilinear"); })
         == "metric must be Bilinear(query_factor, key_factor): it has parameters; got 'bilinear'.");
   CHECK(message_of([] { kernel_from_name("gauss"); }) ==
@@ -333,7 +334,7 @@ TEST_CASE("a metric refuses what it does not allow", "[value]") {
           const Matrix<float> X = Matrix<float>::Zero(2, 1);
           CustomMetric::from(lost, {}).fill<float>(X, X, out);
         })
-        == "metric must be a function that returns no NaN (infinity is far away); got CustomMetric().");
+        == "metric must be a function that returns no NaN (infinity is far away); got Custom(custom).");
 }
 
 TEST_CASE("slots that do not fit each other are refused", "[value]") {

@@ -38,19 +38,19 @@ Matrix<T> attend(const Mechanism& mechanism, const Points<T>& q, const Points<T>
 
 /// softmax(q k^T / t) v for q (n_queries, d), k (n_keys, d), v (n_keys, c).
 template <class Q, class K, class V>
-Matrix<typename Q::Scalar> attention(const Eigen::MatrixBase<Q>& q, const Eigen::MatrixBase<K>& k,
-                                     const Eigen::MatrixBase<V>& v, const AttentionOptions& options = {},
-                                     const Execution& run = {}) {
-  return attend<typename Q::Scalar>(attention_mechanism(q.cols(), options), q.derived(), k.derived(),
-                                    v.derived(), options.log_key_weights, run);
+Matrix<ScalarOf<Q, K, V>> attention(const Eigen::MatrixBase<Q>& q, const Eigen::MatrixBase<K>& k,
+                                    const Eigen::MatrixBase<V>& v, const AttentionOptions& options = {},
+                                    const Execution& run = {}) {
+  return attend<ScalarOf<Q, K, V>>(attention_mechanism(q.cols(), options), q.derived(), k.derived(),
+                                   v.derived(), options.log_key_weights, run);
 }
 /// softmax(-|q - k|^2 / t) v.
 template <class Q, class K, class V>
-Matrix<typename Q::Scalar> metric_attention(const Eigen::MatrixBase<Q>& q, const Eigen::MatrixBase<K>& k,
-                                            const Eigen::MatrixBase<V>& v,
-                                            const AttentionOptions& options = {}, const Execution& run = {}) {
-  return attend<typename Q::Scalar>(metric_attention_mechanism(q.cols(), options), q.derived(), k.derived(),
-                                    v.derived(), options.log_key_weights, run);
+Matrix<ScalarOf<Q, K, V>> metric_attention(const Eigen::MatrixBase<Q>& q, const Eigen::MatrixBase<K>& k,
+                                           const Eigen::MatrixBase<V>& v,
+                                           const AttentionOptions& options = {}, const Execution& run = {}) {
+  return attend<ScalarOf<Q, K, V>>(metric_attention_mechanism(q.cols(), options), q.derived(), k.derived(),
+                                   v.derived(), options.log_key_weights, run);
 }
 
 /// Many heads of many sequences, spread over threads; where they are few, each is split inside.

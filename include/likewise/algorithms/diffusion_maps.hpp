@@ -48,10 +48,10 @@ DiffusionMap<T> fit_diffusion_maps(const Points<T>& X, const DiffusionMapsOption
                                    const Execution& run);
 /// The same for any float or double matrix.
 template <class D>
-DiffusionMap<typename D::Scalar> diffusion_maps(const Eigen::MatrixBase<D>& X,
-                                                const DiffusionMapsOptions& options = {},
-                                                const Execution& run = {}) {
-  return fit_diffusion_maps<typename D::Scalar>(X.derived(), options, run);
+DiffusionMap<ScalarOf<D>> diffusion_maps(const Eigen::MatrixBase<D>& X,
+                                         const DiffusionMapsOptions& options = {},
+                                         const Execution& run = {}) {
+  return fit_diffusion_maps<ScalarOf<D>>(X.derived(), options, run);
 }
 
 }  // namespace likewise

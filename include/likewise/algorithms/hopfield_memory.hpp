@@ -41,9 +41,9 @@ HopfieldMemory<T> fit_hopfield_memory(const Points<T>& patterns, const HopfieldO
 
 /// patterns: (n, d).
 template <class D>
-HopfieldMemory<typename D::Scalar> hopfield_memory(const Eigen::MatrixBase<D>& patterns,
-                                                   const HopfieldOptions& options = {}) {
-  return fit_hopfield_memory<typename D::Scalar>(patterns.derived(), options);
+HopfieldMemory<ScalarOf<D>> hopfield_memory(const Eigen::MatrixBase<D>& patterns,
+                                            const HopfieldOptions& options = {}) {
+  return fit_hopfield_memory<ScalarOf<D>>(patterns.derived(), options);
 }
 
 }  // namespace likewise

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include <likewise/class_labels.hpp>
 #include <likewise/mechanism.hpp>
 
 namespace likewise {
@@ -69,35 +70,35 @@ NeighborsClassification<T> fit_neighbors_classification(const Mechanism& mechani
                                                         const Execution& run = {});
 
 template <class D, class E>
-NeighborsRegression<typename D::Scalar> k_neighbors_regression(const Eigen::MatrixBase<D>& X,
-                                                               const Eigen::MatrixBase<E>& Y,
-                                                               const KNeighborsOptions& options = {},
-                                                               const Execution& run = {}) {
-  return fit_neighbors_regression<typename D::Scalar>(k_neighbors_mechanism(options), X.derived(),
-                                                      Y.derived().template cast<double>(), run);
+NeighborsRegression<ScalarOf<D>> k_neighbors_regression(const Eigen::MatrixBase<D>& X,
+                                                        const Eigen::MatrixBase<E>& Y,
+                                                        const KNeighborsOptions& options = {},
+                                                        const Execution& run = {}) {
+  return fit_neighbors_regression<ScalarOf<D>>(k_neighbors_mechanism(options), X.derived(),
+                                               Y.derived().template cast<double>(), run);
 }
 template <class D, class E>
-NeighborsRegression<typename D::Scalar> radius_neighbors_regression(
-    const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>& Y, const RadiusNeighborsOptions& options = {},
-    const Execution& run = {}) {
-  return fit_neighbors_regression<typename D::Scalar>(radius_neighbors_mechanism(options), X.derived(),
-                                                      Y.derived().template cast<double>(), run);
+NeighborsRegression<ScalarOf<D>> radius_neighbors_regression(const Eigen::MatrixBase<D>& X,
+                                                             const Eigen::MatrixBase<E>& Y,
+                                                             const RadiusNeighborsOptions& options = {},
+                                                             const Execution& run = {}) {
+  return fit_neighbors_regression<ScalarOf<D>>(radius_neighbors_mechanism(options), X.derived(),
+                                               Y.derived().template cast<double>(), run);
 }
 template <class D>
-NeighborsClassification<typename D::Scalar> k_neighbors_classification(const Eigen::MatrixBase<D>& X,
-                                                                       const std::vector<Index>& labels,
-                                                                       Index n_classes,
-                                                                       const KNeighborsOptions& options = {},
-                                                                       const Execution& run = {}) {
-  return fit_neighbors_classification<typename D::Scalar>(k_neighbors_mechanism(options), X.derived(), labels,
-                                                          n_classes, run);
+NeighborsClassification<ScalarOf<D>> k_neighbors_classification(const Eigen::MatrixBase<D>& X,
+                                                                const ClassLabels& labels, Index n_classes,
+                                                                const KNeighborsOptions& options = {},
+                                                                const Execution& run = {}) {
+  return fit_neighbors_classification<ScalarOf<D>>(k_neighbors_mechanism(options), X.derived(), labels,
+                                                   n_classes, run);
 }
 template <class D>
-NeighborsClassification<typename D::Scalar> radius_neighbors_classification(
-    const Eigen::MatrixBase<D>& X, const std::vector<Index>& labels, Index n_classes,
+NeighborsClassification<ScalarOf<D>> radius_neighbors_classification(
+    const Eigen::MatrixBase<D>& X, const ClassLabels& labels, Index n_classes,
     const RadiusNeighborsOptions& options = {}, const Execution& run = {}) {
-  return fit_neighbors_classification<typename D::Scalar>(radius_neighbors_mechanism(options), X.derived(),
-                                                          labels, n_classes, run);
+  return fit_neighbors_classification<ScalarOf<D>>(radius_neighbors_mechanism(options), X.derived(), labels,
+                                                   n_classes, run);
 }
 
 }  // namespace likewise

@@ -38,10 +38,10 @@ KernelDensity<T> fit_kernel_density(const Points<T>& X, const KernelDensityOptio
 
 /// X (n, d). Throws InvalidArgument naming what does not fit.
 template <class D>
-KernelDensity<typename D::Scalar> kernel_density(const Eigen::MatrixBase<D>& X,
-                                                 const KernelDensityOptions& options = {},
-                                                 const Execution& run = {}) {
-  return fit_kernel_density<typename D::Scalar>(X.derived(), options, run);
+KernelDensity<ScalarOf<D>> kernel_density(const Eigen::MatrixBase<D>& X,
+                                          const KernelDensityOptions& options = {},
+                                          const Execution& run = {}) {
+  return fit_kernel_density<ScalarOf<D>>(X.derived(), options, run);
 }
 
 }  // namespace likewise

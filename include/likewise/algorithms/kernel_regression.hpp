@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include <likewise/class_labels.hpp>
 #include <likewise/mechanism.hpp>
 
 namespace likewise {
@@ -79,21 +80,20 @@ KernelClassification<T> fit_kernel_classification(const Points<T>& X, const std:
 /// X (n, d) with targets Y (n, n_targets). O(n log n d) time with a given bandwidth, O(n^2 (d + n_targets))
 /// with a rule, several times that for "loo". Throws InvalidArgument naming what does not fit.
 template <class D, class E>
-KernelRegression<typename D::Scalar> kernel_regression(const Eigen::MatrixBase<D>& X,
-                                                       const Eigen::MatrixBase<E>& Y,
-                                                       const KernelRegressionOptions& options = {},
-                                                       const Execution& run = {}) {
-  return fit_kernel_regression<typename D::Scalar>(X.derived(), Y.derived(), options, run);
+KernelRegression<ScalarOf<D, E>> kernel_regression(const Eigen::MatrixBase<D>& X,
+                                                   const Eigen::MatrixBase<E>& Y,
+                                                   const KernelRegressionOptions& options = {},
+                                                   const Execution& run = {}) {
+  return fit_kernel_regression<ScalarOf<D, E>>(X.derived(), Y.derived(), options, run);
 }
 
 /// labels: a class in [0, n_classes) for each point; every point has one.
 template <class D>
-KernelClassification<typename D::Scalar> kernel_classification(const Eigen::MatrixBase<D>& X,
-                                                               const std::vector<Index>& labels,
-                                                               Index n_classes,
-                                                               const KernelRegressionOptions& options = {},
-                                                               const Execution& run = {}) {
-  return fit_kernel_classification<typename D::Scalar>(X.derived(), labels, n_classes, options, run);
+KernelClassification<ScalarOf<D>> kernel_classification(const Eigen::MatrixBase<D>& X,
+                                                        const ClassLabels& labels, Index n_classes,
+                                                        const KernelRegressionOptions& options = {},
+                                                        const Execution& run = {}) {
+  return fit_kernel_classification<ScalarOf<D>>(X.derived(), labels, n_classes, options, run);
 }
 
 }  // namespace likewise

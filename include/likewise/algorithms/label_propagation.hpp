@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <likewise/class_labels.hpp>
 #include <likewise/equilibrium.hpp>
 
 namespace likewise {
@@ -70,22 +71,20 @@ PropagatedLabels<T> fit_label_spreading(const Points<T>& X, const std::vector<In
 /// `unlabeled` for each point, not all unlabeled. Solved in float64. Points that nothing reaches are no keys
 /// for the others.
 template <class D>
-PropagatedLabels<typename D::Scalar> label_propagation(const Eigen::MatrixBase<D>& X,
-                                                       const std::vector<Index>& labels, Index n_classes,
-                                                       const LabelPropagationOptions& options = {},
-                                                       const Execution& run = {}) {
-  return fit_label_propagation<typename D::Scalar>(X.derived(), labels, n_classes, options, run);
+PropagatedLabels<ScalarOf<D>> label_propagation(const Eigen::MatrixBase<D>& X, const ClassLabels& labels,
+                                                Index n_classes, const LabelPropagationOptions& options = {},
+                                                const Execution& run = {}) {
+  return fit_label_propagation<ScalarOf<D>>(X.derived(), labels, n_classes, options, run);
 }
 
 /// F = alpha S F + (1 - alpha) Y, then rows that sum to 1 (Zhou et al. 2004). On a directed graph with
 /// Symmetric() S_ij = A_ij / sqrt(d_i d_j), d the in-degrees without self-loops (1 where there is none), as
 /// in scikit-learn.
 template <class D>
-PropagatedLabels<typename D::Scalar> label_spreading(const Eigen::MatrixBase<D>& X,
-                                                     const std::vector<Index>& labels, Index n_classes,
-                                                     const LabelSpreadingOptions& options = {},
-                                                     const Execution& run = {}) {
-  return fit_label_spreading<typename D::Scalar>(X.derived(), labels, n_classes, options, run);
+PropagatedLabels<ScalarOf<D>> label_spreading(const Eigen::MatrixBase<D>& X, const ClassLabels& labels,
+                                              Index n_classes, const LabelSpreadingOptions& options = {},
+                                              const Execution& run = {}) {
+  return fit_label_spreading<ScalarOf<D>>(X.derived(), labels, n_classes, options, run);
 }
 
 }  // namespace likewise

@@ -38,6 +38,12 @@ template <class T> struct MeanShift {
 template <class T>
 double estimate_bandwidth(const Points<T>& X, double quantile = 0.3, const Metric& metric = Euclidean{},
                           const Execution& run = {});
+/// The same for any float or double matrix.
+template <Unnamed S = void, class D>
+double estimate_bandwidth(const Eigen::MatrixBase<D>& X, double quantile = 0.3,
+                          const Metric& metric = Euclidean{}, const Execution& run = {}) {
+  return estimate_bandwidth<ScalarOf<D>>(Points<ScalarOf<D>>(X.derived()), quantile, metric, run);
+}
 
 template <class T>
 MeanShift<T> fit_mean_shift(const Points<T>& X, const MeanShiftOptions& options, const Execution& run);
@@ -45,10 +51,10 @@ MeanShift<T> fit_mean_shift(const Points<T>& X, const MeanShiftOptions& options,
 /// m(x) = sum_j phi(d(x, z_j)) z_j / sum_j phi(d(x, z_j)), repeated until it stands still; for a Gaussian
 /// kernel m(x) - x = h^2 grad log p_h(x) (Comaniciu and Meer 2002). Ends closer than h to a denser one are
 /// the same mode. O(n_seeds n d) time a step.
-template <class D>
-MeanShift<typename D::Scalar> mean_shift(const Eigen::MatrixBase<D>& X, const MeanShiftOptions& options = {},
-                                         const Execution& run = {}) {
-  return fit_mean_shift<typename D::Scalar>(X.derived(), options, run);
+template <Unnamed S = void, class D>
+MeanShift<ScalarOf<D>> mean_shift(const Eigen::MatrixBase<D>& X, const MeanShiftOptions& options = {},
+                                  const Execution& run = {}) {
+  return fit_mean_shift<ScalarOf<D>>(X.derived(), options, run);
 }
 
 }  // namespace likewise

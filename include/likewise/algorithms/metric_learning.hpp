@@ -30,5 +30,12 @@ struct MetricLoss {
 template <class T>
 MetricLoss metric_loss(const Points<T>& X, const Values<T>& Y, const Matrix<double>& W,
                        const MetricLossOptions& options = {}, const Execution& run = {});
+/// The same for any float or double matrices.
+template <Unnamed S = void, class D, class E>
+MetricLoss metric_loss(const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>& Y, const Matrix<double>& W,
+                       const MetricLossOptions& options = {}, const Execution& run = {}) {
+  using Given = Points<ScalarOf<D, E>>;
+  return metric_loss<ScalarOf<D, E>>(Given(X.derived()), Given(Y.derived()), W, options, run);
+}
 
 }  // namespace likewise

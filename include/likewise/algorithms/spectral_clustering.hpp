@@ -39,10 +39,10 @@ SpectralClustering<T> fit_spectral_clustering(const Points<T>& X, const Spectral
                                               const Execution& run);
 /// The same for any float or double matrix.
 template <class D>
-SpectralClustering<typename D::Scalar> spectral_clustering(const Eigen::MatrixBase<D>& X,
-                                                           const SpectralClusteringOptions& options = {},
-                                                           const Execution& run = {}) {
-  return fit_spectral_clustering<typename D::Scalar>(X.derived(), options, run);
+SpectralClustering<ScalarOf<D>> spectral_clustering(const Eigen::MatrixBase<D>& X,
+                                                    const SpectralClusteringOptions& options = {},
+                                                    const Execution& run = {}) {
+  return fit_spectral_clustering<ScalarOf<D>>(X.derived(), options, run);
 }
 
 /// How many clusters a spectrum tells of.

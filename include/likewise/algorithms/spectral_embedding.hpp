@@ -42,10 +42,10 @@ SpectralEmbedding<T> fit_spectral_embedding(const Points<T>& X, const SpectralEm
                                             const Execution& run);
 /// The same for any float or double matrix.
 template <class D>
-SpectralEmbedding<typename D::Scalar> spectral_embedding(const Eigen::MatrixBase<D>& X,
-                                                         const SpectralEmbeddingOptions& options = {},
-                                                         const Execution& run = {}) {
-  return fit_spectral_embedding<typename D::Scalar>(X.derived(), options, run);
+SpectralEmbedding<ScalarOf<D>> spectral_embedding(const Eigen::MatrixBase<D>& X,
+                                                  const SpectralEmbeddingOptions& options = {},
+                                                  const Execution& run = {}) {
+  return fit_spectral_embedding<ScalarOf<D>>(X.derived(), options, run);
 }
 
 /// The embedding that P's eigenpairs `from`, ..., `from + n_components - 1` make.

@@ -16,6 +16,10 @@ struct TileFunction {
   virtual void operator()(const Points<double>& x, const Points<double>& z, Tile<double> out) const = 0;
 };
 
+struct CustomMetric;
+/// Its label and the laws that it declares: "Custom(canberra, symmetric=True, distance_power=1)".
+std::string repr(const CustomMetric& metric);
+
 /// A user's own metric with the laws its author declares; equal if it is the same function with the same
 /// laws.
 struct CustomMetric {
@@ -27,7 +31,7 @@ struct CustomMetric {
   static CustomMetric from(std::function<void(const Points<double>&, const Points<double>&, Tile<double>)> f,
                            MetricTraits laws, std::string label = "custom");
 
-  static constexpr const char* name = "CustomMetric";
+  static constexpr const char* name = "Custom";
   static constexpr const char* formula = "the user's own";
   static constexpr auto fields() { return std::tuple{Field{"label", &CustomMetric::label}}; }
   MetricTraits traits() const { return laws; }

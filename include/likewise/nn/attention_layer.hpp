@@ -84,12 +84,12 @@ class AttentionLayer {
   /// x (batch * n_queries, embed_dim); context (batch * n_keys, embed_dim) or nullptr: x. O(batch heads n_queries n_keys (rank +
   /// embed_dim / heads)) time, memory linear in tokens. A query that may attend to nothing gets the output's bias.
   template <class T>
-  Matrix<T> forward(const Vector<T>& parameters, const Points<T>& x, const Matrix<T>* context,
+  Matrix<T> forward(const Vector<T>& parameters, const Values<T>& x, const Matrix<T>* context,
                     const Attending& who, AttentionTrace<T>& trace, const Execution& run = {}) const;
   /// Adds to `gradient`, of the parameters' length.
   template <class T>
   AttentionGradient<T> backward(const Vector<T>& parameters, AttentionTrace<T>& trace,
-                                const Points<T>& grad_output, const Attending& who, Vector<T>& gradient,
+                                const Values<T>& grad_output, const Attending& who, Vector<T>& gradient,
                                 const Execution& run) const;
 
   /// P of that sequence and head, n_queries x n_keys, of the forward that left the trace.
@@ -102,7 +102,7 @@ class AttentionLayer {
   template <class T> Metric metric_of(const Vector<T>& parameters, Index head) const;
   /// <bq, Wk z_j> / t for tokens z: what a bias of the queries adds to the bilinear score of every query; else 0.
   template <class T>
-  Vector<double> log_key_weights(const Vector<T>& parameters, Index head, const Points<T>& z) const;
+  Vector<double> log_key_weights(const Vector<T>& parameters, Index head, const Values<T>& z) const;
   /// The t that goes with `metric_of`.
   template <class T> double temperature_of(const Vector<T>& parameters, Index head) const;
 

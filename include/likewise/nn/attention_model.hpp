@@ -58,34 +58,34 @@ class AttentionModel {
   /// trace. `key_padding` (batch, n_tokens), true = a token; nullptr: all are. Padding is not read. The costs
   /// of its parts. Throws InvalidArgument where shapes do not fit.
   template <class T>
-  const Matrix<T>& forward(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding,
+  const Matrix<T>& forward(const Vector<T>& parameters, const Values<T>& X, const BoolMatrix* key_padding,
                            AttentionModelTrace<T>& trace, const Execution& run = {}) const;
   /// Adds to `gradient`; writes the gradient of X where it is asked for.
   template <class T>
-  void backward(const Vector<T>& parameters, AttentionModelTrace<T>& trace, const Points<T>& grad_output,
+  void backward(const Vector<T>& parameters, AttentionModelTrace<T>& trace, const Values<T>& grad_output,
                 Vector<T>& gradient, Matrix<T>* grad_X = nullptr, const Execution& run = {}) const;
 
   /// Outputs (n, n_outputs) of n sequences, 4096 tokens at a time.
   template <class T>
-  Matrix<T> predict(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding = nullptr,
+  Matrix<T> predict(const Vector<T>& parameters, const Values<T>& X, const BoolMatrix* key_padding = nullptr,
                     const Execution& run = {}) const;
   /// What the heads of a block compare, (n * length, embed_dim): the block's tokens after its first norm. As `predict`.
   template <class T>
-  Matrix<T> layer_input(const Vector<T>& parameters, const Points<T>& X, Index layer,
+  Matrix<T> layer_input(const Vector<T>& parameters, const Values<T>& X, Index layer,
                         const BoolMatrix* key_padding = nullptr, const Execution& run = {}) const;
   /// Who attends to whom, (n * n_layers * num_heads * length, length): each sequence's blocks, each block's heads, each
   /// head's P. As `predict`.
   template <class T>
-  Matrix<T> weights(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding = nullptr,
+  Matrix<T> weights(const Vector<T>& parameters, const Values<T>& X, const BoolMatrix* key_padding = nullptr,
                     const Execution& run = {}) const;
 
  private:
   /// A forward pass of 4096 tokens at a time; see(first sequence, sequences, trace) after each.
   template <class T, class See>
-  void pass_over(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding,
+  void pass_over(const Vector<T>& parameters, const Values<T>& X, const BoolMatrix* key_padding,
                  const Execution& run, const See& see) const;
   template <class T>
-  void check(const Vector<T>& parameters, const Points<T>& X, const BoolMatrix* key_padding) const;
+  void check(const Vector<T>& parameters, const Values<T>& X, const BoolMatrix* key_padding) const;
   Index length() const { return options_.n_tokens + (options_.pooling == Pooling::cls ? 1 : 0); }
 
   AttentionModelOptions options_;

@@ -44,11 +44,11 @@ class EncoderBlock {
 
   /// x (batch * length, embed_dim) to y of the same shape, which lies in the trace. The costs of its parts.
   template <class T>
-  const Matrix<T>& forward(const Vector<T>& parameters, const Points<T>& x, const Attending& who,
+  const Matrix<T>& forward(const Vector<T>& parameters, const Values<T>& x, const Attending& who,
                            EncoderBlockTrace<T>& trace, const Execution& run = {}) const;
   /// Adds to `gradient`; returns the gradient of x, which is trace.grad_x.
   template <class T>
-  const Matrix<T>& backward(const Vector<T>& parameters, EncoderBlockTrace<T>& trace, const Points<T>& grad_y,
+  const Matrix<T>& backward(const Vector<T>& parameters, EncoderBlockTrace<T>& trace, const Values<T>& grad_y,
                             const Attending& who, Vector<T>& gradient, const Execution& run = {}) const;
 
  private:

@@ -29,11 +29,11 @@ class LayerNorm {
 
   /// x (n, features) to trace.y, which is returned. O(n features), as `backward`.
   template <class T>
-  const Matrix<T>& forward(const Vector<T>& parameters, const Points<T>& x, LayerNormTrace<T>& trace,
+  const Matrix<T>& forward(const Vector<T>& parameters, const Values<T>& x, LayerNormTrace<T>& trace,
                            const Execution& run = {}) const;
   /// Adds to `gradient`; returns the gradient of x, which is trace.grad_x.
   template <class T>
-  const Matrix<T>& backward(const Vector<T>& parameters, LayerNormTrace<T>& trace, const Points<T>& grad_y,
+  const Matrix<T>& backward(const Vector<T>& parameters, LayerNormTrace<T>& trace, const Values<T>& grad_y,
                             Vector<T>& gradient, const Execution& run = {}) const;
 
  private:

@@ -26,12 +26,12 @@ class Linear {
   /// x (n, in_features) to y (n, out_features), whose memory is kept. O(n in_features out_features), as
   /// `backward`.
   template <class T>
-  void forward(const Vector<T>& parameters, const Points<T>& x, Matrix<T>& y,
+  void forward(const Vector<T>& parameters, const Values<T>& x, Matrix<T>& y,
                const Execution& run = {}) const;
   /// x as it was given to `forward`: nothing else is needed. Adds to `gradient`; writes the gradient of x where
   /// it is asked for.
   template <class T>
-  void backward(const Vector<T>& parameters, const Points<T>& x, const Points<T>& grad_y, Vector<T>& gradient,
+  void backward(const Vector<T>& parameters, const Values<T>& x, const Values<T>& grad_y, Vector<T>& gradient,
                 Matrix<T>* grad_x, const Execution& run = {}) const;
 
  private:

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include <likewise/class_labels.hpp>
 #include <likewise/types.hpp>
 
 namespace likewise::nn {
@@ -24,5 +25,18 @@ Loss<T> cross_entropy(const Points<T>& logits, const std::vector<Index>& labels,
 template <class T>
 Loss<T> squared_error(const Points<T>& predictions, const Points<T>& targets,
                       const Vector<double>& weights = {});
+
+/// The same for any float or double matrices.
+template <Unnamed S = void, class D>
+Loss<ScalarOf<D>> cross_entropy(const Eigen::MatrixBase<D>& logits, const ClassLabels& labels,
+                                const Vector<double>& weights = {}) {
+  return cross_entropy<ScalarOf<D>>(Points<ScalarOf<D>>(logits.derived()), labels, weights);
+}
+template <Unnamed S = void, class D, class E>
+Loss<ScalarOf<D, E>> squared_error(const Eigen::MatrixBase<D>& predictions,
+                                   const Eigen::MatrixBase<E>& targets, const Vector<double>& weights = {}) {
+  using Given = Points<ScalarOf<D, E>>;
+  return squared_error<ScalarOf<D, E>>(Given(predictions.derived()), Given(targets.derived()), weights);
+}
 
 }  // namespace likewise::nn

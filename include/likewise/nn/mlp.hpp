@@ -29,12 +29,12 @@ class Mlp {
 
   /// x (n, features) to trace.y, which is returned. O(n features hidden), as `backward`.
   template <class T>
-  const Matrix<T>& forward(const Vector<T>& parameters, const Points<T>& x, MlpTrace<T>& trace,
+  const Matrix<T>& forward(const Vector<T>& parameters, const Values<T>& x, MlpTrace<T>& trace,
                            const Execution& run = {}) const;
   /// x as it was given to `forward`. Adds to `gradient`; returns the gradient of x, which is trace.grad_x.
   template <class T>
-  const Matrix<T>& backward(const Vector<T>& parameters, const Points<T>& x, MlpTrace<T>& trace,
-                            const Points<T>& grad_y, Vector<T>& gradient, const Execution& run = {}) const;
+  const Matrix<T>& backward(const Vector<T>& parameters, const Values<T>& x, MlpTrace<T>& trace,
+                            const Values<T>& grad_y, Vector<T>& gradient, const Execution& run = {}) const;
 
  private:
   Linear fc1_, fc2_;

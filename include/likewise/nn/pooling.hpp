@@ -12,11 +12,11 @@ enum class Pooling { mean, cls };
 /// length), true = a token; nullptr: all are. The mean of no tokens is 0. Throws InvalidArgument where shapes
 /// do not fit. O(entries of x), as `pool_backward`.
 template <class T>
-void pool(Pooling pooling, const Points<T>& x, Index batch, const BoolMatrix* key_padding, Matrix<T>& y);
+void pool(Pooling pooling, const Values<T>& x, Index batch, const BoolMatrix* key_padding, Matrix<T>& y);
 
 /// grad_y (batch, features) to grad_x (batch * length, features).
 template <class T>
-void pool_backward(Pooling pooling, const Points<T>& grad_y, Index length, const BoolMatrix* key_padding,
+void pool_backward(Pooling pooling, const Values<T>& grad_y, Index length, const BoolMatrix* key_padding,
                    Matrix<T>& grad_x);
 
 }  // namespace likewise::nn

@@ -72,8 +72,8 @@ struct Evaluation {
 
 /// Loss and score of the samples, as in the history. Throws InvalidArgument where they do not fit the model.
 template <class T>
-Evaluation evaluate(const AttentionModel& model, const Vector<T>& parameters, const Samples<T>& samples,
-                    Task task, const Execution& run = {});
+Evaluation evaluate(const AttentionModel& model, const Vector<T>& parameters,
+                    const std::type_identity_t<Samples<T>>& samples, Task task, const Execution& run = {});
 
 /// Trains `parameters` in place. The same numbers for any number of threads, and for the same seed; a second
 /// call goes on from the first one where it is given its `state` (a constant rate then gives what one longer
@@ -84,8 +84,8 @@ Evaluation evaluate(const AttentionModel& model, const Vector<T>& parameters, co
 /// NotConverged naming the step where a loss is not finite: `parameters` are then the last ones whose loss was,
 /// `state` is empty.
 template <class T>
-TrainingHistory train(const AttentionModel& model, Vector<T>& parameters, const TrainingData<T>& data,
-                      const TrainingOptions& options = {}, const Execution& run = {},
-                      OptimizerState<T>* state = nullptr);
+TrainingHistory train(const AttentionModel& model, Vector<T>& parameters,
+                      const std::type_identity_t<TrainingData<T>>& data, const TrainingOptions& options = {},
+                      const Execution& run = {}, std::type_identity_t<OptimizerState<T>>* state = nullptr);
 
 }  // namespace likewise::nn
