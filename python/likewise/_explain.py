@@ -32,7 +32,7 @@ def explain(obj):
 
     Parameters
     ----------
-    obj : Mechanism, operator, estimator of likewise or of scikit-learn
+    obj : Mechanism, operator, layer of likewise.nn, estimator of likewise or of scikit-learn
         Nearest neighbors, kernel densities, spectral clustering and embedding, label propagation and
         spreading and mean shift of scikit-learn have a counterpart.
 
@@ -53,14 +53,20 @@ def explain(obj):
     if isinstance(obj, Mechanism):
         return Explanation(obj)
     found = getattr(obj, "mechanism_", None) or getattr(obj, "mechanism", None)
+    if callable(found):  # of a layer, which has one for each head
+        found = found()
     if isinstance(found, Mechanism):
-        return Explanation(found, PROPAGATIONS.get(type(obj).__name__, ""))
+        name = type(obj).__name__
+        if name in _LEARNED:
+            return Explanation(found, _LEARNED_STEP, _FIRST_OF_MANY)
+        return Explanation(found, PROPAGATIONS.get(name, ""))
     home, name = type(obj).__module__.split(".")[0], type(obj).__name__
     if home == "sklearn" and name in _COUNTERPARTS:
         return _COUNTERPARTS[name](obj)
     raise ValueError(
-        f"explain() takes a Mechanism, an operator, an estimator of likewise, or one of scikit-learn's "
-        f"{', '.join(sorted(_COUNTERPARTS))}; got {name} of {type(obj).__module__}, which has no counterpart."
+        f"explain() takes a Mechanism, an operator, a layer or an estimator of likewise, or one of "
+        f"scikit-learn's {', '.join(sorted(_COUNTERPARTS))}; got {name} of {type(obj).__module__}, "
+        "which has no counterpart."
     )
 
 
@@ -115,6 +121,16 @@ def _metric_attention():
 
 _ATTENTION = {"self_attention": _self_attention, "metric_attention": _metric_attention}
 
+_LEARNED = (
+    "AttentionClassifier",
+    "AttentionRegressor",
+    "AttentionLayer",
+    "SelfAttention",
+    "MetricAttention",
+)
+_LEARNED_STEP = "one step, v = Wv x, learned"
+_FIRST_OF_MANY = "the first head; each of the others has a mechanism of its own"
+
 # The fifth slot of our estimators, in words.
 PROPAGATIONS = {
     "KernelRegressor": "one step, v = y",
@@ -132,6 +148,8 @@ PROPAGATIONS = {
     "LabelSpreading": "equilibrium, labels soft",
     "MeanShift": "repeated steps, v = points",
     "HopfieldMemory": "repeated steps, v = patterns",
+    "AttentionClassifier": _LEARNED_STEP,
+    "AttentionRegressor": _LEARNED_STEP,
 }
 
 

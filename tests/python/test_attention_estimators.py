@@ -1,6 +1,7 @@
 """AttentionClassifier and AttentionRegressor: scikit-learn's contract, real data, files, rows in context."""
 
 import copy
+import gc
 import io
 import json
 import pickle
@@ -15,11 +16,15 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.ensemble import BaggingRegressor
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import likewise as lw
+from likewise.estimators._attention_targets import Numbers
 from likewise.nn import AttentionLayer, arms
 from likewise.nn._in_context import InContextModel
 from likewise.nn._model import Model
@@ -227,6 +232,216 @@ def test_a_loss_that_is_not_finite_names_the_step():
     model = lw.AttentionRegressor(**{**SMALL, "learning_rate": 1e30, "optimizer": "sgd", "max_norm": None})
     with pytest.raises(lw.ConvergenceError, match="step"):
         model.fit(X, y)
+
+
+# --- weights, small data, padding, warm starts, failures ---------------------------------------------------
+
+
+def linear(seed, n=200):
+    """Rows, targets that are linear in them up to a little noise, and as many new ones."""
+    rng = np.random.default_rng(seed)
+    X, w = rng.normal(size=(2 * n, 10)), rng.normal(size=10)
+    y = X @ w + 0.3 * np.linalg.norm(w) * rng.normal(size=2 * n)
+    return X[:n], y[:n], X[n:], y[n:]
+
+
+@pytest.mark.parametrize("estimator", [lw.AttentionRegressor, lw.AttentionClassifier])
+def test_a_row_of_weight_0_is_no_row(estimator):
+    """Kind: rows that weigh nothing move a mean, a deviation, an epoch or a split."""
+    X, y, X_new, _ = linear(0, 90)
+    y = y if estimator is lw.AttentionRegressor else (y > 0).astype(int)
+    odd = np.arange(len(X)) % 9 == 0
+    wild, weights = np.where(odd, 1e4 if estimator is lw.AttentionRegressor else 1, y), np.where(odd, 0, 3.0)
+    some = estimator(**SMALL).fit(X[~odd], y[~odd])
+    weighted = estimator(**SMALL).fit(np.where(odd[:, None], 50, X), wild, sample_weight=weights)
+    say = "predict" if estimator is lw.AttentionRegressor else "predict_proba"
+    np.testing.assert_allclose(getattr(weighted, say)(X_new), getattr(some, say)(X_new), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        weighted.history_["validation_score"], some.history_["validation_score"], rtol=1e-3
+    )
+
+
+def test_targets_are_standardized_as_their_weights_say():
+    """Kind: a moment of the targets that forgets their weights; weight 2 is two rows."""
+    y, w = np.array([0.0, 1.0, 5.0, 1e9]), np.array([1.0, 2.0, 3.0, 0.0])
+    copies = np.repeat(y, w.astype(int))
+    found = Numbers.of(y, w)
+    np.testing.assert_allclose([found.mean[0], found.scale[0]], [copies.mean(), copies.std()], rtol=1e-12)
+    assert Numbers.of(np.full(3, 5e9 + 0.1), np.array([1.0, 2.0, 0.3])).scale[0] == 1
+
+
+def test_weights_may_leave_no_row_to_validate_with():
+    """Kind: a split by rows hands the validation only rows that do not count."""
+    X, y, X_new, _ = linear(1, 12)
+    for k in range(12):
+        weights = np.where(np.arange(12) == k, 1.0, 0.0)
+        assert np.isfinite(
+            lw.AttentionRegressor(**SMALL).fit(X, y, sample_weight=weights).predict(X_new)
+        ).all()
+    bagged = BaggingRegressor(lw.AttentionRegressor(**{**SMALL, "max_epochs": 2}), random_state=0).fit(X, y)
+    assert np.isfinite(bagged.predict(X_new)).all()
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        lw.AttentionRegressor(**SMALL).fit(X, y, sample_weight=np.zeros(12))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_defaults_learn_linear_targets_of_200_rows(seed):
+    """Kind: defaults in epochs, few steps where rows are few; places that look the same at the start."""
+    X, y, X_new, y_new = linear(seed)
+    least = RidgeCV().fit(X, y).score(X_new, y_new) - 0.06
+    assert lw.AttentionRegressor(random_state=seed).fit(X, y).score(X_new, y_new) > least
+
+
+@parametrize_with_checks(
+    [lw.AttentionRegressor(), lw.AttentionClassifier()],
+    expected_failed_checks=lambda estimator: {
+        "check_sample_weight_equivalence_on_dense_data": "copies are in batches of their own"
+    },
+)
+def test_scikit_learn_contract_of_the_defaults(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", [lw.AttentionRegressor, lw.AttentionClassifier])
+def test_padding_is_known_to_every_reader(estimator):
+    """Kind: an argument of fit and predict that other readers do not know, or that is asked too late."""
+    rng = np.random.default_rng(0)
+    tokens = rng.normal(size=(80, 5, 2))
+    padding = rng.random((80, 5)) < 0.7
+    padding[:, 0] = True
+    y = (tokens[..., 0] * padding).sum(axis=1) / padding.sum(axis=1)
+    y = y if estimator is lw.AttentionRegressor else (y > 0).astype(int)
+    nan, zero = np.where(padding[..., None], tokens, np.nan), np.where(padding[..., None], tokens, 0)
+    model = estimator(**SMALL).fit(nan, y, key_padding_mask=padding)
+    flat = nan.reshape(80, -1)
+    for read in (
+        lambda X: model.predict(X, key_padding_mask=padding),
+        lambda X: model.transform(X, key_padding_mask=padding),
+        lambda X: model.attention_weights(X, key_padding_mask=padding),
+        lambda X: model.score(X, y, key_padding_mask=padding),
+    ):
+        np.testing.assert_array_equal(read(nan), read(zero))
+        np.testing.assert_array_equal(read(flat), read(zero))
+    told = model.predict(zero, key_padding_mask=padding)
+    right = (told == y).mean() if estimator is lw.AttentionClassifier else r2_score(y, told)
+    assert model.score(nan, y, key_padding_mask=padding) == pytest.approx(right)
+    weights = model.attention_weights(nan, key_padding_mask=padding)
+    assert (weights[~np.broadcast_to(padding[:, None, None, None], weights.shape)] == 0).all()
+    with pytest.raises(ValueError, match="NaN"):
+        model.predict(np.where(padding[..., None], np.nan, tokens), key_padding_mask=padding)
+
+
+def test_a_warm_start_keeps_the_unit_of_the_targets():
+    """Kind: what was learned is read in another unit by the second fit."""
+    X, y, *_ = linear(0, 100)
+    model = lw.AttentionRegressor(**SMALL, warm_start=True, early_stopping=False).fit(X, y)
+    before = model.predict(X)
+    high = y > np.quantile(y, 0.7)
+    model.set_params(learning_rate=1e-12, weight_decay=0.0, max_epochs=1).fit(X[high], y[high])
+    np.testing.assert_allclose(model.predict(X), before, rtol=1e-4, atol=1e-5)
+    other = model.set_params(embed_dim=4).fit(X[high], y[high])  # other shapes: from the beginning
+    assert other.predict(X).mean() == pytest.approx(y[high].mean(), abs=0.5 * y.std())
+
+
+def test_a_warm_start_in_context_goes_on():
+    """Kind: a setting that one of two ways to fit does not know."""
+    X, y = load_diabetes(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    settings = {"embed_dim": 4, "num_heads": 1, "random_state": 0, "early_stopping": False, "max_epochs": 5}
+    warm = lw.AttentionRegressor(warm_start=True, **settings).fit(X, y, context="rows")
+    first = warm.history_["loss"]
+    second = warm.fit(X, y, context="rows").history_["loss"]
+    assert second[0] <= first[-1] + 1e-9 < first[0]
+
+
+@pytest.mark.parametrize("estimator", [lw.AttentionRegressor, lw.AttentionClassifier])
+def test_a_first_fit_that_diverges_keeps_what_it_says(estimator):
+    """Kind: an error promises what only a second call would find."""
+    X, y, X_new, _ = linear(0, 60)
+    y = y if estimator is lw.AttentionRegressor else (y > 0).astype(int)
+    model = estimator(**{**SMALL, "learning_rate": 1e30, "optimizer": "sgd", "max_norm": None})
+    with pytest.raises(lw.ConvergenceError, match="the last parameters of finite loss were kept"):
+        model.fit(X, y)
+    assert np.isfinite(np.asarray(model.predict(X_new), float)).all()
+    assert model.n_iter_ == 0 and len(model.history_["loss"]) == 0
+
+
+@pytest.mark.parametrize("attention", ["metric", "dot", {"score": "sqdist", "tied": True, "rank": 3}])
+def test_explained_before_and_after_fit(attention):
+    """Kind: an estimator without the slots that all others show."""
+    model = lw.AttentionClassifier(attention, **SMALL)
+    before = lw.explain(model)
+    assert before.mechanism == model.mechanism and before.propagation
+    t = model.mechanism.kernel.temperature
+    squared = attention != "dot"
+    assert t == pytest.approx((2 if squared else 1) * np.sqrt(3 if isinstance(attention, dict) else 4))
+    X, y, X_new, _ = linear(0, 40)
+    model.fit(X, (y > 0).astype(int))
+    assert lw.explain(model).mechanism == model.mechanism_ == model.mechanisms_[0][0]
+    P = model.mechanism_.operator(model.transform(X_new[:1])[0].astype(float)).toarray()
+    if squared:  # of dot products the queries' bias is no part of the metric
+        np.testing.assert_allclose(P, model.attention_weights(X_new[:1])[0, 0, 0], atol=1e-5)
+    layer = lw.nn.MetricAttention(8, 2, random_state=0)
+    assert lw.explain(layer).mechanism == layer.mechanism()
+
+
+def test_readers_keep_no_memory():
+    """Kind: what a reader needs on its way stays in the estimator."""
+    X, y, *_ = linear(0, 60)
+    model = lw.AttentionRegressor(**SMALL).fit(X, y)
+    rows = np.tile(X, (100, 1))
+    before = resident()
+    for _ in range(3):
+        model.transform(rows), model.predict(rows)
+    assert resident() - before < 30e6  # the tokens of all rows take 2 MB, a whole pass of them 50
+
+
+def resident():
+    """Bytes of this process in memory."""
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_file_is_changed_and_nothing_around_it(tmp_path):
+    """Kind: moving a new file into place changes what lay there: a link, a mode, a neighbor."""
+    X, y, X_new, _ = linear(0, 40)
+    model = lw.AttentionRegressor(**{**SMALL, "max_epochs": 1}).fit(X, y)
+    target, link, neighbor = tmp_path / "deep" / "m", tmp_path / "m", tmp_path / "deep" / "m.unfinished"
+    target.parent.mkdir()
+    neighbor.write_text("mine")
+    link.symlink_to(target)
+    model.save(link)
+    target.chmod(0o600)
+    model.save(os.fspath(link))
+    assert link.is_symlink() and target.stat().st_mode & 0o777 == 0o600
+    assert neighbor.read_text() == "mine" and sorted(p.name for p in target.parent.iterdir()) == [
+        "m",
+        "m.unfinished",
+    ]
+    np.testing.assert_array_equal(lw.AttentionRegressor.load(link).predict(X_new), model.predict(X_new))
+    for place in (io.BytesIO(), 3.5, None):
+        with pytest.raises(TypeError, match="path must be a str or a path"):
+            model.save(place)
+        with pytest.raises(TypeError, match="path must be a str or a path"):
+            lw.AttentionRegressor.load(place)
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(ValueError, match="a place where a file can be written"):
+            model.save(place)
+        with pytest.raises(ValueError, match="a file that can be read"):
+            lw.AttentionRegressor.load(place)
+
+
+@pytest.mark.parametrize("bad", [object(), "odd"])
+@pytest.mark.parametrize(
+    "name", [n for n in lw.AttentionRegressor().get_params() if n not in ("verbose", "random_state")]
+)
+def test_settings_of_a_wrong_type_are_named(name, bad):
+    """Kind: a value goes unseen until something far inside cannot take it."""
+    X, y, *_ = linear(0, 20)
+    with pytest.raises((TypeError, ValueError), match=f"{name} must be"):
+        lw.AttentionRegressor(**{**SMALL, name: bad}).fit(X, y)
 
 
 # --- rows that attend to labeled rows ----------------------------------------------------------------------

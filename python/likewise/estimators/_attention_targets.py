@@ -28,12 +28,15 @@ class Numbers:
         self.mean, self.scale, self.flat = mean, scale, flat
 
     @classmethod
-    def of(cls, Y):
-        """Those that the targets Y (n,) or (n, n_targets) have."""
+    def of(cls, Y, weights=None):
+        """Those that the targets Y (n,) or (n, n_targets) have, each row as often as its weight says."""
         columns = Y.reshape(len(Y), -1)
-        scale = columns.std(axis=0)
-        scale[scale == 0] = 1
-        return cls(columns.mean(axis=0), scale, Y.ndim == 1)
+        if weights is not None:  # what weighs nothing may be of any size
+            columns, weights = columns[weights > 0], weights[weights > 0] / weights.max()
+        mean = np.average(columns, axis=0, weights=weights)
+        scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weights))
+        scale[(scale == 0) | (columns == columns[0]).all(axis=0)] = 1
+        return cls(mean, scale, Y.ndim == 1)
 
     def encode(self, Y, name="y"):
         """(n, n_targets); a ValueError for another number of targets, NaN and infinity."""

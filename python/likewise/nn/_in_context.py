@@ -13,6 +13,7 @@ import numpy as np
 
 from likewise import _core
 from likewise._lbfgs import lbfgs
+from likewise.nn._parameters import as_path
 
 _LEAST_SHARE = 1e-12  # of a class, added before its logarithm
 
@@ -36,6 +37,13 @@ class InContextModel:
         key_maps = np.empty((0, 0)) if tied else uniform(num_heads * rank, embed_dim, embed_dim + rank)
         log_temperature = np.full(num_heads, np.log(np.sqrt(rank) * (2 if tied else 1)))
         self._core = _core.InContextModel(embedding, query_maps, key_maps, log_temperature)
+
+    def is_of(self, attention, n_features, embed_dim, num_heads):
+        """Whether a model of these settings would have the same maps."""
+        tied = self._core.key_maps.size == 0
+        return (self._core.embedding.shape, self.num_heads, tied) == (
+            (embed_dim, n_features), num_heads, attention == "metric"
+        )  # fmt: skip
 
     @property
     def context(self):
@@ -95,13 +103,13 @@ class InContextModel:
 
     def save(self, path, metadata):
         """One file: maps, temperatures, labeled rows, metadata (anything JSON can hold), a checksum."""
-        self._core.save(str(path), json.dumps(metadata))
+        self._core.save(as_path(path), json.dumps(metadata))
 
     @classmethod
     def load(cls, path):
         """(model, metadata) of such a file; a ValueError says what is wrong with it."""
         model = cls.__new__(cls)
-        model._core, metadata = _core.load_in_context_model(str(path))
+        model._core, metadata = _core.load_in_context_model(as_path(path))
         return model, json.loads(metadata)
 
     # --- learning ---------------------------------------------------------------------------------------
