@@ -98,9 +98,10 @@ UndividedRows given_rows(const std::vector<Index>& ends, const std::vector<Index
 }
 
 Matrix<double> means_of(const UndividedRows& rows, const Values<double>& targets, const Execution& run) {
-  const Matrix<double> values = targets;
-  Matrix<double> means(rows.weights.rows(), values.cols());
-  engine::sparse_product(rows.weights, values.data(), means.data(), values.cols(), run, "averaging targets");
+  if (targets.outerStride() != targets.cols()) return means_of(rows, Matrix<double>(targets), run);
+  Matrix<double> means(rows.weights.rows(), targets.cols());
+  engine::sparse_product(rows.weights, targets.data(), means.data(), targets.cols(), run,
+                         "averaging targets");
   for (Index i = 0; i < means.rows(); ++i)
     if (rows.mass(i) > 0) means.row(i) /= rows.mass(i);
   return means;

@@ -124,9 +124,12 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             raise TypeError(f"diffusion_time must be a number; got {self.diffusion_time!r}.")
         if isinstance(self.mechanism.metric, metrics.Precomputed):
             X = np.ascontiguousarray(undirected(X))
+        tol = _finite(self.eigen_tol, "eigen_tol")
+        if not tol > 0:
+            raise ValueError(f"eigen_tol must be positive; got {tol!r}.")
         with self._execution():
             self._fitted = _core.diffusion_maps(
-                X, self.mechanism, self.n_components, self.diffusion_time, self.eigen_tol
+                X, self.mechanism, self.n_components, self.diffusion_time, tol
             )
         self.eigenvalues_ = self._fitted.eigenvalues
         self.eigenvectors_ = np.asarray(self._fitted.eigenvectors)
