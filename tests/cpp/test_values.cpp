@@ -196,7 +196,7 @@ TEST_CASE("every listed name resolves; an unknown one is answered with the list"
         "normalization must be one of 'row', 'row_stochastic', 'none', 'unnormalized', 'symmetric', "
         "'density', 'bistochastic'; got 'col'.");
   CHECK(message_of([] { empty_row_from_name("nan"); })
-        == "empty_row must be one of 'zero', 'nearest', 'error'; got 'nan'.");
+        == "empty_row must be one of 'zero', 'nearest', 'error', 'self'; got 'nan'.");
 }
 
 TEST_CASE("supports compose: filters commute, one selector, nothing twice", "[value]") {

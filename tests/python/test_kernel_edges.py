@@ -175,3 +175,18 @@ def test_an_empty_row_is_empty_in_every_storage():
         for storage in ("streamed", "dense", "sparse"):
             assert not m.operator(X, Z, storage=storage).toarray().any()
         assert lw.KernelDensity(kernel=kernel).fit(Z).score_samples(X)[0] == -np.inf
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev"])
+def test_the_nearest_key_of_an_empty_row_by_definition(metric, dtype):
+    """Among keys at one distance the rounding of a centered lift chose; the lowest index must."""
+    rng = np.random.default_rng(7)
+    Z = rng.integers(0, 5, (97, 3)).astype(dtype)
+    X = rng.integers(0, 5, (1500, 3)).astype(dtype)
+    X[:, 0] += 9
+    want = distances(metric, X, Z).argmin(1)
+    m = lw.Mechanism(metric=metric, kernel=kernels.Epanechnikov(0.5), empty_row="nearest")
+    for storage in ("streamed", "dense", "sparse"):
+        P = m.operator(X, Z, storage=storage)
+        np.testing.assert_array_equal(P @ np.arange(97.0).astype(dtype), want)
