@@ -12,7 +12,7 @@ PACKAGE_SOURCES := CMakeLists.txt $(shell find cmake include src algorithms pyth
   -not -path '*/__pycache__*' -not -name '* *' 2>/dev/null)
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard -- '*.cpp' '*.hpp')
 
-.PHONY: help study bench test sanitize install-test lint format format-check tidy valgrind fuzz mutate threads package clean \
+.PHONY: help study bench test sanitize install-test lint format format-check tidy valgrind fuzz spectra mutate threads package clean \
   distclean system
 
 help:  ## list these targets
@@ -59,6 +59,9 @@ valgrind: $(VENV)/.tools  ## run the quick C++ tests under memcheck; writes docs
 
 fuzz: package  ## compare with NumPy on random slots and points for five minutes; writes docs/reports
 	$(BIN)/python scripts/slow_checks/fuzz.py $(ARGS)
+
+spectra: package  ## compare thousands of spectra with NumPy's, ten minutes; writes docs/reports
+	$(BIN)/python scripts/slow_checks/spectra.py $(ARGS)
 
 mutate: package  ## break the code line by line and see which tests notice; writes docs/reports
 	$(BIN)/python scripts/slow_checks/mutate.py $(ARGS)

@@ -34,8 +34,7 @@ template <class T> void bind_map(py::module_& m) {
       .def(py::pickle(
           [](const Fit& fit) {
             return py::make_tuple(operator_recipe(fit.P), fit.eigenvalues, fit.eigenvectors, fit.embedding,
-                                  fit.diffusion_time, fit.residuals, fit.n_graph_components,
-                                  report_fields(fit.report));
+                                  fit.diffusion_time, fit.residuals, fit.n_graph_components, fit.report);
           },
           [](const py::tuple& t) {
             return Fit{operator_from_recipe<T>(t[0].cast<py::tuple>()),
@@ -45,7 +44,7 @@ template <class T> void bind_map(py::module_& m) {
                        t[4].cast<double>(),
                        t[5].cast<Vector<double>>(),
                        t[6].cast<Index>(),
-                       report_from_fields(t[7].cast<py::tuple>())};
+                       t[7].cast<SpectrumReport>()};
           }));
   m.def(
       "diffusion_maps",

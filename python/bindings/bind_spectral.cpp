@@ -1,4 +1,5 @@
 // Eigenpairs, spectral embedding and spectral clustering.
+#include <pybind11/operators.h>
 #include <pybind11/stl.h>
 
 #include <likewise/algorithms/spectral_clustering.hpp>
@@ -26,14 +27,14 @@ template <class T> void bind_eigenpairs(py::module_& m) {
 
 template <class T> py::tuple embedding_state(const SpectralEmbedding<T>& fit) {
   const Spectrum<T>& s = fit.spectrum;
-  return py::make_tuple(operator_recipe(fit.P), s.values, s.vectors, s.residuals, s.n_components,
-                        report_fields(s.report), fit.embedding);
+  return py::make_tuple(operator_recipe(fit.P), s.values, s.vectors, s.residuals, s.n_components, s.report,
+                        fit.embedding);
 }
 
 template <class T> SpectralEmbedding<T> embedding_from_state(const py::tuple& t) {
   return {operator_from_recipe<T>(t[0].cast<py::tuple>()),
           {t[1].cast<Vector<double>>(), t[2].cast<Matrix<T>>(), t[3].cast<Vector<double>>(),
-           t[4].cast<Index>(), report_from_fields(t[5].cast<py::tuple>())},
+           t[4].cast<Index>(), t[5].cast<SpectrumReport>()},
           t[6].cast<Matrix<T>>()};
 }
 
@@ -125,9 +126,31 @@ template <class T> void bind_clustering(py::module_& m) {
       py::arg("n_components"), py::arg("assign_labels"), py::arg("n_init"), py::arg("seed"), py::arg("tol"));
 }
 
+void bind_report(py::module_& m) {
+  py::class_<SpectrumReport, IterationReport> report(
+      m, "SpectrumReport",
+      R"(An IterationReport of eigenpairs: n_iter restarts or rounds, residual the largest.
+
+certificate : str, what says that none was missed, the strongest first: "whole matrix" (all were computed), "norm"
+    (they lie at the bound of the spectrum), "trace" (the squared eigenvalues leave no room), "inertia" (Sylvester's
+    count by a factorization), "probe" (random columns hold nothing larger); "" where converged is False)");
+  report.def_readonly("certificate", &SpectrumReport::certificate);
+  report.def(py::self == py::self);
+  report.def(py::pickle(
+      [](const SpectrumReport& r) {
+        return py::make_tuple(r.n_iter, r.residual, r.converged, r.solver, r.certificate);
+      },
+      [](const py::tuple& t) {
+        return SpectrumReport{
+            {t[0].cast<int>(), t[1].cast<double>(), t[2].cast<bool>(), t[3].cast<std::string>()},
+            t[4].cast<std::string>()};
+      }));
+}
+
 }  // namespace
 
 void bind_spectral(py::module_& m) {
+  bind_report(m);
   bind_eigenpairs<float>(m);
   bind_eigenpairs<double>(m);
   bind_embedding<float>(m);

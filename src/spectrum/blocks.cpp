@@ -7,6 +7,7 @@
 
 #include "engine/parallel.hpp"
 #include "operator/csr.hpp"
+#include "operator/dense_map.hpp"
 #include "operator/state.hpp"
 #include "operator/symmetric_form.hpp"
 #include "spectrum/label_components.hpp"
@@ -15,20 +16,16 @@ namespace likewise::spectrum {
 
 namespace {
 
-/// The same entries in float32, in the same places: rows of a reordered matrix are not sorted, as Eigen's cast wants them.
-SparseMatrix<float> single_precision(const SparseMatrix<double>& A) {
-  SparseMatrix<float> B(A.rows(), A.cols());
-  B.resizeNonZeros(A.nonZeros());
-  std::copy_n(A.outerIndexPtr(), A.rows() + 1, B.outerIndexPtr());
-  std::copy_n(A.innerIndexPtr(), A.nonZeros(), B.innerIndexPtr());
-  std::copy_n(A.valuePtr(), A.nonZeros(), B.valuePtr());
-  return B;
-}
-
 using Sparse = SparseMatrix<double>;
 
 // A streamed operator of up to this many bytes is stored, within a quarter of the memory that is allowed.
 constexpr double store_up_to = 512e6;
+// A stored operator of up to so many points is multiplied in float64, and made symmetric to the last digit.
+constexpr Index widen_up_to = 2048;
+// Stored as sparse where at most this share of the entries is not 0, as dense where more are: a dense product reads no places.
+constexpr double sparse_share = 0.1, dense_share = 0.25;
+// Of a dense operator: entries that change no eigenvalue at double precision.
+constexpr double negligible_share = 1e-32;
 
 /// The call's limits without its progress: many products make one piece of work.
 Execution quiet(Execution run) {
@@ -42,9 +39,22 @@ constexpr Index rows_at_a_time = 512;
 
 double operations(double entries, Index columns) { return entries * static_cast<double>(columns); }
 
+/// (A + A^T) / 2, rows sorted. What the engine computed in float32 differs in the last digits.
+Sparse symmetric(Sparse&& matrix, const Execution& run) {
+  const Sparse transposed = csr::transposed(matrix, run);
+  Sparse A = csr::transposed(transposed, run);
+  const Index entries = A.nonZeros();
+  const bool same_places =
+      std::equal(A.outerIndexPtr(), A.outerIndexPtr() + A.rows() + 1, transposed.outerIndexPtr())
+      && std::equal(A.innerIndexPtr(), A.innerIndexPtr() + entries, transposed.innerIndexPtr());
+  if (!same_places) return Sparse(0.5 * (A + transposed));
+  for (Index e = 0; e < entries; ++e) A.valuePtr()[e] = 0.5 * (A.valuePtr()[e] + transposed.valuePtr()[e]);
+  return csr::taken(std::move(A));
+}
+
 SymmetricBlock sparse_block(Sparse&& matrix, const Execution& run) {
-  const auto A = csr::shared(std::move(matrix));
-  const auto single = csr::shared(single_precision(*A));
+  const auto A = csr::shared(symmetric(std::move(matrix), run));
+  const auto single = csr::shared(SparseMatrix<float>(A->cast<float>()));
   const auto row_product = [A, run](const Matrix<double>& X, Matrix<double>& Y) {
     engine::sparse_product(*A, X.data(), Y.data(), X.cols(), run, "eigenpairs");
   };
@@ -66,7 +76,8 @@ SymmetricBlock sparse_block(Sparse&& matrix, const Execution& run) {
           .dense = [A] { return Columns(*A); },
           .step = step,
           .row_product = row_product,
-          .is_sparse = true};
+          .sparse = A,
+          .squares = [A] { return A->squaredNorm(); }};
 }
 
 /// The products of a block that is not sparse.
@@ -85,11 +96,28 @@ template <class Apply> void put_products(SymmetricBlock& block, const Apply& app
   };
 }
 
-SymmetricBlock dense_block(Columns matrix) {
-  const auto A = std::make_shared<const Columns>(std::move(matrix));
-  SymmetricBlock block{.size = A->rows(), .dense = [A] { return *A; }};
-  put_products(block, [A](const Matrix<double>& X) -> Matrix<double> { return *A * X; });
+SymmetricBlock dense_block(Matrix<double> matrix, const Execution& run) {
+  matrix = (0.5 * (matrix + matrix.transpose())).eval();
+  const auto A = std::make_shared<const DenseMap<double>>(std::move(matrix));
+  SymmetricBlock block{.size = A->rows(),
+                       .dense = [A]() -> Columns { return A->P; },
+                       .squares = [A] { return A->P.squaredNorm(); }};
+  put_products(block, [A, run](const Matrix<double>& X) -> Matrix<double> { return A->apply(X, run); });
   return block;
+}
+
+double share_of(double entries, Index n) {
+  return entries / (static_cast<double>(n) * static_cast<double>(n));
+}
+
+/// Stored as what makes products cheaper.
+SymmetricBlock block_of_sparse(Sparse&& matrix, const Execution& run) {
+  const Index n = matrix.rows();
+  const double bytes = 3.0 * sizeof(double) * static_cast<double>(n) * static_cast<double>(n);
+  const bool full = share_of(static_cast<double>(matrix.nonZeros()), n) > dense_share;
+  if (full && bytes <= 0.25 * static_cast<double>(run.memory_allowed()))
+    return dense_block(Matrix<double>(matrix), run);
+  return sparse_block(std::move(matrix), run);
 }
 
 template <class T>
@@ -102,6 +130,8 @@ SymmetricBlock whole_block(std::shared_ptr<const LinearMapStorage<T>> S, const E
       .size = S->rows(),
       .noise = (exact && sizeof(T) == 8 ? 4 : 32) * static_cast<double>(std::numeric_limits<T>::epsilon())};
   put_products(block, apply);
+  if (const Matrix<T>* stored = dense_matrix_of(*S))
+    block.squares = [S, stored] { return stored->template cast<double>().squaredNorm(); };
   block.dense = [S, apply]() -> Columns {
     if (const Matrix<T>* stored = dense_matrix_of(*S)) return stored->template cast<double>();
     return apply(Matrix<double>::Identity(S->rows(), S->rows()));
@@ -163,7 +193,7 @@ template <class T> std::vector<Component> split_sparse(const SparseMatrix<T>& A,
   });
   std::vector<int> position(static_cast<std::size_t>(A.rows()));
   return split(std::move(found.points), [&](const std::vector<int>& points) {
-    return sparse_block(submatrix(A, points, position, run), run);
+    return block_of_sparse(submatrix(A, points, position, run), run);
   });
 }
 
@@ -176,7 +206,7 @@ std::vector<int> all_points(Index n) {
 /// Components of the graph of those entries that change an eigenvalue at double precision: clusters far apart
 /// have 1e-300 between them. O(n^2).
 template <class T> std::vector<std::vector<int>> components_of_dense(const Matrix<T>& A) {
-  const T negligible = static_cast<T>(1e-32) * A.maxCoeff();
+  const T negligible = static_cast<T>(negligible_share) * A.maxCoeff();
   auto found = find_components(A.rows(), [&](Index i, const std::vector<Index>& labels, const auto& reach) {
     for (Index j = 0; j < A.rows(); ++j)
       if (labels[static_cast<std::size_t>(j)] < 0 && A(i, j) > negligible) reach(j);
@@ -196,11 +226,18 @@ template <class T> std::string storage_for_many_products(const SelfOperator<T>& 
 template <class T> std::vector<Component> components_of(const SelfOperator<T>& P, const Execution& run) {
   const auto S = symmetric_form(P, storage_for_many_products(P, run), run);
   if (const SparseMatrix<T>* sparse = sparse_matrix_of(*S)) return split_sparse(*sparse, quiet(run));
-  if (const Matrix<T>* dense = dense_matrix_of(*S))
-    if (auto parts = components_of_dense(*dense); parts.size() > 1)
+  if (const Matrix<T>* dense = dense_matrix_of(*S)) {
+    const T negligible = static_cast<T>(negligible_share) * dense->maxCoeff();
+    const double kept = static_cast<double>((dense->array() > negligible).count());
+    if (share_of(kept, dense->rows()) <= sparse_share && kept <= 2e9)
+      return split_sparse(SparseMatrix<T>(dense->sparseView(dense->maxCoeff(), T(negligible_share))),
+                          quiet(run));
+    auto parts = components_of_dense(*dense);
+    if (parts.size() > 1 || P.rows() <= widen_up_to)
       return split(std::move(parts), [&](const std::vector<int>& points) {
-        return dense_block((*dense)(points, points).template cast<double>());
+        return dense_block((*dense)(points, points).template cast<double>(), quiet(run));
       });
+  }
   return {{all_points(P.rows()), whole_block<T>(S, quiet(run))}};
 }
 

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <limits>
 
+#include "spectrum/certificate.hpp"
 #include "spectrum/chebyshev_filter.hpp"
+#include "spectrum/solvers.hpp"
 #include "symmetric_eigen.hpp"
 
 namespace likewise::spectrum {
@@ -56,32 +58,36 @@ Interval first_interval(const SymmetricBlock& A, double norm) {
 }
 
 /// The largest Ritz pairs of the span of V: coefficients in V, and values. Directions that rounding cannot tell from
-/// the others are left out: columns of 0 at the end.
+/// the others are left out: columns of 0 at the end, with the value `low`. All of them are where V holds no numbers.
 struct Projected {
   Matrix<double> coefficients;
   Vector<double> values;
   Index rank;
 };
-Projected project(const Columns& gram, const Columns& image) {
+Projected project(const Columns& gram, const Columns& image, double low) {
   const Index m = gram.rows();
+  Projected p{Matrix<double>::Zero(m, m), Vector<double>::Constant(m, low), 0};
+  if (!gram.allFinite() || !image.allFinite()) return p;
   const Vector<double> scale = gram.diagonal().array().max(std::numeric_limits<double>::min()).rsqrt();
   const SymmetricEigen span(scale.asDiagonal() * gram * scale.asDiagonal());
-  const Index rank = (span.eigenvalues().array() > 1e-13 * span.eigenvalues()(m - 1)).count();
+  const Index rank = (span.eigenvalues().array() > 1e-13 * std::max(span.eigenvalues()(m - 1), 1e-3)).count();
+  if (rank == 0) return p;
   const Vector<double> whiten = span.eigenvalues().tail(rank).array().rsqrt();
   const Columns basis = scale.asDiagonal() * span.eigenvectors().rightCols(rank) * whiten.asDiagonal();
   const Columns inner = basis.transpose() * image * basis;
   const SymmetricEigen ritz(0.5 * (inner + inner.transpose()));
-  Projected p{Matrix<double>::Zero(m, m), Vector<double>::Constant(m, ritz.eigenvalues()(0)), rank};
+  p.rank = rank;
+  p.values.setConstant(ritz.eigenvalues()(0));
   p.coefficients.leftCols(rank) = basis * ritz.eigenvectors().rowwise().reverse();
   p.values.head(rank) = ritz.eigenvalues().reverse();
   return p;
 }
 
-void rayleigh_ritz(const SymmetricBlock& A, Ritz& ritz, const Execution& run) {
+void rayleigh_ritz(const SymmetricBlock& A, Ritz& ritz, double low, const Execution& run) {
   const Index n = ritz.V.rows(), m = ritz.V.cols();
   A.row_product(ritz.V, ritz.AV);
   const Projected p =
-      project(engine::tall_gram(ritz.V, ritz.V, run), engine::tall_gram(ritz.V, ritz.AV, run));
+      project(engine::tall_gram(ritz.V, ritz.V, run), engine::tall_gram(ritz.V, ritz.AV, run), low);
   ritz.values = p.values;
   Matrix<double> V(n, m), AV(n, m), squares(row_blocks(n), m);
   over_rows(n, run, [&](engine::Block rows, Index b) {
@@ -107,8 +113,8 @@ Ritz random_block(const SymmetricBlock& A, Index m, const Interval& interval, do
   const Vector<double> start = random_start(A.size * m, 1);
   Ritz ritz{Eigen::Map<const Matrix<double>>(start.data(), A.size, m), Matrix<double>(A.size, m), {}, {}};
   deflate(A, ritz.V, run);
-  const double degree = std::log(contrast) / interval.growth(norm);
-  filter.plain(ritz.V, interval, std::clamp<Index>(static_cast<Index>(degree), 1, 40));
+  const double degree = std::log(contrast) / std::max(interval.growth(norm), 1e-9);
+  filter.plain(ritz.V, interval, static_cast<Index>(std::clamp(degree, 1.0, 40.0)));
   return ritz;
 }
 
@@ -135,36 +141,54 @@ Index next_degree(const Ritz& ritz, Index first, Index k, const Interval& interv
   const double to_gain = std::log(std::max(ritz.residuals.head(k).maxCoeff() / tol, 10.0)) + 1;
   const double degree =
       std::min(to_gain / std::max(wanted, 1e-3), std::log(contrast) / std::max(top - wanted, 1e-9));
-  return std::clamp<Index>(static_cast<Index>(degree) + 1, 2, 80);
+  return static_cast<Index>(std::clamp(degree + 1, 2.0, 80.0));
+}
+
+/// The k wanted pairs, and those beyond them that are not just random columns.
+Eigenpairs pairs_of(const Ritz& ritz, Index k, const Interval& interval) {
+  const Index rank = std::max<Index>(k, ritz.residuals.array().isFinite().count());
+  Eigenpairs pairs{ritz.values.head(rank), ritz.V.leftCols(rank), ritz.residuals.head(rank), {}};
+  pairs.low = interval.low;
+  return pairs;
 }
 
 }  // namespace
 
 Index chebyshev_width(Index k) { return rounded_up(k + std::max<Index>(4, k / 5)); }
 
-Eigenpairs chebyshev_eigenpairs(const SymmetricBlock& A, Index k, const SpectrumOptions& options,
-                                const Execution& run) {
-  const double norm = norm_bound(A), tol = std::max(options.tol, 4 * A.noise) * norm;
+Eigenpairs chebyshev_eigenpairs(const SymmetricBlock& A, Index k, SparseFactor* counts,
+                                const SpectrumOptions& options, const Execution& run) {
+  const double norm = norm_bound(A), tol = 0.9 * absolute_tolerance(A, norm, options);
   const double loose = std::max(std::sqrt(options.tol), 4 * A.noise) * norm;
   const Index m = chebyshev_width(k);
   Interval interval = first_interval(A, norm);
   ChebyshevFilter filter(A, run);
   Ritz ritz = random_block(A, m, interval, norm, filter, run);
-  IterationReport report{.n_iter = 0, .converged = false, .solver = "chebyshev"};
+  SpectrumReport report{{.n_iter = 0, .converged = false, .solver = "chebyshev"}};
+  Eigenpairs pairs;
   while (true) {
     deflate(A, ritz.V, run);
-    rayleigh_ritz(A, ritz, run);
+    rayleigh_ritz(A, ritz, interval.low, run);
     ++report.n_iter;
-    report.converged = is_converged(ritz, k, tol, loose);
-    if (report.converged || report.n_iter >= options.max_iter) break;
-
+    const bool found = is_converged(ritz, k, tol, loose);
+    if (found || report.n_iter >= options.max_iter) {
+      pairs = pairs_of(ritz, k, interval);
+      if (!found) break;
+      const Certificate certificate = certify(A, k, pairs, counts, options, run);
+      report.converged = !certificate.name.empty();
+      report.certificate = certificate.name;
+      if (report.converged || certificate.missing.cols() == 0 || report.n_iter >= options.max_iter) break;
+      ritz.V.leftCols(k) = certificate.missing.leftCols(k);  // what was missed is among them
+      continue;
+    }
     Index first = 0;  // pairs that are found stay as they are
     while (first < k && ritz.residuals(first) <= 0.1 * tol) ++first;
     first = m - rounded_up(m - first);
     interval.high = upper_end(ritz, k, interval.low, norm);
     filter.residual_form(ritz, first, interval, next_degree(ritz, first, k, interval, tol));
   }
-  return {ritz.values.head(k), ritz.V.leftCols(k), ritz.residuals.head(k), report};
+  pairs.report = report;
+  return pairs;
 }
 
 }  // namespace likewise::spectrum

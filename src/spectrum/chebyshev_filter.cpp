@@ -21,7 +21,8 @@ void ChebyshevFilter::plain(Matrix<double>& V, const Interval& interval, Index d
 void ChebyshevFilter::residual_form(Ritz& ritz, Index first, const Interval& interval, Index degree) {
   const Index n = ritz.V.rows();
   for (Index at = first; at < ritz.V.cols(); at += width) {
-    const Eigen::ArrayXd w = ritz.values.segment(at, width).array();
+    // T has zeros inside the interval: columns with a value there are taken as of its end.
+    const Eigen::ArrayXd w = ritz.values.segment(at, width).array().max(interval.high);
     over_rows(n, run_, [&](engine::Block rows, Index) {
       const auto v = ritz.V.block(rows.begin, at, rows.size, width);
       const auto Av = ritz.AV.block(rows.begin, at, rows.size, width);

@@ -34,8 +34,8 @@ class ChebyshevFilter {
   /// T(A) V, T the Chebyshev polynomial of that degree on the interval.
   void plain(Matrix<double>& V, const Interval& interval, Index degree);
 
-  /// v + (T(A) - T(w)) v / T(w) for the columns from `first`: A is needed in what multiplies the residual A v - w v
-  /// only, so that rounding is relative to the residual and float32 products lead to float64 eigenvectors.
+  /// v + (T(A) - T(w)) v / T(w) for the columns from `first`, w their values but not below the interval's end: A is needed
+  /// in what multiplies the residual A v - w v only, so that rounding is relative to the residual and float32 products lead to float64 eigenvectors.
   void residual_form(Ritz& ritz, Index first, const Interval& interval, Index degree);
 
  private:

@@ -1,4 +1,7 @@
 // All eigenpairs of a small block.
+#include <algorithm>
+#include <limits>
+
 #include <likewise/error.hpp>
 
 #include "spectrum/symmetric_block.hpp"
@@ -6,7 +9,8 @@
 
 namespace likewise::spectrum {
 
-Eigenpairs dense_eigenpairs(const SymmetricBlock& A, Index k, const Execution& run) {
+Eigenpairs dense_eigenpairs(const SymmetricBlock& A, Index k, const SpectrumOptions& options,
+                            const Execution& run) {
   const double n = static_cast<double>(A.size);
   run.require_memory(3 * n * n * sizeof(double), "a dense eigenproblem",
                      "ask for fewer eigenpairs or use solver='lanczos'",
@@ -20,8 +24,12 @@ Eigenpairs dense_eigenpairs(const SymmetricBlock& A, Index k, const Execution& r
   Eigenpairs pairs{solver.eigenvalues().tail(k).reverse(),
                    solver.eigenvectors().rightCols(k).rowwise().reverse(),
                    {},
-                   {.n_iter = 1, .solver = "dense"}};
+                   {{.n_iter = 1, .solver = "dense"}}};
   pairs.residuals = (matrix * pairs.vectors - pairs.vectors * pairs.values.asDiagonal()).colwise().norm();
+  const double norm = norm_bound(A), rounding = 8 * n * std::numeric_limits<double>::epsilon() * norm;
+  pairs.report.converged =
+      pairs.residuals.maxCoeff() <= std::max(absolute_tolerance(A, norm, options), rounding);
+  if (pairs.report.converged) pairs.report.certificate = "whole matrix";
   return pairs;
 }
 

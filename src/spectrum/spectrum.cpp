@@ -10,6 +10,7 @@
 #include "engine/call.hpp"
 #include "engine/exp_weights.hpp"
 #include "spectrum/blocks.hpp"
+#include "spectrum/certificate.hpp"
 
 namespace likewise {
 
@@ -26,8 +27,9 @@ void check(Index k, Index n, const SpectrumOptions& options) {
   require(k >= 1 && k <= n, "k",
           "an int in [1, " + std::to_string(n) + "] (" + std::to_string(n) + " points)", k);
   const bool known = options.solver == "auto" || options.solver == "dense" || options.solver == "lanczos"
-                     || options.solver == "chebyshev";
-  require(known, "solver", "one of 'auto', 'dense', 'lanczos', 'chebyshev'", "'" + options.solver + "'");
+                     || options.solver == "chebyshev" || options.solver == "shift_invert";
+  require(known, "solver", "one of 'auto', 'dense', 'lanczos', 'chebyshev', 'shift_invert'",
+          "'" + options.solver + "'");
   require(options.tol > 0, "tol", "positive", options.tol);
   require(options.max_iter >= 1, "max_iter", "an int of at least 1", options.max_iter);
 }
@@ -47,14 +49,31 @@ template <class T> Vector<double> log_stationary_measure(const SelfOperator<T>& 
   return log_measure.unaryExpr([](double m) { return std::isfinite(m) ? m : -infinity; });
 }
 
+/// What a row sum may be off by: eigenvalue 1 has that residual.
+double row_sum_tolerance(const Normalization& rule) {
+  const auto* bistochastic = std::get_if<Bistochastic>(&rule);
+  return bistochastic ? bistochastic->tol : 0;
+}
+
+/// The root of the measure, if it is an eigenvector of eigenvalue 1 to `tol`; its residual becomes part of the block's noise,
+/// since what is orthogonal to it is an invariant space only so far.
+void put_trivial_vector(SymmetricBlock& block, Vector<double> root, double tol) {
+  const double residual = (block.product(root) - root).norm();
+  if (!(residual <= std::max(tol, 4 * block.noise))) return;
+  block.noise = std::max(block.noise, residual);
+  block.trivial_residual = residual;
+  block.trivial = std::move(root);
+}
+
 /// Gives each component of positive measure its trivial eigenvector; returns the log measure of each.
-Vector<double> put_trivial_vectors(std::vector<Component>& components, const Vector<double>& log_measure) {
+Vector<double> put_trivial_vectors(std::vector<Component>& components, const Vector<double>& log_measure,
+                                   double tol) {
   Vector<double> log_mass = Vector<double>::Constant(static_cast<Index>(components.size()), -infinity);
   if (log_measure.size() == 0) return log_mass;
   for (std::size_t c = 0; c < components.size(); ++c) {
     const Vector<double> inside = log_measure(components[c].points);
     const double mass = log_mass(static_cast<Index>(c)) = engine::log_sum_exp(inside);
-    if (mass > -infinity) components[c].block.trivial = (0.5 * (inside.array() - mass)).exp();
+    if (mass > -infinity) put_trivial_vector(components[c].block, (0.5 * (inside.array() - mass)).exp(), tol);
   }
   return log_mass;
 }
@@ -91,17 +110,18 @@ struct Found {
   Vector<double> vector;  // within the component
 };
 
-/// The name of the solver of the largest work: a dense one is for the small parts.
-void join(IterationReport& all, const IterationReport& one) {
+/// The name of the solver of the largest work (a dense one is for the small parts) and of the weakest certificate.
+void join(SpectrumReport& all, const SpectrumReport& one) {
   if (all.solver == "dense" || one.solver == "chebyshev") all.solver = one.solver;
   all.n_iter += one.n_iter;
   all.converged = all.converged && one.converged;
+  all.certificate = spectrum::weaker(all.certificate, one.certificate);
 }
 
 /// The k largest eigenpairs of all components beside the trivial ones, descending.
 std::vector<Found> largest_of_all(const std::vector<Component>& components, Index k,
                                   const SpectrumOptions& options, const Execution& run,
-                                  IterationReport& report) {
+                                  SpectrumReport& report) {
   const auto larger = [](const Found& a, const Found& b) { return a.value > b.value; };
   std::vector<Found> found;
   for (std::size_t c = 0; c < components.size(); ++c) {
@@ -163,11 +183,14 @@ Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const Spectrum
   const engine::Call call(run);
   check(k, P.rows(), options);
   std::vector<Component> components = spectrum::components_of(P, run);
-  const Vector<double> log_mass = put_trivial_vectors(components, log_stationary_measure(P));
+  const double trivial_tol = std::max(options.tol, row_sum_tolerance(P.mechanism().normalization));
+  const Vector<double> log_mass = put_trivial_vectors(components, log_stationary_measure(P),
+                                                      std::max(trivial_tol, 1e-6 * (sizeof(T) == 4)));
 
   Spectrum<T> s;
   s.n_components = static_cast<Index>(components.size());
   s.report.solver = options.solver == "auto" ? "dense" : options.solver;
+  s.report.certificate = "whole matrix";
   Columns U(P.rows(), k);
   const Columns trivial = trivial_vectors(components, log_mass, P.rows(), k);
   const Index m = trivial.cols();
@@ -176,6 +199,9 @@ Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const Spectrum
   U.rightCols(k - m).setZero();
   s.values = Vector<double>::Ones(k);
   s.residuals = Vector<double>::Zero(k);
+  for (const Component& component : components)
+    if (m > 0) s.residuals.head(m) = s.residuals.head(m).cwiseMax(component.block.trivial_residual);
+  if (m == k) s.report.certificate = "norm";  // nothing lies above 1
   for (Index j = m; j < k; ++j) {
     const Found& pair = others[static_cast<std::size_t>(j - m)];
     s.values(j) = m > 0 ? std::min(pair.value, 1.0) : pair.value;  // rounding never puts a copy of 1 first
@@ -185,9 +211,10 @@ Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const Spectrum
   s.vectors = right_eigenvectors(P, U, s.values, run);
   fix_signs(s.vectors);
   s.report.residual = s.residuals.maxCoeff();
+  if (!s.report.converged) s.report.certificate = "";
   if (options.throw_if_not_converged && !s.report.converged)
-    throw NotConverged("max_iter=" + std::to_string(options.max_iter)
-                       + " restarts of the eigensolver left a residual of "
+    throw NotConverged("no eigensolver came to an answer that it could certify: max_iter="
+                       + std::to_string(options.max_iter) + " restarts or rounds left a residual of "
                        + std::to_string(s.report.residual) + " (tol=" + std::to_string(options.tol)
                        + "); raise max_iter or tol");
   return s;

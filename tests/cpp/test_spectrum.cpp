@@ -278,6 +278,7 @@ TEST_CASE("a Lanczos run without convergence says so", "[spectrum]") {
   SpectrumOptions options{.tol = 1e-14, .max_iter = 1, .solver = "lanczos"};
   const Spectrum<double> s = largest_eigenpairs(P, 5, options);
   CHECK_FALSE(s.report.converged);
+  CHECK(s.report.certificate.empty());
   CHECK(s.values.size() == 5);
   CHECK(s.report.residual > 1e-14);
   options.throw_if_not_converged = true;

@@ -29,7 +29,7 @@ template <class T> struct DiffusionMap {
   double diffusion_time = 1;
   Vector<double> residuals = {};  ///< (n_components,)
   Index n_graph_components = 1;   ///< connected components of a sparse graph
-  IterationReport report = {};
+  SpectrumReport report = {};
 
   /// New points, mu^(t-1) P.at(X) psi: the embedding itself on training points of all pairs; with neighbors
   /// Nystrom over the k nearest training points, a few percent off.

@@ -47,7 +47,7 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     bandwidth_ : float; intrinsic_dimension_ : float, or None where the rule finds none
     n_features_in_ : int; mechanism_ : Mechanism
     n_graph_components_ : int, connected components of a graph (eigenvalue 1 repeats in eigenvalues_)
-    report_ : IterationReport of the eigensolver
+    report_ : SpectrumReport of the eigensolver: its name and what certifies that no eigenpair is missing
 
     Notes
     -----

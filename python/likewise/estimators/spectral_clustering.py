@@ -21,7 +21,7 @@ class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
         "auto" is the gap between the first 21 eigenvalues w that stands out: 1 - w grows by a factor of 8 or
         more there, twice what it does anywhere on a line without clusters; of several such gaps the widest.
         Where none stands out it is one cluster for each part of the graph, at most 20, with a warning.
-    eigen_solver : {None, "arpack", "lobpcg", "amg"}, accepted; the library chooses dense or Lanczos
+    eigen_solver : {None, "arpack", "lobpcg", "amg"}, accepted; the library chooses by cost
     n_components : int or None
         Eigenvectors looked at; None is n_clusters.
     random_state : int, RandomState or None
@@ -57,7 +57,7 @@ class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
     affinity_matrix_ : (n, n), computed when asked for
     n_features_in_ : int; mechanism_ : Mechanism
     n_graph_components_ : int, connected components of a graph
-    report_ : IterationReport of the eigensolver
+    report_ : SpectrumReport of the eigensolver: its name and what certifies that no eigenpair is missing
 
     Notes
     -----

@@ -24,7 +24,7 @@ class SpectralEmbedding(AffinityMixin, ClassNamePrefixFeaturesOutMixin, Transfor
     gamma : float or None
         exp(-gamma d^2), of "laplacian" exp(-gamma d); None is 1 / n_features.
     random_state : accepted; nothing here is random
-    eigen_solver : {None, "arpack", "lobpcg", "amg"}, accepted; the library chooses dense or Lanczos
+    eigen_solver : {None, "arpack", "lobpcg", "amg"}, accepted; the library chooses by cost
     eigen_tol : float or "auto"
         Residual relative to the largest eigenvalue; "auto" is 1e-9.
     n_neighbors : int or None
@@ -45,7 +45,7 @@ class SpectralEmbedding(AffinityMixin, ClassNamePrefixFeaturesOutMixin, Transfor
     affinity_matrix_ : (n, n), computed when asked for
     n_neighbors_ : int; n_features_in_ : int; mechanism_ : Mechanism
     n_graph_components_ : int, connected components of a graph (its eigenvalue 1 repeats as often)
-    report_ : IterationReport of the eigensolver
+    report_ : SpectrumReport of the eigensolver: its name and what certifies that no eigenpair is missing
 
     Notes
     -----
