@@ -195,6 +195,9 @@ PropagatedLabels<T> finish(Mechanism mechanism, const Kernel& resolved, const Po
                            const IterationReport& report) {
   F = F.cwiseMax(0.0);  // a solver's rounding
   scale_rows_to_one(F);
+  // What reaches a point below the least positive number has not reached it.
+  for (std::size_t i = 0; i < unreached.size(); ++i)
+    unreached[i] = unreached[i] || !(F.row(static_cast<Index>(i)).sum() > 0);
   for (std::size_t i = 0; i < unreached.size(); ++i)
     if (unreached[i]) F.row(static_cast<Index>(i)) = Y.colwise().sum() / Y.sum();
   mechanism.kernel = resolved;

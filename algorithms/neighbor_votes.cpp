@@ -6,6 +6,7 @@
 
 #include <likewise/operator.hpp>
 
+#include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "engine/simd/block_products.hpp"
 #include "operator/edges.hpp"
@@ -67,8 +68,9 @@ void visit_neighbors(const Mechanism& mechanism, const Points<T>* X, const Point
   for (Index first = 0; first < n; first += size) {
     const auto queries = in_double<T>(X->middleRows(first, std::min(size, n - first)));
     use(first, rows_of(make_cross_operator<double>(mechanism, queries, keys, {}, quiet), quiet));
-    if (run.progress && size < n)
-      run.progress(static_cast<double>(first + queries.rows()) / static_cast<double>(n), "finding neighbors");
+    if (size < n)
+      engine::report(run, static_cast<double>(first + queries.rows()) / static_cast<double>(n),
+                     "finding neighbors");
   }
 }
 

@@ -9,7 +9,7 @@
 
 namespace likewise {
 
-template <class T, class S> void check_training_data(const Points<T>& X, const Values<S>& Y) {
+template <class T, class S> void check_training_data(const Points<T>& X, const Points<S>& Y) {
   check_points<T>("X", X);
   check_points<S>("y", Y);
   require(Y.rows() == X.rows(), "y", "of length " + std::to_string(X.rows()) + " (a row for each point of X)",
@@ -74,14 +74,14 @@ ResolvedMechanism resolve_bandwidth(const Mechanism& mechanism, const Points<T>&
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                           \
-  template void check_training_data(const Points<T>&, const Values<T>&);                                  \
+  template void check_training_data(const Points<T>&, const Points<T>&);                                  \
   template Matrix<T> one_hot(const std::vector<Index>&, Index);                                           \
   template std::vector<Index> largest_columns(const Matrix<T>&);                                          \
   template ResolvedMechanism resolve_bandwidth(const Mechanism&, const Points<T>&, const Vector<double>&, \
                                                const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
-template void check_training_data(const Points<float>&, const Values<double>&);
+template void check_training_data(const Points<float>&, const Points<double>&);
 #undef LIKEWISE_INSTANTIATE
 
 }  // namespace likewise

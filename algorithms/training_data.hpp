@@ -9,7 +9,7 @@ namespace likewise {
 
 /// Throws unless X is a finite, non-empty matrix and Y is finite with a row for each point and at least one
 /// column.
-template <class T, class S> void check_training_data(const Points<T>& X, const Values<S>& Y);
+template <class T, class S> void check_training_data(const Points<T>& X, const Points<S>& Y);
 /// Throws unless there is a class in [0, n_classes) for each of n points.
 void check_labels(const std::vector<Index>& labels, Index n, Index n_classes);
 

@@ -37,8 +37,7 @@ Support::Support(Neighbors leaf) {
 }
 
 Support::Support(Radius leaf) : selector_(leaf) {
-  require(leaf.radius >= 0 && std::isfinite(leaf.radius), "radius", "finite and not negative",
-          detail::print_number(leaf.radius));
+  require(leaf.radius >= 0, "radius", "not negative", detail::print_number(leaf.radius));
 }
 
 Support::Support(Causal leaf) {

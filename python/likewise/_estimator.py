@@ -12,6 +12,7 @@ from numbers import Real
 from types import MappingProxyType
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
@@ -110,6 +111,7 @@ class MechanismMixin:
 
     def _check_X_y(self, X, y, *, multi_output=False, y_numeric=False):
         """X as _check_X has it, and y of its length."""
+        check_dense(y)
         if is_plain_points(X) and is_plain_target(y, len(X)) and self._knows_features(X, reset=True):
             return X, y
         _check_lengths(X, y)
@@ -193,6 +195,12 @@ def is_plain_target(y, n):
         return False
     with np.errstate(all="ignore"):
         return y.dtype.kind != "f" or bool(np.isfinite(y.sum()))
+
+
+def check_dense(y):
+    """Refuse sparse targets, which scikit-learn's validation lets pass."""
+    if issparse(y):
+        raise TypeError(f"y must be a dense array; got a sparse one of shape {y.shape}; use y.toarray().")
 
 
 def check_labels(y):

@@ -19,7 +19,9 @@ struct CostError {
   double absolute = 0, relative = 0;
 
   /// The highest approximate cost of a key that may truly be as near as one of approximate cost u.
-  double reach(double u) const { return u + 2 * (absolute + relative * std::abs(u)); }
+  double reach(double u) const {
+    return std::isinf(u) ? u : u + 2 * (absolute + relative * std::abs(u));  // 0 times infinity is no number
+  }
 };
 
 /// One row's view of the problem: its query, who is admitted, and the true distances.

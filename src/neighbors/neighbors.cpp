@@ -2,8 +2,10 @@
 #include <likewise/neighbors.hpp>
 
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <optional>
+#include <type_traits>
 
 #include <likewise/error.hpp>
 
@@ -233,6 +235,17 @@ void check_nearest(const Points<T>& X, const Points<T>& Z, Index k, const Neighb
       "the neighbors of all queries", "ask for fewer queries at a time or fewer neighbors");
 }
 
+/// What a search in float64 has to find, so that just those distances that are told as at most `radius` come out: they are
+/// told in T, and rounded to it some fall below a radius that they exceed.
+template <class T> double before_rounding(double radius) {
+  if (std::is_same_v<T, double> || !std::isfinite(radius)) return radius;
+  T most = static_cast<T>(radius);
+  if (static_cast<double>(most) > radius) most = std::nextafter(most, std::numeric_limits<T>::lowest());
+  const double next = static_cast<double>(std::nextafter(most, std::numeric_limits<T>::infinity()));
+  const double halfway = 0.5 * (static_cast<double>(most) + next);
+  return static_cast<T>(halfway) <= most ? halfway : std::nextafter(halfway, 0.0);
+}
+
 template <class T, class Table>
 void fill_within(Table& table, const Metric& metric, const Points<T>& X, const Points<T>& Z, double radius,
                  const Admitted& admitted, const NeighborOptions& options, const Execution& run) {
@@ -240,7 +253,7 @@ void fill_within(Table& table, const Metric& metric, const Points<T>& X, const P
   check_request<T>(X, Z, options);
   require(!std::isnan(radius) && (radius >= 0 || !traits(metric).zero_on_self), "radius",
           "a number that is not negative", radius);
-  const Search<T> search(metric, X, Z, 0, radius, admitted, options, run);
+  const Search<T> search(metric, X, Z, 0, before_rounding<Distance>(radius), admitted, options, run);
   std::vector<std::vector<Found>> rows(at(X.rows()));
   search.run([&](Index i, const std::vector<Found>& found) { rows[at(i)] = found; });
   table.algorithm = search.algorithm();

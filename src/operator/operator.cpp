@@ -387,7 +387,7 @@ template <class T> CrossOperator<T> SelfOperator<T>::at(const Points<T>& X, cons
 }
 
 template <class T> const std::vector<Index>& SelfOperator<T>::isolated() const {
-  return this->state_->isolated;
+  return this->state().isolated;
 }
 
 template <class T>

@@ -6,6 +6,7 @@
 #include <limits>
 #include <random>
 
+#include "engine/call.hpp"
 #include "spectrum/solvers.hpp"
 #include "symmetric_eigen.hpp"
 
@@ -63,7 +64,7 @@ Eigenpairs lanczos_eigenpairs(const SymmetricBlock& A, Index k, SparseFactor* co
   const auto product = [&](const Columns& X) {
     // How many products it will take is not known: a fraction that grows ever slower.
     const double done = static_cast<double>(++n_products);
-    if (run.progress) run.progress(done / (done + 20), "eigenpairs");
+    engine::report(run, done / (done + 20), "eigenpairs");
     return A.product(X);
   };
   const Search search = [&](const Columns& known, const Columns& start, Index wanted, int max_restarts) {

@@ -4,6 +4,7 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "spectrum/solvers.hpp"
 
@@ -42,7 +43,7 @@ Eigenpairs shift_invert_eigenpairs(const SymmetricBlock& A, Index k, SparseFacto
     const double shift = end + distance * norm;
     const auto solve = [&](const Columns& X) {
       const double done = static_cast<double>(++n_products);
-      if (run.progress) run.progress(done / (done + 20), "eigenpairs");
+      engine::report(run, done / (done + 20), "eigenpairs");
       Columns Y;
       engine::parallel_blocks(1, quiet, "eigenpairs", [&](Index) { Y = factor.solve(X); });
       return Y;

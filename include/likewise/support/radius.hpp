@@ -4,7 +4,7 @@
 
 namespace likewise {
 
-/// All keys at most `radius` away, in the unit that kneighbors reports (a length; 1 - cos for Cosine).
+/// All keys at most `radius` away, in the unit that kneighbors reports (a length; 1 - cos for Cosine). Infinite: all keys.
 struct Radius {
   double radius = 1;
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_array, check_is
 
 from likewise import _core, kernels
 from likewise._errors import ConvergenceError
+from likewise._estimator import check_dense
 from likewise._execution import execution
 from likewise._mechanism import Mechanism
 from likewise.estimators._attention_targets import Classes, Numbers
@@ -470,6 +471,7 @@ def _without_padding(X, mask):
 def _require_y(estimator, y):
     if y is None:
         raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")
+    check_dense(y)
 
 
 class AttentionClassifier(ClassifierMixin, _AttentionEstimator):

@@ -1,0 +1,109 @@
+"""What public bug reports of other libraries asked of this one and it could not answer; docs/reports has all of them.
+
+Each test names the kind of fault and the report that led to it.
+"""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from scipy.spatial.distance import cdist
+
+import likewise as lw
+
+METRICS = {
+    "euclidean": "euclidean",
+    "sqeuclidean": "sqeuclidean",
+    "manhattan": "cityblock",
+    "chebyshev": "chebyshev",
+    "cosine": "cosine",
+}
+rng = np.random.default_rng(0)
+X = rng.normal(size=(200, 3)) + 2
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "brute"])
+@pytest.mark.parametrize("metric", [*METRICS, lw.metrics.Minkowski(3), "precomputed"], ids=str)
+def test_an_infinite_radius_holds_every_point(metric, algorithm):
+    """Kind: an infinite bound whose rounding (0 times infinity) compares as false (scikit-learn 26285)."""
+    Z = cdist(X, X) if metric == "precomputed" else X
+    search = lw.NearestNeighbors(radius=np.inf, metric=metric, algorithm=algorithm).fit(Z)
+    distances, indices = search.radius_neighbors(Z[:7])
+    assert all(len(row) == len(X) for row in indices)
+    assert all((np.diff(row) >= 0).all() for row in distances)
+    assert search.radius_neighbors_graph(Z[:7]).nnz == 7 * len(X)
+
+
+def test_an_infinite_radius_averages_over_all():
+    """Kind: a limit that a search knows and a slot refuses."""
+    y = X @ [1.0, 2.0, 3.0]
+    mean = lw.RadiusNeighborsRegressor(np.inf).fit(X, y).predict(X[:3] + 100)
+    assert_allclose(mean, np.full(3, y.mean()))
+    shares = lw.RadiusNeighborsClassifier(np.inf).fit(X, y > 9).predict_proba(X[:3])
+    assert_allclose(shares, np.tile([(y <= 9).mean(), (y > 9).mean()], (3, 1)))
+    m = lw.Mechanism(kernel="indicator", support=lw.supports.Radius(np.inf))
+    assert_allclose(m.operator(X) @ y, np.full(200, y.mean()))
+    with pytest.raises(ValueError, match="radius must be not negative; got nan"):
+        lw.supports.Radius(np.nan)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_radius_that_was_told_finds_who_told_it(metric, dtype):
+    """Kind: a bound compared before the rounding of what is reported (SciPy 6425): the distance to the 4th neighbor, used
+    as a radius, must find the 4th neighbor."""
+    Z = X.astype(dtype)
+    distances, indices = lw.kneighbors(Z, n_neighbors=4, metric=metric)
+    for i in range(len(Z)):
+        told = float(distances[i, -1])
+        near, found = lw.radius_neighbors(Z[i : i + 1], Z, radius=told, metric=metric)
+        assert set(indices[i]) <= set(found[0])
+        assert (near[0] <= told).all()
+        below = np.nextafter(distances[i, -1], dtype(0))
+        _, fewer = lw.radius_neighbors(Z[i : i + 1], Z, radius=float(below), metric=metric)
+        assert indices[i, -1] not in fewer[0]
+
+
+@pytest.mark.filterwarnings("ignore:.*are in components without a label")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("solver", ["cg", "iterate"])
+@pytest.mark.parametrize("model", [lw.LabelSpreading, lw.LabelPropagation])
+def test_no_row_of_shares_is_zero(model, solver, dtype):
+    """Kind: a share below the least positive number that becomes no share at all without a word (scikit-learn 9292)."""
+    points = [[[0.4], [3.0], [1.7], [3.0], [2.0]], [[3.5], [0.3], [3.9], [5.2], [2.6]]]
+    for Z in points:
+        Z = np.asarray(Z, dtype)
+        fitted = model(gamma=500.0, solver=solver).fit(Z, [-1, 0, -1, 1, -1])
+        eps = np.finfo(dtype).eps
+        assert_allclose(fitted.label_distributions_.sum(axis=1), 1, atol=4 * eps)
+        assert_allclose(fitted.predict_proba(np.r_[Z, Z + dtype(0.3)]).sum(axis=1), 1, atol=4 * eps)
+        assert_array_equal(fitted.label_distributions_[[1, 3]], np.eye(2))
+
+
+def test_what_did_not_reach_a_point_is_said():
+    """Kind: the same, and nobody is told."""
+    with pytest.warns(UserWarning, match="1 of 5 points are in components without a label"):
+        fitted = lw.LabelSpreading(gamma=500.0).fit([[0.4], [3.0], [1.7], [3.0], [2.0]], [-1, 0, -1, 1, -1])
+    assert_array_equal(fitted.unreached_, [True, False, False, False, False])
+
+
+SUPERVISED = [
+    lw.KNeighborsClassifier(1),
+    lw.KNeighborsRegressor(1),
+    lw.RadiusNeighborsClassifier(1.0),
+    lw.RadiusNeighborsRegressor(1.0),
+    lw.KernelRegressor(),
+    lw.KernelClassifier(),
+    lw.LabelPropagation(),
+    lw.LabelSpreading(),
+    lw.MetricLearner(),
+    lw.AttentionClassifier(),
+    lw.AttentionRegressor(),
+]
+
+
+@pytest.mark.parametrize("model", SUPERVISED, ids=lambda m: type(m).__name__)
+def test_sparse_targets_are_refused_by_name(model):
+    """Kind: an argument of the wrong type whose error comes from inside SciPy (sklearn-onnx 421)."""
+    with pytest.raises(TypeError, match=r"y must be a dense array; got a sparse one of shape \(3, 3\)"):
+        model.fit(np.eye(3), sparse.csr_matrix(np.eye(3, dtype=int)))
