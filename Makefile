@@ -5,14 +5,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHON
-export CMAKE_GENERATOR ?= Unix Makefiles
+# The generator that build/ was made with, whoever made it; else CMake's or pip's own choice.
+CMAKE_GENERATOR ?= $(shell sed -n 's/^CMAKE_GENERATOR:INTERNAL=//p' build/CMakeCache.txt 2>/dev/null)
+ifneq ($(CMAKE_GENERATOR),)
+export CMAKE_GENERATOR
+endif
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell getconf _NPROCESSORS_ONLN)
 
 PACKAGE_SOURCES := CMakeLists.txt $(shell find cmake include src algorithms python \
   -not -path '*/__pycache__*' -not -name '* *' 2>/dev/null)
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard -- '*.cpp' '*.hpp')
 
-.PHONY: help study bench test sanitize install-test lint format format-check tidy valgrind fuzz spectra mutate threads package clean \
+.PHONY: help study bench test sanitize install-test lint format format-check tidy valgrind fuzz spectra mutate threads consumers \
+  environments package clean \
   distclean system
 
 help:  ## list these targets
@@ -70,6 +75,13 @@ threads: $(VENV)/.tools  ## run the threaded C++ tests under clang's thread sani
 	scripts/system_packages.sh clang libclang-rt-dev libomp-dev
 	$(BIN)/python scripts/slow_checks/threads.py $(ARGS)
 
+consumers: $(VENV)/.tools  ## build programs of others against every kind of the library; writes docs/reports
+	scripts/system_packages.sh clang libclang-rt-dev libomp-dev
+	$(BIN)/python scripts/slow_checks/consumers.py $(ARGS)
+
+environments: $(VENV)/.tools  ## test the package with its oldest and the newest dependencies; writes docs/reports
+	$(BIN)/python scripts/slow_checks/environments.py $(ARGS)
+
 package: $(VENV)/.installed  ## build the library and install the Python package into .venv
 
 clean:  ## remove build/ and reports
@@ -100,5 +112,5 @@ $(VENV)/.peers: pyproject.toml | $(VENV)/.installed
 $(VENV)/.installed: $(VENV)/.tools $(PACKAGE_SOURCES)
 	@echo "Building and installing likewise; the first time takes some minutes"
 	$(BIN)/python -m pip install --quiet --no-build-isolation --config-settings=build-dir=build \
-	  --config-settings=cmake.define.LIKEWISE_WERROR=ON '.[test]'
+	  --config-settings=cmake.define.LIKEWISE_WERROR=ON '.[test,study]'
 	touch $@

@@ -1,0 +1,13 @@
+# Removes the files that the install manifests of a build folder name.
+file(GLOB manifests ${MANIFEST}.txt ${MANIFEST}_development.txt)
+if(NOT manifests)
+  message(FATAL_ERROR "Nothing to remove: no cmake --install has been run from this folder.")
+endif()
+foreach(manifest IN LISTS manifests)
+  file(STRINGS ${manifest} files)
+  foreach(file IN LISTS files)
+    message(STATUS "Removing $ENV{DESTDIR}${file}")
+    file(REMOVE "$ENV{DESTDIR}${file}")
+  endforeach()
+  file(REMOVE ${manifest})
+endforeach()
