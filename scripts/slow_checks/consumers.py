@@ -3,8 +3,8 @@
     python scripts/slow_checks/consumers.py [--quick]
 
 tests/install/app.cpp is built as a separate project, with other settings than the library was. It must give
-right answers or not link. Writes docs/reports/consumers-DATE.md. The library is compiled once for each line of
-LIBRARIES, and once for each way in as a subproject.
+right answers or not link. Writes docs/reports/consumers-DATE.md. The library is compiled once for each line
+of LIBRARIES, and once for each way in as a subproject.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python scripts/slow_checks/environments.py [--python PATH...] [--tests FILE...]
 
-For each interpreter a wheel is built and installed beside these packages in a new virtual environment; operators
-must work with NumPy and SciPy alone, then the tests run. The first interpreter gets the oldest versions, each one
-the newest. Writes docs/reports/environments-DATE.md.
+For each interpreter a wheel is built and installed beside these packages in a new virtual environment;
+operators must work with NumPy and SciPy alone, then the tests run. The first interpreter gets the oldest
+versions, each one the newest. Writes docs/reports/environments-DATE.md.
 """
 
 import argparse
