@@ -113,7 +113,7 @@ def test_work_beyond_the_memory_limit_is_refused_before_it_starts():
         ):
             GAUSSIAN.operator(X, storage="dense")
         P = GAUSSIAN.operator(X, storage="streamed")
-        with pytest.raises(lw.MemoryLimitError, match=r"matrix itself.*multiply with the operator instead or raise memory_limit"):
+        with pytest.raises(lw.MemoryLimitError, match=r"the matrix itself.*instead or raise memory_limit"):
             P.toarray()
     assert issubclass(lw.MemoryLimitError, MemoryError) and issubclass(lw.MemoryLimitError, ValueError)
     assert P.toarray().shape == (500, 500)
