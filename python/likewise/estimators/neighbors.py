@@ -446,7 +446,10 @@ class KNeighborsRegressor(_NeighborsRegressor, _KNeighborsSupervised):
     )
 
     def predict(self, X):
-        """Targets (n_queries,) or (n_queries, n_outputs); X None: of the training points, each left out."""
+        """Targets (n_queries,) or (n_queries, n_outputs); X None: of the training points, each left out.
+
+        float32 where training points and targets are, else float64.
+        """
         return self._means(X)[0]
 
     def score(self, X, y, sample_weight=None):
@@ -528,7 +531,10 @@ class RadiusNeighborsRegressor(_NeighborsRegressor, _RadiusSupervised):
         self.n_jobs = n_jobs
 
     def predict(self, X):
-        """Targets (n_queries,) or (n_queries, n_outputs); X None: of the training points, each left out."""
+        """Targets (n_queries,) or (n_queries, n_outputs); X None: of the training points, each left out.
+
+        float32 where training points and targets are, else float64.
+        """
         mean, empty = self._means(X)
         if empty.any():
             warnings.warn(
