@@ -27,7 +27,6 @@ _WORDS = {
     "optimizer": ("adamw", "adam", "sgd"),
     "schedule": ("constant", "cosine", "step"),
     "pooling": ("mean", "cls"),
-    "dtype": ("float32", "float64", np.float32, np.float64),
 }
 _NO_EPOCHS = {
     **dict.fromkeys(("loss", "validation_loss", "validation_score", "learning_rate", "seconds"), ()),
@@ -159,7 +158,9 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
             if not is_number and not (name in other and value == other[name]):
                 raise TypeError(f"{name} must be a number; got {value!r}.")
         for name, words in _WORDS.items():
-            require(getattr(self, name) in words, name, f"one of {', '.join(map(repr, words))}")
+            quoted = ", ".join(f'"{word}"' for word in words)
+            require(getattr(self, name) in words, name, f"one of {quoted}")
+        require(self.dtype in ("float32", "float64", np.float32, np.float64), "dtype", "float32 or float64")
         for name in ("early_stopping", "warm_start"):
             require(isinstance(getattr(self, name), (bool, np.bool_, Integral)), name, "a bool")
         fraction = self.validation_fraction
