@@ -42,7 +42,9 @@ concept Unnamed = std::is_void_v<S>;
 namespace detail {
 template <class First, class... Others> struct CommonScalar {
   using type = typename First::Scalar;
-  static constexpr bool real = std::same_as<type, float> || std::same_as<type, double>;
+  static constexpr bool real =
+      std::is_floating_point_v<type> && (std::is_floating_point_v<typename Others::Scalar> && ...)
+      && sizeof(type) <= sizeof(double);
   static constexpr bool same = (std::same_as<type, typename Others::Scalar> && ...);
   static_assert(real, "likewise takes matrices of float or double: convert others with .cast<double>().");
   static_assert(same,
