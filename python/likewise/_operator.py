@@ -238,9 +238,9 @@ class SelfOperator(PropagationOperator, SquareMap):
         """The k largest eigenvalues w (k,), descending, and v (n, k) with P v = w v.
 
         v are right eigenvectors with sum_i pi_i v_i^2 = 1, pi the stationary law, for row-stochastic
-        operators, and orthonormal for symmetric ones. Vectors of eigenvalues closer than tol are any basis of their
-        space. Residuals are measured, and eigenvalues counted so that none is missing; a ConvergenceWarning says where
-        no solver came to an answer that could be certified.
+        operators, and orthonormal for symmetric ones. Vectors of eigenvalues closer than tol are any basis of
+        their space. Residuals are measured, and eigenvalues counted so that none is missing; a
+        ConvergenceWarning says where no solver came to an answer that could be certified.
 
         solver : {"auto", "dense", "lanczos", "chebyshev", "shift_invert"}; "auto" goes on to the next one
 
@@ -252,7 +252,7 @@ class SelfOperator(PropagationOperator, SquareMap):
         return (found.values, found.vectors) if return_eigenvectors else found.values
 
     def spectrum(self, k=6, *, tol=1e-9, max_iter=1000, solver="auto"):
-        """As eigsh, with residuals, the number of components and the report (solver, certificate): a Spectrum."""
+        """As eigsh, with residuals, the number of components and the report (solver, certificate)."""
         found = Spectrum(*_core.largest_eigenpairs(self._core, _whole("k", k), tol, max_iter, solver))
         warn_unless_converged(found.report, max_iter)
         return found

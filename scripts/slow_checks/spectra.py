@@ -1,10 +1,10 @@
-"""Thousands of spectra of graphs and kernel matrices against numpy.linalg.eigh; writes docs/reports/spectra-DATE.md.
+"""Thousands of spectra against numpy.linalg.eigh; writes docs/reports/spectra-DATE.md.
 
     python scripts/slow_checks/spectra.py [--seconds 600] [--seed N] [--largest 5000]
 
-Graphs are those of tests/python/graph_families.py, weighted from 1e-8 to 1 or not, in every storage, dtype and
-normalization, n log-uniform from 2 to --largest. hypothesis shrinks what fails; the report holds the smallest example,
-and how often each solver gave the answer with which certificate.
+Graphs and points are those of tests/python/graph_families.py, weighted from 1e-8 to 1 or not, in every
+storage, dtype and normalization, n log-uniform from 2 to --largest. hypothesis shrinks what fails; the report
+holds the smallest example, and how often each solver gave the answer with which certificate.
 """
 
 import argparse

@@ -83,7 +83,7 @@ Projected project(const Columns& gram, const Columns& image, double low) {
   return p;
 }
 
-void rayleigh_ritz(const SymmetricBlock& A, Ritz& ritz, double low, const Execution& run) {
+void rayleigh_ritz(const SymmetricBlock& A, Ritz& ritz, double low, const Execution& run, bool again = true) {
   const Index n = ritz.V.rows(), m = ritz.V.cols();
   A.row_product(ritz.V, ritz.AV);
   const Projected p =
@@ -102,6 +102,8 @@ void rayleigh_ritz(const SymmetricBlock& A, Ritz& ritz, double low, const Execut
   if (p.rank == m) return;
   for (Index j = p.rank; j < m; ++j) ritz.V.col(j) = random_start(n, static_cast<std::uint64_t>(1000 + j));
   deflate(A, ritz.V, run);
+  // A filter that sends all columns to few vectors would do so again: the new ones have their own values now.
+  if (again) return rayleigh_ritz(A, ritz, low, run, false);
   A.row_product(ritz.V, ritz.AV);
   ritz.residuals.tail(m - p.rank).setConstant(std::numeric_limits<double>::infinity());
 }

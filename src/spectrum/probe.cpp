@@ -9,7 +9,7 @@ namespace likewise::spectrum {
 
 namespace {
 
-constexpr Index columns = engine::column_multiple, most_products = 120;
+constexpr Index columns = engine::column_multiple, most_products = 60;
 
 void take_out(const Columns& known, Matrix<double>& Y) {
   for (int twice = 0; twice < 2; ++twice) Y -= known * (known.transpose() * Y).eval();
@@ -34,13 +34,18 @@ double log_contrast(Index n) { return std::log(8 * std::sqrt(static_cast<double>
 
 class Probe {
  public:
-  Probe(const SymmetricBlock& A, const Interval& interval, double top, double least, const Execution& run)
+  Probe(const SymmetricBlock& A, const Interval& interval, double top, double least, double norm,
+        const Execution& run)
       : filter_(A, run), interval_(interval) {
     // Rounding brings back what was taken out: it is taken out again before it has grown to matter.
     const double allowed = std::clamp(1e-2 / std::max(A.noise, 1e-7), 3.0, 1e5);
     const double once = std::floor(std::log(2 * allowed) / std::max(interval.growth(top), 1e-9));
     at_once_ = static_cast<Index>(std::clamp(once, 2.0, static_cast<double>(most_products)));
-    const double rate = std::max(interval.growth(least), 1e-9), contrast = log_contrast(A.size);
+    const double contrast = log_contrast(A.size);
+    double rate = interval.growth(least);
+    // Where pairs beyond the k-th are copies of it, only what lies a thousandth of the norm above can be told in time.
+    if (rate * static_cast<double>(most_products) < contrast) rate = interval.growth(least + 1e-3 * norm);
+    rate = std::max(rate, 1e-9);
     // A polynomial that does it at once, or several whose growth, cosh each, multiplies.
     const double needed = (contrast + std::log(2.0)) / rate;
     const double several = contrast / std::log(std::cosh(static_cast<double>(at_once_) * rate));
@@ -74,7 +79,7 @@ Columns probe(const SymmetricBlock& A, Index k, const Eigenpairs& pairs, double 
   Matrix<double> Y = random_columns(A.size, columns, 77);
   take_out(known, Y);
   const double least = pairs.values(k - 1), top = A.trivial.size() ? 1 : std::max(pairs.values(0), least);
-  Probe filtered(A, small_part(k, pairs, norm), top, least, run);
+  Probe filtered(A, small_part(k, pairs, norm), top, least, norm, run);
   if (filtered.grow(Y, known) <= 2) return Columns(A.size, 0);
 
   // Something grew: a missed pair, or only a pair beyond the k-th that is not exact. Rayleigh-Ritz tells.

@@ -183,7 +183,7 @@ def gaussian_weights(X, h):
 
 
 def symmetric_form(W, rule, factors=None):
-    """The symmetric matrix with the operator's eigenvalues, and D with right eigenvectors D^-1 u (ones: orthonormal).
+    """The symmetric matrix of the operator's eigenvalues, and D with right eigenvectors D^-1 u.
 
     `factors` of the bistochastic rule: their error is divided by a gap that may be tiny, so they are given.
     """
@@ -202,9 +202,9 @@ def symmetric_form(W, rule, factors=None):
 
 
 def require_right(S, D, values, vectors, residual_tol, value_tol):
-    """The pairs are the largest of S, each counted, with orthonormal vectors D v that span the right space.
+    """The pairs are the largest of S, each counted; vectors D v are orthonormal and span the right space.
 
-    Vectors are determined only as far as residuals over gaps say, so spaces are compared where there is a gap.
+    Vectors are determined as far as residuals over gaps say, so spaces are compared where there is a gap.
     """
     k = len(values)
     exact, E = np.linalg.eigh(S)
