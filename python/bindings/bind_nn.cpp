@@ -206,7 +206,7 @@ template <class T> void bind_layer(py::module_& m) {
            })
       .def("backward",
            [](State& s, Pass& pass, const Points<T>& grad_output) {
-             Vector<T>& sums = s.gradient();
+             Vector<T>& sums = s.gradient();  // made with the GIL, which one thread has
              AttentionGradient<T> found = run_without_gil([&](const Execution& run) {
                const std::scoped_lock mine(pass.lock, s.gradient_lock);
                return s.layer.template backward<T>(s.parameters, pass.trace, grad_output, pass.who, sums,

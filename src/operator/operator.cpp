@@ -116,9 +116,9 @@ Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const en
       missing = "a symmetric graph; " + repr(m.support) + " gave a directed one";
     return {edge_kernel_matrix<T>(std::move(edges)), missing};
   }
-    filters.keep_self(loops);
-    // What a spectrum would miss; rows that are other points than the keys have none to begin with.
-    std::string missing = self ? asymmetry_of_laws(m, kernel, filters) : std::string();
+  filters.keep_self(loops);
+  // What a spectrum would miss; rows that are other points than the keys have none to begin with.
+  std::string missing = self ? asymmetry_of_laws(m, kernel, filters) : std::string();
   if (self && missing.empty() && std::holds_alternative<Precomputed>(m.metric) && *X != X->transpose())
     missing = "a symmetric metric; the precomputed costs are not";
   return {tiled_kernel_matrix<T>(make_tile_weights<T>(m.metric, kernel, filters, X, Z)), missing};

@@ -4,6 +4,7 @@ import copy
 import gc
 import io
 import json
+import os
 import pickle
 import signal
 import struct

@@ -1,6 +1,6 @@
-"""What public bug reports of other libraries asked of this one and it could not answer; docs/reports has all of them.
+"""What public bug reports of other libraries asked of this one and it could not answer.
 
-Each test names the kind of fault and the report that led to it.
+Each test names the kind of fault and the report that led to it; docs/reports has all reports that were tried.
 """
 
 import numpy as np
@@ -50,8 +50,8 @@ def test_an_infinite_radius_averages_over_all():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_radius_that_was_told_finds_who_told_it(metric, dtype):
-    """Kind: a bound compared before the rounding of what is reported (SciPy 6425): the distance to the 4th neighbor, used
-    as a radius, must find the 4th neighbor."""
+    """Kind: a bound compared before the rounding of what is reported (SciPy 6425): the distance to the 4th
+    neighbor, used as a radius, must find the 4th neighbor."""
     Z = X.astype(dtype)
     distances, indices = lw.kneighbors(Z, n_neighbors=4, metric=metric)
     for i in range(len(Z)):
@@ -69,7 +69,7 @@ def test_a_radius_that_was_told_finds_who_told_it(metric, dtype):
 @pytest.mark.parametrize("solver", ["cg", "iterate"])
 @pytest.mark.parametrize("model", [lw.LabelSpreading, lw.LabelPropagation])
 def test_no_row_of_shares_is_zero(model, solver, dtype):
-    """Kind: a share below the least positive number that becomes no share at all without a word (scikit-learn 9292)."""
+    """Kind: a share below the least positive number that silently becomes no share (scikit-learn 9292)."""
     points = [[[0.4], [3.0], [1.7], [3.0], [2.0]], [[3.5], [0.3], [3.9], [5.2], [2.6]]]
     for Z in points:
         Z = np.asarray(Z, dtype)

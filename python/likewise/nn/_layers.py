@@ -111,17 +111,20 @@ class AttentionLayer(Parametrized):
     def _make(self, dtype):
         if dtype not in _CORES:
             raise ValueError(f"dtype must be float32 or float64; got {dtype}.")
-        self.dtype = dtype
+        self._take(dtype, lambda core: core(self.options, self._seed))
+
+    def _take(self, dtype, make):
+        """The compiled part, and no forward pass yet."""
         core, self._new_pass = _CORES[dtype]
-        self._core = core(self.options, self._seed)
+        self.dtype, self._core = dtype, make(core)
         self._of_thread, self._last = threading.local(), None
 
     @classmethod
     def _of_numbers(cls, options, numbers):
         """A layer of these options with a vector of numbers as its flat_parameters; none are drawn."""
         layer = cls.__new__(cls)
-        layer.options, layer._seed, layer.dtype = options, 0, numbers.dtype
-        layer._core = _CORES[layer.dtype].of_numbers(options, numbers)
+        layer.options, layer._seed = options, 0
+        layer._take(numbers.dtype, lambda core: core.of_numbers(options, numbers))
         return layer
 
     # --- parameters ----------------------------------------------------------------------------------------
@@ -147,7 +150,7 @@ class AttentionLayer(Parametrized):
         if wanted == self.dtype:
             self.flat_parameters[:] = flat
         else:
-            self.dtype, self._core = wanted, _CORES[wanted].of_numbers(self.options, flat)
+            self._take(wanted, lambda core: core.of_numbers(self.options, flat))
 
     # --- the pass ---------------------------------------------------------------------------------------
 
@@ -280,8 +283,8 @@ class AttentionLayer(Parametrized):
         }
 
     def __setstate__(self, state):
-        self.options, self._seed, self.dtype = state["options"], state["seed"], state["dtype"]
-        self._core = _CORES[self.dtype].of_numbers(self.options, state["flat"])
+        self.options, self._seed = state["options"], state["seed"]
+        self._take(state["dtype"], lambda core: core.of_numbers(self.options, state["flat"]))
 
 
 class SelfAttention(AttentionLayer):
