@@ -115,7 +115,7 @@ class MechanismMixin:
         if is_plain_points(X) and is_plain_target(y, len(X)) and self._knows_features(X, reset=True):
             return X, y
         _check_lengths(X, y)
-        return validate_data(
+        X, y = validate_data(
             self,
             X,
             y,
@@ -124,6 +124,7 @@ class MechanismMixin:
             multi_output=multi_output,
             y_numeric=y_numeric,
         )
+        return X, unboxed(y)
 
     def _knows_features(self, X, reset):
         """Whether X, which has no feature names, needs nothing beyond its width: set here or compared."""
@@ -161,9 +162,6 @@ class MechanismMixin:
             yield
 
 
-# scikit-learn's validation takes 100 to 200 microseconds. What it would return as it is does not go there.
-
-
 def _check_lengths(X, y):
     """scikit-learn's message for another length, with the name of what has it."""
     if hasattr(X, "toarray"):  # a sparse matrix, of which scikit-learn speaks
@@ -177,6 +175,9 @@ def _check_lengths(X, y):
             f"y must have a target for each of the {n} rows of X; got {n_targets}. "
             f"Found input variables with inconsistent numbers of samples: [{n}, {n_targets}]"
         )
+
+
+# scikit-learn's validation takes 100 to 200 microseconds. What it would return as it is does not go there.
 
 
 def is_plain_points(X, min_samples=1):
@@ -201,6 +202,14 @@ def check_dense(y):
     """Refuse sparse targets, which scikit-learn's validation lets pass."""
     if issparse(y):
         raise TypeError(f"y must be a dense array; got a sparse one of shape {y.shape}; use y.toarray().")
+
+
+def unboxed(y):
+    """Numbers and booleans in an object array, as pandas has some, as the array they make; else y."""
+    if y.dtype.kind != "O":
+        return y
+    plain = np.array(y.tolist())
+    return plain if plain.dtype.kind in "biuf" and plain.shape == y.shape else y
 
 
 def check_labels(y):

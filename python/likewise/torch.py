@@ -228,8 +228,8 @@ class AttentionLayer(torch.nn.Module):
 
     forward(x, context=None, mask=None, is_causal=False, key_padding_mask=None) takes CPU tensors
     (batch, length, embed_dim), or (length, embed_dim) of one sequence; masks are boolean tensors, True = may
-    attend: (length, n_keys) or (batch, length, n_keys), and (batch, n_keys) of padding. Under autocast half
-    precision is computed in float32.
+    attend: (length, n_keys), (batch, length, n_keys) or (batch, num_heads, length, n_keys), and of padding
+    (batch, n_keys). Under autocast half precision is computed in float32.
 
     Attributes
     ----------

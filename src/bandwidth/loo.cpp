@@ -116,7 +116,7 @@ Heard heard_in(const LooRow& row, const Kernel& kernel, double length, const Poi
   return {largest, weights.sum(), weights * Y};
 }
 
-double log_weight_at(const Kernel& kernel, double length, double input) {
+double log_weight_of_input(const Kernel& kernel, double length, double input) {
   Matrix<double> one = Matrix<double>::Constant(1, 1, input);
   log_weights<double>(kernel, one, length);
   return one(0, 0);
@@ -162,7 +162,7 @@ std::vector<double> losses_of_means(const Problem& p, const LooRows& rows, const
       const Matrix<double> gathered = rows_at(p.places.targets, row.keys);
       const Points<double> Y = row.all_keys ? Points<double>(p.places.targets) : Points<double>(gathered);
       for (std::size_t l = 0; l < lengths.size(); ++l)
-        add(row.query, l, log_weight_at(kernel, lengths[l], row.own_input),
+        add(row.query, l, log_weight_of_input(kernel, lengths[l], row.own_input),
             [&] { return heard_in(row, kernel, lengths[l], Y); });
     });
   });
@@ -379,7 +379,7 @@ Range below(double low, const Kernel& kernel) {
   const bool squared = traits(kernel).input == KernelInput::squared_distance;
   Range range{.low = low, .high = low};
   while (range.low > std::numeric_limits<double>::min() / step
-         && log_weight_at(kernel, range.low, squared ? low * low : low) > silent)
+         && log_weight_of_input(kernel, range.low, squared ? low * low : low) > silent)
     range.low /= step;
   return range;
 }

@@ -58,10 +58,10 @@ template <class T> Part<T> part_of(Matrix<T>& m, Index row, Index rows, Index co
 
 /// The lengths of one call.
 struct Lengths {
-  Index batch, n_queries, n_keys;
+  Index batch, num_heads, n_queries, n_keys;
 };
 
-Lengths lengths_of(Index query_tokens, Index key_tokens, const Attending& who) {
+Lengths lengths_of(Index query_tokens, Index key_tokens, Index num_heads, const Attending& who) {
   require(who.batch >= 1, "batch", "at least 1", who.batch);
   const auto divided = [&](const char* name, Index tokens) {
     require(tokens % who.batch == 0, name,
@@ -69,13 +69,14 @@ Lengths lengths_of(Index query_tokens, Index key_tokens, const Attending& who) {
             std::to_string(tokens) + " rows");
     return tokens / who.batch;
   };
-  const Lengths n{who.batch, divided("x", query_tokens), divided("context", key_tokens)};
+  const Lengths n{who.batch, num_heads, divided("x", query_tokens), divided("context", key_tokens)};
   if (who.mask) {
     const BoolMatrix& mask = **who.mask;
-    require(mask.cols() == n.n_keys && (mask.rows() == n.n_queries || mask.rows() == n.batch * n.n_queries),
-            "mask",
+    const auto holds = [&](Index masks) { return mask.rows() == masks * n.n_queries; };
+    require(mask.cols() == n.n_keys && (holds(1) || holds(n.batch) || holds(n.batch * num_heads)), "mask",
             "of shape (" + std::to_string(n.n_queries) + ", " + std::to_string(n.n_keys)
-                + "), or one such for each of " + std::to_string(n.batch) + " sequences",
+                + "), or one such for each of " + std::to_string(n.batch)
+                + " sequences, or for each of their " + std::to_string(num_heads) + " heads",
             std::to_string(mask.rows()) + " x " + std::to_string(mask.cols()));
   }
   if (who.key_padding) {
@@ -89,11 +90,12 @@ Lengths lengths_of(Index query_tokens, Index key_tokens, const Attending& who) {
   return n;
 }
 
-Admitted admitted_of(const Attending& who, const Lengths& n, Index sequence) {
+Admitted admitted_of(const Attending& who, const Lengths& n, Index sequence, Index head) {
   Admitted admitted{.is_causal = who.is_causal};
   if (who.mask) {
-    const bool shared = (*who.mask)->rows() == n.n_queries;
-    admitted.mask = (*who.mask)->data() + (shared ? 0 : sequence * n.n_queries * n.n_keys);
+    const Index masks = (*who.mask)->rows() / n.n_queries;
+    const Index own = masks == 1 ? 0 : masks == n.batch ? sequence : sequence * n.num_heads + head;
+    admitted.mask = (*who.mask)->data() + own * n.n_queries * n.n_keys;
   }
   if (who.key_padding) admitted.padding = (*who.key_padding)->data() + sequence * n.n_keys;
   return admitted;
@@ -141,7 +143,7 @@ Head<T> head_at(const AttentionLayer& layer, const Vector<T>& parameters, const 
           .v = values_at(trace.values, p),
           .score = squared(o) ? Score::sqdist : Score::dot,
           .temperature = layer.temperature_of(parameters, head),
-          .admitted = admitted_of(who, n, sequence)};
+          .admitted = admitted_of(who, n, sequence, head)};
 }
 
 }  // namespace
@@ -254,7 +256,7 @@ Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Values<T>& 
   require(x.cols() == E, "x", "of embed_dim = " + std::to_string(E) + " columns", x.cols());
   require(!context || context->cols() == E, "context", "of embed_dim = " + std::to_string(E) + " columns",
           context ? context->cols() : 0);
-  const Lengths n = lengths_of(x.rows(), context ? context->rows() : x.rows(), who);
+  const Lengths n = lengths_of(x.rows(), context ? context->rows() : x.rows(), options().num_heads, who);
   trace.x = x;
   if (context)
     trace.context = *context;
@@ -297,7 +299,7 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, Atten
   require(grad_output.rows() == trace.x.rows() && grad_output.cols() == E, "grad_output",
           "of the output's shape",
           std::to_string(grad_output.rows()) + " x " + std::to_string(grad_output.cols()));
-  const Lengths n = lengths_of(trace.x.rows(), source.rows(), who);
+  const Lengths n = lengths_of(trace.x.rows(), source.rows(), options().num_heads, who);
 
   trace.by_attended.resize(trace.x.rows(), E);
   affine_pull_input<T>(grad_output, matrix_at(out_, parameters), trace.by_attended, run);
@@ -341,7 +343,7 @@ Matrix<T> AttentionLayer::weights(const Vector<T>& parameters, const AttentionTr
                                   const Execution& run) const {
   const engine::Call call(run);
   const Matrix<T>& source = trace.context.size() ? trace.context : trace.x;
-  const Lengths n = lengths_of(trace.x.rows(), source.rows(), who);
+  const Lengths n = lengths_of(trace.x.rows(), source.rows(), options().num_heads, who);
   require(sequence >= 0 && sequence < n.batch, "sequence", "in [0, " + std::to_string(n.batch - 1) + "]",
           sequence);
   require(head >= 0 && head < options_.num_heads, "head",

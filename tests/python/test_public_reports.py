@@ -107,3 +107,56 @@ def test_sparse_targets_are_refused_by_name(model):
     """Kind: an argument of the wrong type whose error comes from inside SciPy (sklearn-onnx 421)."""
     with pytest.raises(TypeError, match=r"y must be a dense array; got a sparse one of shape \(3, 3\)"):
         model.fit(np.eye(3), sparse.csr_matrix(np.eye(3, dtype=int)))
+
+
+def _heads(layer, x, mask):
+    """SelfAttention by its definition in NumPy, mask (batch, heads, length, length)."""
+    state, heads = layer.state_dict(), layer.options["num_heads"]
+    q, k, v = np.split(x @ state["in_proj_weight"].T + state["in_proj_bias"], 3, axis=-1)
+    parts = []
+    for head, (a, b, c) in enumerate(zip(*(np.split(part, heads, axis=-1) for part in (q, k, v)))):
+        scores = a @ b.transpose(0, 2, 1) / np.sqrt(a.shape[-1])
+        weights = np.where(mask[:, head], np.exp(scores), 0)
+        mass = weights.sum(axis=-1, keepdims=True)
+        parts.append(np.divide(weights, mass, out=np.zeros_like(weights), where=mass > 0) @ c)
+    return np.concatenate(parts, axis=-1) @ state["out_proj.weight"].T + state["out_proj.bias"]
+
+
+@pytest.mark.parametrize(("batch", "length"), [(3, 5), (1, 7), (2, 150)])
+def test_each_head_may_have_its_own_mask(batch, length):
+    """Kind: an option that functions have and layers lack (PyTorch 160064): each head a mask, one of which
+    may attend to nothing."""
+    layer = lw.nn.SelfAttention(6, 3, random_state=0, dtype="float64")
+    x = rng.normal(size=(batch, length, 6))
+    mask = rng.random((batch, 3, length, length)) < 0.6
+    mask[:, 1] = False
+    assert_allclose(layer.forward(x, mask=mask), _heads(layer, x, mask), atol=1e-12)
+    same = np.repeat(mask[:, :1], 3, axis=1)
+    assert_allclose(layer.forward(x, mask=same), layer.forward(x, mask=mask[:, 0]), atol=1e-12)
+
+    # the gradient, along one direction, by central differences
+    direction, out = rng.normal(size=x.shape), rng.normal(size=x.shape)
+    layer.forward(x, mask=mask)
+    slope = np.vdot(layer.backward(out), direction)
+    ahead, behind = (_heads(layer, x + step * direction, mask) for step in (1e-6, -1e-6))
+    assert_allclose(slope, np.vdot(out, ahead - behind) / 2e-6, rtol=1e-6)
+    with pytest.raises(ValueError, match="mask must be of shape"):
+        layer.forward(x, mask=mask[:, :2])
+
+
+NEGATIVE = np.array([[0, 1.0, -2], [1, 0, 3], [-2, 3, 0]])
+
+
+@pytest.mark.parametrize("make", [np.array, sparse.csr_matrix])
+@pytest.mark.parametrize("model", [lw.SpectralClustering, lw.SpectralEmbedding])
+def test_negative_affinities_name_the_affinity(model, make):
+    """Kind: an error that names an argument of something inside (scikit-learn 20754)."""
+    with pytest.raises(ValueError, match=r"affinity must give weights >= 0; got -2\.0\."):
+        model(2, affinity="precomputed").fit(make(NEGATIVE))
+
+
+@pytest.mark.parametrize("model", [lw.LabelPropagation, lw.LabelSpreading])
+def test_negative_affinities_name_the_kernel(model):
+    """Kind: the same, where a function gives them."""
+    with pytest.raises(ValueError, match=r"kernel must give weights >= 0; got -2\.0\."):
+        model(kernel=lambda A, B: NEGATIVE).fit(np.eye(3), [0, 1, -1])

@@ -39,8 +39,9 @@ AttentionLayerOptions metric_attention(Index embed_dim, Index num_heads, bool bi
 /// Sequences of one length: rows of x are tokens, sequence after sequence. Masks: true = may attend.
 struct Attending {
   Index batch = 1;
-  bool is_causal = false;                       ///< query i attends to keys 0..i
-  std::optional<Shared<BoolMatrix>> mask = {};  ///< (n_queries, n_keys) of all, or (batch n_queries, n_keys)
+  bool is_causal = false;  ///< query i attends to keys 0..i
+  /// (n_queries, n_keys) of all, or one such for each sequence, or for each sequence's heads: (batch num_heads n_queries, n_keys)
+  std::optional<Shared<BoolMatrix>> mask = {};
   std::optional<Shared<BoolMatrix>> key_padding = {};  ///< (batch, n_keys); tokens of NaN there count as 0
 };
 

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from likewise import kernels, metrics, supports
 from likewise._estimator import MechanismMixin, bandwidth_from_gamma
 from likewise._mechanism import Mechanism
+from likewise.estimators._training import require_weights
 
 _GIVEN = ("precomputed", "precomputed_nearest_neighbors")
 _OF_POINTS = ("rbf", "laplacian", "nearest_neighbors")
@@ -139,7 +140,7 @@ class AffinityMixin(MechanismMixin):
         graph = sp.csr_matrix(graph)
         if not self.self_loops:
             self._diagonal = graph.diagonal()
-            graph = graph - sp.diags_array(self._diagonal, format="csr")
+            graph = graph - sp.diags(self._diagonal, format="csr")
             graph.eliminate_zeros()
         self._edges = graph
         return _no_points(graph.shape[0], dtype)
@@ -157,6 +158,7 @@ class AffinityMixin(MechanismMixin):
         if self.affinity == "precomputed_nearest_neighbors":
             return _nearest_of_rows(X, self._n_neighbors(X.shape[1]))
         if isinstance(self.affinity, str) and self.affinity == "precomputed" and sp.issparse(X):
+            require_weights(X, "affinity")
             return sp.csr_matrix(X)
         return None
 
@@ -173,8 +175,7 @@ class AffinityMixin(MechanismMixin):
         else:
             training = getattr(self, "_training_points", None)
             A = np.ascontiguousarray(self._kernel_matrix(X, training), dtype=X.dtype)
-        if (A < 0).any():
-            raise ValueError(f"affinity must give weights >= 0; got {A.min()!r}.")
+        require_weights(A, "affinity")
         return A
 
     def _extend(self, X):
@@ -220,9 +221,7 @@ class AffinityMixin(MechanismMixin):
         if self._diagonal is None:
             return K
         if sp.issparse(K):
-            return sp.csr_matrix(
-                K + sp.diags_array(self._diagonal - K.diagonal() + np.zeros(len(K.indptr) - 1))
-            )
+            return sp.csr_matrix(K + sp.diags(self._diagonal - K.diagonal() + np.zeros(len(K.indptr) - 1)))
         np.fill_diagonal(K, self._diagonal)
         return K
 

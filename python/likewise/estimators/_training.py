@@ -1,6 +1,7 @@
 """Training arrays as the C++ fits take them."""
 
 import numpy as np
+from scipy.sparse import issparse
 
 
 def as_columns(y, dtype):
@@ -16,6 +17,13 @@ def common_dtype(X, y):
 def like_fitted(X, dtype):
     """Queries in the training points' dtype, C-contiguous."""
     return np.ascontiguousarray(X, dtype=dtype)
+
+
+def require_weights(A, name):
+    """Refuse affinities, dense or sparse, that are no weights; `name` is the argument that gave them."""
+    least = (A.data if issparse(A) else np.asarray(A)).min(initial=0)
+    if not least >= 0:
+        raise ValueError(f"{name} must give weights >= 0; got {float(least)!r}.")
 
 
 def check_square(X):

@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_array, check_is
 
 from likewise import _core, kernels
 from likewise._errors import ConvergenceError
-from likewise._estimator import check_dense
+from likewise._estimator import check_dense, unboxed
 from likewise._execution import execution
 from likewise._mechanism import Mechanism
 from likewise.estimators._attention_targets import Classes, Numbers
@@ -539,7 +539,7 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
 
     def _take_y(self, y):
         _require_y(self, y)
-        y = np.asarray(y)
+        y = unboxed(np.asarray(y))
         if y.ndim == 2 and y.shape[1] == 1:
             warnings.warn(
                 "A column-vector y was passed when a 1d array was expected.",

@@ -12,6 +12,7 @@ from likewise._errors import warn_unless_converged
 from likewise._estimator import MechanismMixin, check_labels, fill_bandwidth
 from likewise._mechanism import Mechanism
 from likewise._slots import as_metric, as_support
+from likewise.estimators._training import require_weights
 
 _LEAST_MAX_ITER = 1000  # what solver="cg" may always take
 
@@ -67,7 +68,7 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
         with self._execution():
             fitted = self._fit(X, labels, mechanism)
         self.mechanism_, self.label_distributions_, self.unreached_, self.report_ = fitted
-        self.X_ = X
+        self.X_ = X.copy()  # what the caller does to X later is no affair of the model
         self.transduction_ = self.classes_[np.argmax(self.label_distributions_, axis=1)]
         self.n_iter_ = max(1, self.report_.n_iter)
         max_iter = max(self.max_iter, _LEAST_MAX_ITER) if self.solver == "cg" else self.max_iter
@@ -83,6 +84,7 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
     def _graph(self, X):
         """A function's affinities as given edges."""
         affinity = sparse.csr_matrix(self.kernel(X, X), dtype=np.float64)
+        require_weights(affinity, "kernel")
         graph = supports.Graph(affinity, weights="given")
         return self.mechanism.replace(support=graph & as_support(self._support))
 

@@ -57,7 +57,7 @@ class _NeighborsBase(MechanismMixin, BaseEstimator):
         if not isinstance(self.algorithm, str) or self.algorithm not in _ALGORITHMS:
             known = ", ".join(map(repr, _ALGORITHMS))
             raise ValueError(f"algorithm must be one of {known}; got {self.algorithm!r}.")
-        self._fit_X = X
+        self._fit_X = X.copy()  # what the caller does to X later is no affair of the model
         self._fit_metric = self._metric()
         self._fit_algorithm = _ALGORITHMS[self.algorithm]
         self._algorithm = None

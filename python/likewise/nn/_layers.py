@@ -161,7 +161,8 @@ class AttentionLayer(Parametrized):
         ----------
         context : array (batch, n_keys, embed_dim) or None
             Tokens that are attended to; None: x itself.
-        mask : boolean array (length, n_keys) or (batch, length, n_keys), True = may attend
+        mask : boolean array (length, n_keys), (batch, length, n_keys) or (batch, num_heads, length, n_keys)
+            True = may attend
         is_causal : token i attends to tokens 0..i
         key_padding_mask : boolean array (batch, n_keys), True = a token, False = padding
 
@@ -189,7 +190,8 @@ class AttentionLayer(Parametrized):
         n_keys = length if context is None else len(context) // max(batch, 1)
         if batch == 0 or length == 0 or n_keys == 0:
             raise ValueError(f"x must hold a token or more; got shape {x.shape} with {n_keys} keys.")
-        mask = _booleans("mask", mask, [(length, n_keys), (batch, length, n_keys)])
+        one = (length, n_keys)
+        mask = _booleans("mask", mask, [one, (batch, *one), (batch, self.options["num_heads"], *one)])
         padding = _booleans("key_padding_mask", key_padding_mask, [(batch, n_keys)])
         flat = x.reshape(-1, x.shape[-1])
         rows = None if mask is None else mask.reshape(-1, n_keys)
