@@ -112,6 +112,7 @@ class MechanismMixin:
     def _check_X_y(self, X, y, *, multi_output=False, y_numeric=False):
         """X as _check_X has it, and y of its length."""
         check_dense(y)
+        y = _without_extension(y)
         if is_plain_points(X) and is_plain_target(y, len(X)) and self._knows_features(X, reset=True):
             return X, y
         _check_lengths(X, y)
@@ -202,6 +203,17 @@ def check_dense(y):
     """Refuse sparse targets, which scikit-learn's validation lets pass."""
     if issparse(y):
         raise TypeError(f"y must be a dense array; got a sparse one of shape {y.shape}; use y.toarray().")
+
+
+def _without_extension(y):
+    """Whole numbers and booleans of pandas' own types as NumPy's (scikit-learn makes floats of them)."""
+    kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    if not isinstance(kind, np.dtype) or kind.kind not in "biu":
+        return y
+    try:
+        return y.to_numpy(kind)
+    except ValueError:  # some are missing: scikit-learn says so
+        return y
 
 
 def unboxed(y):

@@ -291,7 +291,7 @@ def _each(product, V, n_rows, dtype):
         return product(_checks.columns(V, n_rows, dtype))
     side_by_side = np.moveaxis(V, -2, 0)
     Y = product(_checks.columns(side_by_side.reshape(V.shape[-2], -1), n_rows, dtype))
-    return np.moveaxis(Y.reshape(-1, *side_by_side.shape[1:]), 0, -2)
+    return np.moveaxis(Y.reshape(len(Y), *side_by_side.shape[1:]), 0, -2)
 
 
 def _as_columns(v, n):

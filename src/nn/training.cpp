@@ -399,16 +399,17 @@ template <class T> class Trainer {
 }  // namespace
 
 template <class T>
-Evaluation evaluate(const AttentionModel& model, const Vector<T>& parameters, const Samples<T>& samples,
-                    Task task, const Execution& run) {
+Evaluation evaluate(const AttentionModel& model, const Vector<T>& parameters,
+                    const std::type_identity_t<Samples<T>>& samples, Task task, const Execution& run) {
   const engine::Call call(run);
   check(model, samples, task, "");
   return evaluate_checked(model, parameters, samples, task, run);
 }
 
 template <class T>
-TrainingHistory train(const AttentionModel& model, Vector<T>& parameters, const TrainingData<T>& data,
-                      const TrainingOptions& options, const Execution& run, OptimizerState<T>* state) {
+TrainingHistory train(const AttentionModel& model, Vector<T>& parameters,
+                      const std::type_identity_t<TrainingData<T>>& data, const TrainingOptions& options,
+                      const Execution& run, std::type_identity_t<OptimizerState<T>>* state) {
   const engine::Call call(run);
   check(model, data.training, options.task, "");
   if (data.validation) check(model, *data.validation, options.task, "validation ");

@@ -77,7 +77,8 @@ def test_no_row_of_shares_is_zero(model, solver, dtype):
         eps = np.finfo(dtype).eps
         assert_allclose(fitted.label_distributions_.sum(axis=1), 1, atol=4 * eps)
         assert_allclose(fitted.predict_proba(np.r_[Z, Z + dtype(0.3)]).sum(axis=1), 1, atol=4 * eps)
-        assert_array_equal(fitted.label_distributions_[[1, 3]], np.eye(2))
+        if model is lw.LabelPropagation:  # clamped
+            assert_array_equal(fitted.label_distributions_[[1, 3]], np.eye(2))
 
 
 def test_what_did_not_reach_a_point_is_said():

@@ -353,7 +353,7 @@ class _NeighborsRegressor(RegressorMixin, _NeighborsSupervised):
         self._one_target = y.ndim == 1
         self._dtype = common_dtype(X, y)
         self._fit_points(X)
-        self._y = as_columns(y, np.float64)
+        self._y = np.array(as_columns(y, np.float64))
         return self
 
     def _means(self, X):
