@@ -195,7 +195,7 @@ TEST_CASE("errors are about arguments, in no language", "[public]") {
     return std::string();
   };
   CHECK(limit([&] { P.dense({.memory_limit = 1000}); })
-        == "the matrix itself needs 11 MiB (1200 x 1200 float64), limit 1e+03 bytes; multiply with the operator instead or "
+        == "the matrix itself needs 11 MiB (1200 x 1200 float64), limit 0.977 KiB; multiply with the operator instead or "
            "raise memory_limit.");
   const auto blocks = [](const Points<double>&, const Points<double>&, Tile<double> out) { out.setOnes(); };
   const Mechanism own{CustomMetric::from(blocks, {}, "mine"), Gaussian{1.0}};
