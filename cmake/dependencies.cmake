@@ -11,22 +11,19 @@ function(likewise_need target name)
 endfunction()
 
 # Asked for without a version: Eigen 5 answers "incompatible" to a request for 3.4.
-find_package(Eigen3 CONFIG QUIET)
-if(Eigen3_FOUND AND Eigen3_VERSION VERSION_LESS 3.4)
+if(NOT TARGET Eigen3::Eigen)  # a parent project may have brought its own
+  find_package(Eigen3 CONFIG QUIET)
+endif()
+if(Eigen3_VERSION AND Eigen3_VERSION VERSION_LESS 3.4)
   message(FATAL_ERROR "likewise needs Eigen 3.4 or newer; found ${Eigen3_VERSION} in ${Eigen3_DIR}. "
     "Install a newer one and point CMAKE_PREFIX_PATH at it.")
 endif()
 likewise_need(Eigen3::Eigen "Eigen 3.4 or newer"
   "apt: libeigen3-dev" "dnf: eigen3-devel" "brew: eigen" "conda (conda-forge): eigen")
 
-if(Eigen3_FOUND)  # Spectra's own configuration fails without Eigen
-  find_package(Spectra CONFIG QUIET)
+if(NOT TARGET hwy::hwy)
+  find_package(hwy CONFIG QUIET)
 endif()
-likewise_need(Spectra::Spectra "Spectra 1.0.1 or newer"
-  "apt: libspectra-dev" "dnf: not packaged, unpack and install a release, then set CMAKE_PREFIX_PATH"
-  "brew: spectra" "conda (conda-forge): spectra-cpp")
-
-find_package(hwy CONFIG QUIET)
 likewise_need(hwy::hwy "Highway 1.0.3 or newer"
   "apt: libhwy-dev" "dnf: highway-devel" "brew: highway" "conda (conda-forge): libhwy")
 

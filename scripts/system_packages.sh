@@ -21,7 +21,7 @@ has c++ || missing+=(g++)
 has cmake || missing+=(cmake)
 usable_python || missing+=(python3 python3-venv python3-dev)
 if has dpkg-query; then
-  for package in libeigen3-dev libspectra-dev libnanoflann-dev libhwy-dev catch2 "$@"; do
+  for package in libeigen3-dev libnanoflann-dev libhwy-dev catch2 "$@"; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
   done
 fi
@@ -31,8 +31,8 @@ if ! has apt-get; then
   echo "likewise needs, by their names for apt: ${missing[*]}
 Install a C++20 compiler, CMake 3.25 or newer and Python 3.9 or newer with venv and headers:
   dnf    dnf install gcc-c++ cmake python3-devel eigen3-devel nanoflann-devel highway-devel catch-devel
-  brew   brew install cmake python libomp eigen spectra nanoflann highway catch2
-  conda  conda install -c conda-forge cxx-compiler cmake python eigen spectra-cpp nanoflann libhwy catch2" >&2
+  brew   brew install cmake python libomp eigen nanoflann highway catch2
+  conda  conda install -c conda-forge cxx-compiler cmake python eigen nanoflann libhwy catch2" >&2
   exit 1
 fi
 

@@ -106,6 +106,8 @@ def _matrices(q, k, v, key_padding_mask):
             raise ValueError(f"{name} must be a real array; got {a.dtype}.")
         if a.ndim < 2:
             raise ValueError(f"{name} must be of shape (..., length, dim); got {a.shape}.")
+        if name != "v" and a.shape[-1] == 0:
+            raise ValueError(f"{name} must have dim 1 or more; got shape {a.shape}.")
         if not np.isfinite(a).all():
             raise ValueError(f"{name} must be finite; got NaN or infinity.")
     return [np.ascontiguousarray(a, dtype=dtype) for a in arrays]

@@ -125,8 +125,8 @@ def _wrapped(function, called, is_method=False):
 
 def _wrap_class(cls):
     for name, member in list(vars(cls).items()):
-        if name.startswith("__") and name != "__init__":
-            continue
+        if name.startswith("__") and name not in ("__init__", "__repr__"):
+            continue  # pprint, and so scikit-learn's printing of estimators, looks __repr__ up: it must hash
         if isinstance(member, staticmethod):
             setattr(cls, name, staticmethod(_wrapped(member.__func__, name)))
         elif callable(member) and not inspect.isclass(member):

@@ -3,11 +3,14 @@
 Each test names the kind of fault and the report that led to it; docs/reports has all reports that were tried.
 """
 
+import pprint
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.spatial.distance import cdist
+from sklearn.neighbors import KNeighborsRegressor
 
 import likewise as lw
 
@@ -161,3 +164,53 @@ def test_negative_affinities_name_the_kernel(model):
     """Kind: the same, where a function gives them."""
     with pytest.raises(ValueError, match=r"kernel must give weights >= 0; got -2\.0\."):
         model(kernel=lambda A, B: NEGATIVE).fit(np.eye(3), [0, 1, -1])
+
+
+def test_estimators_with_long_slot_values_print():
+    """Kind: a representation that cannot be looked up by scikit-learn's printer (keras 13586): no hash."""
+    m, s = lw.metrics, lw.supports
+    long = [m.Custom(lambda A, B: A @ B.T), m.Mahalanobis(np.eye(3)), s.Mask(np.ones((9, 9), bool))]
+    for value in (*long, lw.kernels.StudentT(0.123456789, df=2.123456789), lw.Mechanism()):
+        hash(type(value).__repr__)
+        assert pprint.pformat([value] * 5)
+    mechanism = lw.Mechanism(
+        metric=m.Mahalanobis(np.eye(3)), kernel=lw.kernels.StudentT(0.123456789, df=2.12345)
+    )
+    for model in (lw.LabelSpreading(kernel=mechanism), lw.SpectralClustering(affinity=mechanism)):
+        assert "StudentT(bandwidth=0.123456789" in repr(model)
+    text = repr(
+        lw.KNeighborsClassifier(7, metric=m.Custom(cdist, distance_power=1), weights=lw.kernels.Gaussian(0.1))
+    )
+    assert "Custom" in text and "Gaussian(bandwidth=0.1)" in text
+
+
+def test_a_function_metric_is_a_distance_as_in_scikit_learn():
+    """Kind: a metric that is taken for one question and refused for another (scikit-learn 12552)."""
+    y = X @ [1.0, 2.0, 3.0]
+    for weights in ("uniform", "distance"):
+        ours = lw.KNeighborsRegressor(4, metric=cdist, weights=weights).fit(X, y).predict(X[:9] + 0.1)
+        named = KNeighborsRegressor(4, weights=weights).fit(X, y).predict(X[:9] + 0.1)
+        assert_allclose(ours, named, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("metric", "params", "name"),
+    [
+        ("mahalanobis", {"V": -np.eye(3)}, "V"),
+        ("mahalanobis", {"VI": -np.eye(3)}, "VI"),
+        ("mahalanobis", {"V": np.zeros((3, 3))}, "V"),
+        ("seuclidean", {"V": np.array([1.0, 0.0, 1.0])}, "V"),
+    ],
+)
+def test_matrices_of_metrics_are_refused_by_name(metric, params, name):
+    """Kind: an error that names an argument of something inside."""
+    with pytest.raises(ValueError, match=rf"metric_params\['{name}'\] must be a matrix that makes a metric"):
+        lw.NearestNeighbors(metric=metric, metric_params=params).fit(X)
+
+
+def test_no_columns_have_a_gradient_of_no_columns():
+    """Kind: an empty array that is taken for none (nanobind 1259)."""
+    P = lw.Mechanism(kernel=lw.kernels.Gaussian(1.0)).operator(X[:6])
+    assert P.vjp(np.zeros((6, 0)), np.zeros((6, 0)))["values"].shape == (6, 0)
+    with pytest.raises(ValueError, match=r"q must have dim 1 or more; got shape \(2, 0\)"):
+        lw.attention(np.zeros((2, 0)), np.zeros((3, 0)), np.zeros((3, 1)))

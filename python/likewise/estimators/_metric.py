@@ -20,7 +20,10 @@ def metric_from_params(metric, p=2, metric_params=None):
     elif metric == "mahalanobis" and {"V", "VI"} & set(params):
         inverse = params.pop("VI", None)
         covariance = params.pop("V", None)
-        found = metrics.Mahalanobis.from_matrix(np.linalg.inv(covariance) if inverse is None else inverse)
+        if inverse is None:
+            found = _of("V", lambda: metrics.Mahalanobis.from_matrix(np.linalg.inv(covariance)))
+        else:
+            found = _of("VI", lambda: metrics.Mahalanobis.from_matrix(inverse))
     elif metric == "mahalanobis":
         raise ValueError(
             "metric_params must hold 'VI', the inverse of a covariance matrix, or 'V', that matrix, "
@@ -31,12 +34,26 @@ def metric_from_params(metric, p=2, metric_params=None):
             f"metric_params must hold 'V', the variances, with metric='seuclidean'; got {metric_params!r}."
         )
     elif metric == "seuclidean":
-        found = metrics.Mahalanobis.from_diagonal(1 / np.asarray(params.pop("V"), dtype=float))
+        variances = params.pop("V")
+        with np.errstate(divide="ignore"):
+            found = _of(
+                "V", lambda: metrics.Mahalanobis.from_diagonal(1 / np.asarray(variances, dtype=float))
+            )
+    elif callable(metric):  # what it gives is a distance, as in scikit-learn
+        found = metrics.Custom(metric, distance_power=1)
     else:
         found = as_metric(metric)
     if params:
         raise ValueError(f"metric_params must hold only what metric={metric!r} takes; got {sorted(params)}.")
     return found
+
+
+def _of(name, make):
+    """What is made of metric_params[name]; errors name it."""
+    try:
+        return make()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"metric_params[{name!r}] must be a matrix that makes a metric: {error}") from None
 
 
 def effective_metric(metric, p=2, metric_params=None):
