@@ -248,6 +248,7 @@ PROPERTIES = {
         Z=points(n=(1, 60), d=(1, 5)), dtype=FLOATS, data=st.data()
     ),
     fuzz_estimators.labels_by_solving: dict(Z=points(n=(2, 40), d=(1, 4), outliers=False), data=st.data()),
+    fuzz_estimators.graphs_are_propagated_by_definition: dict(data=st.data()),
     fuzz_estimators.diffusion_maps_by_eigh: dict(
         Z=points(n=(3, 40), d=(1, 4), outliers=False), data=st.data()
     ),
