@@ -135,6 +135,10 @@ certificate : str, what says that none was missed, the strongest first: "whole m
     (they lie at the bound of the spectrum), "trace" (the squared eigenvalues leave no room), "inertia" (Sylvester's
     count by a factorization), "probe" (random columns hold nothing larger); "" where converged is False)");
   report.def_readonly("certificate", &SpectrumReport::certificate);
+  report.def("__repr__", [](const SpectrumReport& r) {
+    return py::str("SpectrumReport(n_iter={}, residual={!r}, converged={}, solver={!r}, certificate={!r})")
+        .format(r.n_iter, r.residual, r.converged, r.solver, r.certificate);
+  });
   report.def(py::self == py::self);
   report.def(py::pickle(
       [](const SpectrumReport& r) {

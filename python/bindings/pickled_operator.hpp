@@ -20,14 +20,6 @@ template <class T> SelfOperator<T> operator_from_recipe(const py::tuple& recipe)
                                {recipe[2].cast<Vector<double>>(), recipe[3].cast<std::string>()}, {});
 }
 
-inline py::tuple report_fields(const IterationReport& report) {
-  return py::make_tuple(report.n_iter, report.residual, report.converged, report.solver);
-}
-inline IterationReport report_from_fields(const py::tuple& fields) {
-  return {fields[0].cast<int>(), fields[1].cast<double>(), fields[2].cast<bool>(),
-          fields[3].cast<std::string>()};
-}
-
 /// "DiffusionMap_float32"
 template <class T> std::string fitted_name(const char* name) {
   return std::string(name) + (sizeof(T) == 4 ? "_float32" : "_float64");
