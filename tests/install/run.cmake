@@ -32,8 +32,8 @@ refused(refused_mixed "must hold the same scalar")
 
 # A plain installation is for C++: no extension module; its license, and a file for pkg-config.
 file(GLOB_RECURSE installed RELATIVE ${prefix} ${prefix}/*)
-foreach(wanted IN ITEMS "LICENSE$" "likewise.pc$" "likewiseConfig.cmake$" "likewise/likewise.hpp$")
-  if(NOT installed MATCHES "${wanted}")
+foreach(wanted IN ITEMS LICENSE likewise.pc likewiseConfig.cmake likewise/likewise.hpp)
+  if(NOT "${installed};" MATCHES "${wanted};")
     message(FATAL_ERROR "${wanted} is not installed: ${installed}")
   endif()
 endforeach()

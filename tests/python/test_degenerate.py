@@ -122,6 +122,6 @@ def test_a_report_shows_what_it_knows():
     """It printed an address."""
     report = lw.SpectralEmbedding(1, affinity="rbf").fit([[0.0], [1.0], [2.5]]).report_
     assert repr(report) == (
-        f"IterationReport(n_iter={report.n_iter}, residual={report.residual!r}, "
-        f"converged={report.converged}, solver={report.solver!r})"
+        f"SpectrumReport(n_iter={report.n_iter}, residual={report.residual!r}, converged={report.converged}, "
+        f"solver={report.solver!r}, certificate={report.certificate!r})"
     )

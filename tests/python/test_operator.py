@@ -590,3 +590,18 @@ def test_wrong_types_are_type_errors():
     ]:
         with pytest.raises(TypeError, match=message):
             make()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("storage", ["streamed", "dense", "sparse"])
+def test_weights_beyond_the_largest_number_are_infinite(storage, dtype):
+    """Kind: an exponent whose rounding is larger than what corrects it: it gave -inf (found by make fuzz)."""
+    scores = np.array([-1e30, -800.0, -1.0, 0.0, 1.0, 700.0, 712.0, 1e4, 4.7e16, 1e33])
+    Z = scores[:, None].astype(dtype)
+    P = lw.Mechanism(metric="dot", kernel=kernels.Exponential(1.0), normalization="none").operator(
+        np.ones((1, 1), dtype), Z, storage=storage
+    )
+    with np.errstate(over="ignore"):
+        want = np.exp(scores.astype(dtype).astype(float)).astype(dtype)[None]
+    assert_allclose(P.toarray(), want, rtol=1e-5 if dtype == np.float32 else 1e-12)
+    assert (P @ np.ones((10, 2), dtype) == np.inf).all()

@@ -19,12 +19,14 @@ namespace hn = hwy::HWY_NAMESPACE;
 // log2(e) = kLog2e + kLog2eRest to twice a double's digits, so that far exponents lose none.
 constexpr double kLog2e = std::numbers::log2e, kLog2eRest = 2.0355273740931033e-17;
 
+/// Infinite from 2^1023 on: there a rounding of x is larger than all that would correct it.
 template <class D, class V = hn::VFromD<D>> HWY_INLINE V Exp(D d, V x) {
   const V whole = hn::Mul(x, hn::Set(d, kLog2e));
   const V rest = hn::MulAdd(x, hn::Set(d, kLog2eRest), hn::MulSub(x, hn::Set(d, kLog2e), whole));
   const V power = Exp2(d, hn::Min(whole, hn::Set(d, 1023.0)));
   const V result = hn::MulAdd(hn::Mul(power, rest), hn::Set(d, std::numbers::ln2), power);
-  return hn::IfThenElseZero(hn::Ge(whole, hn::Set(d, -1021.0)), result);
+  const V below = hn::IfThenElse(hn::Gt(whole, hn::Set(d, 1023.0)), hn::Inf(d), result);
+  return hn::IfThenElseZero(hn::Ge(whole, hn::Set(d, -1021.0)), below);
 }
 
 /// weigh(tag, j) gives and stores the weights from j on; their sum.
