@@ -134,6 +134,8 @@ class _Bar:
         self._what = None
 
     def __call__(self, fraction, what):
+        if what == "done":  # a call so short that there is nothing to watch
+            return
         percent = round(100 * fraction)
         if self._bar is None or what != self._what or percent < self._bar.n:
             self.close()

@@ -163,16 +163,20 @@ def test_progress_is_told_and_prints_only_when_asked(capfd):
     told = []
     X = points(30000, 8)
     with lw.execution(progress=lambda fraction, what: told.append((fraction, what)), n_jobs=1):
-        GAUSSIAN.operator(X, storage="streamed") @ X
+        P = GAUSSIAN.operator(X, storage="streamed")
+        assert told == [(1, "done")]  # so little work that no part of it was told
+        told.clear()
+        P @ X
     assert told and all(0 <= fraction <= 1 for fraction, _ in told)
     assert {what for _, what in told} == {"propagating"}
     assert sorted(told) == told
+    assert [fraction for fraction, _ in told].count(1) == 1 and told[-1][0] == 1
     GAUSSIAN.operator(X, storage="streamed") @ X[:, :1]
     assert capfd.readouterr() == ("", "")
     with lw.execution(progress=True):
         GAUSSIAN.operator(X, storage="streamed") @ X
     out, err = capfd.readouterr()
-    assert out == "" and "propagating" in err
+    assert out == "" and "propagating" in err and "done" not in err
 
 
 def test_an_exception_in_the_progress_callback_stops_the_work():
