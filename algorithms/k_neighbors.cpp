@@ -5,6 +5,7 @@
 #include <likewise/algorithms/neighbor_votes.hpp>
 
 #include "engine/call.hpp"
+#include "operator/checks.hpp"
 #include "training_data.hpp"
 
 namespace likewise {
@@ -41,6 +42,7 @@ NeighborsClassification<T> fit_neighbors_classification(const Mechanism& mechani
                                                         const std::vector<Index>& labels, Index n_classes,
                                                         const Execution& run) {
   const engine::Call call(run);
+  check_points<T>("X", X);
   check_labels(labels, X.rows(), n_classes);
   return {resolve_neighbors<T>(mechanism, X, run), X, labels, n_classes};
 }
