@@ -116,8 +116,9 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
       const Index row = rows.begin + a;
       auto stored = P.row(a).segment(keys.begin, keys.size);
       weights = stored.transpose().template cast<double>() + scaling.log_right.segment(keys.begin, keys.size);
-      if (const Vector<double>* shift = tiles_->row_shift(); shift && !scaling.by_row_mass)
-        weights += (*shift)(row);
+      // Divided by its own mass a row does not need what was taken out of it; a null mass is no part of it.
+      const bool needs_shift = !scaling.by_row_mass || scaling.null_mass > 0;
+      if (const Vector<double>* shift = tiles_->row_shift(); shift && needs_shift) weights += (*shift)(row);
       scale_row(scaling, row, weights);
       stored = weights.matrix().transpose().template cast<T>();
       if (may_be_replaced(scaling) && (weights == 0).all())

@@ -115,3 +115,16 @@ def test_far_points_answer_as_their_nearest_training_point(name, away, dtype):
 def shares_of_density(Z, h):
     gap = Z[:, None].astype(np.longdouble) - Z[None].astype(np.longdouble)
     return np.exp(-0.5 * (gap**2).sum(-1) / h**2).sum(axis=1)
+
+
+@pytest.mark.parametrize("storage", ["streamed", "dense", "sparse"])
+@pytest.mark.parametrize("away", [1e3, 1e6, 1e9, 1e20])
+def test_a_null_mass_outweighs_far_keys(away, storage):
+    """Kind: what is taken out of a far row for its digits, and is missing beside a mass of another size."""
+    shrunk = lw.normalizations.RowStochastic(0.5)
+    m = lw.Mechanism(kernel=lw.kernels.Gaussian(1.0), normalization=shrunk)
+    far = away * np.eye(3)
+    P = m.operator(far, X, storage=storage)
+    assert (P @ X == 0).all() and (P.toarray() == 0).all()
+    fitted_model = lw.KernelRegressor(bandwidth=1.0, normalization=shrunk).fit(X, NUMBERS)
+    assert (fitted_model.predict(far) == 0).all()
