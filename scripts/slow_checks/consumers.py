@@ -1,10 +1,11 @@
 """Programs of others: every way in, both kinds of library, both compilers, and flags of their own.
 
-    python scripts/slow_checks/consumers.py [--quick]
+    python scripts/slow_checks/consumers.py [--quick | --whole]
 
 tests/install/app.cpp is built as a separate project, with other settings than the library was. It must give
 right answers or not link. Writes docs/reports/consumers-DATE.md. The library is compiled once for each line
-of LIBRARIES, and once for each way in as a subproject.
+of LIBRARIES, and once for each way in as a subproject. Every two settings (library and flags, library and
+compiler, compiler and flags) meet in some program; --whole makes all programs.
 """
 
 import argparse
@@ -128,13 +129,17 @@ def as_subproject(fetch, flags):
     return outcome(build, build / "app", "app")
 
 
-def cases(quick):
+def users_of(library, flags, whole):
+    """The compilers that meet this library (by its number) with these flags (by theirs)."""
+    return COMPILERS if whole else (COMPILERS[(library + flags) % len(COMPILERS)],)
+
+
+def cases(quick, whole):
     """(library, way in, compiler, flags, outcome) one after the other."""
-    flags_of = FLAGS[::4] if quick else FLAGS
-    for name, (compiler, options) in list(LIBRARIES.items())[: 1 if quick else None]:
+    for i, (name, (compiler, options)) in enumerate(list(LIBRARIES.items())[: 1 if quick else None]):
         prefix = installed(name, compiler, options)
-        for user in COMPILERS[: 1 if quick else None]:
-            for flags in flags_of:
+        for j, flags in list(enumerate(FLAGS))[:: 4 if quick else 1]:
+            for user in users_of(i, j, whole):
                 yield name, "find_package", user, flags, found_by_package(prefix, user, flags)
     for fetch in () if quick else (0, 1):
         way = "FetchContent" if fetch else "add_subdirectory"
@@ -145,8 +150,10 @@ def cases(quick):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one library, one compiler, few flags")
+    parser.add_argument("--whole", action="store_true", help="every compiler with every library and flags")
+    arguments = parser.parse_args()
     start = time.monotonic()
-    found = list(cases(parser.parse_args().quick))
+    found = list(cases(arguments.quick, arguments.whole))
     wrong = [case for case in found if case[-1] not in ("right", "does not link")]
     lines = [
         f"* programs: {len(found)}, {(time.monotonic() - start) / 60:.0f} minutes",
