@@ -350,6 +350,24 @@ def missed_by_all(X, y, numbers):
     return squares(X, y, flat) if numbers else missed(X, y, flat)
 
 
+@pytest.mark.parametrize("factor", [1e-6, 1e3, 1e6])
+@pytest.mark.parametrize("diagonal", [True, False])
+def test_a_feature_in_another_unit_stops_no_search(diagonal, factor):
+    """Kind: a stopping rule in a unit that one feature dictates, though W may not look at it at all."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 3))
+    y = X[:, 0] + 0.5 * X[:, 1]
+    start = np.array([1.0, 1.0, 0.0]) if diagonal else np.eye(2, 3)
+    found = minimize(
+        lambda w: squares(X[:, :2], y, np.diag(w)), [1.0, 1.0]
+    )  # a feature of noise helps nobody
+    learner = lw.MetricLearner(diagonal=diagonal, init=start).fit(X * [1, 1, factor], y)
+    assert learner.report_.converged
+    assert learner.loss_ <= 1.001 * found.fun
+    W = learner.components_ * [1, 1, factor]
+    assert_allclose(learner.loss_, squares(X, y, W, learner.temperature_), rtol=1e-6)
+
+
 @pytest.mark.parametrize("length", [1e6, 1e-9])
 def test_a_given_start_without_a_slope_is_told(wine, length):
     """Kind: an iteration that cannot begin says that it has converged."""

@@ -192,7 +192,6 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         self._check_parameters()
         Y, unit = self._targets(X, y)
         problem = _Problem(X, Y, self._loss, self._fixed_temperature(), bool(self.diagonal))
-        X = problem.X
         report = LearningReport()
         interrupted = None
         with execution(n_jobs=self.n_jobs):
@@ -259,7 +258,8 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         if self.diagonal:
             W = self._diagonal_start(X.shape[1])
         else:
-            W = self._named_start(X, y)
+            W = self._named_start(X / X.dtype.type(problem.common), y)
+        W = W * (problem.unit / problem.common)
         if self.init == "auto" and self._loss == "mlkr":
             W = problem.best_length(W)
         return W
@@ -392,14 +392,20 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
 class _Problem:
     """The loss as a function of W (n_components, n_features), or of its diagonal w (n_features,).
 
-    The features are divided by `unit`, and W multiplied by it, so that starts and stopping rules mean the
-    same in any unit: a power of 2 near the features' deviation, which changes no digit.
+    Each feature is divided by its `unit`, and its column of W multiplied by it, so that steps and stopping
+    rules mean the same in any units: powers of 2, which change no digit. Features share one unless theirs are
+    far from the others': one of large numbers would hide all others from the slopes. Features that are
+    seldom used may be small. Named starts are those of features in their `common` unit.
     """
 
     def __init__(self, X, Y, loss, temperature, diagonal):
-        deviation = np.sqrt(X.var(axis=0, dtype=np.float64).mean())
-        self.unit = 2.0 ** np.round(np.log2(deviation)) if 0 < deviation < np.inf else 1.0
-        self.X, self.Y, self.loss = X / X.dtype.type(self.unit), Y, loss
+        deviation = np.sqrt(X.var(axis=0, dtype=np.float64))
+        deviation[deviation <= 4e-15 * np.abs(X).max(axis=0)] = 0  # a constant's rounding
+        self.common = _power_of_2(np.sqrt(np.square(deviation).mean()), 1.0)
+        typical = np.median(deviation[deviation > 0]) if deviation.any() else 1.0
+        far = (deviation > 16 * typical) | (deviation < typical / 1024)
+        self.unit = _power_of_2(np.where(far, deviation, typical), typical)
+        self.X, self.Y, self.loss = X / self.unit.astype(X.dtype), Y, loss
         self.temperature, self.diagonal = temperature, diagonal
 
     def factor(self, W):
@@ -522,6 +528,12 @@ class _Adam:
         self.square += 0.001 * (np.square(slope) - self.square)
         mean, square = self.mean / (1 - 0.9**self.t), self.square / (1 - 0.999**self.t)
         return W - share * self.rate * mean / (np.sqrt(square) + 1e-12)
+
+
+def _power_of_2(number, other):
+    """The power of 2 near each number, and near `other` where that is 0 or too large."""
+    fits = (number > 0) & (number < np.inf)
+    return 2.0 ** np.round(np.log2(np.where(fits, number, other)))
 
 
 def _first(X, Y, begin, size):
