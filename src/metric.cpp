@@ -1,4 +1,6 @@
 #include <cmath>
+#include <limits>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -64,9 +66,35 @@ const detail::NameTable<Metric>& table() {
   return metrics;
 }
 
-// The eigenvalues below this share of the largest are rounding, of either sign.
-constexpr double eigenvalue_noise = 1e-12;
-constexpr double symmetry_noise = 1e-8;
+// A matrix of six digits is still one: how far, as a share of the largest, entries may differ from their
+// mirror image and eigenvalues lie below 0.
+constexpr double six_digits = 1e-6;
+
+/// sqrt(M_kk): units in which every feature counts alike, so that none is taken for rounding because its
+/// numbers are small. A feature whose M_kk is at most `least` of the largest counts as if it had that one.
+Vector<double> units_of(const Matrix<double>& M, double least) {
+  const double largest = M.diagonal().maxCoeff();
+  if (!(largest > 0)) return Vector<double>::Ones(M.rows());
+  return (M.diagonal().array() > least * largest).select(M.diagonal(), largest).cwiseSqrt();
+}
+
+/// D^-1 M D^-1 = U diag(s) U^T with these units D.
+SymmetricEigen eigen_of(const Matrix<double>& M, const Vector<double>& units) {
+  const Vector<double> scale = units.cwiseInverse();
+  return SymmetricEigen(scale.asDiagonal() * M * scale.asDiagonal());
+}
+
+/// W = diag(sqrt s) U^T D of the eigenvalues that are not rounding; none if some are too far below 0.
+std::optional<Matrix<double>> factor_of(const Matrix<double>& M, const Vector<double>& units,
+                                        double rounding) {
+  const SymmetricEigen eigen = eigen_of(M, units);
+  const Vector<double>& s = eigen.eigenvalues();  // ascending
+  const double largest = s.cwiseAbs().maxCoeff();
+  if (s(0) < -std::max(rounding, six_digits) * largest) return std::nullopt;
+  const Index rank = (s.array() > std::max(rounding * largest, -s(0))).count();
+  return Matrix<double>(s.tail(rank).cwiseSqrt().asDiagonal()
+                        * eigen.eigenvectors().rightCols(rank).transpose() * units.asDiagonal());
+}
 
 /// Which law a metric of the user's own, or precomputed costs, would have to declare.
 std::string way_to_declare(const Metric& metric, const std::string& law) {
@@ -132,28 +160,35 @@ const std::vector<std::string>& metric_names() {
   return names;
 }
 
-Mahalanobis Mahalanobis::from_matrix(const Points<double>& m) {
-  require(m.rows() == m.cols(), "m", "square (n_features x n_features)", shape(m.rows(), m.cols()));
-  require_finite("m", m);
-  if (m.size() == 0) return {};
-  const double asymmetry = (m - m.transpose()).cwiseAbs().maxCoeff();
-  require(asymmetry <= symmetry_noise * m.cwiseAbs().maxCoeff(), "m", "symmetric",
+Mahalanobis Mahalanobis::from_matrix(const Points<double>& matrix, double epsilon) {
+  const char* argument = "matrix";
+  require(matrix.rows() == matrix.cols(), argument, "square (n_features x n_features)",
+          shape(matrix.rows(), matrix.cols()));
+  require_finite(argument, matrix);
+  if (matrix.size() == 0) return {};
+  const Matrix<double> M = 0.5 * matrix + 0.5 * matrix.transpose();
+  const double rounding = epsilon * static_cast<double>(M.rows());
+  const double asymmetry = (matrix - matrix.transpose()).cwiseAbs().maxCoeff();
+  require(asymmetry <= std::max(rounding, six_digits) * matrix.cwiseAbs().maxCoeff(), argument, "symmetric",
           "entries that differ from their mirror image by " + detail::print_number(asymmetry));
-  // M = U diag(s) U^T = W^T W with W = diag(sqrt s) U^T, rows of zero eigenvalues left out.
-  const SymmetricEigen eigen(0.5 * (m + m.transpose()));
-  const Vector<double>& s = eigen.eigenvalues();  // ascending
-  const double noise = eigenvalue_noise * s.cwiseAbs().maxCoeff();
-  require(s(0) >= -noise, "m", "positive semidefinite", "an eigenvalue of " + detail::print_number(s(0)));
-  const Index rank = (s.array() > noise).count();
-  return {Matrix<double>(s.tail(rank).cwiseSqrt().asDiagonal()
-                         * eigen.eigenvectors().rightCols(rank).transpose())};
+  // A diagonal entry within rounding is a small feature or, if that makes no matrix, what rounding left of 0.
+  for (const double least : {0.0, rounding})
+    if (auto factor = factor_of(M, units_of(M, least), rounding)) return {std::move(*factor)};
+  const Vector<double> s = eigen_of(M, units_of(M, rounding)).eigenvalues();
+  refuse(argument,
+         "positive semidefinite (an inverse may need float64 and more rows; a factor W makes Mahalanobis(W))",
+         "eigenvalues from " + detail::print_number(s(0)) + " to " + detail::print_number(s(s.size() - 1))
+             + " where the diagonal is scaled to 1");
+}
+Mahalanobis Mahalanobis::from_matrix(const Points<float>& matrix) {
+  return from_matrix(matrix.cast<double>().eval(), std::numeric_limits<float>::epsilon());
 }
 
-Mahalanobis Mahalanobis::from_diagonal(const Eigen::Ref<const Vector<double>>& m) {
-  require_finite("m", m);
-  require(m.size() == 0 || m.minCoeff() >= 0, "m", "not negative",
-          m.size() == 0 ? "" : detail::print_number(m.minCoeff()));
-  return {Matrix<double>(m.cwiseSqrt().asDiagonal())};
+Mahalanobis Mahalanobis::from_diagonal(const Eigen::Ref<const Vector<double>>& diagonal) {
+  require_finite("diagonal", diagonal);
+  require(diagonal.size() == 0 || diagonal.minCoeff() >= 0, "diagonal", "not negative",
+          diagonal.size() == 0 ? "" : detail::print_number(diagonal.minCoeff()));
+  return {Matrix<double>(diagonal.cwiseSqrt().asDiagonal())};
 }
 
 CustomMetric CustomMetric::from(

@@ -1,6 +1,8 @@
 // The slot values: metrics, kernels, supports, normalizations. A new leaf is a line here.
 #include <pybind11/eigen.h>
 
+#include <limits>
+
 #include "bind_value.hpp"
 #include "casters.hpp"
 #include "laws.hpp"
@@ -18,6 +20,13 @@ template <class M> py::class_<M> bind_metric(py::module_& m, const char* more = 
                            [](const M& metric) { validate(Metric(metric)); });
   def_laws(cls);
   return cls;
+}
+
+/// How exact the entries are: of floats as their dtype says.
+double epsilon_of(const py::object& matrix) {
+  const py::dtype type = py::array(matrix).dtype();
+  if (type.kind() != 'f' || type.itemsize() >= 8) return std::numeric_limits<double>::epsilon();
+  return type.itemsize() == 4 ? 0x1p-23 : 0x1p-10;
 }
 
 void bind_metrics(py::module_& m) {
@@ -38,8 +47,15 @@ void bind_metrics(py::module_& m) {
   bind_metric<Mahalanobis>(m, "factor W (r, d) of any rank.")
       .def_static(
           "from_matrix",
-          [](const py::object& matrix) { return Mahalanobis::from_matrix(*Array::from("matrix", matrix)); },
-          py::arg("matrix"), "From M = W^T W, symmetric positive semidefinite, (d, d).")
+          [](const py::object& matrix) {
+            return Mahalanobis::from_matrix(*Array::from("matrix", matrix), epsilon_of(matrix));
+          },
+          py::arg("matrix"),
+          "From M = W^T W, symmetric positive semidefinite, (d, d). Eigenvalues that the rounding of its "
+          "dtype "
+          "makes of 0 are 0, whatever the units of the features. Of a matrix of six digits negative ones "
+          "down "
+          "to -1e-6 of the largest are 0 as well, and so is what lies as near above.")
       .def_static(
           "from_diagonal",
           [](const py::object& diagonal) {

@@ -293,18 +293,18 @@ TEST_CASE("a metric refuses what it does not allow", "[value]") {
   Matrix<double> m(2, 2);
   m << 1, 2, 3, 4;
   CHECK(message_of([&] { Mahalanobis::from_matrix(m); })
-        == "m must be symmetric; got entries that differ from their mirror image by 1.");
+        == "matrix must be symmetric; got entries that differ from their mirror image by 1.");
   m << 1, 2, 2, 1;
-  CHECK(message_of([&] { Mahalanobis::from_matrix(m); }).substr(0, 40)
-        == "m must be positive semidefinite; got an ");
+  CHECK(message_of([&] { Mahalanobis::from_matrix(m); }).substr(0, 38)
+        == "matrix must be positive semidefinite (");
   CHECK(message_of([] { Mahalanobis::from_matrix(Matrix<double>::Ones(2, 3)); })
-        == "m must be square (n_features x n_features); got 2 x 3.");
+        == "matrix must be square (n_features x n_features); got 2 x 3.");
   m(0, 1) = std::nan("");
-  CHECK(message_of([&] { Mahalanobis::from_matrix(m); }) == "m must be finite; got NaN or infinity.");
+  CHECK(message_of([&] { Mahalanobis::from_matrix(m); }) == "matrix must be finite; got NaN or infinity.");
   CHECK(message_of([&] { validate(Metric(Mahalanobis{m})); })
         == "factor must be finite; got NaN or infinity.");
   CHECK(message_of([] { Mahalanobis::from_diagonal(Vector<double>::Constant(2, -3)); })
-        == "m must be not negative; got -3.");
+        == "diagonal must be not negative; got -3.");
   CHECK(message_of([] { validate(Metric(Minkowski{0})); }) == "p must be above 0; got 0.");
   CHECK(message_of([] { validate(Metric(Precomputed{3})); })
         == "distance_power must be 0 (no distance), 1 (a distance) or 2 (its square); got 3.");

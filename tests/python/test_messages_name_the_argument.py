@@ -30,7 +30,14 @@ CASES = [
     (lambda: lw.SpectralClustering(2, random_state=-1).fit(X), "random_state", "-1"),
     (lambda: lw.SpectralClustering(2, random_state="seed").fit(X), "random_state", "seed"),
     (lambda: lw.Mechanism().operator(), "Z", "none"),
+    (lambda: lw.metrics.Mahalanobis.from_matrix([[1.0, 2.0], [3.0, 4.0]]), "matrix", "symmetric"),
+    (lambda: lw.metrics.Mahalanobis.from_matrix([[1.0, 2.0], [2.0, 1.0]]), "matrix", "to 3 where"),
+    (lambda: lw.metrics.Mahalanobis.from_matrix(np.ones((2, 3))), "matrix", "2 x 3"),
+    (lambda: lw.metrics.Mahalanobis.from_diagonal([1.0, -3.0]), "diagonal", "-3"),
+    (lambda: lw.MeanShift(bandwidth=0.3, bin_seeding=True).fit(FAR_FROM_CELLS), "bin_seeding", "0.3"),
+    (lambda: lw.MeanShift(bandwidth=0.3, seeds=[[9.0, 9.0, 9.0]]).fit(X), "seeds", "0.3"),
 ]
+FAR_FROM_CELLS = np.full((4, 6), 0.45)  # 0.15 off a cell's center along each axis
 
 
 @pytest.mark.parametrize(("call", "argument", "value"), CASES)
@@ -41,6 +48,30 @@ def test_the_argument_and_its_value_are_named(call, argument, value):
     message = str(caught.value)
     assert re.search(rf"\b{argument} must ", message)
     assert value in message
+
+
+OF_METRICS = [
+    ("minkowski", {"w": [1, -1, 1]}, "w", "weights >= 0, all finite; got -1.0"),
+    ("minkowski", {"w": "heavy"}, "w", "a vector of weights; got 'heavy'"),
+    ("seuclidean", {"V": [1, 0, 1]}, "V", "positive variances, all finite; got 0.0"),
+    ("seuclidean", {"V": [1, -2, 1]}, "V", "positive variances, all finite; got -2.0"),
+    ("seuclidean", {"V": -2}, "V", "a vector of variances, (n_features,); got -2"),
+    ("seuclidean", {"V": np.eye(3)}, "V", "a vector of variances, (n_features,); got shape (3, 3)"),
+    ("seuclidean", {"V": [1, 1e-320, 1]}, "V", "positive variances, all finite; got 1e-320"),
+    ("mahalanobis", {"V": np.diag([4.0, 0.0, 1.0])}, "V", "full rank, 3; got rank 2"),
+    ("mahalanobis", {"V": [[4.0, 1.0], [3.0, 4.0]]}, "V", "symmetric; got entries that differ"),
+    ("mahalanobis", {"VI": -4 * np.eye(3)}, "VI", "positive semidefinite"),
+]
+
+
+@pytest.mark.parametrize("estimator", [lw.NearestNeighbors, lw.KNeighborsRegressor, lw.KernelDensity])
+@pytest.mark.parametrize(("metric", "params", "name", "said"), OF_METRICS)
+def test_parameters_of_metrics_are_told_as_they_were_given(estimator, metric, params, name, said):
+    """Kind: an error about what was made of an argument (1/V, a diagonal), not about the argument."""
+    with pytest.raises((ValueError, TypeError)) as caught:
+        estimator(metric=metric, metric_params=params).fit(X, Y)
+    assert str(caught.value).startswith(f"metric_params['{name}'] must be ")
+    assert said in str(caught.value)
 
 
 def test_an_operator_takes_its_points_by_the_name_that_errors_use():

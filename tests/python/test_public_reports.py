@@ -199,7 +199,6 @@ def test_a_function_metric_is_a_distance_as_in_scikit_learn():
         ("mahalanobis", {"V": -np.eye(3)}, "V"),
         ("mahalanobis", {"VI": -np.eye(3)}, "VI"),
         ("mahalanobis", {"V": np.zeros((3, 3))}, "V"),
-        ("seuclidean", {"V": np.array([1.0, 0.0, 1.0])}, "V"),
     ],
 )
 def test_matrices_of_metrics_are_refused_by_name(metric, params, name):
@@ -214,3 +213,135 @@ def test_no_columns_have_a_gradient_of_no_columns():
     assert P.vjp(np.zeros((6, 0)), np.zeros((6, 0)))["values"].shape == (6, 0)
     with pytest.raises(ValueError, match=r"q must have dim 1 or more; got shape \(2, 0\)"):
         lw.attention(np.zeros((2, 0)), np.zeros((3, 0)), np.zeros((3, 1)))
+
+
+def scaled_points(scales, n=200):
+    return np.random.default_rng(0).normal(size=(n, len(scales))) * scales
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("scales", [(1e-3, 1e3), (1e-6, 1.0, 1e6), (1e3, 1e3, 1e-9), (1e10, 1e-10)])
+def test_no_feature_is_taken_for_rounding_because_its_numbers_are_small(scales, dtype):
+    """Kind: a rank decided in the features' own units, so that the inverse covariance of millimeters and
+    kilometers left one of them out of every distance."""
+    Z = scaled_points(scales)
+    covariance = np.cov(Z, rowvar=False)
+    inverse = np.linalg.inv(covariance).astype(dtype)
+    factor = lw.metrics.Mahalanobis.from_matrix(inverse).factor
+    assert_allclose(
+        factor.T @ factor * np.outer(scales, scales), inverse * np.outer(scales, scales), atol=1e-6
+    )
+    wanted = np.sort(cdist(Z, Z, "mahalanobis", VI=inverse))[:, :4]
+    tolerance = 1e-9 if dtype == np.float64 else 1e-5
+    for params in ({"VI": inverse}, {"V": covariance.astype(dtype)}):
+        model = lw.NearestNeighbors(n_neighbors=4, metric="mahalanobis", metric_params=params).fit(Z)
+        assert_allclose(model.kneighbors(Z)[0], wanted, rtol=100 * tolerance, atol=tolerance)
+    assert len(lw.metrics.Mahalanobis.from_matrix(np.diag(np.square(scales))).factor) == len(scales)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1.0, 0.05])
+@pytest.mark.parametrize("size", [(2, 5), (4, 6), (30, 100)])
+def test_a_matrix_that_its_dtype_rounds_is_still_semidefinite(size, scale, dtype):
+    """Kind: rounding judged by float64's, so that B^T B in float32 had "negative eigenvalues"
+    (metric-learn 102 is about such a matrix)."""
+    rank, n_features = size
+    B = np.random.default_rng(0).normal(size=size)
+    B[:, 0] *= scale
+    M = (B.T @ B).astype(dtype)
+    factor = lw.metrics.Mahalanobis.from_matrix(M).factor
+    assert factor.shape == (rank, n_features)
+    units = np.sqrt(np.diag(B.T @ B))
+    assert_allclose(
+        factor.T @ factor / np.outer(units, units),
+        M / np.outer(units, units),
+        atol=4 * np.finfo(dtype).eps * n_features,
+    )
+    model = lw.NearestNeighbors(n_neighbors=1, metric="mahalanobis", metric_params={"VI": M}).fit(B)
+    assert len(model.kneighbors(B)[0]) == rank
+
+
+def test_covariances_of_few_rows_and_matrices_of_few_digits_make_metrics():
+    """Kind: a matrix that everybody's computation makes, refused for its last digit."""
+    Z = np.random.default_rng(1).normal(size=(4, 6)).astype(np.float32)
+    for M in (np.cov(Z, rowvar=False), np.cov(Z, rowvar=False, dtype=np.float32)):
+        assert len(lw.metrics.Mahalanobis.from_matrix(M).factor) == 3
+    exact = np.linalg.pinv(np.cov(Z.astype(float), rowvar=False), hermitian=True)
+    assert len(lw.metrics.Mahalanobis.from_matrix(exact).factor) == 3
+    printed = np.array([[float(f"{x:.7g}") for x in row] for row in exact])
+    factor = lw.metrics.Mahalanobis.from_matrix(printed).factor
+    assert_allclose(factor.T @ factor, printed, atol=1e-5 * np.abs(printed).max())
+
+
+def test_what_is_no_metric_stays_none():
+    """Kind: a tolerance so wide that it forgives what is wrong."""
+    for M in ([[1.0, 2.0], [2.0, 1.0]], [[1e6, 2.0], [2.0, 1e-6]], [[0.0, 1.0], [1.0, 0.0]], -np.eye(2)):
+        with pytest.raises(ValueError, match="matrix must be positive semidefinite"):
+            lw.metrics.Mahalanobis.from_matrix(M)
+    with pytest.raises(ValueError, match="matrix must be symmetric"):
+        lw.metrics.Mahalanobis.from_matrix(np.array([[1.0, 0.1], [0.2, 1.0]], dtype=np.float32))
+
+
+def a_graph(n=30):
+    return sparse.random(n, n, 0.3, random_state=0, format="csr") + sparse.eye(n, format="csr")
+
+
+def spoiled(form, value):
+    """A graph whose first column number was overwritten, as a bug in somebody's loop does it."""
+    A = (a_graph() + a_graph().T).asformat(form)
+    (A.col if form == "coo" else A.indices)[0] = value
+    return A
+
+
+SPARSE_READERS = {
+    "graph": lambda A: lw.supports.Graph(A),
+    "admitted": lambda A: lw.supports.Mask(A.astype(bool)),
+    "X": lambda A: lw.SpectralClustering(2, affinity="precomputed").fit(A),
+    "X of the embedding": lambda A: lw.SpectralEmbedding(2, affinity="precomputed").fit(A),
+    "X of distances": lambda A: lw.SpectralClustering(
+        2, affinity="precomputed_nearest_neighbors", n_neighbors=2
+    ).fit(A),
+    "X of new rows": lambda A: (
+        lw.SpectralClustering(2, affinity="precomputed").fit(a_graph() + a_graph().T).predict(A)
+    ),
+    "kernel": lambda A: lw.LabelPropagation(kernel=lambda X, Z: A).fit(np.ones((30, 1)), np.arange(30) % 2),
+    "kernel of spreading": lambda A: lw.LabelSpreading(kernel=lambda X, Z: A).fit(
+        np.ones((30, 1)), np.arange(30) % 2
+    ),
+}
+
+
+@pytest.mark.parametrize("value", [30, -1, 2**31 - 1])
+@pytest.mark.parametrize("form", ["csr", "csc", "coo"])
+@pytest.mark.parametrize("reader", SPARSE_READERS)
+def test_sparse_indices_outside_of_the_matrix_are_refused(reader, form, value):
+    """Kind: numbers from outside used as addresses; the process crashed."""
+    name = reader.split()[0].replace("graph", "edges")
+    with pytest.raises(ValueError, match=rf"{name} must be a sparse matrix with indices inside its shape"):
+        SPARSE_READERS[reader](spoiled(form, value))
+
+
+def test_row_pointers_are_looked_at_and_notes_of_a_sparse_matrix_are_not_believed():
+    """Kind: flags of a container that are older than its content (pytorch 60277: a column twice in a row)."""
+    A = a_graph()
+    A.indptr[3] = A.nnz
+    with pytest.raises(ValueError, match="edges must be a sparse matrix with indices inside"):
+        lw.supports.Graph(A)
+    A = sparse.csr_matrix(np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 0.0], [2.0, 0.0, 0.0]]))
+    assert A.has_canonical_format  # and keeps saying so
+    A.indices[:2] = [2, 2]
+    P = lw.Mechanism(support=lw.supports.Graph(A, weights="given"), normalization="none").operator(
+        np.zeros((3, 1))
+    )
+    assert_array_equal(P.toarray(), [[0, 0, 3], [1, 0, 0], [2, 0, 0]])
+    assert_array_equal(A.indices, [2, 2, 0, 0])
+
+
+@pytest.mark.parametrize("n_features", [30, 200])
+def test_bin_seeding_that_sees_no_point_names_itself(n_features):
+    """Kind: an error about an argument that nobody gave (scikit-learn 4176: cells of many dimensions)."""
+    Z = np.random.default_rng(0).normal(size=(100, n_features))
+    with pytest.raises(
+        ValueError, match=r"bin_seeding must be false where .*the bandwidth, 0\.5,.*; got 100"
+    ):
+        lw.MeanShift(bandwidth=0.5, bin_seeding=True, min_bin_freq=1).fit(Z[:, :1] * 0 + Z.round() + 0.24)

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <limits>
+
 #include <likewise/metric/squared_euclidean.hpp>
 #include <likewise/shared.hpp>
 
@@ -10,10 +12,15 @@ namespace likewise {
 struct Mahalanobis {
   Shared<Matrix<double>> factor;  ///< W, r x d
 
-  /// From M = W^T W, symmetric positive semidefinite (d x d); W comes from its eigendecomposition, O(d^3).
-  static Mahalanobis from_matrix(const Points<double>& m);
+  /// From M = W^T W, symmetric positive semidefinite (d x d), with entries exact to `epsilon`; W comes from an
+  /// eigendecomposition, O(d^3), of M in units in which its diagonal is 1, so that a feature of small numbers
+  /// counts as any other. Eigenvalues within d epsilon of 0, relative to the largest, are 0; of a matrix of six
+  /// digits so are those down to -1e-6, and what lies as near above.
+  static Mahalanobis from_matrix(const Points<double>& matrix,
+                                 double epsilon = std::numeric_limits<double>::epsilon());
+  static Mahalanobis from_matrix(const Points<float>& matrix);
   /// From the diagonal of M: c = sum_k m_k (x_k - z_k)^2, m_k >= 0.
-  static Mahalanobis from_diagonal(const Eigen::Ref<const Vector<double>>& m);
+  static Mahalanobis from_diagonal(const Eigen::Ref<const Vector<double>>& diagonal);
 
   static constexpr const char* name = "Mahalanobis";
   static constexpr const char* formula = "|W x - W z|^2";

@@ -17,28 +17,24 @@ def metric_from_params(metric, p=2, metric_params=None):
     params = _params(metric_params)
     if metric == "minkowski":
         found = _minkowski(params.pop("p", p), params.pop("w", None))
-    elif metric == "mahalanobis" and {"V", "VI"} & set(params):
-        inverse = params.pop("VI", None)
-        covariance = params.pop("V", None)
-        if inverse is None:
-            found = _of("V", lambda: metrics.Mahalanobis.from_matrix(np.linalg.inv(covariance)))
-        else:
-            found = _of("VI", lambda: metrics.Mahalanobis.from_matrix(inverse))
     elif metric == "mahalanobis":
-        raise ValueError(
-            "metric_params must hold 'VI', the inverse of a covariance matrix, or 'V', that matrix, "
-            f"with metric='mahalanobis'; got {metric_params!r}. Or use likewise.metrics.Mahalanobis."
-        )
+        inverse, covariance = params.pop("VI", None), params.pop("V", None)
+        if inverse is not None:
+            found = _of("VI", lambda: metrics.Mahalanobis.from_matrix(inverse))
+        elif covariance is not None:
+            found = _of("V", lambda: _of_covariance(covariance))
+        else:
+            raise ValueError(
+                "metric_params must hold 'VI', the inverse of a covariance matrix, or 'V', that matrix, "
+                f"with metric='mahalanobis'; got {metric_params!r}. Or use likewise.metrics.Mahalanobis."
+            )
     elif metric == "seuclidean" and "V" not in params:
         raise ValueError(
             f"metric_params must hold 'V', the variances, with metric='seuclidean'; got {metric_params!r}."
         )
     elif metric == "seuclidean":
-        variances = params.pop("V")
-        with np.errstate(divide="ignore"):
-            found = _of(
-                "V", lambda: metrics.Mahalanobis.from_diagonal(1 / np.asarray(variances, dtype=float))
-            )
+        variances = _vector("V", "variances", params.pop("V"), zero=False)
+        found = _of("V", lambda: metrics.Mahalanobis.from_diagonal(1 / variances))
     elif callable(metric):  # what it gives is a distance, as in scikit-learn
         found = metrics.Custom(metric, distance_power=1)
     else:
@@ -54,6 +50,36 @@ def _of(name, make):
         return make()
     except (TypeError, ValueError) as error:
         raise ValueError(f"metric_params[{name!r}] must be a matrix that makes a metric: {error}") from None
+
+
+def _of_covariance(matrix):
+    """The metric of the inverse, judged by the matrix: of V = W^T W it is that of (W^-1)^T."""
+    factor = metrics.Mahalanobis.from_matrix(matrix).factor
+    rank, n_features = factor.shape
+    if rank < n_features:
+        raise ValueError(
+            f"matrix must have full rank, {n_features}; got rank {rank}. Its pseudo-inverse can be VI."
+        )
+    return metrics.Mahalanobis(np.linalg.inv(factor).T)
+
+
+def _vector(name, what, given, *, zero):
+    """metric_params[name], a vector of positive numbers, or 0 where `zero` may be; errors name it."""
+    try:
+        values = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"metric_params[{name!r}] must be a vector of {what}; got {given!r}.") from None
+    if values.ndim != 1:
+        got = f"shape {values.shape}" if values.ndim else repr(given)
+        raise ValueError(f"metric_params[{name!r}] must be a vector of {what}, (n_features,); got {got}.")
+    with np.errstate(divide="ignore", over="ignore"):
+        fits = np.isfinite(values) & ((values >= 0) if zero else (values > 0) & np.isfinite(1 / values))
+    if not fits.all():
+        allowed = f"{what} >= 0" if zero else f"positive {what}"
+        raise ValueError(
+            f"metric_params[{name!r}] must be {allowed}, all finite; got {float(values[~fits][0])}."
+        )
+    return values
 
 
 def effective_metric(metric, p=2, metric_params=None):
@@ -81,7 +107,7 @@ def _minkowski(p, w):
     if w is not None:
         if p != 2:
             raise ValueError(f"metric_params['w'] must come with p=2; got p={p!r}.")
-        return metrics.Mahalanobis.from_diagonal(w)
+        return metrics.Mahalanobis.from_diagonal(_vector("w", "weights", w, zero=True))
     if p == 1:
         return metrics.Manhattan()
     if p == 2:
