@@ -15,7 +15,7 @@ import numpy as np
 
 from likewise import _core
 
-_MISFIT = re.compile("incompatible (function|constructor) arguments")
+_MISFIT = re.compile(r"(\w+)\(\): incompatible (function|constructor) arguments")
 _SIGNATURE = re.compile(r"^(?:\d+\. )?\w+\((.*)\) -> ", re.M)
 _PLAIN = {"bool": (bool, np.bool_), "str": str, "dict": dict, "tuple": tuple, "list": list}
 
@@ -109,13 +109,21 @@ def _reason(function, called, args, kwargs):
     return f"{found[0]}." if found else f"{called}() got {', '.join(map(_told, args))}."
 
 
+def _is_refusal(error, function):
+    """Whether the function itself refused its arguments. A callback that it called may have been refused by
+    something else that pybind11 bound, of any name."""
+    misfit = _MISFIT.match(str(error))
+    in_a_callback = error.__traceback__.tb_next is not None
+    return misfit is not None and misfit[1] == function.__name__ and not in_a_callback
+
+
 def _wrapped(function, called, is_method=False):
     @functools.wraps(function)
     def call(*args, **kwargs):
         try:
             return function(*args, **kwargs)
         except TypeError as error:
-            if not _MISFIT.search(str(error)):
+            if not _is_refusal(error, function):
                 raise
             message = _reason(function, called, args[1:] if is_method else args, kwargs)
         raise TypeError(message)

@@ -7,6 +7,7 @@ import inspect
 
 import numpy as np
 import pytest
+from scipy.fft._pocketfft import pypocketfft
 
 import likewise as lw
 from likewise import _core
@@ -88,6 +89,47 @@ def test_a_wrong_type_names_its_argument(call, given, name, bad):
     with pytest.raises((TypeError, ValueError), match=rf"\b{name} must") as caught:
         call(**{**given, name: bad})
     assert len(str(caught.value)) < 500
+
+
+class Callback:
+    """A metric whose body is refused by something else that pybind11 bound, of its own name or another."""
+
+    def __init__(self, body):
+        self.body = body
+
+    def __call__(self, queries, keys):
+        self.body()
+        return np.zeros((len(queries), len(keys)))
+
+
+def a_refusal(name):
+    """Raises what pybind11 raises of this name: its text, from a function that is none of ours."""
+
+    def refuse():
+        raise TypeError(f"{name}(): incompatible function arguments. The following are supported: ...")
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [a_refusal("c2c"), a_refusal("operator"), a_refusal("self_operator"), lambda: pypocketfft.c2c("x")],
+    ids=["other", "same", "self_operator", "pybind11"],
+)
+def test_errors_inside_a_callback_stay_what_they_are(refuse):
+    """Kind: an error of the user's own code that is taken for one about our arguments."""
+    metric = lw.metrics.Custom(Callback(refuse), distance_power=1)
+    with pytest.raises(TypeError) as direct:
+        refuse()
+    model = lw.KernelRegressor(metric=metric, bandwidth=1.0)
+    for ask in (
+        lambda: model.fit(X, X[:, 0]).predict(X),
+        lambda: lw.kneighbors(X, metric=metric, n_neighbors=2),
+        lambda: lw.Mechanism(metric=metric, kernel=lw.kernels.Gaussian(1.0)).operator(X) @ X,
+    ):
+        with pytest.raises(TypeError) as caught:
+            ask()
+        assert str(caught.value) == str(direct.value)
 
 
 def test_what_is_said():
