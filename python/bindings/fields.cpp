@@ -78,11 +78,7 @@ py::object FieldType<Shared<SparseMatrix<double>>>::to(const char*,
 Shared<SparseMatrix<double>> FieldType<Shared<SparseMatrix<double>>>::from(const char* name,
                                                                            py::handle object) {
   if (!sparse().attr("issparse")(object).cast<bool>()) wrong_type(name, "a SciPy sparse matrix", object);
-  py::object csr = sparse().attr("csr_matrix")(object, py::arg("dtype") = "float64");
-  if (!csr.attr("has_canonical_format").cast<bool>()) {
-    csr = csr.attr("copy")();  // the caller's arrays stay as they are
-    csr.attr("sum_duplicates")();
-  }
+  const py::object csr = py::module_::import("likewise._checks").attr("csr")(object, name);
   const auto n = csr.attr("nnz").cast<Index>();
   require(n <= std::numeric_limits<int>::max(), name, "a matrix with less than 2^31 entries", n);
   const auto shape = csr.attr("shape").cast<std::pair<Index, Index>>();

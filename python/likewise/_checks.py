@@ -4,6 +4,7 @@ Values are checked where they are used, in C++; here only what NumPy alone has: 
 """
 
 import numpy as np
+import scipy.sparse as sp
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -47,6 +48,32 @@ def log_weights(log_key_weights, name="log_key_weights"):
     if w.ndim != 1 or not w.size:
         raise ValueError(f"{name} must be a 1-D array, one for each key, or None; got shape {w.shape}.")
     return w
+
+
+def csr(A, name):
+    """CSR of float64 with sorted columns, each once; explicit zeros stay, and so do A's own arrays."""
+    require_indices_inside(A, name)
+    A = sp.csr_matrix(A, dtype=np.float64)
+    require_indices_inside(A, name)  # of a list of lists only now
+    A = sp.csr_matrix((A.data, A.indices, A.indptr), shape=A.shape)  # what A notes of itself may be outdated
+    if not A.has_canonical_format:
+        A = A.copy()
+        A.sum_duplicates()
+    return A
+
+
+def require_indices_inside(A, name):
+    """Refuse a sparse matrix whose indices point outside of it: SciPy and the engine read and write there."""
+    try:
+        if A.format in ("csr", "csc", "bsr"):
+            A.check_format(full_check=True)
+        elif A.format == "coo" and len(A.shape) == 2:
+            sp.coo_matrix((A.data, (A.row, A.col)), shape=A.shape)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be a sparse matrix with indices inside its shape {A.shape}; got one of which SciPy "
+            f"says: {error}"
+        ) from None
 
 
 def _matrix(A, name, shape, dtype=None):

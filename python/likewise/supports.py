@@ -1,6 +1,7 @@
 """Supports: who may speak to whom? They compose: ``Neighbors(15) & Mask(M)``."""
 
 from likewise import _core
+from likewise._checks import csr
 from likewise._core import AllPairs, Causal, Graph, LeaveOneOut, Neighbors, Radius, Support
 from likewise._core import support_from_name as from_name
 from likewise._core import support_names as names
@@ -28,6 +29,6 @@ def Mask(admitted):
         return _core.Mask(admitted)
     if admitted.dtype != bool:
         raise TypeError(f"admitted must be a boolean matrix, True = may attend; got {admitted.dtype}.")
-    edges = admitted.tocsr().astype(float)
+    edges = csr(admitted, "admitted").copy()
     edges.eliminate_zeros()  # a stored False admits nothing
     return Graph(edges)

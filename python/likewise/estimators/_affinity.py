@@ -10,6 +10,7 @@ from sklearn.neighbors import sort_graph_by_row_values
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import kernels, metrics, supports
+from likewise._checks import require_indices_inside
 from likewise._estimator import MechanismMixin, bandwidth_from_gamma
 from likewise._mechanism import Mechanism
 from likewise.estimators._training import require_weights
@@ -104,6 +105,8 @@ class AffinityMixin(MechanismMixin):
 
     def _check_points(self, X, *, reset):
         sparse = {"accept_sparse": "csr"} if self._is_given() else {}
+        if sp.issparse(X):
+            require_indices_inside(X, "X")
         return self._check_X(X, reset=reset, min_samples=2 if reset else 1, **sparse)
 
     def _points_and_mechanism(self, X):

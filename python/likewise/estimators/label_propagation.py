@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core, supports
+from likewise._checks import require_indices_inside
 from likewise._errors import warn_unless_converged
 from likewise._estimator import MechanismMixin, check_labels, fill_bandwidth
 from likewise._mechanism import Mechanism
@@ -83,10 +84,17 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
 
     def _graph(self, X):
         """A function's affinities as given edges."""
-        affinity = sparse.csr_matrix(self.kernel(X, X), dtype=np.float64)
+        affinity = sparse.csr_matrix(self._affinities(X, X), dtype=np.float64)
         require_weights(affinity, "kernel")
         graph = supports.Graph(affinity, weights="given")
         return self.mechanism.replace(support=graph & as_support(self._support))
+
+    def _affinities(self, X, Z):
+        """The function's, dense or sparse."""
+        affinity = self.kernel(X, Z)
+        if sparse.issparse(affinity):
+            require_indices_inside(affinity, "kernel")
+        return affinity
 
     def predict_proba(self, X):
         """Class shares of new points: the mean distribution of the training points under `mechanism_`.
@@ -110,7 +118,7 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
             return _core.label_predict_proba(X, self.X_, self.label_distributions_, self.mechanism_)
 
     def _shares_by_function(self, X):
-        shares = np.asarray(self.kernel(self.X_, X).T @ self.label_distributions_)
+        shares = np.asarray(self._affinities(self.X_, X).T @ self.label_distributions_)
         mass = shares.sum(axis=1, keepdims=True)
         everywhere = self.label_distributions_.mean(axis=0)
         return np.where(mass > 0, shares / np.where(mass > 0, mass, 1), everywhere).astype(self.X_.dtype)
