@@ -82,9 +82,8 @@ SpectralEmbedding<T> fit_spectral_embedding(const Points<T>& X, const SpectralEm
 
 template <class T> Matrix<T> SpectralEmbedding<T>::transform(const Points<T>& X, const Execution& run) const {
   const engine::Call call(run);
-  const Index n_components = embedding.cols(), from = spectrum.vectors.cols() - n_components;
   // Nystrom: an eigenvector of the walk satisfies v = P v / lambda, at new points too.
-  const Vector<T> inverse = spectrum.values.segment(from, n_components)
+  const Vector<T> inverse = column_eigenvalues()
                                 .unaryExpr([](double w) { return std::abs(w) > 1e-12 ? 1 / w : 0.0; })
                                 .template cast<T>();
   Matrix<T> places = at_new_points(P, X, run).apply(embedding, run) * inverse.asDiagonal();

@@ -46,6 +46,7 @@ template <class T> void bind_embedding(py::module_& m) {
       .def_property_readonly(
           "keys", [](const py::object& self) { return view(self.cast<const Fit&>().P.keys(), self); })
       .def_property_readonly("eigenvalues", [](const Fit& fit) { return fit.spectrum.values; })
+      .def_property_readonly("column_eigenvalues", &Fit::column_eigenvalues)
       .def_property_readonly("residuals", [](const Fit& fit) { return fit.spectrum.residuals; })
       .def_property_readonly("isolated", [](const Fit& fit) { return fit.P.isolated(); })
       .def_property_readonly("n_graph_components", [](const Fit& fit) { return fit.spectrum.n_components; })

@@ -404,3 +404,29 @@ def test_new_rows_in_either_storage(storages):
     np.testing.assert_array_equal(clusters.predict(of[storages[1]](new)), clusters.labels_[::7])
     with pytest.raises(ValueError, match="X must give each new point a positive affinity"):
         clusters.predict(of[storages[1]](np.zeros((1, 80))))
+
+
+@pytest.mark.parametrize("assign_labels", ["kmeans", "cluster_qr"])
+@pytest.mark.parametrize("n_clusters", ["auto", 5])
+def test_new_rows_of_a_graph_are_extended_by_the_eigenvalues_of_their_columns(n_clusters, assign_labels):
+    """Kind: pairs counted from the end of a list that is longer where a gap was looked for: "auto" divided
+    by other eigenvalues than its columns have."""
+    rng = np.random.default_rng(2)
+    X = np.repeat(rng.normal(size=(6, 2)) * 4, 40, axis=0) + rng.normal(size=(240, 2)) / 2
+    A = kneighbors_graph(X, 10).toarray()
+    A = (A + A.T) / 2
+    model = lw.SpectralClustering(
+        n_clusters, affinity="precomputed", random_state=0, assign_labels=assign_labels
+    ).fit(sp.csr_matrix(A))
+    k = model.n_clusters_
+    assert k == 5
+    _, values = dense_embedding(A, k)
+    asked = np.zeros((3000, 240))
+    for row in asked:  # each knows two points, mostly of two clusters
+        row[rng.choice(240, 2)] = rng.random(2)
+    places = asked @ model.embedding_ / asked.sum(axis=1, keepdims=True) / values
+    if assign_labels == "kmeans":
+        centers = np.array([model.embedding_[model.labels_ == c].mean(axis=0) for c in range(k)])
+        wanted = ((places[:, None] - centers) ** 2).sum(axis=2).argmin(axis=1)
+        assert (model.predict(sp.csr_matrix(asked)) == wanted).mean() > 0.999  # borders
+    assert_allclose(model._extend(sp.csr_matrix(asked)), places, atol=1e-7 * np.abs(places).max())

@@ -31,6 +31,12 @@ template <class T> struct SpectralEmbedding {
   /// normalizations.
   Matrix<T> embedding;
 
+  /// The eigenvalue of each column of the embedding: `spectrum` may hold more, before them and, where a gap was looked
+  /// for, behind.
+  Vector<double> column_eigenvalues() const {
+    const Index n = embedding.cols();
+    return spectrum.values.segment(spectrum.vectors.cols() - n, n);
+  }
   /// New points by Nystrom, the walk's step to the training points / lambda: (n_new, n_components). Without mass it leads
   /// to the nearest. A training point asked again (one equal to it in every feature) is where it was.
   Matrix<T> transform(const Points<T>& X, const Execution& run = {}) const;

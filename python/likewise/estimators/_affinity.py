@@ -197,8 +197,7 @@ class AffinityMixin(MechanismMixin):
         dtype = self.embedding_.dtype
         across = Mechanism(support=supports.Graph(_with_mass(graph), weights="given"), kernel="indicator")
         P = across.operator(_no_points(n_new, dtype), _no_points(n_keys, dtype))
-        first = len(self._map.eigenvalues) - self.embedding_.shape[1]
-        values = self._map.eigenvalues[first:]
+        values = self._map.column_eigenvalues
         inverse = np.divide(1, values, out=np.zeros_like(values), where=np.abs(values) > 1e-12)
         return ((P @ self.embedding_) * inverse).astype(dtype, copy=False)
 
