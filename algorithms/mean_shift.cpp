@@ -74,12 +74,17 @@ template <class T> Matrix<T> starts(const Points<T>& X, const MeanShiftOptions& 
 
 /// The starts that see any point.
 template <class T>
-Matrix<T> with_mass(const Mechanism& m, const Matrix<T>& from, const Points<T>& X, const Execution& run) {
+Matrix<T> with_mass(const Mechanism& m, const Matrix<T>& from, const Points<T>& X, const MeanShiftOptions& o,
+                    double h, const Execution& run) {
   const CrossOperator<T> P = m.cross_operator(from, X, {}, run);
   std::vector<Index> rows;
   for (Index i = 0; i < from.rows(); ++i)
     if (P.log_row_sums()(i) > log_zero) rows.push_back(i);
-  require(!rows.empty(), "seeds", "within the bandwidth of some point (or widen the bandwidth)",
+  const std::string length = "the bandwidth, " + detail::print_number(h) + ",";
+  require(!rows.empty() || o.seeds, "bin_seeding",
+          "false where no cell's center has a point within " + length + " (or widen the bandwidth)",
+          std::to_string(from.rows()) + " such cells");
+  require(!rows.empty(), "seeds", "within " + length + " of some point (or widen the bandwidth)",
           std::to_string(from.rows()) + " seeds without any");
   return from(rows, Eigen::all);
 }
@@ -186,7 +191,7 @@ MeanShift<T> fit_mean_shift(const Points<T>& X, const MeanShiftOptions& o, const
   require(o.min_bin_freq >= 1, "min_bin_freq", "an int >= 1", o.min_bin_freq);
   const double h = find_bandwidth(X, o, run);
   const Mechanism m{o.metric, of_length(o.kernel, h), AllPairs{}, RowStochastic{}, EmptyRow::nearest};
-  const Climb<T> ends = climb(m, with_mass(m, starts(X, o, h), X, run), X, h, o, run);
+  const Climb<T> ends = climb(m, with_mass(m, starts(X, o, h), X, o, h, run), X, h, o, run);
   const Matrix<T> centers = merged(by_density(m, ends, X, run), o.metric, h, run);
   MeanShift<T> result{m, centers, nearest_center<T>(o.metric, X, centers, run), ends.report};
   if (o.cluster_all) return result;

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <sstream>
 #include <type_traits>
 #include <utility>
 
@@ -175,10 +176,11 @@ Mahalanobis Mahalanobis::from_matrix(const Points<double>& matrix, double epsilo
   for (const double least : {0.0, rounding})
     if (auto factor = factor_of(M, units_of(M, least), rounding)) return {std::move(*factor)};
   const Vector<double> s = eigen_of(M, units_of(M, rounding)).eigenvalues();
+  std::ostringstream got;  // six digits, which rounding leaves of them
+  got << "eigenvalues from " << s(0) << " to " << s(s.size() - 1) << " where the diagonal is scaled to 1";
   refuse(argument,
          "positive semidefinite (an inverse may need float64 and more rows; a factor W makes Mahalanobis(W))",
-         "eigenvalues from " + detail::print_number(s(0)) + " to " + detail::print_number(s(s.size() - 1))
-             + " where the diagonal is scaled to 1");
+         got.str());
 }
 Mahalanobis Mahalanobis::from_matrix(const Points<float>& matrix) {
   return from_matrix(matrix.cast<double>().eval(), std::numeric_limits<float>::epsilon());

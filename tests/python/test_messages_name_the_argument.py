@@ -31,7 +31,7 @@ CASES = [
     (lambda: lw.SpectralClustering(2, random_state="seed").fit(X), "random_state", "seed"),
     (lambda: lw.Mechanism().operator(), "Z", "none"),
     (lambda: lw.metrics.Mahalanobis.from_matrix([[1.0, 2.0], [3.0, 4.0]]), "matrix", "symmetric"),
-    (lambda: lw.metrics.Mahalanobis.from_matrix([[1.0, 2.0], [2.0, 1.0]]), "matrix", "to 3 where"),
+    (lambda: lw.metrics.Mahalanobis.from_matrix([[1.0, 2.0], [2.0, 1.0]]), "matrix", "from -1 to 3 where"),
     (lambda: lw.metrics.Mahalanobis.from_matrix(np.ones((2, 3))), "matrix", "2 x 3"),
     (lambda: lw.metrics.Mahalanobis.from_diagonal([1.0, -3.0]), "diagonal", "-3"),
     (lambda: lw.MeanShift(bandwidth=0.3, bin_seeding=True).fit(FAR_FROM_CELLS), "bin_seeding", "0.3"),
