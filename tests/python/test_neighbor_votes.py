@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.distance import cdist
 from sklearn import neighbors
 from sklearn.datasets import load_iris
 from sklearn.metrics import log_loss, roc_auc_score
@@ -298,6 +299,26 @@ def test_an_outlier_label_is_not_cut_off():
         lw.RadiusNeighborsClassifier(0.5, outlier_label=0.5).fit(X, [1, 2])
 
 
+@pytest.mark.parametrize("dtype", [*"BHILQbhilq", *"fd"])
+@pytest.mark.parametrize("label", [0, 2, np.uint64(3), np.int8(3), [0]])
+def test_a_plain_number_is_an_outlier_label_of_every_type_of_number(dtype, label):
+    """Kind: numbers judged by their type, so that 0, a signed one, could not stand beside unsigned ones."""
+    y = np.array([1, 2], dtype=dtype)
+    told = (
+        lw.RadiusNeighborsClassifier(0.5, outlier_label=label).fit([[0.0], [1.0]], y).predict([[1.0], [9.0]])
+    )
+    assert told.dtype == dtype
+    assert told.tolist() == [2, np.ravel(label)[0]]
+
+
+def test_no_whole_type_holds_the_largest_numbers_and_a_negative_one():
+    """Kind: labels that become floats, in which the largest ones are others."""
+    with pytest.raises(TypeError, match="outlier_label must be of the labels' type uint64; got -1"):
+        lw.RadiusNeighborsClassifier(0.5, outlier_label=-1).fit([[0.0], [1.0]], np.array([1, 2**64 - 1], "Q"))
+    small = lw.RadiusNeighborsClassifier(0.5, outlier_label=-1).fit([[0.0], [1.0]], np.array([1, 255], "B"))
+    assert small.predict([[1.0], [9.0]]).tolist() == [255, -1]
+
+
 MANY_CLASSES = """
 import sys, time
 import numpy as np
@@ -387,3 +408,33 @@ def test_integer_grids_against_fractions(data, d, n):
         mass = sum(weights.values())
         want = float(sum(w * y[j] for j, w in weights.items()) / mass) if mass else alone
         assert got_round == pytest.approx(want, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [12, 300])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_all_points_are_neighbors_under_a_length_for_each_point(n, dtype):
+    """Kind: new points had to wait for what the old ones say of one another, where each has one less."""
+    rng = np.random.default_rng(0)
+    X, new, y = (
+        rng.normal(size=(n, 2)).astype(dtype),
+        rng.normal(size=(9, 2)).astype(dtype),
+        rng.normal(size=n),
+    )
+    s = np.sort(cdist(X, X), axis=1)[:, 7]  # the point itself is the first
+    D = cdist(new, X)
+    own = np.sort(D, axis=1)[:, 6]
+    K = np.exp(-(D**2) / (2 * own[:, None] * s))
+    kernel = lw.kernels.Gaussian("self_tuning")
+    for model in (
+        lw.KNeighborsRegressor(n, weights=kernel),
+        lw.RadiusNeighborsRegressor(99.0, weights=kernel),
+    ):
+        assert_allclose(model.fit(X, y).predict(new), K @ y / K.sum(axis=1), rtol=1e-5, atol=1e-6)
+    shares = lw.KNeighborsClassifier(n, weights=kernel).fit(X, y > 0).predict_proba(new)
+    assert_allclose(shares[:, 1], K @ (y > 0) / K.sum(axis=1), rtol=1e-5)
+    for rule in ("perplexity", "median"):
+        every = lw.KNeighborsRegressor(n, weights=lw.kernels.Gaussian(rule)).fit(X, np.ones(n)).predict(new)
+        assert_allclose(every, 1)
+    others = np.exp(-(cdist(X, X) ** 2) / (2 * s[:, None] * s)) * (1 - np.eye(n))
+    left_out = lw.KNeighborsRegressor(n, weights=kernel).fit(X, y).predict(None)
+    assert_allclose(left_out, others @ y / others.sum(axis=1), rtol=1e-5, atol=1e-6)

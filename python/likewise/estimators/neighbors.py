@@ -610,7 +610,7 @@ class RadiusNeighborsClassifier(_NeighborsClassifier, _RadiusSupervised):
                 f"The length of outlier_label must be {len(outputs)}, the number of outputs; got {labels!r}."
             )
         for classes, label in zip(outputs, labels):
-            if not np.can_cast(np.asarray(label).dtype, classes.dtype, casting="same_kind"):
+            if _type_beside(classes.dtype, label) is None:
                 raise TypeError(f"outlier_label must be of the labels' type {classes.dtype}; got {label!r}.")
         return labels
 
@@ -645,10 +645,26 @@ class RadiusNeighborsClassifier(_NeighborsClassifier, _RadiusSupervised):
             )
 
 
+def _type_beside(dtype, label):
+    """The type of labels of this type and the label, None where it is of another kind.
+
+    Numbers go by value: a plain 0 is as good an unsigned number as a signed one.
+    """
+    own = np.asarray(label).dtype
+    if own.kind in "iu" and dtype.kind in "iu":
+        if np.iinfo(dtype).min <= int(label) <= np.iinfo(dtype).max:
+            return dtype
+        common = np.promote_types(dtype, np.min_scalar_type(label))
+        return common if common.kind in "iu" else None
+    if not np.can_cast(own, dtype, casting="same_kind"):
+        return None
+    as_it_is = dtype.kind == "O" or (dtype.kind == "f" and dtype.type(label) == label)
+    return dtype if as_it_is else np.result_type(dtype, own)
+
+
 def _with_label(labels, at, label):
     """The labels with this one where `at`, in a type that holds both: a longer string is not cut off."""
-    if labels.dtype != object:
-        labels = labels.astype(np.result_type(labels, np.asarray(label)))
+    labels = labels.astype(_type_beside(labels.dtype, label))
     labels[at] = label
     return labels
 
