@@ -54,6 +54,7 @@ template <class Work> void over_rows(const UndividedRows& rows, const Execution&
 template <class T>
 void visit_neighbors(const Mechanism& mechanism, const Points<T>* X, const Points<T>& Z, const Execution& run,
                      const std::function<void(Index first, const UndividedRows& rows)>& use) {
+  const engine::Call call(run);  // ends when `use` has had the last block
   require(mechanism.support.selector().index() != 0, "support", "Neighbors or Radius",
           repr(mechanism.support));
   const auto keys = in_double<T>(Z);
@@ -72,6 +73,12 @@ void visit_neighbors(const Mechanism& mechanism, const Points<T>* X, const Point
       engine::report(run, static_cast<double>(first + queries.rows()) / static_cast<double>(n),
                      "finding neighbors");
   }
+}
+
+void visit_rows(const UndividedRows& rows, const Execution& run,
+                const std::function<void(Index first, const UndividedRows& rows)>& use) {
+  const engine::Call call(run);
+  use(0, rows);
 }
 
 UndividedRows given_rows(const std::vector<Index>& ends, const std::vector<Index>& indices,

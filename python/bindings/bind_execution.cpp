@@ -34,6 +34,8 @@ PythonExecution::PythonExecution() : raised_(std::make_shared<py::object>(py::no
       } catch (py::error_already_set& error) {
         *raised = error.value();
       }
+      // Nobody asks stop_requested after the end.
+      if (fraction >= 1 && !raised->is_none()) throw Interrupted();
     };
 }
 

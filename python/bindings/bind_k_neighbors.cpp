@@ -76,7 +76,8 @@ py::tuple winners(const Rows& rows, const Labels& labels, const Counts& n_classe
 
 /// Rows whose weights a function gave.
 Rows given(const UndividedRows& rows) {
-  return {rows.mass.size(), [&rows](const Execution&, const UseRows& use) { use(0, rows); }};
+  return {rows.mass.size(),
+          [&rows](const Execution& run, const UseRows& use) { visit_rows(rows, run, use); }};
 }
 /// Rows that the mechanism finds; `alone`: X are the keys, each left out of its own row.
 template <class T>

@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from likewise import _core, kernels, metrics
 from likewise._errors import warn_unless_converged
-from likewise._execution import execution
+from likewise._execution import execution, one_call
 from likewise._mechanism import Mechanism
 from likewise._slots import as_kernel, as_metric
 
@@ -157,9 +157,9 @@ class MechanismMixin:
 
     @contextmanager
     def _execution(self):
-        """The calls inside use this estimator's n_jobs and verbose."""
+        """The calls inside use this estimator's n_jobs and verbose, and are one for who watches."""
         progress = True if getattr(self, "verbose", False) else None
-        with execution(n_jobs=getattr(self, "n_jobs", None), progress=progress):
+        with execution(n_jobs=getattr(self, "n_jobs", None), progress=progress), one_call():
             yield
 
 

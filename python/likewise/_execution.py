@@ -63,6 +63,37 @@ def execution(*, n_jobs=None, memory_limit=None, progress=None):
             bar.close()
 
 
+@contextmanager
+def one_call():
+    """For who watches, the calls inside are one: progress ends at 1, once, when all are done."""
+    settings = _context.get()
+    if settings.progress is None or isinstance(settings.progress, _Part):
+        yield
+        return
+    part = _Part(settings.progress)
+    token = _context.set(replace(settings, progress=part))
+    try:
+        yield
+    finally:
+        _context.reset(token)
+    part.end()
+
+
+class _Part:
+    """What the parts of a call tell: everything but that they have ended."""
+
+    def __init__(self, progress):
+        self._progress, self._what = progress, "done"
+
+    def __call__(self, fraction, what):
+        if fraction < 1:
+            self._what = what
+            self._progress(fraction, what)
+
+    def end(self):
+        self._progress(1.0, self._what)
+
+
 def current():
     """(n_jobs, memory_limit, progress) as the C++ Execution has them: 0 is the library's choice."""
     settings = _context.get()

@@ -9,6 +9,7 @@ import textwrap
 import threading
 import time
 
+import every
 import interruptible
 import joblib
 import numpy as np
@@ -188,6 +189,60 @@ def test_an_exception_in_the_progress_callback_stops_the_work():
     with pytest.raises(LookupError, match="enough"), lw.execution(progress=tell):
         GAUSSIAN.operator(X, storage="streamed") @ X
     assert time.monotonic() - start < 10
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", every.EVERY)
+def test_progress_of_an_estimator_ends_once_at_1(name):
+    """Kind: work made of several calls, of which the first ended the caller's progress, or none did."""
+    told = []
+    with lw.execution(progress=lambda fraction, what: told.append(fraction)):
+        model = every.fitted(name)
+        ends = [told.count(1)]
+        assert told[-1] == 1
+        for method in ("predict_proba", "predict", "transform", "score_samples", "kneighbors"):
+            if hasattr(model, method):
+                told.clear()
+                getattr(model, method)(every.NEW)
+                assert not told or told[-1] == 1, method
+                ends.append(told.count(1) if told else 1)  # MetricLearner.transform is NumPy's own product
+    assert set(ends) == {1}
+
+
+@pytest.mark.parametrize("weights", ["uniform", lambda d: 1 / (1 + d)], ids=["uniform", "function"])
+@pytest.mark.parametrize("kind", ["Regressor", "Classifier"])
+@pytest.mark.parametrize("family", ["KNeighbors", "RadiusNeighbors"])
+def test_progress_of_votes_ends_when_they_are_counted(family, kind, weights):
+    """Kind: a search ended the progress, and what is done with its rows came after the end, or had none."""
+    told = []
+    X = points(20000, 2)
+    given = {"weights": weights, **({"radius": 0.1} if family == "RadiusNeighbors" else {})}
+    model = getattr(lw, family + kind)(**given).fit(X, np.arange(20000) % 200)
+    with lw.execution(progress=lambda fraction, what: told.append(fraction)):
+        model.predict(X)
+    assert told[-1] == 1
+    assert told.count(1) == 1
+
+
+def test_a_silent_estimator_does_not_silence_its_caller():
+    """Kind: a default of False that switches off what was asked for outside."""
+    told = []
+    with lw.execution(progress=lambda fraction, what: told.append(what)):
+        lw.AttentionRegressor(max_epochs=1, early_stopping=False).fit(points(40), points(40)[:, 0])
+    assert "training" in told
+
+
+def test_an_exception_at_the_end_of_the_progress_is_raised():
+    """Kind: an exception of a callback that was kept for a question nobody asks after the end."""
+
+    def tell(fraction, what):
+        if fraction == 1:
+            raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"), lw.execution(progress=tell):
+        GAUSSIAN.operator(points(9)) @ points(9)
+    with pytest.raises(LookupError, match="enough"), lw.execution(progress=tell):
+        lw.kneighbors(points(9), n_neighbors=2)
 
 
 # --- stopping

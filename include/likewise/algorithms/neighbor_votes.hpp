@@ -17,6 +17,10 @@ template <class T>
 void visit_neighbors(const Mechanism& mechanism, const Points<T>* X, const Points<T>& Z, const Execution& run,
                      const std::function<void(Index first, const UndividedRows& rows)>& use);
 
+/// The same of rows that are there already: one block.
+void visit_rows(const UndividedRows& rows, const Execution& run,
+                const std::function<void(Index first, const UndividedRows& rows)>& use);
+
 /// Rows that are given: of query i the weights >= 0 of keys indices[ends[i]] ... by ascending distance. Where a row's
 /// weights are all 0 its first key, the nearest, counts alone. Throws for a weight that is negative or not finite.
 UndividedRows given_rows(const std::vector<Index>& ends, const std::vector<Index>& indices,

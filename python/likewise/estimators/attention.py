@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_array, check_is
 from likewise import _core, kernels
 from likewise._errors import ConvergenceError
 from likewise._estimator import check_dense, unboxed
-from likewise._execution import execution
+from likewise._execution import execution, one_call
 from likewise._mechanism import Mechanism
 from likewise.estimators._attention_targets import Classes, Numbers
 from likewise.nn._in_context import InContextModel, log_loss, squared_loss
@@ -120,7 +120,7 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        with execution(n_jobs=self.n_jobs, progress=bool(self.verbose)):
+        with execution(n_jobs=self.n_jobs, progress=True if self.verbose else None), one_call():
             if context is not None:
                 if key_padding_mask is not None or weights is not None:
                     raise ValueError(
@@ -302,7 +302,7 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         """read(rows, padding) of the fitted model."""
         check_is_fitted(self, "_model")
         X = self._take_rows(X, reset=False, padding=key_padding_mask)
-        with execution(n_jobs=self.n_jobs):
+        with execution(n_jobs=self.n_jobs), one_call():
             return read(X, self._take_padding(key_padding_mask, X))
 
     def _outputs(self, X, key_padding_mask=None):

@@ -78,9 +78,10 @@ class HopfieldMemory(OneToOneFeatureMixin, MechanismMixin, TransformerMixin, Bas
 
     def _store(self, X, earlier):
         patterns = np.concatenate([*earlier, X], dtype=(earlier or [X])[0].dtype)
-        self.mechanism_ = _core.fit_hopfield_memory(
-            patterns, self.mechanism.metric, self.temperature, self.max_iter, self.tol
-        )
+        with self._execution():
+            self.mechanism_ = _core.fit_hopfield_memory(
+                patterns, self.mechanism.metric, self.temperature, self.max_iter, self.tol
+            )
         self.patterns_ = patterns
         self.n_iter_ = 1
         return self

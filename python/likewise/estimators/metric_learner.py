@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from likewise import _core, kernels, metrics
 from likewise._errors import warn_unless_converged
 from likewise._estimator import MechanismMixin, check_labels
-from likewise._execution import execution
+from likewise._execution import execution, one_call
 from likewise._lbfgs import lbfgs
 from likewise._mechanism import Mechanism
 
@@ -194,7 +194,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         problem = _Problem(X, Y, self._loss, self._fixed_temperature(), bool(self.diagonal))
         report = LearningReport()
         interrupted = None
-        with execution(n_jobs=self.n_jobs):
+        with execution(n_jobs=self.n_jobs), one_call():
             search = _Search(problem, report, self._teller(report, unit))
             start = self._start(X, y, problem)
             try:
@@ -373,7 +373,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         if len(y) != len(X):
             raise ValueError(f"y must have {len(X)} rows; got {len(y)}.")
         Y, _ = _columns(y, self._loss, X.dtype)
-        with execution(n_jobs=self.n_jobs):
+        with execution(n_jobs=self.n_jobs), one_call():
             value, _, _ = _core.metric_loss(X, Y, self.metric_.factor, self._loss, self.temperature_)
         # Standardized columns: their mean square is 1 unless y is one number.
         return -value / len(X) if self._loss == "nca" else 1 - value / max(np.square(Y).sum(), 1e-300)

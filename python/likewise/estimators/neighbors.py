@@ -228,7 +228,8 @@ class NearestNeighbors(_KNeighborsSearch, _RadiusSearch):
 
     def fit(self, X, y=None):
         """X (n, d), or distances (n, n) with metric="precomputed"; y is ignored."""
-        self._set_points(self._check_X(X, reset=True))
+        with self._execution():
+            self._set_points(self._check_X(X, reset=True))
         self.mechanism_ = self.mechanism
         return self
 
@@ -256,9 +257,9 @@ class _NeighborsSupervised(_NeighborsBase):
         return cls(**{**cls._of_support(mechanism.support), **params})._of_slots(mechanism)
 
     def _fit_points(self, X):
-        self._set_points(X)
-        self._asked = self.mechanism
         with self._execution():
+            self._set_points(X)
+            self._asked = self.mechanism
             self.mechanism_ = _core.resolve_neighbors(self._asked, X)
 
     def _current_mechanism(self):
