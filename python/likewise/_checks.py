@@ -53,9 +53,8 @@ def log_weights(log_key_weights, name="log_key_weights"):
 def csr(A, name):
     """CSR of float64 with sorted columns, each once; explicit zeros stay, and so do A's own arrays."""
     require_indices_inside(A, name)
-    A = sp.csr_matrix(A, dtype=np.float64)
+    A = sp.csr_matrix(A, dtype=np.float64)  # without what the given one notes of itself
     require_indices_inside(A, name)  # of a list of lists only now
-    A = sp.csr_matrix((A.data, A.indices, A.indptr), shape=A.shape)  # what A notes of itself may be outdated
     if not A.has_canonical_format:
         A = A.copy()
         A.sum_duplicates()

@@ -335,9 +335,9 @@ def test_row_pointers_are_looked_at_and_notes_of_a_sparse_matrix_are_not_believe
     A = sparse.csr_matrix(np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 0.0], [2.0, 0.0, 0.0]]))
     assert A.has_canonical_format  # and keeps saying so
     A.indices[:2] = [2, 2]
-    P = lw.Mechanism(support=lw.supports.Graph(A, weights="given"), normalization="none").operator(
-        np.zeros((3, 1))
-    )
+    graph = lw.supports.Graph(A, weights="given")
+    assert_array_equal(graph.edges.indices, [2, 0, 0])
+    P = lw.Mechanism(support=graph, normalization="none").operator(np.zeros((3, 1)))
     assert_array_equal(P.toarray(), [[0, 0, 3], [1, 0, 0], [2, 0, 0]])
     assert_array_equal(A.indices, [2, 2, 0, 0])
 
