@@ -40,8 +40,9 @@ sanitize: $(VENV)/.tools  ## run the C++ tests under the address and undefined-b
 install-test: $(VENV)/.tools  ## use an installed copy from a separate CMake project
 	$(BIN)/python scripts/run_tests.py C++-build installed-copy
 
-lint: format-check  ## check formatting and Python code
+lint: format-check  ## check formatting, Python code and the arrows between files
 	$(BIN)/ruff check .
+	$(BIN)/python scripts/check_arrows.py
 
 format-check: $(VENV)/.tools
 	$(BIN)/ruff format --check .

@@ -4,9 +4,9 @@
 
 #include <likewise/operator.hpp>
 
+#include "checks.hpp"
 #include "engine/call.hpp"
 #include "engine/parallel.hpp"
-#include "operator/checks.hpp"
 
 namespace likewise {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <likewise/operator.hpp>
 
+#include "checks.hpp"
 #include "engine/call.hpp"
-#include "operator/checks.hpp"
 
 namespace likewise {
 

@@ -4,8 +4,8 @@
 
 #include <likewise/algorithms/neighbor_votes.hpp>
 
+#include "checks.hpp"
 #include "engine/call.hpp"
-#include "operator/checks.hpp"
 #include "training_data.hpp"
 
 namespace likewise {

@@ -7,9 +7,9 @@
 
 #include <likewise/operator.hpp>
 
+#include "checks.hpp"
 #include "engine/call.hpp"
 #include "engine/exp_weights.hpp"
-#include "operator/checks.hpp"
 #include "training_data.hpp"
 
 namespace likewise {

@@ -6,7 +6,7 @@
 
 #include <likewise/operator.hpp>
 
-#include "bandwidth/places.hpp"
+#include "select_bandwidth/places.hpp"
 #include "engine/call.hpp"
 #include "leave_one_out.hpp"
 #include "local_moments.hpp"

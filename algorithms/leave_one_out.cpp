@@ -3,40 +3,85 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include <likewise/operator.hpp>
 
-#include "bandwidth/places.hpp"
 #include "local_moments.hpp"
+#include "select_bandwidth/places.hpp"
 
 namespace likewise {
 
 namespace {
 
-/// The training points, each with weight min(1, w), and after them what is left of larger weights: a weight of 2 is a row
-/// twice, and leaving a row out is `LeaveOneOut`.
-template <class T> struct SplitRows {
+/// Training points as keys, and as more keys what is left of weights above 1 where their point is left out.
+template <class T> struct SplitKeys {
   Matrix<T> points, targets;
   Vector<double> log_weights;
-  std::vector<Index> point_of;
+  std::vector<Index> row;       ///< the point that each key is of
+  std::vector<Index> point_of;  ///< as in the training data
+
+  SplitKeys(const Metric& metric, const TrainingData<T>& data, std::vector<Index> rows,
+            const std::vector<double>& weights)
+      : points(data.points(rows, Eigen::all)),
+        targets(data.targets(rows, Eigen::all)),
+        log_weights(Eigen::Map<const Vector<double>>(weights.data(), static_cast<Index>(weights.size()))),
+        row(std::move(rows)) {
+    if (std::holds_alternative<Precomputed>(metric)) points = Matrix<T>(points(Eigen::all, row));
+    for (const Index i : row) point_of.push_back(data.point_of[static_cast<std::size_t>(i)]);
+  }
 };
 
-template <class T> SplitRows<T> split(const Metric& metric, const TrainingData<T>& data) {
-  std::vector<Index> row;
-  std::vector<double> log_weights;
-  const auto add = [&](Index i, double log_weight) {
-    row.push_back(i);
-    log_weights.push_back(log_weight);
-  };
-  for (Index i = 0; i < data.points.rows(); ++i) add(i, std::min(data.log_weights(i), 0.0));
+/// Points of weight min(1, w), and behind them the rests, which everybody hears: a weight of 2 is a row twice, and leaving a row
+/// out is `LeaveOneOut`.
+template <class T> SplitKeys<T> shared_rests(const Metric& metric, const TrainingData<T>& data) {
+  std::vector<Index> rows;
+  std::vector<double> weights;
+  for (Index i = 0; i < data.points.rows(); ++i) {
+    rows.push_back(i);
+    weights.push_back(std::min(data.log_weights(i), 0.0));
+  }
   for (Index i = 0; i < data.points.rows(); ++i)
-    if (const double rest = bandwidths::log_rest_of(data.log_weights(i)); std::isfinite(rest)) add(i, rest);
-  SplitRows<T> rows{data.points(row, Eigen::all), data.targets(row, Eigen::all), {}, {}};
-  if (std::holds_alternative<Precomputed>(metric)) rows.points = Matrix<T>(rows.points(Eigen::all, row));
-  rows.log_weights =
-      Eigen::Map<const Vector<double>>(log_weights.data(), static_cast<Index>(log_weights.size()));
-  for (const Index i : row) rows.point_of.push_back(data.point_of[static_cast<std::size_t>(i)]);
-  return rows;
+    if (const double rest = bandwidths::log_rest_of(data.log_weights(i)); std::isfinite(rest)) {
+      rows.push_back(i);
+      weights.push_back(rest);
+    }
+  return {metric, data, std::move(rows), weights};
+}
+
+/// Points of their whole weight, and beside each its rest, which it hears alone.
+template <class T> SplitKeys<T> own_rests(const Metric& metric, const TrainingData<T>& data) {
+  std::vector<Index> rows;
+  std::vector<double> weights;
+  for (Index i = 0; i < data.points.rows(); ++i) {
+    rows.push_back(i);
+    weights.push_back(data.log_weights(i));
+    if (const double rest = bandwidths::log_rest_of(data.log_weights(i)); std::isfinite(rest)) {
+      rows.push_back(i);
+      weights.push_back(rest);
+    }
+  }
+  return {metric, data, std::move(rows), weights};
+}
+
+/// A row at a time: local planes, and neighbors of which a key is one of k whatever its weight.
+template <class T>
+Matrix<double> leave_out_by_rows(const Mechanism& mechanism, const TrainingData<T>& data, int degree,
+                                 const Execution& run) {
+  const SplitKeys<T> keys = own_rests(mechanism.metric, data);
+  Matrix<double> queries = data.points.template cast<double>();
+  if (std::holds_alternative<Precomputed>(mechanism.metric))
+    queries = Matrix<double>(queries(Eigen::all, keys.row));
+  return local_moments(mechanism, queries, keys.points.template cast<double>(),
+                       keys.targets.template cast<double>(), keys.log_weights,
+                       {.degree = degree, .left_out = LeftOut{keys.row}, .point_of = keys.point_of}, run)
+      .mean;
+}
+
+bool any_rest(const Vector<double>& log_weights) {
+  return std::any_of(log_weights.begin(), log_weights.end(),
+                     [](double w) { return std::isfinite(bandwidths::log_rest_of(w)); });
 }
 
 }  // namespace
@@ -44,19 +89,16 @@ template <class T> SplitRows<T> split(const Metric& metric, const TrainingData<T
 template <class T>
 Matrix<double> leave_one_out(const Mechanism& mechanism, const TrainingData<T>& data, int degree,
                              const Execution& run) {
-  const Index n = data.points.rows();
-  const SplitRows<T> rows = split(mechanism.metric, data);
   Mechanism others = mechanism;
   others.empty_row = EmptyRow::nearest;
-  if (degree == 1) {
-    const Matrix<double> points = rows.points.template cast<double>();
-    return local_moments(others, points, points, rows.targets.template cast<double>(), rows.log_weights,
-                         {.degree = 1, .leave_one_out = true, .point_of = rows.point_of}, run)
-        .mean.topRows(n);
-  }
-  others.support = left_out(mechanism.support, rows.points.rows());
-  const auto P = others.self_operator(rows.points, {.log_key_weights = rows.log_weights}, run);
-  return P.apply(rows.targets, run).template cast<double>().topRows(n);
+  const bool counted =
+      !mechanism.support.is_all_pairs() && std::holds_alternative<RowStochastic>(mechanism.normalization);
+  if (degree == 1 || (counted && any_rest(data.log_weights)))
+    return leave_out_by_rows(others, data, degree, run);
+  const SplitKeys<T> keys = shared_rests(mechanism.metric, data);
+  others.support = left_out(mechanism.support, keys.points.rows());
+  const auto P = others.self_operator(keys.points, {.log_key_weights = keys.log_weights}, run);
+  return P.apply(keys.targets, run).template cast<double>().topRows(data.points.rows());
 }
 
 namespace {

@@ -1,17 +1,20 @@
 // Weighted moments of the targets and of the keys around each query.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include <likewise/mechanism.hpp>
+
+#include "operator/row_weights.hpp"
 
 namespace likewise {
 
 struct MomentOptions {
   int degree = 0;  ///< 0: weighted mean; 1: weighted plane at the query
   bool variance = false;
-  bool leave_one_out = false;        ///< X are the keys, each left out of its own row
-  std::vector<Index> point_of = {};  ///< equal for keys that are copies; empty: all are distinct
+  std::optional<LeftOut> left_out = {};  ///< each query is a key, left out of its own row
+  std::vector<Index> point_of = {};      ///< equal for keys that are copies; empty: all are distinct
 };
 
 struct LocalMoments {

@@ -7,10 +7,10 @@
 
 #include <likewise/error.hpp>
 
+#include "checks.hpp"
 #include "engine/backward.hpp"
 #include "engine/call.hpp"
 #include "engine/exp_sum.hpp"
-#include "operator/checks.hpp"
 #include "operator/tile_weights.hpp"
 
 namespace likewise {

@@ -6,9 +6,10 @@
 
 #include <likewise/operator.hpp>
 
+#include "engine/block_products.hpp"
 #include "engine/call.hpp"
 #include "engine/parallel.hpp"
-#include "engine/simd/block_products.hpp"
+#include "neighbors/search.hpp"
 #include "operator/edges.hpp"
 #include "operator/state.hpp"
 #include "training_data.hpp"
@@ -51,12 +52,27 @@ template <class Work> void over_rows(const UndividedRows& rows, const Execution&
 
 }  // namespace
 
+namespace {
+
+/// Who lies within a radius is what radius_neighbors tells, which rounds its distances to the points' precision.
+template <class T> Mechanism as_told(Mechanism m) {
+  if (const auto* radius = std::get_if<Radius>(&m.support.selector())) {
+    Support support = Radius{neighbors::before_rounding<T>(radius->radius)};
+    for (const PairFilter& filter : m.support.filters())
+      support = support & std::visit([](const auto& leaf) { return Support(leaf); }, filter);
+    m.support = support;
+  }
+  return m;
+}
+
+}  // namespace
+
 template <class T>
-void visit_neighbors(const Mechanism& mechanism, const Points<T>* X, const Points<T>& Z, const Execution& run,
+void visit_neighbors(const Mechanism& asked, const Points<T>* X, const Points<T>& Z, const Execution& run,
                      const std::function<void(Index first, const UndividedRows& rows)>& use) {
   const engine::Call call(run);  // ends when `use` has had the last block
-  require(mechanism.support.selector().index() != 0, "support", "Neighbors or Radius",
-          repr(mechanism.support));
+  require(asked.support.selector().index() != 0, "support", "Neighbors or Radius", repr(asked.support));
+  const Mechanism mechanism = as_told<T>(asked);
   const auto keys = in_double<T>(Z);
   if (X == nullptr) {
     Mechanism others = mechanism;

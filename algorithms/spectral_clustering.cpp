@@ -30,6 +30,7 @@ Spectrum<T> spectrum_with_gap(const SelfOperator<T>& P, const SpectralClustering
 
 template <class T> Spectrum<T> first_pairs(Spectrum<T> s, Index k) {
   s.vectors = s.vectors.leftCols(k).eval();
+  if (s.walk_vectors.size()) s.walk_vectors = s.walk_vectors.leftCols(k).eval();
   return s;
 }
 

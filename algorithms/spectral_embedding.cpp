@@ -16,27 +16,17 @@ namespace likewise {
 
 namespace {
 
-template <class T> bool is_symmetric(const PropagationOperator<T>& P) {
-  return std::holds_alternative<Symmetric>(P.mechanism().normalization);
-}
-
-/// exp(-x/2), and 0 for a point without mass.
-template <class T> Vector<T> inverse_root(const Vector<double>& log_x) {
-  return log_x.unaryExpr([](double v) { return std::isfinite(v) ? std::exp(-0.5 * v) : 0.0; })
-      .template cast<T>();
-}
-
 double log_total(const Vector<double>& log_x) {
   const double total = engine::log_sum_exp(log_x);
   return std::isfinite(total) ? total : 0;
 }
 
-/// From P's eigenvectors to the walk's, each row divided by the root of its measure, each column of unit
-/// measure.
-template <class T> Matrix<T> walk_eigenvectors(const SelfOperator<T>& P, const Matrix<T>& V) {
-  if (is_symmetric(P)) return inverse_root<T>(P.log_row_sums() + P.log_key_weights()).asDiagonal() * V;
-  if (std::holds_alternative<Unnormalized>(P.mechanism().normalization)) return V;
-  return V * static_cast<T>(std::exp(-0.5 * log_total(P.log_stationary())));
+/// The walk's eigenvectors, each column of unit measure.
+template <class T> Matrix<T> walk_eigenvectors(const SelfOperator<T>& P, const Spectrum<T>& spectrum) {
+  const Normalization& rule = P.mechanism().normalization;
+  if (std::holds_alternative<Symmetric>(rule)) return spectrum.walk_vectors;
+  if (std::holds_alternative<Unnormalized>(rule)) return spectrum.vectors;
+  return spectrum.vectors * static_cast<T>(std::exp(-0.5 * log_total(P.log_stationary())));
 }
 
 /// The first row of Z that is equal to each row of X, or -1. O((m + n) log n d) time.
@@ -62,7 +52,8 @@ template <class T> std::vector<Index> equal_rows(const Points<T>& X, const Matri
 template <class T>
 SpectralEmbedding<T> make_embedding(const SelfOperator<T>& P, Spectrum<T> spectrum, Index from,
                                     Index n_components) {
-  Matrix<T> embedding = walk_eigenvectors<T>(P, spectrum.vectors.middleCols(from, n_components));
+  Matrix<T> embedding = walk_eigenvectors(P, spectrum).middleCols(from, n_components);
+  spectrum.walk_vectors = {};  // the embedding holds them
   return {P, std::move(spectrum), std::move(embedding)};
 }
 

@@ -5,7 +5,7 @@
 
 #include <likewise/operator.hpp>
 
-#include "operator/checks.hpp"
+#include "checks.hpp"
 
 namespace likewise {
 

@@ -90,12 +90,13 @@ template <class T> void log_weights(const Kernel& kernel, Tile<T> input, double 
 template void log_weights<float>(const Kernel&, Tile<float>, double);
 template void log_weights<double>(const Kernel&, Tile<double>, double);
 
-template <class T> void log_slopes(const Kernel& kernel, Tile<T> input, double scale) {
+template <class T>
+void log_slopes(const Kernel& kernel, Tile<T> input, const Points<T>& log_k, double scale) {
   const T h = detail::usable_scale<T>(scale);
-  std::visit([&](const auto& k) { k.template log_slopes<T>(input, h); }, kernel);
+  std::visit([&](const auto& k) { k.template log_slopes<T>(input, log_k, h); }, kernel);
 }
-template void log_slopes<float>(const Kernel&, Tile<float>, double);
-template void log_slopes<double>(const Kernel&, Tile<double>, double);
+template void log_slopes<float>(const Kernel&, Tile<float>, const Points<float>&, double);
+template void log_slopes<double>(const Kernel&, Tile<double>, const Points<double>&, double);
 
 double weight(const Kernel& kernel, double input, double scale) {
   return std::visit([&](const auto& k) { return k.weight(input, scale); }, kernel);

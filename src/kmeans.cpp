@@ -8,10 +8,10 @@
 
 #include <likewise/error.hpp>
 
+#include "checks.hpp"
 #include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "engine/simd/nearest_centers.hpp"
-#include "operator/checks.hpp"
 
 namespace likewise {
 

@@ -18,6 +18,17 @@ template <class T> void require_square(const LinearMap<T>& P, const char* what) 
 
 constexpr std::int64_t most_products = std::int64_t{1} << 20;
 
+/// Whether columns are equal, each to the digits of its own size. What has overflown stays so.
+template <class T> bool same_columns(const Matrix<T>& now, const Matrix<T>& before) {
+  for (Index c = 0; c < now.cols(); ++c) {
+    const T most = now.rows() ? now.col(c).cwiseAbs().maxCoeff() : T(0);
+    if (!std::isfinite(most) || now.col(c).hasNaN()) continue;
+    if (!((now.col(c) - before.col(c)).cwiseAbs().maxCoeff() <= 8 * std::numeric_limits<T>::epsilon() * most))
+      return false;
+  }
+  return true;
+}
+
 /// The powers Y, P Y, P^2 Y, ... one by one, and whether they have come to rest: then every later one is the same up to
 /// rounding. Asked every 64 products, so that a slow decay is not taken for rest.
 template <class T, class Step> class Powers {
@@ -37,19 +48,18 @@ template <class T, class Step> class Powers {
     now_ = step_(now_);
     if (++count_ % 64 == 0) before_ = now_;
     const std::int64_t since = count_ % 64;
-    if (count_ > 64 && (since == 62 || since == 63)) period_ = same(before_) ? (since == 62 ? 2 : 1) : 0;
+    if (count_ < 64 || since < 60 || since == 61) return;
+    // Steps that differ by two are equal where the period is 2 or 1, by one where it is 1; a longer one shows in none.
+    const bool equal = same_columns(now_, before_);
+    if (since > 60) period_ = equal && equal_before_ ? 64 - static_cast<int>(since) : 0;
+    equal_before_ = equal;
   }
 
  private:
-  bool same(const Matrix<T>& other) const {
-    const T most = now_.size() ? now_.cwiseAbs().maxCoeff() : T(0);
-    if (!std::isfinite(most)) return true;  // overflown: it stays so
-    return (now_ - other).cwiseAbs().maxCoeff() <= 8 * std::numeric_limits<T>::epsilon() * most;
-  }
-
   Matrix<T> now_, before_;
   const Step& step_;
   std::int64_t count_ = 0;
+  bool equal_before_ = false;
   int period_ = 0;
 };
 
@@ -123,9 +133,7 @@ template <class T> struct HeatMap final : LinearMapStorage<T> {
               "slow modes)",
               t);
       Matrix<T> next = series(now, t / n_parts, step);
-      const T most = next.size() ? next.cwiseAbs().maxCoeff() : T(0);
-      const bool at_rest =
-          !next.size() || (next - now).cwiseAbs().maxCoeff() <= 8 * std::numeric_limits<T>::epsilon() * most;
+      const bool at_rest = same_columns(next, now);
       now = std::move(next);
       if (at_rest) break;
     }

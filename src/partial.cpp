@@ -3,9 +3,9 @@
 #include <cmath>
 #include <limits>
 
+#include "checks.hpp"
 #include "engine/call.hpp"
 #include "engine/exp_sum.hpp"
-#include "operator/checks.hpp"
 #include "operator/scalings.hpp"
 #include "operator/tile_weights.hpp"
 
@@ -32,25 +32,6 @@ Partial<T> partial(const Mechanism& mechanism, const Points<T>& X, const Points<
   return engine::exp_sum<T>(*tiles, checked_log_weights(log_key_weights, Z.rows()), V, run);
 }
 
-template <class T> Partial<T> merge(const Partial<T>& a, const Partial<T>& b) {
-  constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
-  const auto neutral = [](const Partial<T>& part) { return part.mass.size() == 0 && part.sum.size() == 0; };
-  if (neutral(a)) return b;
-  if (neutral(b)) return a;
-  require(a.mass.size() == b.mass.size() && a.sum.cols() == b.sum.cols(), "b", "of the other part's shape",
-          std::to_string(b.mass.size()) + " x " + std::to_string(b.sum.cols()));
-  Partial<T> both = a;
-  for (Index i = 0; i < a.mass.size(); ++i) {
-    const double top = std::max(a.log_reference(i), b.log_reference(i));
-    if (top == minus_infinity) continue;  // neither has mass
-    const double of_a = std::exp(a.log_reference(i) - top), of_b = std::exp(b.log_reference(i) - top);
-    both.log_reference(i) = top;
-    both.mass(i) = of_a * a.mass(i) + of_b * b.mass(i);
-    both.sum.row(i) = static_cast<T>(of_a) * a.sum.row(i) + static_cast<T>(of_b) * b.sum.row(i);
-  }
-  return both;
-}
-
 template <class T> Matrix<T> finish(const Mechanism& mechanism, const Partial<T>& part) {
   Matrix<T> Y = part.sum;
   const double mass = null_mass(mechanism.normalization);
@@ -69,7 +50,6 @@ template <class T> Matrix<T> finish(const Mechanism& mechanism, const Partial<T>
 #define LIKEWISE_INSTANTIATE(T)                                                                       \
   template Partial<T> partial(const Mechanism&, const Points<T>&, const Points<T>&, const Values<T>&, \
                               const Vector<double>&, const Execution&);                               \
-  template Partial<T> merge(const Partial<T>&, const Partial<T>&);                                    \
   template Matrix<T> finish(const Mechanism&, const Partial<T>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -37,8 +37,9 @@ void validate(const Kernel& kernel);
 /// The leaf's members of the same names, for any kernel. log_weights replaces a tile of the kernel's input
 /// (see KernelInput) by log weights, O(1) an entry; +inf becomes -inf unless the kernel reads nothing.
 template <class T> void log_weights(const Kernel& kernel, Tile<T> input, double scale);
-/// The derivative of the log weight by the input, in place; 0 beyond a compact kernel.
-template <class T> void log_slopes(const Kernel& kernel, Tile<T> input, double scale);
+/// The derivative of the log weights log_k by the input, in place; 0 beyond a compact kernel. A kernel that ends reads
+/// log_k, so that weight times slope is bounded however near the edge it was rounded.
+template <class T> void log_slopes(const Kernel& kernel, Tile<T> input, const Points<T>& log_k, double scale);
 double weight(const Kernel& kernel, double input, double scale);
 /// Whether rounding of the input may decide if a pair counts at all: kernels that end at their bandwidth, and 1/d.
 bool has_edge(const Kernel& kernel);

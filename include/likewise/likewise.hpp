@@ -38,6 +38,7 @@
 #include <likewise/nn/training.hpp>
 #include <likewise/operator.hpp>
 #include <likewise/partial.hpp>
+#include <likewise/partial_sums.hpp>
 #include <likewise/select_bandwidth.hpp>
 #include <likewise/simd_target.hpp>
 #include <likewise/spectrum.hpp>

@@ -47,7 +47,7 @@ struct Mechanism {
 
   /// The operator of a point set with itself, n x n. Resolves an open bandwidth, computes the scalings: O(n^2
   /// d) time and O(n) memory streamed; a neighbor search with a selector. Throws InvalidArgument naming what
-  /// does not fit. Z is any float or double matrix; row-major ones are read in place.
+  /// does not fit. Z is any float or double matrix; row-major ones are read in place. Include likewise/operator.hpp.
   template <class D>
   SelfOperator<ScalarOf<D>> self_operator(const Eigen::MatrixBase<D>& Z, const OperatorOptions& options = {},
                                           const Execution& run = {}) const {
@@ -88,5 +88,3 @@ std::string to_string(EmptyRow policy);
 template <> struct std::hash<likewise::Mechanism> {
   std::size_t operator()(const likewise::Mechanism& mechanism) const { return hash_value(mechanism); }
 };
-
-#include <likewise/operator.hpp>  // what self_operator and cross_operator return

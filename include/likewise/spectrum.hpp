@@ -40,8 +40,11 @@ struct SpectrumReport : IterationReport {
 /// 0 of a row-stochastic operator is 1 everywhere, also where the graph falls apart and eigenvalue 1 repeats.
 /// The entry of largest magnitude of each vector is positive (the first such entry).
 template <class T> struct Spectrum {
-  Vector<double> values;     ///< (k,)
-  Matrix<T> vectors;         ///< (n, k)
+  Vector<double> values;  ///< (k,)
+  Matrix<T> vectors;      ///< (n, k)
+  /// (n, k) right eigenvectors of the random walk behind a `Symmetric` operator, u_i / sqrt(D_i), D its row sums; empty under
+  /// other normalizations, where `vectors` are the walk's. A point of hardly any measure is where its neighbors are.
+  Matrix<T> walk_vectors = {};
   Vector<double> residuals;  ///< (k,) |S u - w u| of the symmetric form's unit vectors
   Index n_components = 1;    ///< connected components of what is stored; 1 where streamed
   SpectrumReport report;

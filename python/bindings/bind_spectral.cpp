@@ -33,8 +33,11 @@ template <class T> py::tuple embedding_state(const SpectralEmbedding<T>& fit) {
 
 template <class T> SpectralEmbedding<T> embedding_from_state(const py::tuple& t) {
   return {operator_from_recipe<T>(t[0].cast<py::tuple>()),
-          {t[1].cast<Vector<double>>(), t[2].cast<Matrix<T>>(), t[3].cast<Vector<double>>(),
-           t[4].cast<Index>(), t[5].cast<SpectrumReport>()},
+          {.values = t[1].cast<Vector<double>>(),
+           .vectors = t[2].cast<Matrix<T>>(),
+           .residuals = t[3].cast<Vector<double>>(),
+           .n_components = t[4].cast<Index>(),
+           .report = t[5].cast<SpectrumReport>()},
           t[6].cast<Matrix<T>>()};
 }
 

@@ -3,14 +3,20 @@
 
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <likewise/metric/traits.hpp>
 
-#include "engine/lifted_points.hpp"
 #include "engine/product.hpp"
+#include "engine/terms/lifted_points.hpp"
 
 namespace likewise::engine {
+
+/// A square below this share of a lift's terms a + b has lost digits to cancellation: its root's relative error is at most
+/// epsilon / (4 near_share), 3e-5 (float) of a d that is 30 times less than |x|.
+template <class C> inline constexpr double near_share = std::is_same_v<C, double> ? 1e-6 : 1e-3;
 
 /// dL/dA and dL/da of a lift's queries and keys.
 template <class T> struct LiftSums { Lift<T>*queries, *keys; };
@@ -23,6 +29,9 @@ template <class T> class CostPull {
   /// scale * dcost (n, m), of the pairs of queries from i0 on and keys from j0 on, with dcost's sums of rows and columns.
   virtual void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>& row_sums,
                    const Vector<T>& column_sums) = 0;
+  /// Adds those pairs of a tile that are too near for such sums: x - z would be a difference of sums that are larger by as much
+  /// as the points are near. They are 0 in dcost afterwards.
+  virtual void take_near(Index /*i0*/, Index /*j0*/, const Points<T>& /*costs*/, Tile<T> /*dcost*/) {}
   /// The sums themselves, of queries and keys, where they are a lift's in this precision: the fused loop adds to them
   /// directly. Else nothing.
   virtual std::optional<LiftSums<T>> lift_sums() { return {}; }
@@ -75,9 +84,8 @@ template <class T, class C> class LiftedSums : public CostPull<T> {
                    by_keys_.features.middleRows(j0, m));
   }
 
-  const LiftedPoints<C>&queries_, &keys_;
-
  protected:
+  const LiftedPoints<C>&queries_, &keys_;
   Lift<C> by_queries_, by_keys_;
 };
 
@@ -86,8 +94,28 @@ template <class T, class C, class M> class LiftedPull final : public LiftedSums<
  public:
   /// x and z are the points, which were centered before they were lifted. They live as long as their source.
   LiftedPull(const M& metric, const Vector<double>& center, const Matrix<T>& x,
-             const LiftedPoints<C>& queries, const Matrix<T>& z, const LiftedPoints<C>& keys)
-      : LiftedSums<T, C>(queries, keys), metric_(metric), center_(center), x_(x), z_(z) {}
+             const LiftedPoints<C>& queries, const Matrix<T>& z, const LiftedPoints<C>& keys, bool near)
+      : LiftedSums<T, C>(queries, keys),
+        metric_(metric),
+        center_(center),
+        x_(x),
+        z_(z),
+        near_(near && metric.traits().zero_on_self && metric.traits().shift_invariant) {}
+
+  void take_near(Index i0, Index j0, const Points<T>& costs, Tile<T> dcost) override {
+    if (!near_) return;
+    const C largest = this->keys_.bias.segment(j0, costs.cols()).maxCoeff();
+    std::vector<Index> near;
+    for (Index a = 0; a < costs.rows(); ++a) {
+      const C bias = this->queries_.bias(i0 + a);
+      if (C(costs.row(a).minCoeff()) > C(near_share<C>) * (bias + largest)) continue;
+      near.clear();
+      for (Index b = 0; b < costs.cols(); ++b)
+        if (dcost(a, b) != T(0) && C(costs(a, b)) <= C(near_share<C>) * (bias + this->keys_.bias(j0 + b)))
+          near.push_back(b);
+      take_near_of(i0 + a, j0, near, dcost.row(a));
+    }
+  }
 
   PointGradient<T> take_points() override {
     PointGradient<C> found;
@@ -107,9 +135,35 @@ template <class T, class C, class M> class LiftedPull final : public LiftedSums<
   }
 
  private:
+  /// Centered on the key a lift is c = <A(x - z), A(x - z)>, and B = 2A: nothing cancels.
+  void take_near_of(Index i, Index j0, const std::vector<Index>& near,
+                    Eigen::Ref<Eigen::Matrix<T, 1, Eigen::Dynamic>> dcost) {
+    Matrix<C> differences(static_cast<Index>(near.size()), x_.cols());
+    Index n = 0;
+    std::vector<Index> keys;
+    for (const Index b : near) {
+      const auto difference = x_.row(i).template cast<C>() - z_.row(j0 + b).template cast<C>();
+      if ((difference.array() != C(0)).any()) {
+        differences.row(n++) = difference;
+        keys.push_back(b);
+      } else {
+        dcost(b) = T(0);  // a copy pulls nowhere
+      }
+    }
+    if (n == 0) return;
+    const Matrix<C> A = metric_.template lift_queries<C>(differences.topRows(n)).features;
+    for (Index at = 0; at < n; ++at) {
+      const Index b = keys[static_cast<std::size_t>(at)];
+      this->by_queries_.features.row(i) += C(2) * C(dcost(b)) * A.row(at);
+      this->by_keys_.features.row(j0 + b) -= C(dcost(b)) * A.row(at);
+      dcost(b) = T(0);
+    }
+  }
+
   M metric_;
   Vector<double> center_;
   const Matrix<T>&x_, &z_;
+  bool near_;
 };
 
 /// Costs that a metric fills: it pulls tiles back itself.

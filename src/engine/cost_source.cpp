@@ -91,6 +91,10 @@ template <class T, class C> class LiftedCosts : public CostSource<T> {
         largest_key_bias_(key_lift_.bias.size() ? key_lift_.bias.cwiseAbs().maxCoeff() : C(0)) {}
 
   void fill(Index i0, Index j0, CostUnit unit, Tile<T> out) const override {
+    fill_exactly(i0, j0, unit, 0, out);
+  }
+
+  void fill_exactly(Index i0, Index j0, CostUnit unit, double unsure, Tile<T> out) const override {
     const Index n = out.rows(), m = out.cols();
     Matrix<C> tile = query_lift_.bias.segment(i0, n).replicate(1, m);
     tile.rowwise() += key_lift_.bias.segment(j0, m).transpose();
@@ -98,7 +102,9 @@ template <class T, class C> class LiftedCosts : public CostSource<T> {
                    engine::transposed<C>(key_lift_.features().middleRows(j0, m)), tile);
     if (laws_.zero_on_self) tile = tile.array().max(C(0));
     const int from = laws_.lift_power, to = unit_power(laws_, unit);
-    if (to == 1 && laws_.zero_on_self) refine(i0, j0, tile);
+    if (to == 1)
+      unsure = std::max(unsure, near_share<C>);  // a root magnifies what cancellation left of a small square
+    if (unsure > 0 && laws_.zero_on_self) refine(i0, j0, static_cast<C>(unsure), tile);
     convert_tile<C>(tile, from, to);
     out = tile.template cast<T>();
   }
@@ -128,12 +134,15 @@ template <class T, class C> class LiftedCosts : public CostSource<T> {
     if (ratio_ == 0) return s;
     s.query_factor = ratio_;
     s.factor = 0.5 / ratio_;
-    // Half of a + b: no score keeps less than all its digits but one.
-    if (demand.slope * largest_size() * epsilon() > (std::is_same_v<C, double> ? 1e-9 : 1e-5))
-      s.unsure = 0.5;
-    else if (demand.small)
-      s.unsure = unsure_root;
+    s.unsure = unsure(demand);
     return s;
+  }
+
+  double unsure(const typename CostSource<T>::Demand& demand) const override {
+    if (ratio_ == 0) return 0;
+    // Half of a + b: no score keeps less than all its digits but one.
+    if (demand.slope * largest_size() * epsilon() > (std::is_same_v<C, double> ? 1e-9 : 1e-5)) return 0.5;
+    return demand.small ? near_share<C> : 0;
   }
 
   double largest_size() const {
@@ -148,13 +157,10 @@ template <class T, class C> class LiftedCosts : public CostSource<T> {
     return static_cast<double>(std::abs(query_lift_.bias(i)) + largest_key_bias_)
            + static_cast<double>(query_lift_.features().row(i).norm()) * static_cast<double>(largest_key_);
   }
-  /// A root's relative error is below epsilon / (4 unsure_root): 3e-5 (float) of a d that is 30 times less than |x|.
-  static constexpr double unsure_root = std::is_same_v<C, double> ? 1e-6 : 1e-3;
   static double epsilon() { return static_cast<double>(std::numeric_limits<C>::epsilon()); }
 
-  /// A root magnifies what cancellation left of a small square: such pairs are evaluated by definition.
-  void refine(Index i0, Index j0, Matrix<C>& tile) const {
-    const C unsure = static_cast<C>(64 * epsilon());
+  /// Scores of at most that share of a + b are evaluated by definition.
+  void refine(Index i0, Index j0, C unsure, Matrix<C>& tile) const {
     const C largest = key_lift_.bias.segment(j0, tile.cols()).maxCoeff();
     for (Index a = 0; a < tile.rows(); ++a) {
       const C bias = query_lift_.bias(i0 + a);
@@ -188,10 +194,10 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
              at_center(Z, center, [&](const Points<C>& z) { return metric.template lift_keys<C>(z); })),
         center_(center) {}
 
-  std::unique_ptr<CostPull<T>> pull() const override {
+  std::unique_ptr<CostPull<T>> pull(bool near) const override {
     if constexpr (DifferentiableLift<M>)
       return std::make_unique<LiftedPull<T, C, M>>(this->metric_, center_, this->queries_, this->query_lift_,
-                                                   this->keys_, this->key_lift_);
+                                                   this->keys_, this->key_lift_, near);
     else
       return nullptr;
   }
@@ -254,7 +260,7 @@ template <class T, class M> class FilledSource final : public PairSource<T, M, P
                                    this->keys_.middleRows(j0, out.cols()), out);
     convert_tile<T>(out, this->laws_.distance_power, unit_power(this->laws_, unit));
   }
-  std::unique_ptr<CostPull<T>> pull() const override {
+  std::unique_ptr<CostPull<T>> pull(bool) const override {
     if constexpr (DifferentiableTile<M>)
       return std::make_unique<FilledPull<T, M>>(this->metric_, this->queries_, this->keys_);
     else

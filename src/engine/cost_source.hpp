@@ -9,8 +9,8 @@
 #include <likewise/types.hpp>
 
 #include "engine/cost_pull.hpp"
-#include "engine/exponents.hpp"
-#include "engine/scores.hpp"
+#include "engine/terms/exponents.hpp"
+#include "engine/terms/scores.hpp"
 
 namespace likewise::engine {
 
@@ -42,8 +42,9 @@ template <class T> class CostSource {
   virtual double lift_error(Index i) const = 0;
   /// Of a lift: log K = -scale * cost as the fused loop takes it, where its products stay finite. References this source.
   virtual std::optional<Exponents> exponents(double /*scale*/) const { return {}; }
-  /// A new sum of derivatives, nullptr where the metric has none. References this source.
-  virtual std::unique_ptr<CostPull<T>> pull() const { return nullptr; }
+  /// A new sum of derivatives, nullptr where the metric has none. References this source. `near`: slopes may be so steep that
+  /// pairs below `near_share` need x - z itself.
+  virtual std::unique_ptr<CostPull<T>> pull(bool /*near*/) const { return nullptr; }
   /// What the kernels that are no exponentials of a lift need of the scores. Roots and inverses magnify the rounding of a
   /// small square: `small` asks for its digits. `slope` bounds |d log phi / d score|.
   struct Demand {
@@ -52,6 +53,12 @@ template <class T> class CostSource {
   };
   /// The scores as the fused loop finds them; none where only `fill` knows them. References this source.
   virtual std::optional<AnyScores> scores(const Demand&) const { return {}; }
+  /// Of a lift: the share of its terms a + b below which scores of that demand are found again by definition.
+  virtual double unsure(const Demand&) const { return 0; }
+  /// As `fill`, with all scores below that share found by definition: as exact as `scores` are.
+  virtual void fill_exactly(Index i0, Index j0, CostUnit unit, double /*unsure*/, Tile<T> out) const {
+    fill(i0, j0, unit, out);
+  }
 };
 
 /// Checks that the widths fit. Shift-invariant lifts are centered on the keys' mean. Where the terms of a lift,

@@ -186,6 +186,25 @@ Partial<T> tiled_sum(const LogWeights<T>& K, const Vector<double>& key_bias, con
   });
 }
 
+/// The far queries' rows by tiles; what the others share with them is not slower for it.
+template <class T>
+void put_far_rows(const LogWeights<T>& K, const std::vector<bool>& far, const Vector<double>& key_bias,
+                  const Values<T>& V, Partial<T>& sums, const Execution& run) {
+  const Vector<T> bias = key_bias.cast<T>();
+  parallel_blocks(block_count(K.rows(), query_block), run, "propagating", [&](Index b) {
+    const Block rows = block_of(b, K.rows(), query_block);
+    const auto begin = far.begin() + rows.begin, end = begin + rows.size;
+    if (std::find(begin, end, true) == end) return;
+    const Partial<T> part = reduce_block<T>(K, bias, V, rows, K.admitted_keys(rows.begin, rows.size));
+    for (Index a = 0; a < rows.size; ++a) {
+      if (!begin[a]) continue;
+      sums.log_reference(rows.begin + a) = part.log_reference(a);
+      sums.mass(rows.begin + a) = part.mass(a);
+      sums.sum.row(rows.begin + a) = part.sum.row(a);
+    }
+  });
+}
+
 // --- the fused loop ---------------------------------------------------------------------------------------------
 
 constexpr double log2_e = std::numbers::log2e;
@@ -306,11 +325,22 @@ Partial<T> any_fused_sum(const LogWeights<T>& K, const Form& form, const Vector<
 }  // namespace
 
 template <class T>
-Partial<T> exp_sum(const LogWeights<T>& K, const Vector<double>& key_bias, const Values<T>& V,
-                   const Execution& run) {
+Partial<T> exp_sum_less_shift(const LogWeights<T>& K, const Vector<double>& key_bias, const Values<T>& V,
+                              const Execution& run) {
+  if (const auto rows = K.far_rows()) {
+    Partial<T> sums = exp_sum_less_shift<T>(rows->others, key_bias, V, run);
+    put_far_rows<T>(K, rows->far, key_bias, V, sums, run);
+    return sums;
+  }
   if (const auto exponents = K.exponents()) return any_fused_sum(K, *exponents, key_bias, V, run);
   if (const auto scores = K.profiled()) return any_fused_sum(K, *scores, key_bias, V, run);
-  Partial<T> sums = tiled_sum(K, key_bias, V, run);
+  return tiled_sum(K, key_bias, V, run);
+}
+
+template <class T>
+Partial<T> exp_sum(const LogWeights<T>& K, const Vector<double>& key_bias, const Values<T>& V,
+                   const Execution& run) {
+  Partial<T> sums = exp_sum_less_shift<T>(K, key_bias, V, run);
   if (const Vector<double>* shift = K.row_shift()) sums.log_reference += *shift;
   return sums;
 }
@@ -318,9 +348,7 @@ Partial<T> exp_sum(const LogWeights<T>& K, const Vector<double>& key_bias, const
 template <class T>
 Partial<T> exp_sum_transposed(const LogWeights<T>& K, const Vector<double>& query_bias, const Values<T>& V,
                               const Execution& run) {
-  const Vector<double>* shift = K.row_shift();
-  return exp_sum<T>(TransposedWeights<T>(K), shift ? Vector<double>(query_bias + *shift) : query_bias, V,
-                    run);
+  return exp_sum<T>(TransposedWeights<T>(K), query_bias, V, run);
 }
 
 template <class T> Vector<double> log_mass(const Partial<T>& part) {
@@ -331,6 +359,8 @@ template <class T> Vector<double> log_mass(const Partial<T>& part) {
 #define LIKEWISE_INSTANTIATE(T)                                                                         \
   template Partial<T> exp_sum(const LogWeights<T>&, const Vector<double>&, const Values<T>&,            \
                               const Execution&);                                                        \
+  template Partial<T> exp_sum_less_shift(const LogWeights<T>&, const Vector<double>&, const Values<T>&, \
+                                         const Execution&);                                             \
   template Partial<T> exp_sum_transposed(const LogWeights<T>&, const Vector<double>&, const Values<T>&, \
                                          const Execution&);                                             \
   template Vector<double> log_mass(const Partial<T>&);

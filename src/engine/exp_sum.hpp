@@ -3,7 +3,7 @@
 #pragma once
 
 #include <likewise/execution.hpp>
-#include <likewise/partial.hpp>
+#include <likewise/partial_sums.hpp>
 
 #include "engine/log_weights.hpp"
 
@@ -15,7 +15,12 @@ template <class T>
 Partial<T> exp_sum(const LogWeights<T>& K, const Vector<double>& key_bias, const Values<T>& V,
                    const Execution& run);
 
-/// The same of the transposed kernel: keys ask queries. V is (n_queries, c).
+/// The same with each row's K.row_shift() left out of its reference: of far queries a logarithm beside it has no digits.
+template <class T>
+Partial<T> exp_sum_less_shift(const LogWeights<T>& K, const Vector<double>& key_bias, const Values<T>& V,
+                              const Execution& run);
+
+/// The same of the transposed kernel: keys ask queries. V is (n_queries, c). The bias of a query has its K.row_shift() in it.
 template <class T>
 Partial<T> exp_sum_transposed(const LogWeights<T>& K, const Vector<double>& query_bias, const Values<T>& V,
                               const Execution& run);

@@ -3,14 +3,15 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include <likewise/types.hpp>
 
 #include "engine/cost_pull.hpp"
-#include "engine/exponents.hpp"
-#include "engine/pair_mask.hpp"
 #include "engine/parallel.hpp"
-#include "engine/scores.hpp"
+#include "engine/terms/exponents.hpp"
+#include "engine/terms/pair_mask.hpp"
+#include "engine/terms/scores.hpp"
 
 namespace likewise::engine {
 
@@ -43,6 +44,12 @@ template <class T> class LogWeights {
   /// What has been taken out of each row of `fill`, or nullptr: of queries so far away that logarithms beside it would lose
   /// their digits.
   virtual const Vector<double>* row_shift() const { return nullptr; }
+  /// Those queries, and the weights as they serve all others; nothing where there is none. References this object.
+  struct FarRows {
+    const std::vector<bool>& far;
+    const LogWeights& others;
+  };
+  virtual std::optional<FarRows> far_rows() const { return {}; }
 };
 
 }  // namespace likewise::engine

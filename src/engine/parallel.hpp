@@ -7,6 +7,8 @@
 #include <likewise/execution.hpp>
 #include <likewise/types.hpp>
 
+#include "engine/terms/block.hpp"
+
 namespace likewise::engine {
 
 /// The threads that a call under `run` may use: n_jobs, else OMP_NUM_THREADS, else all cores; 1 after a fork.
@@ -43,15 +45,5 @@ inline Items meeting_of(Index n_items, Index round, Index block) {
 void parallel_rounds(Index n_rounds, Index n_blocks, Index n_items, const Execution& run, const char* what,
                      const std::function<Items(Index round, Index block)>& items,
                      const std::function<void(Index round, Index block)>& work);
-
-/// The blocks of [0, n) of at most `size` each.
-inline Index block_count(Index n, Index size) { return (n + size - 1) / size; }
-
-struct Block {
-  Index begin, size;
-};
-inline Block block_of(Index block, Index n, Index size) {
-  return {block * size, std::min(size, n - block * size)};
-}
 
 }  // namespace likewise::engine

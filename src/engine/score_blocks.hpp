@@ -7,8 +7,8 @@
 #include <likewise/types.hpp>
 
 #include "engine/parallel.hpp"
-#include "engine/scores.hpp"
 #include "engine/simd/panel_sum.hpp"
+#include "engine/terms/scores.hpp"
 
 namespace likewise::engine {
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <likewise/execution.hpp>
-#include <likewise/partial.hpp>
+#include <likewise/partial_sums.hpp>
 
-#include "engine/exponents.hpp"
+#include "engine/terms/exponents.hpp"
 
 namespace likewise::engine {
 

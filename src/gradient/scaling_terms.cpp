@@ -89,9 +89,10 @@ template <class T> class Terms {
                            .share = alpha.template cast<T>()},
                           Vector<double>::Zero(P_.cols())};
     if (beta.size()) {
-      const Vector<double> log_rho = -(P_.log_row_sums() + P_.log_left()).array();
-      const Vector<double> rho = P_.log_row_sums().binaryExpr(
-          log_rho, [](double q, double r) { return q == minus_infinity ? 0.0 : std::exp(r); });
+      // A row without mass, or one that its key weight switches off, has no share.
+      const Vector<double> rho = P_.log_row_sums().binaryExpr(P_.log_left(), [](double q, double l) {
+        return q == minus_infinity || l == minus_infinity ? 0.0 : std::exp(-(q + l));
+      });
       found.terms.row_share = (beta.array() * rho.array()).matrix().template cast<T>();
       found.terms.key_share = exp_difference(P_.log_key_weights(), P_.log_right()).template cast<T>();
     }

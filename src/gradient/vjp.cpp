@@ -23,7 +23,7 @@ template <class T> using State = detail::OperatorState<T>;
 template <class C, class T> std::shared_ptr<const engine::LogWeights<C>> weights_of(const State<T>& state) {
   if constexpr (std::is_same_v<C, T>)
     if (auto tiles = state.matrix->tiles()) return tiles;
-  const PairFilters filters(state.mechanism.support, state.queries->rows(), state.keys->rows());
+  const PairFilters filters = detail::filters_of(state);
   if constexpr (std::is_same_v<C, T>)
     return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters, state.queries, state.keys);
   else {
@@ -77,6 +77,14 @@ template <class T, class C> Gathered<T> gathered(engine::BackwardSums<C> sums) {
         {points.queries.template cast<T>(), points.keys.template cast<T>(), std::move(points.parameters)}};
 }
 
+/// The sums over all pairs, l beside what has been taken out of far rows.
+template <class C, class T>
+engine::BackwardSums<C> summed(const engine::LogWeights<C>& K, const State<T>& state,
+                               engine::BackwardTerms<C> terms, const Execution& run) {
+  if (K.row_shift()) terms.log_left = shifted_log_left(K, state.scaling, run);
+  return engine::backward<C>(K, terms, run);
+}
+
 /// Float32 points get float32 sums where their exponents are right in float32, else float64.
 template <class T>
 Gathered<T> pairs(const State<T>& state, const engine::BackwardTerms<T>& terms, const Execution& run) {
@@ -84,10 +92,9 @@ Gathered<T> pairs(const State<T>& state, const engine::BackwardTerms<T>& terms, 
     const auto single = weights_of<float>(state);
     const auto exponents = single->exponents();
     if (exponents && std::holds_alternative<engine::LiftedExponents<float>>(*exponents))
-      return gathered<T>(engine::backward<float>(*single, terms, run));
+      return gathered<T>(summed(*single, state, terms, run));
   }
-  return gathered<T>(
-      engine::backward<double>(*weights_of<double>(state), Converted<double>(terms).terms, run));
+  return gathered<T>(summed(*weights_of<double>(state), state, Converted<double>(terms).terms, run));
 }
 
 template <class T>

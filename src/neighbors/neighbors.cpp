@@ -9,13 +9,13 @@
 
 #include <likewise/error.hpp>
 
+#include "checks.hpp"
 #include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "neighbors/brute_force.hpp"
 #include "neighbors/fused_filter.hpp"
 #include "neighbors/kd_tree.hpp"
 #include "neighbors/search.hpp"
-#include "operator/checks.hpp"
 
 namespace likewise {
 namespace neighbors {
@@ -235,17 +235,6 @@ void check_nearest(const Points<T>& X, const Points<T>& Z, Index k, const Neighb
       "the neighbors of all queries", "ask for fewer queries at a time or fewer neighbors");
 }
 
-/// What a search in float64 has to find, so that just those distances that are told as at most `radius` come out: they are
-/// told in T, and rounded to it some fall below a radius that they exceed.
-template <class T> double before_rounding(double radius) {
-  if (std::is_same_v<T, double> || !std::isfinite(radius)) return radius;
-  T most = static_cast<T>(radius);
-  if (static_cast<double>(most) > radius) most = std::nextafter(most, std::numeric_limits<T>::lowest());
-  const double next = static_cast<double>(std::nextafter(most, std::numeric_limits<T>::infinity()));
-  const double halfway = 0.5 * (static_cast<double>(most) + next);
-  return static_cast<T>(halfway) <= most ? halfway : std::nextafter(halfway, 0.0);
-}
-
 template <class T, class Table>
 void fill_within(Table& table, const Metric& metric, const Points<T>& X, const Points<T>& Z, double radius,
                  const Admitted& admitted, const NeighborOptions& options, const Execution& run) {
@@ -272,6 +261,19 @@ void fill_within(Table& table, const Metric& metric, const Points<T>& X, const P
 }
 
 }  // namespace
+
+template <class T> double before_rounding(double radius) {
+  if (std::is_same_v<T, double> || !std::isfinite(radius)) return radius;
+  T most = static_cast<T>(radius);
+  if (static_cast<double>(most) > radius) most = std::nextafter(most, std::numeric_limits<T>::lowest());
+  const double next = static_cast<double>(std::nextafter(most, std::numeric_limits<T>::infinity()));
+  const double halfway = 0.5 * (static_cast<double>(most) + next);
+  // Costs may be negative: the number below is not always the one nearer to 0.
+  return static_cast<T>(halfway) <= most ? halfway
+                                         : std::nextafter(halfway, std::numeric_limits<double>::lowest());
+}
+template double before_rounding<float>(double);
+template double before_rounding<double>(double);
 
 NeighborLists nearest(const Metric& metric, const Points<double>& X, const Points<double>& Z, Index k,
                       const Admitted& admitted, const NeighborOptions& options, const Execution& run) {

@@ -29,4 +29,8 @@ NeighborLists nearest(const Metric& metric, const Points<double>& X, const Point
 NeighborLists within(const Metric& metric, const Points<double>& X, const Points<double>& Z, double radius,
                      const Admitted& admitted, const NeighborOptions& options, const Execution& run);
 
+/// What a search in float64 has to find, so that just those distances that are told in T as at most `radius` come out: rounded
+/// to T some fall below a radius that they exceed.
+template <class T> double before_rounding(double radius);
+
 }  // namespace likewise::neighbors

@@ -5,9 +5,9 @@
 
 #include <likewise/linear_map.hpp>
 
+#include "engine/block_products.hpp"
 #include "engine/parallel.hpp"
 #include "engine/product.hpp"
-#include "engine/simd/block_products.hpp"
 
 namespace likewise {
 

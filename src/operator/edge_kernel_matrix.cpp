@@ -92,7 +92,8 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
     return stand_in(scaling, i, edges_.nearest[static_cast<std::size_t>(i)]);
   }
 
-  /// The edges, and the stand-in of each row without any. Values are not set.
+  /// The edges, and the stand-in of each row of whose edges it is none: they lead nowhere, or to keys without weight. Values are
+  /// not set.
   template <class S> SparseMatrix<S> places(const Scaling& scaling) const {
     const SparseMatrix<double>& A = edges_.log_weights;
     SparseMatrix<S> P(rows(), cols());
@@ -103,7 +104,10 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
       return P;
     }
     const auto lonely = [&](Index i) {
-      return A.outerIndexPtr()[i] == A.outerIndexPtr()[i + 1] && stand_in_of(scaling, i) >= 0;
+      const Index key = stand_in_of(scaling, i);
+      const int *begin = A.innerIndexPtr() + A.outerIndexPtr()[i],
+                *end = A.innerIndexPtr() + A.outerIndexPtr()[i + 1];
+      return key >= 0 && !std::binary_search(begin, end, static_cast<int>(key));
     };
     int size = 0;
     for (Index i = 0; i < rows(); ++i) {
@@ -114,8 +118,11 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
     P.resizeNonZeros(size);
     for (Index i = 0; i < rows(); ++i) {
       int* const row = P.innerIndexPtr() + P.outerIndexPtr()[i];
-      std::copy(A.innerIndexPtr() + A.outerIndexPtr()[i], A.innerIndexPtr() + A.outerIndexPtr()[i + 1], row);
-      if (lonely(i)) *row = static_cast<int>(stand_in_of(scaling, i));
+      int* const end = std::copy(A.innerIndexPtr() + A.outerIndexPtr()[i],
+                                 A.innerIndexPtr() + A.outerIndexPtr()[i + 1], row);
+      if (!lonely(i)) continue;
+      *end = static_cast<int>(stand_in_of(scaling, i));
+      std::inplace_merge(row, end, end + 1);
     }
     return P;
   }
@@ -133,6 +140,7 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
       else
         scale_row(scaling, i, row);
       const Index begin = P.outerIndexPtr()[i], end = P.outerIndexPtr()[i + 1];
+      if (end - begin > row.size()) P.valuePtr()[end - 1] = S(0);  // all of this row are 0
       Eigen::Map<Vector<S>>(P.valuePtr() + begin, row.size()) = row.matrix().template cast<S>();
       if (!may_be_replaced(scaling) || (row != 0).any()) return;
       const Index key = stand_in_of(scaling, i);

@@ -153,12 +153,15 @@ Edges search(const Mechanism& m, const PairFilters& filters, const Points<double
 // --- weights
 // ------------------------------------------------------------------------------------------------------
 
-std::vector<Index> nearest_of_rows(const Edges& costs) {
+/// The key of least cost among each row's edges, not of those without weight; -1: none.
+std::vector<Index> nearest_of_rows(const Edges& costs, const Vector<double>& log_key_weights) {
   std::vector<Index> nearest(static_cast<std::size_t>(costs.rows()), -1);
   for (Index i = 0; i < costs.rows(); ++i) {
     double least = std::numeric_limits<double>::infinity();
     for (Edge e(costs, i); e; ++e)
-      if (e.value() < least || nearest[static_cast<std::size_t>(i)] < 0) {
+      if (log_key_weights(e.col()) == minus_infinity)
+        continue;
+      else if (e.value() < least || nearest[static_cast<std::size_t>(i)] < 0) {
         least = e.value();
         nearest[static_cast<std::size_t>(i)] = e.col();
       }
@@ -168,16 +171,17 @@ std::vector<Index> nearest_of_rows(const Edges& costs) {
 
 /// Rows that a radius left without edges have their nearest admitted key all the same.
 void find_lonely(const Mechanism& m, const PairFilters& filters, const Points<double>& X,
-                 const Points<double>& Z, std::vector<Index>& nearest, const Execution& run) {
+                 const Points<double>& Z, const Vector<double>& log_key_weights, std::vector<Index>& nearest,
+                 const Execution& run) {
   std::vector<Index> lonely;
   for (std::size_t i = 0; i < nearest.size(); ++i)
     if (nearest[i] < 0) lonely.push_back(static_cast<Index>(i));
   if (lonely.empty()) return;
   Matrix<double> queries(static_cast<Index>(lonely.size()), X.cols());
   for (Index a = 0; a < queries.rows(); ++a) queries.row(a) = X.row(lonely[static_cast<std::size_t>(a)]);
-  neighbors::Admitted admitted;
-  if (!filters.empty())
-    admitted = [&](Index a, Index j) { return filters.admits(lonely[static_cast<std::size_t>(a)], j); };
+  const neighbors::Admitted admitted = [&](Index a, Index j) {
+    return log_key_weights(j) > minus_infinity && filters.admits(lonely[static_cast<std::size_t>(a)], j);
+  };
   const neighbors::NeighborLists lists = neighbors::nearest(m.metric, queries, Z, 1, admitted, {}, run);
   for (std::size_t a = 0; a < lonely.size(); ++a)
     if (lists.offsets[a] < lists.offsets[a + 1])
@@ -220,7 +224,8 @@ Edges symmetrized(const Edges& A, const std::string& how, const Execution& run) 
 }
 
 WeightedEdges given_weights(const std::vector<const Graph*>& graphs, const PairFilters& filters,
-                            const Support& support, const Execution& run) {
+                            const Support& support, const Vector<double>& log_key_weights,
+                            const Execution& run) {
   require(graphs.size() == 1 && support.selector().index() == 0, "Graph",
           "the only graph and without a selector where weights='given'", repr(support));
   Edges weights = common_edges(graphs, filters, run);
@@ -234,7 +239,7 @@ WeightedEdges given_weights(const std::vector<const Graph*>& graphs, const PairF
   values = values.array().log();
   Eigen::Map<Vector<double>>(costs.valuePtr(), costs.nonZeros()) =
       -values;  // the heaviest edge leads to the nearest
-  return {std::move(weights), nearest_of_rows(costs)};
+  return {std::move(weights), nearest_of_rows(costs, log_key_weights)};
 }
 
 }  // namespace
@@ -249,21 +254,24 @@ bool is_sparse(const Support& support) {
 }
 
 WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const PairFilters& filters,
-                         const Points<double>& X, const Points<double>& Z, bool self, const Execution& run) {
+                         const Points<double>& X, const Points<double>& Z,
+                         const Vector<double>& log_key_weights, bool self, const Execution& run) {
   const std::vector<const Graph*> graphs = graphs_of(m.support);
   for (const Graph* graph : graphs) check_graph(*graph, X.rows(), Z.rows());
-  if (has_given_weights(m.support)) return given_weights(graphs, filters, m.support, run);
+  if (has_given_weights(m.support)) return given_weights(graphs, filters, m.support, log_key_weights, run);
 
   Edges edges(X.rows(), Z.rows());
   std::vector<Index> nearest;
   if (graphs.empty()) {
     edges = search(m, filters, X, Z, self, run);
-    nearest = nearest_of_rows(edges);
-    if (m.empty_row == EmptyRow::nearest) find_lonely(m, filters, X, Z, nearest, run);
+    nearest = nearest_of_rows(edges, log_key_weights);
+    // Under `self` new points without a neighbor take their nearest key; the keys themselves get loops.
+    if (m.empty_row == EmptyRow::nearest || (m.empty_row == EmptyRow::self && !self))
+      find_lonely(m, filters, X, Z, log_key_weights, nearest, run);
   } else {
     edges = common_edges(graphs, filters, run);
     put_costs(edges, *engine::make_cost_source<double>(m.metric, X, Z, 0), run);
-    nearest = nearest_of_rows(edges);
+    nearest = nearest_of_rows(edges, log_key_weights);
     edges = select(edges, m.support.selector(), traits(m.metric), run);
   }
   costs_to_log_weights(traits(m.metric), kernel, edges, run);

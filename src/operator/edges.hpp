@@ -30,8 +30,9 @@ bool is_sparse(const Support& support);
 bool has_given_weights(const Support& support);
 
 /// All edges between queries X and keys Z; `self`: X is Z, and the selector's symmetrization applies.
-/// A neighbor search for a selector, O(edges) for given graphs.
+/// A neighbor search for a selector, O(edges) for given graphs. Keys of log weight -inf are nobody's nearest.
 WeightedEdges find_edges(const Mechanism& mechanism, const ResolvedKernel& kernel, const PairFilters& filters,
-                         const Points<double>& X, const Points<double>& Z, bool self, const Execution& run);
+                         const Points<double>& X, const Points<double>& Z,
+                         const Vector<double>& log_key_weights, bool self, const Execution& run);
 
 }  // namespace likewise

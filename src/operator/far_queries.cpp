@@ -57,6 +57,34 @@ Matrix<double> at_center(const Points<T>& X, const Vector<double>& center, const
   return how.factor ? Matrix<double>(U * how.factor->transpose()) : U;
 }
 
+/// Far rows' weights move with differences of their costs only, so what all costs of such a row have in common has no derivative:
+/// it would be a difference of numbers that are larger than the answer by as much as the row is far.
+template <class T> class FarPull final : public engine::CostPull<T> {
+ public:
+  FarPull(std::unique_ptr<engine::CostPull<T>> pull, const std::vector<bool>& far)
+      : pull_(std::move(pull)), far_(far) {}
+  void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>& row_sums,
+           const Vector<T>& column_sums) override {
+    Vector<T> sums = row_sums;
+    for (Index a = 0; a < sums.size(); ++a)
+      if (far_[static_cast<std::size_t>(i0 + a)]) sums(a) = T(0);
+    pull_->add(i0, j0, scale, dcost, sums, column_sums);
+  }
+  /// Costs of far rows are differences, which say nothing about how near a pair is; such rows are near nobody.
+  void take_near(Index i0, Index j0, const Points<T>& costs, Tile<T> dcost) override {
+    Matrix<T> distant = costs;
+    for (Index a = 0; a < distant.rows(); ++a)
+      if (far_[static_cast<std::size_t>(i0 + a)])
+        distant.row(a).setConstant(std::numeric_limits<T>::infinity());
+    pull_->take_near(i0, j0, distant, dcost);
+  }
+  PointGradient<T> take_points() override { return pull_->take_points(); }
+
+ private:
+  std::unique_ptr<engine::CostPull<T>> pull_;
+  const std::vector<bool>& far_;  // of the weights, which outlive what they hand out
+};
+
 template <class T> class FarWeights final : public engine::LogWeights<T> {
  public:
   FarWeights(std::shared_ptr<const engine::LogWeights<T>> weights, PairFilters filters, Seen how, Decay decay,
@@ -67,6 +95,7 @@ template <class T> class FarWeights final : public engine::LogWeights<T> {
         decay_(decay),
         queries_(std::move(queries)),
         keys_(std::move(keys)),
+        squares_(keys_.rowwise().squaredNorm()),
         far_(std::move(far)),
         top_(Vector<double>::Zero(queries_.rows())),
         shift_(top_) {
@@ -79,7 +108,13 @@ template <class T> class FarWeights final : public engine::LogWeights<T> {
   engine::Block admitted_keys(Index i0, Index n) const override { return weights_->admitted_keys(i0, n); }
   const engine::PairMask* mask() const override { return weights_->mask(); }
   const Vector<double>* row_shift() const override { return &shift_; }
-  std::unique_ptr<engine::CostPull<T>> pull() const override { return weights_->pull(); }
+  std::optional<typename engine::LogWeights<T>::FarRows> far_rows() const override {
+    return typename engine::LogWeights<T>::FarRows{far_, *weights_};
+  }
+  std::unique_ptr<engine::CostPull<T>> pull() const override {
+    auto pull = weights_->pull();
+    return pull ? std::make_unique<FarPull<T>>(std::move(pull), far_) : nullptr;
+  }
   double scale_slope() const override { return weights_->scale_slope(); }
 
   void fill(Index i0, Index j0, Tile<T> out) const override {
@@ -95,6 +130,11 @@ template <class T> class FarWeights final : public engine::LogWeights<T> {
   }
   void fill_slopes(Index i0, Index j0, Tile<T> log_k, Tile<T> costs, Tile<T> slopes) const override {
     weights_->fill_slopes(i0, j0, log_k, costs, slopes);
+    fill(i0, j0, log_k);
+    for (Index a = 0; a < costs.rows(); ++a)
+      if (far_[static_cast<std::size_t>(i0 + a)])
+        for (Index b = 0; b < costs.cols(); ++b)
+          costs(a, b) = static_cast<T>(relative_cost(i0 + a, j0 + b, static_cast<double>(costs(a, b))));
   }
   Index nearest_key(Index i, const Vector<double>& key_bias) const override {
     return weights_->nearest_key(i, key_bias);
@@ -105,20 +145,34 @@ template <class T> class FarWeights final : public engine::LogWeights<T> {
   double relative(Index i, Index j) const {
     const RowRef<double> u = queries_.row(i), y = keys_.row(j);
     if (how_.sum == Sum::absolute) return -decay_.rate * absolute_difference(u, y);
-    const double squares = y.squaredNorm() - 2 * u.dot(y);
+    const double squares = squares_(j) - 2 * u.dot(y);
     if (decay_.power == 2) return -decay_.rate * squares;
     const double norm = u.norm();
     return -decay_.rate * squares / (std::sqrt(std::max(norm * norm + squares, 0.0)) + norm);
   }
 
+  /// c with c * slope = the share of d^power - |u|^power in it, where the source's cost is a distance or its square.
+  double relative_cost(Index i, Index j, double cost) const {
+    const double difference = -relative(i, j) / decay_.rate;
+    return how_.sum == Sum::squares && decay_.power == 1 ? difference * std::sqrt(cost) : difference;
+  }
+
+  /// The largest relative log weight of each far row becomes 0. O(n_far n_keys d).
   void find_shift(Index i) {
+    const Vector<double> row = relative_row(i);
     double top = minus_infinity;
     for (Index j = 0; j < cols(); ++j)
-      if (filters_.empty() || filters_.admits(i, j)) top = std::max(top, relative(i, j));
+      if (row(j) > top && (filters_.empty() || filters_.admits(i, j))) top = row(j);
     if (top == minus_infinity) return;
     const double size = how_.sum == Sum::absolute ? queries_.row(i).cwiseAbs().sum() : queries_.row(i).norm();
     top_(i) = top;
     shift_(i) = top - decay_.rate * (decay_.power == 2 ? size * size : size);
+  }
+  Vector<double> relative_row(Index i) const {
+    if (decay_.power == 2) return decay_.rate * (2 * (keys_ * queries_.row(i).transpose()) - squares_);
+    Vector<double> row(cols());
+    for (Index j = 0; j < cols(); ++j) row(j) = relative(i, j);
+    return row;
   }
 
   std::shared_ptr<const engine::LogWeights<T>> weights_;
@@ -126,6 +180,7 @@ template <class T> class FarWeights final : public engine::LogWeights<T> {
   Seen how_;
   Decay decay_;
   Matrix<double> queries_, keys_;
+  Vector<double> squares_;  ///< |y|^2 of the keys
   std::vector<bool> far_;
   Vector<double> top_, shift_;
 };

@@ -11,7 +11,7 @@ namespace likewise {
 /// digit is lost of: exp(-|x - z|^2 / 2h^2) is exp(-|x|^2 / 2h^2) times exp((2 <x, z> - |z|^2) / 2h^2), and the first factor
 /// becomes the row's shift. Of exponentials of Euclidean distances, of their squares and of Manhattan distances, which
 /// tend to the nearest key; other kernels tend to the mean of all keys, or end. O((n_queries + n_keys) d) time and, where
-/// a query is far, memory.
+/// a query is far, memory; n_keys d for each far query.
 template <class T>
 std::shared_ptr<const engine::LogWeights<T>> with_far_queries(
     std::shared_ptr<const engine::LogWeights<T>> weights, const Metric& metric, const ResolvedKernel& kernel,

@@ -35,7 +35,8 @@ template <class T> class StreamedMap final : public LinearMapStorage<T> {
 
   Matrix<T> apply_transposed(const Values<T>& V, const Execution& run) const override {
     const Vector<double>& left = scaling_.log_left->get();
-    Partial<T> part = engine::exp_sum_transposed<T>(*tiles_, left, V, run);
+    Partial<T> part =
+        engine::exp_sum_transposed<T>(*tiles_, shifted_log_left(*tiles_, scaling_, run), V, run);
     for (Index j = 0; j < cols(); ++j) scale(part.sum, j, part.log_reference(j) + scaling_.log_right(j));
     if (may_be_replaced(scaling_))
       for (Index i = 0; i < rows(); ++i)
@@ -75,9 +76,47 @@ template <class T> class StreamedMap final : public LinearMapStorage<T> {
   Scaling scaling_;
 };
 
+}  // namespace
+
+template <class T>
+Vector<double> shifted_log_left(const engine::LogWeights<T>& K, const Scaling& scaling,
+                                const Execution& run) {
+  const Vector<double>& left = scaling.log_left->get();
+  const Vector<double>* shift = K.row_shift();
+  if (!shift) return left;
+  if (!scaling.by_row_mass) return left + *shift;
+  // Found again beside the shift: in log l itself the mass has no digits left.
+  const Partial<T> part = engine::exp_sum_less_shift<T>(K, scaling.log_right, Matrix<T>(K.cols(), 0), run);
+  Vector<double> found(left.size());
+  for (Index i = 0; i < found.size(); ++i) {
+    const double log_mass = part.log_reference(i) + std::log(part.mass(i));
+    const double null = scaling.null_mass > 0 ? std::log(scaling.null_mass) - (*shift)(i) : minus_infinity;
+    const double top = std::max(log_mass, null);
+    found(i) = left(i) == minus_infinity || top == minus_infinity
+                   ? minus_infinity
+                   : -(top + std::log(std::exp(log_mass - top) + std::exp(null - top)));
+  }
+  return found;
+}
+
+template Vector<double> shifted_log_left(const engine::LogWeights<float>&, const Scaling&, const Execution&);
+template Vector<double> shifted_log_left(const engine::LogWeights<double>&, const Scaling&, const Execution&);
+
+namespace {
+
+/// Whether weights of float32 points are found in float64.
+bool found_in_double(const engine::LogWeights<float>& K) {
+  if (const auto exponents = K.exponents())
+    return std::holds_alternative<engine::LiftedExponents<double>>(*exponents);
+  if (const auto scores = K.profiled())
+    return std::holds_alternative<engine::ProfiledScores<double>>(*scores);
+  return false;
+}
+
 template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
  public:
-  explicit TiledKernelMatrix(std::shared_ptr<const engine::LogWeights<T>> tiles) : tiles_(std::move(tiles)) {}
+  TiledKernelMatrix(std::shared_ptr<const engine::LogWeights<T>> tiles, MakeWide wide)
+      : tiles_(std::move(tiles)), wide_(std::move(wide)) {}
   Index rows() const override { return tiles_->rows(); }
   Index cols() const override { return tiles_->cols(); }
   std::vector<std::string> storages() const override { return {"streamed", "dense", "sparse"}; }
@@ -105,20 +144,41 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
   }
 
  private:
-  /// Rows [begin, begin + size) of the scaled matrix.
-  void store_rows(const Scaling& scaling, engine::Block rows, Tile<T> P) const {
-    const engine::Block keys = tiles_->admitted_keys(rows.begin, rows.size);
+  /// The log weights that are stored: of float32 points whose weights are found in float64 (large exponents) in float64, since a
+  /// logarithm of 1e4 has no digit after the third in float32.
+  template <class Use> auto with_stored_weights(const Use& use) const {
+    if constexpr (std::is_same_v<T, float>)
+      if (wide_ && found_in_double(*tiles_)) return use(*wide_());
+    return use(*tiles_);
+  }
+
+  /// Rows [begin, begin + size) of the scaled matrix, from the log weights K.
+  template <class C>
+  void store_rows(const engine::LogWeights<C>& K, const Scaling& scaling, engine::Block rows,
+                  Tile<T> P) const {
+    const engine::Block keys = K.admitted_keys(rows.begin, rows.size);
     if (keys.size < cols()) P.setZero();
-    for (Index j = keys.begin; j < keys.begin + keys.size; j += column_block)
-      tiles_->fill(rows.begin, j, P.middleCols(j, std::min(column_block, keys.begin + keys.size - j)));
+    Matrix<C> logs;
+    if constexpr (!std::is_same_v<T, C>) logs.resize(rows.size, keys.size);
+    for (Index j = 0; j < keys.size; j += column_block) {
+      const Index size = std::min(column_block, keys.size - j);
+      if constexpr (std::is_same_v<T, C>)
+        K.fill(rows.begin, keys.begin + j, P.middleCols(keys.begin + j, size));
+      else
+        K.fill(rows.begin, keys.begin + j, logs.middleCols(j, size));
+    }
     Eigen::ArrayXd weights(keys.size);
     for (Index a = 0; a < rows.size; ++a) {
       const Index row = rows.begin + a;
       auto stored = P.row(a).segment(keys.begin, keys.size);
-      weights = stored.transpose().template cast<double>() + scaling.log_right.segment(keys.begin, keys.size);
+      if constexpr (std::is_same_v<T, C>)
+        weights = stored.transpose().template cast<double>();
+      else
+        weights = logs.row(a).transpose();
+      weights += scaling.log_right.segment(keys.begin, keys.size).array();
       // Divided by its own mass a row does not need what was taken out of it; a null mass is no part of it.
       const bool needs_shift = !scaling.by_row_mass || scaling.null_mass > 0;
-      if (const Vector<double>* shift = tiles_->row_shift(); shift && needs_shift) weights += (*shift)(row);
+      if (const Vector<double>* shift = K.row_shift(); shift && needs_shift) weights += (*shift)(row);
       scale_row(scaling, row, weights);
       stored = weights.matrix().transpose().template cast<T>();
       if (may_be_replaced(scaling) && (weights == 0).all())
@@ -128,25 +188,34 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
   }
 
   Matrix<T> stored_dense(const Scaling& scaling, const Execution& run) const {
+    return with_stored_weights([&](const auto& K) { return stored_dense(K, scaling, run); });
+  }
+  SparseMatrix<T> stored_sparse(const Scaling& scaling, const Execution& run) const {
+    return with_stored_weights([&](const auto& K) { return stored_sparse(K, scaling, run); });
+  }
+
+  template <class K>
+  Matrix<T> stored_dense(const K& weights, const Scaling& scaling, const Execution& run) const {
     Matrix<T> P(rows(), cols());
     if (!scaling.by_row_mass) scaling.log_left->get();  // before the threads start
     const Execution threads = engine::sized(run, 16.0 * static_cast<double>(P.size()));
     engine::parallel_blocks(engine::block_count(rows(), row_block), threads, "storing the operator",
                             [&](Index b) {
                               const engine::Block block = engine::block_of(b, rows(), row_block);
-                              store_rows(scaling, block, P.middleRows(block.begin, block.size));
+                              store_rows(weights, scaling, block, P.middleRows(block.begin, block.size));
                             });
     return P;
   }
 
-  SparseMatrix<T> stored_sparse(const Scaling& scaling, const Execution& run) const {
+  template <class K>
+  SparseMatrix<T> stored_sparse(const K& weights, const Scaling& scaling, const Execution& run) const {
     const Index n_blocks = engine::block_count(rows(), row_block);
     std::vector<SparseMatrix<T>> parts(static_cast<std::size_t>(n_blocks));
     if (!scaling.by_row_mass) scaling.log_left->get();
     engine::parallel_blocks(n_blocks, run, "storing the operator", [&](Index b) {
       const engine::Block block = engine::block_of(b, rows(), row_block);
       Matrix<T> rows_of_P(block.size, cols());
-      store_rows(scaling, block, rows_of_P);
+      store_rows(weights, scaling, block, rows_of_P);
       parts[static_cast<std::size_t>(b)] = rows_of_P.sparseView();
     });
     std::vector<Eigen::Triplet<T>> entries;
@@ -160,14 +229,15 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
   }
 
   std::shared_ptr<const engine::LogWeights<T>> tiles_;
+  MakeWide wide_;
 };
 
 }  // namespace
 
 template <class T>
-std::shared_ptr<const KernelMatrix<T>> tiled_kernel_matrix(
-    std::shared_ptr<const engine::LogWeights<T>> tiles) {
-  return std::make_shared<const TiledKernelMatrix<T>>(std::move(tiles));
+std::shared_ptr<const KernelMatrix<T>> tiled_kernel_matrix(std::shared_ptr<const engine::LogWeights<T>> tiles,
+                                                           MakeWide wide) {
+  return std::make_shared<const TiledKernelMatrix<T>>(std::move(tiles), std::move(wide));
 }
 template <class T> const Matrix<T>* dense_matrix_of(const LinearMapStorage<T>& map) {
   const auto* dense = dynamic_cast<const DenseMap<T>*>(&map);
@@ -180,7 +250,7 @@ template <class T> const SparseMatrix<T>* sparse_matrix_of(const LinearMapStorag
 
 #define LIKEWISE_INSTANTIATE(T)                                          \
   template std::shared_ptr<const KernelMatrix<T>> tiled_kernel_matrix(   \
-      std::shared_ptr<const engine::LogWeights<T>>);                     \
+      std::shared_ptr<const engine::LogWeights<T>>, MakeWide);           \
   template const Matrix<T>* dense_matrix_of(const LinearMapStorage<T>&); \
   template const SparseMatrix<T>* sparse_matrix_of(const LinearMapStorage<T>&);
 LIKEWISE_INSTANTIATE(float)

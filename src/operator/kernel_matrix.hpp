@@ -2,6 +2,7 @@
 // r_j).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,10 +53,18 @@ template <class T> class KernelMatrix {
   virtual std::shared_ptr<const engine::LogWeights<T>> tiles() const { return nullptr; }
 };
 
-/// From tiles: streamed, dense or, where most weights vanish, sparse.
+/// Makes the weights of the same points in float64.
+using MakeWide = std::function<std::shared_ptr<const engine::LogWeights<double>>()>;
+
+/// From tiles: streamed, dense or, where most weights vanish, sparse. Of float32 points with large exponents stored entries are
+/// found in float64, from what `wide` makes then.
 template <class T>
-std::shared_ptr<const KernelMatrix<T>> tiled_kernel_matrix(
-    std::shared_ptr<const engine::LogWeights<T>> tiles);
+std::shared_ptr<const KernelMatrix<T>> tiled_kernel_matrix(std::shared_ptr<const engine::LogWeights<T>> tiles,
+                                                           MakeWide wide);
+
+/// log l_i + K.row_shift()_i, what multiplies K's rows as they are filled, to all digits.
+template <class T>
+Vector<double> shifted_log_left(const engine::LogWeights<T>& K, const Scaling& scaling, const Execution& run);
 
 /// From a list of edges: sparse or dense.
 template <class T> std::shared_ptr<const KernelMatrix<T>> edge_kernel_matrix(WeightedEdges edges);

@@ -3,7 +3,7 @@
 
 #include <likewise/kernel.hpp>
 
-#include "engine/profile.hpp"
+#include "engine/terms/profile.hpp"
 
 namespace likewise {
 

@@ -8,8 +8,8 @@
 #include <likewise/support.hpp>
 #include <likewise/types.hpp>
 
-#include "engine/pair_mask.hpp"
 #include "engine/parallel.hpp"
+#include "engine/terms/pair_mask.hpp"
 
 namespace likewise {
 

@@ -14,10 +14,16 @@ namespace {
 constexpr Index stored_weights = 4 * 1024 * 1024;  // of a block of rows
 constexpr Index rows_per_task = 16;
 
-/// Query first + a admits every key but its own.
-Support others_only(Index first, Index n_queries, Index n_keys) {
-  BoolMatrix admitted = BoolMatrix::Constant(n_queries, n_keys, true);
-  for (Index a = 0; a < n_queries; ++a) admitted(a, first + a) = false;
+/// What a block of left-out queries admits: the keys of all others, and of its own only the rest.
+Support others_only(engine::Block block, const LeftOut& left_out) {
+  const Index n_keys = static_cast<Index>(left_out.query_of.size());
+  BoolMatrix admitted(block.size, n_keys);
+  for (Index j = 0; j < n_keys; ++j) {
+    const bool rest = left_out.is_rest(j);
+    admitted.col(j).setConstant(!rest);
+    const Index own = left_out.query_of[static_cast<std::size_t>(j)] - block.begin;
+    if (0 <= own && own < block.size) admitted(own, j) = rest;
+  }
   return Mask{std::move(admitted)};
 }
 
@@ -54,24 +60,24 @@ class BlockRows {
 };
 
 /// A sparse support without a mask searches for all queries at once; else as many as stay within the memory.
-Index block_size(const Mechanism& m, Index n_queries, Index n_keys, bool leave_one_out) {
-  if (is_sparse(m.support) && !leave_one_out) return n_queries;
+Index block_size(const Mechanism& m, Index n_queries, Index n_keys, bool masked) {
+  if (is_sparse(m.support) && !masked) return n_queries;
   return std::clamp<Index>(stored_weights / n_keys, 1, n_queries);
 }
 
 }  // namespace
 
 void for_each_row(const Mechanism& mechanism, const Points<double>& X, const Points<double>& Z,
-                  const Vector<double>& log_key_weights, bool leave_one_out, const Execution& run,
-                  const std::function<void(Index, const RowWeights&)>& visit) {
-  const Index size = block_size(mechanism, X.rows(), Z.rows(), leave_one_out);
+                  const Vector<double>& log_key_weights, const std::optional<LeftOut>& left_out,
+                  const Execution& run, const std::function<void(Index, const RowWeights&)>& visit) {
+  const Index size = block_size(mechanism, X.rows(), Z.rows(), left_out.has_value());
   const Index n_blocks = engine::block_count(X.rows(), size);
   Execution quiet = run;
   quiet.progress = {};
   for (Index b = 0; b < n_blocks; ++b) {
     const engine::Block block = engine::block_of(b, X.rows(), size);
     Mechanism m = mechanism;
-    if (leave_one_out) m.support = others_only(block.begin, block.size, Z.rows()) & mechanism.support;
+    if (left_out) m.support = others_only(block, *left_out) & mechanism.support;
     const auto P = m.cross_operator(X.middleRows(block.begin, block.size), Z,
                                     {.log_key_weights = log_key_weights}, quiet);
     const BlockRows rows(P, quiet);

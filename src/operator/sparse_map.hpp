@@ -6,7 +6,7 @@
 
 #include <likewise/linear_map.hpp>
 
-#include "engine/simd/block_products.hpp"
+#include "engine/block_products.hpp"
 #include "operator/csr.hpp"
 #include "operator/lazy.hpp"
 

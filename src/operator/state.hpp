@@ -28,4 +28,11 @@ template <class T> struct OperatorState {
   std::shared_ptr<const LinearMapStorage<T>> map;
 };
 
+/// The filters of an operator's support, with the loops of those that keep to themselves.
+template <class T> PairFilters filters_of(const OperatorState<T>& state) {
+  PairFilters filters(state.mechanism.support, state.queries->rows(), state.keys->rows());
+  if (state.queries == state.keys) filters.keep_self(state.isolated);
+  return filters;
+}
+
 }  // namespace likewise::detail

@@ -108,6 +108,7 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
     row_factor_ = factors(kernel.row_scale, power);
     key_factor_ = factors(kernel.key_scale, power);
     profiled_ = profile(power);
+    if (input_ != KernelInput::nothing) unsure_ = costs_->unsure(demand());
   }
   // `edge_` refers to this object.
   TileWeights(const TileWeights&) = delete;
@@ -133,23 +134,15 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
     }
     // u = d^to, the kernel's input, from the cost d^from.
     const int from = engine::source_power(laws_), to = engine::unit_power(laws_, unit_);
-    costs_->fill(i0, j0, unit_, costs);
+    costs_->fill_exactly(i0, j0, unit_, unsure_, costs);
     slopes = costs;
     scale(i0, j0, slopes);
-    log_slopes<T>(kernel_.kernel, slopes, kernel_.scale);
+    log_slopes<T>(kernel_.kernel, slopes, log_k, kernel_.scale);
     scale(i0, j0, slopes);
-    // Where a compact kernel has ended there is no slope, whatever rounding made of the input there.
-    if (has_edge_) slopes = (log_k.array() > -std::numeric_limits<T>::infinity()).select(slopes, T(0));
-    if (from == to) return;
-    if (to == 1) {  // du/dcost = 1/(2 u), and 0 at distance 0
-      slopes = (costs.array() > T(0)).select(slopes.array() / (T(2) * costs.array()), T(0)).matrix();
-      costs = costs.array().square();
-    } else {
-      costs = costs.array().sqrt();
-      slopes.array() *= T(2) * costs.array();
-    }
+    to_source(from, to, costs, slopes);
+    if (may_overflow()) keep_numbers(log_k, costs, slopes);
   }
-  std::unique_ptr<engine::CostPull<T>> pull() const override { return costs_->pull(); }
+  std::unique_ptr<engine::CostPull<T>> pull() const override { return costs_->pull(unsure_ > 0); }
   double scale_slope() const override {
     if (!has_scale(kernel_)) return 0;
     const int from = engine::source_power(laws_), to = engine::unit_power(laws_, unit_);
@@ -197,6 +190,39 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
   }
 
  private:
+  /// Inputs d^to and slopes by them, to costs d^from and slopes by those.
+  static void to_source(int from, int to, Tile<T> costs, Tile<T> slopes) {
+    if (from == to) return;
+    if (to == 1) {  // du/dcost = 1/(2 u), and 0 at distance 0
+      slopes = (costs.array() > T(0)).select(slopes.array() / (T(2) * costs.array()), T(0)).matrix();
+      costs = costs.array().square();
+    } else {
+      costs = costs.array().sqrt();
+      slopes.array() *= T(2) * costs.array();
+    }
+  }
+
+  /// Lifts are finite, and so are the slopes of all but powers and inverses.
+  bool may_overflow() const {
+    return !laws_.lifts || traits(kernel_.kernel).infinite_on_self
+           || std::holds_alternative<AlphaDecay>(kernel_.kernel);
+  }
+  /// A pair without weight passes nothing back, be it infinitely far or its slope beyond all numbers; 0 times infinity would
+  /// be NaN.
+  static void keep_numbers(const Points<T>& log_k, Tile<T> costs, Tile<T> slopes) {
+    if ((costs.array() * T(0) + slopes.array() * T(0)).sum() == T(0)) return;  // all finite
+    constexpr T most = std::numeric_limits<T>::max();
+    const auto number = [&](Index a, Index b, T x) {
+      if (std::isfinite(x)) return x;
+      return log_k(a, b) > -std::numeric_limits<T>::infinity() ? std::clamp(x, -most, most) : T(0);
+    };
+    for (Index a = 0; a < costs.rows(); ++a)
+      for (Index b = 0; b < costs.cols(); ++b) {
+        costs(a, b) = number(a, b, costs(a, b));
+        slopes(a, b) = number(a, b, slopes(a, b));
+      }
+  }
+
   /// The factors of the points' own scales.
   void scale(Index i0, Index j0, Tile<T> tile) const {
     if (row_factor_.size())
@@ -249,16 +275,21 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
                       : kernel_.scale;
   }
 
+  /// What the kernel asks of scores.
+  typename engine::CostSource<T>::Demand demand() const {
+    const bool scaled = row_factor_.size() || key_factor_.size();
+    const double slope = slope_of(kernel_.kernel, kernel_.scale);
+    return {takes_root(laws_, kernel_) || traits(kernel_.kernel).infinite_on_self || !std::isfinite(slope),
+            scaled || !std::isfinite(slope) ? 0 : slope};
+  }
+
   /// The mechanism as scores and a profile of d^power; none for a user's own metric.
   std::optional<engine::AnyProfiledScores> profile(int power) {
     if (input_ == KernelInput::nothing)
       return engine::ProfiledScores<T>{.scores = {}, .profile = profile_of<T>(kernel_.kernel, kernel_.scale)};
     const bool scaled = row_factor_.size() || key_factor_.size();
     if (has_edge_ && scaled) return {};  // the edge is another score for each pair
-    const double slope = slope_of(kernel_.kernel, kernel_.scale);
-    const std::optional<engine::AnyScores> scores = costs_->scores(
-        {takes_root(laws_, kernel_) || traits(kernel_.kernel).infinite_on_self || !std::isfinite(slope),
-         scaled || !std::isfinite(slope) ? 0 : slope});
+    const std::optional<engine::AnyScores> scores = costs_->scores(demand());
     if (!scores) return {};
     return std::visit(
         [&]<class C>(const engine::Scores<C>& s) -> engine::AnyProfiledScores {
@@ -288,6 +319,7 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
   PairFilters filters_;
   std::shared_ptr<const engine::CostSource<T>> costs_;
   Vector<double> row_factor_, key_factor_;
+  double unsure_ = 0;  ///< scores below this share of their terms are found by definition
   std::optional<engine::AnyProfiledScores> profiled_;
 };
 

@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/aligned_rows.hpp"
+#include "engine/parallel.hpp"
+#include "engine/terms/aligned_rows.hpp"
 #include "spectrum/symmetric_block.hpp"
 
 namespace likewise::spectrum {

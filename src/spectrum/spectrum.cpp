@@ -9,8 +9,10 @@
 
 #include "engine/call.hpp"
 #include "engine/exp_weights.hpp"
+#include "operator/walk.hpp"
 #include "spectrum/blocks.hpp"
 #include "spectrum/certificate.hpp"
+#include "spectrum/walk_vectors.hpp"
 
 namespace likewise {
 
@@ -140,38 +142,78 @@ std::vector<Found> largest_of_all(const std::vector<Component>& components, Inde
 
 // --- 3. from unit vectors of the symmetric form to right eigenvectors of P -----------------------
 
-/// v = D^-1 u; where D is 0 or infinite (a point without measure) P itself says what follows from the others.
+/// Of each column the points whose entry of the unit vector, which is v times the root of their measure, holds no digits of v:
+/// points of hardly any measure beside the largest of their component, and components that leak (a far point that steps to the
+/// others, though these never come back), of other components' eigenvectors. Points without measure always.
+std::vector<std::vector<Index>> lost_points(const std::vector<Component>& components,
+                                            const Vector<double>& log_measure, const Columns& U,
+                                            const std::vector<Index>& owners) {
+  constexpr double hardly_any = -18.4;  // log 1e-8
+  constexpr double few_digits = 1e-4;   // of an entry beside the column's largest
+  std::vector<std::vector<Index>> lost(owners.size());
+  for (std::size_t c = 0; c < components.size(); ++c) {
+    const Component& component = components[c];
+    const double most = log_measure(component.points).maxCoeff();
+    const bool leaks = component.block.trivial.size() == 0;
+    for (std::size_t j = 0; j < owners.size(); ++j) {
+      const bool own = owners[j] == static_cast<Index>(c);
+      const double largest = own ? U.col(static_cast<Index>(j)).cwiseAbs().maxCoeff() : 0;
+      for (const int i : component.points) {
+        const bool none = log_measure(i) == -infinity;
+        const bool faint = own && log_measure(i) - most < hardly_any
+                           && std::abs(U(i, static_cast<Index>(j))) < few_digits * largest;
+        if (none || faint || (leaks && !own)) lost[j].push_back(i);
+      }
+    }
+  }
+  return lost;
+}
+
+/// u over the root of the measure, exp(log_root), where that has digits.
+template <class T>
+Matrix<T> unscaled(const Columns& U, const Vector<double>& log_root,
+                   const std::vector<std::vector<Index>>& lost) {
+  Columns V = U;
+  for (Index j = 0; j < V.cols(); ++j)
+    for (const Index i : lost[static_cast<std::size_t>(j)]) V(i, j) = 0;
+  for (Index i = 0; i < V.rows(); ++i)
+    for (Index j = 0; j < V.cols(); ++j)
+      if (V(i, j) != 0) V(i, j) *= std::exp(-log_root(i));
+  return V.template cast<T>();
+}
+
+/// v = D^-1 u; what that has no digits of follows from P itself.
 template <class T>
 Matrix<T> right_eigenvectors(const SelfOperator<T>& P, const Columns& U, const Vector<double>& values,
-                             const Execution& run) {
+                             const std::vector<std::vector<Index>>& lost, const Execution& run) {
   const Vector<double> log_scale =
       (0.5 * P.log_stationary()).unaryExpr([](double s) { return std::isfinite(s) ? s : -infinity; });
   const Normalization& rule = P.mechanism().normalization;
   const bool orthonormal =
       std::holds_alternative<Symmetric>(rule) || std::holds_alternative<Unnormalized>(rule);
   const double log_norm = orthonormal ? 0 : 0.5 * engine::log_sum_exp(2 * log_scale);
-  const auto scale = [&](double s) { return s == -infinity ? 0.0 : std::exp(log_norm - s); };
-  Matrix<T> V = (log_scale.unaryExpr(scale).asDiagonal() * U).template cast<T>();
-  if (log_scale.allFinite()) return V;
-
-  const Matrix<T> PV = P.apply(V, run);
-  for (Index i = 0; i < V.rows(); ++i)
-    for (Index j = 0; j < V.cols(); ++j) {
-      const T w = static_cast<T>(values(j));
+  std::vector<std::vector<Index>> missing = lost;
+  if (orthonormal) {  // u itself, save of points without mass
+    missing.assign(missing.size(), {});
+    for (Index i = 0; i < P.rows(); ++i)
       if (log_scale(i) == -infinity)
-        V(i, j) = std::abs(w) > T(1e-12) ? PV(i, j) / w : static_cast<T>(U(i, j));
-    }
+        for (auto& column : missing) column.push_back(i);
+  }
+  Matrix<T> V = unscaled<T>(U, log_scale.array() - log_norm, missing);
+  spectrum::complete_by_walk(P, values, missing, V, run);
   return V;
 }
 
-/// Entries that differ by rounding only count as equally large.
-template <class T> void fix_signs(Matrix<T>& V) {
+/// Entries that differ by rounding only count as equally large. W's columns turn with V's.
+template <class T> void fix_signs(Matrix<T>& V, Matrix<T>& W) {
   constexpr T almost = T(1) - 64 * std::numeric_limits<T>::epsilon();
   for (Index j = 0; j < V.cols(); ++j) {
     const T largest = V.col(j).cwiseAbs().maxCoeff();
     Index i = 0;
     while (std::abs(V(i, j)) < almost * largest) ++i;
-    if (V(i, j) < 0) V.col(j) = -V.col(j);
+    if (V(i, j) >= 0) continue;
+    V.col(j) = -V.col(j);
+    if (W.size()) W.col(j) = -W.col(j);
   }
 }
 
@@ -184,8 +226,9 @@ Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const Spectrum
   check(k, P.rows(), options);
   std::vector<Component> components = spectrum::components_of(P, run);
   const double trivial_tol = std::max(options.tol, row_sum_tolerance(P.mechanism().normalization));
-  const Vector<double> log_mass = put_trivial_vectors(components, log_stationary_measure(P),
-                                                      std::max(trivial_tol, 1e-6 * (sizeof(T) == 4)));
+  const Vector<double> log_measure = log_stationary_measure(P);
+  const Vector<double> log_mass =
+      put_trivial_vectors(components, log_measure, std::max(trivial_tol, 1e-6 * (sizeof(T) == 4)));
 
   Spectrum<T> s;
   s.n_components = static_cast<Index>(components.size());
@@ -201,15 +244,24 @@ Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const Spectrum
   s.residuals = Vector<double>::Zero(k);
   for (const Component& component : components)
     if (m > 0) s.residuals.head(m) = s.residuals.head(m).cwiseMax(component.block.trivial_residual);
-  if (m == k) s.report.certificate = "norm";  // nothing lies above 1
+  if (m == k) s.report.certificate = "norm";                   // nothing lies above 1
+  std::vector<Index> owners(static_cast<std::size_t>(k), -1);  // the component of each column; -1: of all
   for (Index j = m; j < k; ++j) {
     const Found& pair = others[static_cast<std::size_t>(j - m)];
     s.values(j) = m > 0 ? std::min(pair.value, 1.0) : pair.value;  // rounding never puts a copy of 1 first
     s.residuals(j) = pair.residual;
     U.col(j)(components[pair.component].points) = pair.vector;
+    owners[static_cast<std::size_t>(j)] = static_cast<Index>(pair.component);
   }
-  s.vectors = right_eigenvectors(P, U, s.values, run);
-  fix_signs(s.vectors);
+  std::vector<std::vector<Index>> lost(owners.size());
+  if (log_measure.size()) lost = lost_points(components, log_measure, U, owners);
+  s.vectors = right_eigenvectors(P, U, s.values, lost, run);
+  if (std::holds_alternative<Symmetric>(P.mechanism().normalization)) {
+    s.walk_vectors = unscaled<T>(U, 0.5 * log_measure, lost);
+    if (std::any_of(lost.begin(), lost.end(), [](const auto& points) { return !points.empty(); }))
+      spectrum::complete_by_walk(walk_of(P, run), s.values, lost, s.walk_vectors, run);
+  }
+  fix_signs(s.vectors, s.walk_vectors);
   s.report.residual = s.residuals.maxCoeff();
   if (!s.report.converged) s.report.certificate = "";
   if (options.throw_if_not_converged && !s.report.converged)

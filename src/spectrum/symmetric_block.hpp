@@ -7,7 +7,7 @@
 
 #include <likewise/spectrum.hpp>
 
-#include "engine/simd/block_products.hpp"
+#include "engine/block_products.hpp"
 
 namespace likewise::spectrum {
 

@@ -7,8 +7,8 @@
 #include <likewise/spectrum.hpp>
 
 #include "catch.hpp"
-#include "engine/aligned_rows.hpp"
-#include "engine/simd/block_products.hpp"
+#include "engine/block_products.hpp"
+#include "engine/terms/aligned_rows.hpp"
 #include "operator/csr.hpp"
 #include "testing.hpp"
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from oracle import KERNELS, METRICS, W2, W, extended, normalized, weights
+from scipy.sparse import csr_matrix
 
 import likewise as lw
 from likewise import kernels, metrics, normalizations, supports
@@ -274,3 +275,68 @@ def test_bad_input():
         P.vjp(G[:, :2], V)
     with pytest.raises(ValueError, match="Y must"):
         P.vjp(G, V, V)
+
+
+@pytest.mark.parametrize("support", ["all", "leave_one_out", "mask"])
+@pytest.mark.parametrize("kernel", ["gaussian", "laplacian", "student_t", "epanechnikov", "tricube"])
+@pytest.mark.parametrize("normalization", ["row", "symmetric", "density"])
+def test_a_key_without_weight_is_no_key(normalization, kernel, support):
+    """Kind: 0 * inf of rows that a weight of 0 switches off. The oracle has no such point."""
+    rng = np.random.default_rng(0)
+    X, V, g = rng.normal(size=(9, 2)), rng.normal(size=(9, 2)), rng.normal(size=(9, 2))
+    keep = np.arange(9) != 4
+    log_w = np.where(keep, rng.normal(size=9), -np.inf)
+    slots = {"metric": "euclidean", "kernel": kernel, "normalization": normalization}
+    kernel = lw.Mechanism(**slots).kernel
+    slots["kernel"] = type(kernel)(6.0)
+    mask = rng.random((9, 9)) < 0.8
+    mask |= mask.T
+    of_all = supports.Mask(mask) if support == "mask" else support
+    of_kept = supports.Mask(mask[np.ix_(keep, keep)]) if support == "mask" else support
+    g[~keep] = 0
+    found = lw.Mechanism(support=of_all, **slots).operator(X, log_key_weights=log_w).vjp(g, V)
+    want = (
+        lw.Mechanism(support=of_kept, **slots)
+        .operator(X[keep], log_key_weights=log_w[keep])
+        .vjp(g[keep], V[keep])
+    )
+    for name in ("points", "values", "log_key_weights"):
+        assert np.isfinite(found[name]).all(), name
+        assert_allclose(found[name][keep], want[name], atol=1e-10, err_msg=name)
+
+
+@pytest.mark.parametrize("storage", ["streamed", "dense", "graph"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("away", [1e2, 1e4, 1e6, 1e8, 1e9, 1e12, 1e15, 1e18])
+def test_far_queries(away, dtype, storage):
+    """Kind: a mend of the product of far queries that its derivative and its transpose do not know of."""
+    rng = np.random.default_rng(0)
+    Z, V, g = rng.normal(size=(8, 3)), rng.normal(size=(8, 2)), rng.normal(size=(2, 2))
+    Z[:, 2] = 0
+    Z = Z.astype(dtype).astype(float)
+    X = np.array([[0, 0, away], [0.3, 0, away]], dtype=dtype).astype(float)
+    # exp(-|x - z|^2 / 2) is exp((2 <x, z> - |z|^2) / 2) times what all keys share.
+    rel = X.astype(np.longdouble) @ Z.T.astype(np.longdouble) - (Z.astype(np.longdouble) ** 2).sum(1) / 2
+    T = np.exp(rel - rel.max(axis=1, keepdims=True))
+    T = (T / T.sum(axis=1, keepdims=True)).astype(float)
+    dlog = T * (g @ V.T - (T * (g @ V.T)).sum(axis=1, keepdims=True))
+    support = supports.Graph(csr_matrix(np.ones((2, 8)))) if storage == "graph" else "all"
+    options = {} if storage == "graph" else {"storage": storage}
+    P = lw.Mechanism(kernel=kernels.Gaussian(1.0), support=support).operator(
+        X.astype(dtype), Z.astype(dtype), **options
+    )
+    if storage == "graph" and away > 1e5:
+        return  # edges' weights are told as logarithms
+    # Below some thousand bandwidths a float32 row's shares cancel at the digits of the distance.
+    loose = 1e-4 if dtype == np.float32 else 1e-9
+    loose = max(loose, 1e-6) if away > 1e7 and dtype == np.float64 else loose
+    assert_allclose(P.T @ g.astype(dtype), T.T @ g, atol=loose)
+    found = P.vjp(g.astype(dtype), V.astype(dtype))
+    assert_allclose(found["values"], T.T @ g, atol=loose)
+    near = 1e-6 * away if dtype == np.float32 and away < 2e3 else 0
+    assert_allclose(found["queries"], dlog @ Z, atol=loose + near)
+    moves = (dlog[:, :, None] * (X[:, None] - Z[None])).sum(axis=0)
+    assert_allclose(found["keys"], moves, atol=10 * loose * max(np.abs(moves).max(), 1))
+    # d log K / dh = d^2 / h^3, less what all keys share
+    d2 = (Z**2).sum(axis=1) - 2 * X @ Z.T
+    assert_allclose(found["bandwidth"], (dlog * d2).sum(), atol=10 * loose)

@@ -91,3 +91,20 @@ def test_radius_rows_of_equal_length_stay_rows():
 def test_what_is_refused_and_how(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_negative_radii_of_float32_costs():
+    """Costs of a dot product are negative: the last number below a radius was taken on its wrong side."""
+    a, b = np.float32(3), np.float32(5592407 / 2**24)
+    assert (
+        float(a) * float(b) == 16777221 / 2**24
+    )  # halfway between two float32 numbers, rounded to the larger cost
+    radius = -float(np.float32(16777222 / 2**24))
+    told = -np.float32(float(a) * float(b))
+    assert told > radius
+    found = lw.radius_neighbors(
+        np.array([[a]]), np.array([[b]]), radius=radius, metric="dot", return_distance=False
+    )
+    assert len(found[0]) == 0
+    found = lw.radius_neighbors(np.array([[a]]), np.array([[b]]), radius=float(told), metric="dot")
+    assert [len(row) for row in found[1]] == [1] and found[0][0][0] == told

@@ -453,3 +453,32 @@ def test_mahalanobis_by_covariance_is_that_by_its_inverse():
     )
     got, want = (model.fit(X).kneighbors(X + 0.01)[0] for model in (ours, theirs))
     assert_allclose(got, want, rtol=1e-9)
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+def test_float32_predictions_are_made_of_the_neighbors_that_are_told(weights):
+    """Predictions took those within the radius in float64, radius_neighbors and a function as weights those
+    whose float32 distance is: on a grid they disagreed in half of the fits. All follow what is told."""
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        X = (rng.integers(0, 10, (80, 2)) * np.float32(0.1) + np.float32(rng.random())).astype(np.float32)
+        y, labels = rng.normal(size=80), rng.integers(0, 3, 80)
+        radius = float(np.float32(np.sqrt(((X[0].astype(float) - X[1 + rng.integers(79)]) ** 2).sum())))
+        if radius == 0:
+            continue
+        model = lw.RadiusNeighborsRegressor(radius, weights=weights).fit(X, y)
+        distances, rows = model.radius_neighbors(X)
+        D = np.sqrt(((X.astype(float)[:, None] - X.astype(float)[None]) ** 2).sum(-1)).astype(np.float32)
+        assert [set(row) for row in rows] == [set(np.flatnonzero(d <= radius)) for d in D]
+
+        def weight(d):
+            if weights == "uniform":
+                return np.ones(len(d))
+            return (d == 0) * 1.0 if (d == 0).any() else 1 / d.astype(float)
+
+        w = [weight(d) for d in distances]
+        want = [p @ y[row] / p.sum() for p, row in zip(w, rows, strict=True)]
+        assert_allclose(model.predict(X), want, rtol=1e-5, atol=1e-6)
+        shares = [np.bincount(labels[row], p, minlength=3) / p.sum() for p, row in zip(w, rows, strict=True)]
+        classifier = lw.RadiusNeighborsClassifier(radius, weights=weights).fit(X, labels)
+        assert_allclose(classifier.predict_proba(X), shares, rtol=1e-5, atol=1e-6)

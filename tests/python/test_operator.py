@@ -373,6 +373,69 @@ def test_power_and_heat(rule):
     assert_allclose(P.power(2).power(3, V), np.linalg.matrix_power(A, 6) @ V, atol=1e-12)
 
 
+def test_powers_of_a_cycle_never_rest():
+    """Kind: a walk whose period is taken for rest, since it divides the steps between two looks."""
+    for n in (2, 3, 4, 7, 9, 21, 31, 62, 63):
+        A = np.roll(np.eye(n), 1, axis=1)
+        support = supports.Graph(csr_matrix(A), weights="given")
+        P = lw.Mechanism(kernel="indicator", support=support).operator(np.zeros((n, 1)))
+        for t in (60, 100, 126, 127, 128, 129, 130, 200, 1000, 10001):
+            assert_allclose(
+                P.power(t) @ np.eye(n), np.linalg.matrix_power(A, t), atol=1e-12, err_msg=f"{n} {t}"
+            )
+        for t in (50.0, 200.0):
+            assert_allclose(P.heat(t) @ np.eye(n), expm(t * (A - np.eye(n))), atol=1e-10)
+
+
+def test_a_small_column_moves_on_beside_a_large_one_at_rest():
+    """Kind: rest judged by the largest column; a column that overflows says nothing about the others."""
+    n = 200
+    A = np.diag(np.ones(n - 1), 1) + np.diag(np.ones(n - 1), -1) + np.eye(n)
+    support = supports.Graph(csr_matrix(A), weights="given")
+    P = lw.Mechanism(kernel="indicator", support=support).operator(np.zeros((n, 1)))
+    T = A / A.sum(axis=1, keepdims=True)
+    V = np.ones((n, 2))
+    V[:, 1] = 0
+    V[0, 1] = 1e-18
+    for t in (1000, 10000):
+        want = np.linalg.matrix_power(T, t) @ V
+        assert_allclose(P.power(t) @ V, want, rtol=1e-9, atol=0)
+        assert_allclose(P.heat(float(t)) @ V, expm(t * (T - np.eye(n))) @ V, rtol=1e-7, atol=0)
+    given = supports.Graph(csr_matrix(np.diag([100.0, 0.9])), weights="given")
+    raw = lw.Mechanism(kernel="indicator", support=given, normalization="none").operator(np.zeros((2, 1)))
+    with np.errstate(all="ignore"):
+        out = raw.power(200) @ np.eye(2)
+    assert_allclose(out[1, 1], 0.9**200, rtol=1e-10)
+
+
+def test_keys_without_weight_stand_in_for_nobody():
+    """Kind: an empty row that takes the value of its nearest key, though this key has weight 0."""
+    Z, v = np.array([[0.0], [1.0], [5.0]]), np.array([10.0, 20.0, 40.0])
+    log_w = np.array([-np.inf, 0, 0])
+    for support in (
+        "all",
+        supports.Radius(0.5),
+        supports.Neighbors(1),
+        supports.Radius(0.5) & supports.Mask(np.ones((3, 3), bool)),
+    ):
+        P = lw.Mechanism(
+            metric="euclidean", kernel=kernels.Epanechnikov(0.5), support=support, empty_row="nearest"
+        ).operator(np.array([[-2.0], [0.6], [9.0]]), Z, log_key_weights=log_w)
+        assert_allclose(P @ v, [20, 20, 40], err_msg=repr(support))
+        assert_allclose(P.toarray() @ v, [20, 20, 40])
+
+
+def test_new_points_without_neighbors_take_the_nearest_under_self_too():
+    """Kind: a policy for empty rows that one storage resolves and the other does not."""
+    X = np.array([[0.0], [1.0], [5.0]])
+    for support in ("all", supports.Radius(1.5)):
+        P = lw.Mechanism(
+            metric="euclidean", kernel=kernels.Epanechnikov(1.5), support=support, empty_row="self"
+        ).operator(X)
+        far = P.at(np.array([[100.0], [-9.0], [50.0]]))
+        assert_allclose(far @ np.array([1.0, 2, 3]), [3, 1, 3], err_msg=repr(support))
+
+
 def test_stationary_law_is_a_left_fixed_point():
     P = gaussian(normalization=normalizations.Density(0.5)).operator(Z)
     pi = np.exp(P.log_stationary)

@@ -430,3 +430,16 @@ def test_new_rows_of_a_graph_are_extended_by_the_eigenvalues_of_their_columns(n_
         wanted = ((places[:, None] - centers) ** 2).sum(axis=2).argmin(axis=1)
         assert (model.predict(sp.csr_matrix(asked)) == wanted).mean() > 0.999  # borders
     assert_allclose(model._extend(sp.csr_matrix(asked)), places, atol=1e-7 * np.abs(places).max())
+
+
+@pytest.mark.parametrize("self_loops", [False, True])
+def test_the_jump_beside_a_training_point_is_what_the_page_says(self_loops):
+    """Without loops a new point averages its twin too, which the twin itself does not: a factor, not an
+    error. With loops there is no jump."""
+    X = np.random.default_rng(3).normal(size=(60, 3))
+    model = lw.SpectralEmbedding(5, affinity="rbf", gamma=1.0, self_loops=self_loops).fit(X)
+    K = np.exp(-((X[:, None] - X[None]) ** 2).sum(-1))
+    share = 0 if self_loops else 1 / K.sum(1, keepdims=True)
+    factor = 1 + share * (1 / model.eigenvalues_[1:] - 1)
+    assert_allclose(model.transform(X + 1e-9), factor * model.embedding_, rtol=1e-5, atol=1e-7)
+    assert_allclose(model.transform(X), model.embedding_)

@@ -38,7 +38,9 @@ template <class T> struct SpectralEmbedding {
     return spectrum.values.segment(spectrum.vectors.cols() - n, n);
   }
   /// New points by Nystrom, the walk's step to the training points / lambda: (n_new, n_components). Without mass it leads
-  /// to the nearest. A training point asked again (one equal to it in every feature) is where it was.
+  /// to the nearest. A training point asked again (one equal to it in every feature) is where it was. Where P has no
+  /// self-loops there is a jump: right beside training point i a column is 1 + s (1/lambda - 1) times that of i, s the
+  /// share of i in the new point's weights; with loops (a support that admits a point to itself) there is none.
   Matrix<T> transform(const Points<T>& X, const Execution& run = {}) const;
 };
 

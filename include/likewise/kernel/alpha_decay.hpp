@@ -18,8 +18,9 @@ struct AlphaDecay {
   KernelTraits traits() const { return {.input = KernelInput::distance, .positive_definite = decay <= 2}; }
 
   template <class T> void log_weights(Tile<T> d, T h) const { d = -(d.array() / h).pow(T(decay)); }
-  template <class T> void log_slopes(Tile<T> d, T h) const {
-    d = T(-decay) / h * (d.array() / h).pow(T(decay - 1));
+  /// 0 at distance 0 also where decay < 1 and the slope has no bound.
+  template <class T> void log_slopes(Tile<T> d, const Points<T>&, T h) const {
+    d = (d.array() > T(0)).select(T(-decay) / h * (d.array() / h).pow(T(decay - 1)), T(0));
   }
   double weight(double d, double h) const { return std::exp(-std::pow(d / h, decay)); }
   /// surface * h^d * Gamma(d/decay) / decay

@@ -17,7 +17,7 @@ struct Exponential {
     // A cost may be negative: an exponent that overflows stays finite, or a row's maximum would be inf - inf.
     cost = (cost * (-1 / t)).cwiseMin(std::numeric_limits<T>::max());
   }
-  template <class T> void log_slopes(Tile<T> cost, T t) const { cost.setConstant(-1 / t); }
+  template <class T> void log_slopes(Tile<T> cost, const Points<T>&, T t) const { cost.setConstant(-1 / t); }
   double weight(double c, double t) const { return std::exp(-c / t); }
   /// As a density of a squared Euclidean cost: (pi t)^(d/2).
   double log_integral(Index d, double t) const {

@@ -18,7 +18,9 @@ struct Gaussian {
   template <class T> void log_weights(Tile<T> d2, T h) const {
     d2 = (d2 / h) * (T(-0.5) / h);
   }  // h^2 would underflow
-  template <class T> void log_slopes(Tile<T> d2, T h) const { d2.setConstant(T(-0.5) / h / h); }
+  template <class T> void log_slopes(Tile<T> d2, const Points<T>&, T h) const {
+    d2.setConstant(T(-0.5) / h / h);
+  }
   double weight(double d2, double h) const { return std::exp(-0.5 * d2 / (h * h)); }
   /// (2 pi)^(d/2) h^d
   double log_integral(Index d, double h) const {

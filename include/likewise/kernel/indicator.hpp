@@ -24,7 +24,9 @@ struct Indicator {
       d2 = (d2.array() <= std::min(h * h, std::numeric_limits<T>::max()))
                .select(Matrix<T>::Zero(d2.rows(), d2.cols()), -std::numeric_limits<T>::infinity());
   }
-  template <class T> void log_slopes(Tile<T> d2, T) const { d2.setZero(); }  // a step moves by jumps only
+  template <class T> void log_slopes(Tile<T> d2, const Points<T>&, T) const {
+    d2.setZero();
+  }  // a step moves by jumps only
   double weight(double d2, double h) const { return bandwidth.is_open() || d2 <= h * h ? 1.0 : 0.0; }
   /// Of the distance itself: a square would be rounded before it is compared.
   double log_weight_at(double d, double h) const { return d <= h ? 0 : -detail::infinity; }

@@ -21,7 +21,7 @@ struct InverseDistance {
   template <class T> void log_weights(Tile<T> d, T) const {
     d = (d.array() > T(0)).select(-d.array().log(), T(log_weight_on_self));
   }
-  template <class T> void log_slopes(Tile<T> d, T) const {
+  template <class T> void log_slopes(Tile<T> d, const Points<T>&, T) const {
     d = (d.array() > T(0)).select(T(-1) / d.array(), T(0));
   }
   double weight(double d, double) const { return 1 / d; }

@@ -16,7 +16,7 @@ struct Laplacian {
   }
 
   template <class T> void log_weights(Tile<T> d, T h) const { d *= -1 / h; }
-  template <class T> void log_slopes(Tile<T> d, T h) const { d.setConstant(-1 / h); }
+  template <class T> void log_slopes(Tile<T> d, const Points<T>&, T h) const { d.setConstant(-1 / h); }
   double weight(double d, double h) const { return std::exp(-d / h); }
   /// surface * h^d * Gamma(d)
   double log_integral(Index d, double h) const {

@@ -21,7 +21,7 @@ struct StudentT {
   template <class T> void log_weights(Tile<T> d2, T h) const {
     d2 = T(-0.5 * (df + 1)) * (T(1) + d2.array() / h / h / T(df)).log();
   }
-  template <class T> void log_slopes(Tile<T> d2, T h) const {
+  template <class T> void log_slopes(Tile<T> d2, const Points<T>&, T h) const {
     d2 = T(-0.5 * (df + 1) / df) / h / h / (T(1) + d2.array() / h / h / T(df));
   }
   double weight(double d2, double h) const { return std::pow(1 + d2 / (df * h * h), -0.5 * (df + 1)); }

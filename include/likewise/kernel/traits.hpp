@@ -33,12 +33,12 @@ struct KernelTraits {
 /// A kernel turns a tile of its input into log weights, in place, and knows the weight of one pair.
 /// h is its length (bandwidth) or, for a kernel of a cost, its temperature, within `usable_scale<T>`.
 /// Input +inf (a masked pair) gives -inf, never NaN; inputs are not negative where they are distances.
+/// Slopes are those of a pair's log weight by its input, 0 where a derivative has no bound or no sign (distance 0).
 template <class K>
 concept KernelLeaf = SlotValue<K> && requires(const K& k, Tile<double> u, double h) {
   { k.traits() } -> std::same_as<KernelTraits>;
   k.template log_weights<double>(u, h);
-  k.template log_slopes<double>(
-      u, h);  // the tile's derivative of log weights by the input; 0 where the weight is 0
+  k.template log_slopes<double>(u, u, h);  // the same of the derivatives; the second tile: the log weights
   { k.weight(h, h) } -> std::same_as<double>;
   { k.log_integral(1, h) } -> std::same_as<double>;
 };

@@ -16,9 +16,10 @@ struct Tricube {
   template <class T> void log_weights(Tile<T> d, T h) const {
     d = T(3) * (T(1) - (d.array() / h).cube()).max(T(0)).log();
   }
-  template <class T> void log_slopes(Tile<T> d, T h) const {
-    const auto u = d.array() / h;
-    d = (u < T(1)).select(T(-9) / h * u.square() / (T(1) - u.cube()), T(0));
+  /// -9/h (d/h)^2 / K^(1/3): of the weight itself, for 1 - (d/h)^3 of a rounded d is another number near the edge.
+  template <class T> void log_slopes(Tile<T> d, const Points<T>& log_k, T h) const {
+    d = (log_k.array() > -std::numeric_limits<T>::infinity())
+            .select(T(-9) / h * (d.array() / h).square() * (log_k.array() / T(-3)).exp(), T(0));
   }
   double weight(double d, double h) const { return std::pow(std::fmax(0.0, 1 - std::pow(d / h, 3)), 3); }
   /// Of the distance itself: 0 exactly from d = h on, and no digits lost below.

@@ -63,8 +63,10 @@ class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
     -----
     Disconnected graphs are fine: each part has its own eigenvector, also a point without neighbors (with a
     warning). A precomputed graph that is directed is averaged with its transpose, with a warning. predict
-    labels new points by the fitted centers or rotation of their Nystrom extension. Affinities must not be
-    negative.
+    labels new points by the fitted centers or rotation of their Nystrom extension, which jumps without
+    self-loops: right beside a training point it is 1 + s (1 / w - 1) times that one's coordinate, w the
+    coordinate's eigenvalue and s the share of the training point in the new point's affinities, so labels may
+    differ there; self_loops=True of "rbf" and "laplacian" has no jump. Affinities must not be negative.
 
     References
     ----------

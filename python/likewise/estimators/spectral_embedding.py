@@ -50,7 +50,10 @@ class SpectralEmbedding(AffinityMixin, ClassNamePrefixFeaturesOutMixin, Transfor
     Notes
     -----
     transform extends by Nystrom: a new point averages the training points by its affinities to them; one that
-    equals a training point is where that is. A point without neighbors is a part of
+    equals a training point is where that is. Without self-loops there is a jump: a point right beside a
+    training point is at 1 + s (1 / w - 1) times that one's coordinate, w the coordinate's eigenvalue and s
+    the share of the training point in the new point's affinities; self_loops=True of "rbf" and "laplacian"
+    has none. A point without neighbors is a part of
     its own, and a precomputed graph that is directed is averaged with its transpose, both with a warning.
 
     References

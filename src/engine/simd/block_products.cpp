@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "engine/aligned_rows.hpp"
-
 #include "engine/simd/targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -188,44 +186,6 @@ void sparse_step(const SparseStep<double>& step, Block rows) {
   HWY_DYNAMIC_DISPATCH(step_double)(step, rows);
 }
 
-namespace {
-
-/// X on cache lines where it does not lie on them and a copy pays: rows of few lines, met often. Else nothing.
-template <class T>
-AlignedRows<T> on_lines(const T* X, Index rows, Index columns, double meetings, const Execution& run,
-                        const char* what) {
-  constexpr double often = 8, few_lines = 4 * cache_line;
-  const double row = sizeof(T) * static_cast<double>(columns), bytes = row * static_cast<double>(rows);
-  if (!rows_cross_lines(X, columns) || row > few_lines || meetings < often * static_cast<double>(rows)
-      || bytes > 0.25 * static_cast<double>(run.memory_allowed()))
-    return {};
-  AlignedRows<T> copy(rows, columns);
-  constexpr Index rows_at_a_time = 4096;
-  parallel_blocks(block_count(rows, rows_at_a_time), run, what, [&](Index b) {
-    const Block part = block_of(b, rows, rows_at_a_time);
-    std::copy_n(X + part.begin * columns, part.size * columns, copy.data() + part.begin * columns);
-  });
-  return copy;
-}
-
-}  // namespace
-
-template <class T>
-void sparse_product(const SparseMatrix<T>& A, const T* X, T* Y, Index columns, const Execution& run,
-                    const char* what) {
-  constexpr Index rows_at_a_time = 512;
-  const double edges = static_cast<double>(A.nonZeros());
-  const Execution threads = sized(run, edges * static_cast<double>(columns));
-  const AlignedRows<T> copy = on_lines(X, A.cols(), columns, edges, threads, what);
-  const SparseStep<T> step{.A = rows_of(A), .columns = columns, .X = copy.data() ? copy.data() : X, .Y = Y};
-  parallel_blocks(block_count(A.rows(), rows_at_a_time), threads, what,
-                  [&](Index b) { sparse_step(step, block_of(b, A.rows(), rows_at_a_time)); });
-}
-template void sparse_product(const SparseMatrix<float>&, const float*, float*, Index, const Execution&,
-                             const char*);
-template void sparse_product(const SparseMatrix<double>&, const double*, double*, Index, const Execution&,
-                             const char*);
-
 void dense_rows_product(const Matrix<float>& P, const Matrix<float>& V, Matrix<float>& Y, Block rows) {
   HWY_DYNAMIC_DISPATCH(dense_float)
   (P.data() + rows.begin * P.cols(), V.data(), P.cols(), Y.data() + rows.begin * Y.cols(), Y.cols(),
@@ -237,23 +197,10 @@ void dense_rows_product(const Matrix<double>& P, const Matrix<double>& V, Matrix
    rows.size);
 }
 
-Matrix<double> tall_gram(const Matrix<double>& X, const Matrix<double>& Y, const Execution& run) {
-  constexpr Index rows_at_a_time = 2048, rows_in_cache = 128;
-  const Index n = X.rows(), n_blocks = block_count(n, rows_at_a_time);
-  std::vector<Matrix<double>> parts(static_cast<std::size_t>(n_blocks));
-  parallel_blocks(n_blocks, run, "eigenpairs", [&](Index b) {
-    Matrix<double>& G = parts[static_cast<std::size_t>(b)];
-    G = Matrix<double>::Zero(X.cols(), Y.cols());
-    const Block rows = block_of(b, n, rows_at_a_time);
-    for (Index i = rows.begin; i < rows.begin + rows.size; i += rows_in_cache) {
-      const Index size = std::min(rows_in_cache, rows.begin + rows.size - i);
-      HWY_DYNAMIC_DISPATCH(add_gram)
-      (X.data() + i * X.cols(), X.cols(), Y.data() + i * Y.cols(), Y.cols(), size, G.data());
-    }
-  });
-  Matrix<double> G = Matrix<double>::Zero(X.cols(), Y.cols());
-  for (const Matrix<double>& part : parts) G += part;
-  return G;
+void add_gram(const Matrix<double>& X, const Matrix<double>& Y, Matrix<double>& G, Block rows) {
+  HWY_DYNAMIC_DISPATCH(add_gram)
+  (X.data() + rows.begin * X.cols(), X.cols(), Y.data() + rows.begin * Y.cols(), Y.cols(), rows.size,
+   G.data());
 }
 
 void tall_times_small(const Matrix<double>& X, const Matrix<double>& C, Matrix<double>& Y, Block rows) {

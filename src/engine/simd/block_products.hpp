@@ -3,7 +3,7 @@
 
 #include <likewise/types.hpp>
 
-#include "engine/parallel.hpp"
+#include "engine/terms/block.hpp"
 
 namespace likewise::engine {
 
@@ -34,11 +34,6 @@ template <class T> struct SparseStep {
 void sparse_step(const SparseStep<float>& step, Block rows);
 void sparse_step(const SparseStep<double>& step, Block rows);
 
-/// Y = A X for row-major X and Y of `columns` numbers a row, over blocks of rows.
-template <class T>
-void sparse_product(const SparseMatrix<T>& A, const T* X, T* Y, Index columns, const Execution& run,
-                    const char* what);
-
 /// Rows of Y = P V from V^T, (c, P.cols()), for a handful of columns: P is read from memory once.
 void dense_rows_product(const Matrix<float>& P, const Matrix<float>& V_transposed, Matrix<float>& Y,
                         Block rows);
@@ -48,9 +43,8 @@ void dense_rows_product(const Matrix<double>& P, const Matrix<double>& V_transpo
 /// Blocks in memory have a multiple of so many columns.
 constexpr Index column_multiple = 16;
 
-/// G = X^T Y for tall row-major X (n, p) and Y (n, q); p and q multiples of column_multiple. Rows are added block by
-/// block, the blocks' sums in their order.
-Matrix<double> tall_gram(const Matrix<double>& X, const Matrix<double>& Y, const Execution& run);
+/// G (p, q) += X^T Y for those rows of X (n, p) and Y (n, q); p and q multiples of column_multiple.
+void add_gram(const Matrix<double>& X, const Matrix<double>& Y, Matrix<double>& G, Block rows);
 
 /// Rows of Y = X C for tall row-major X (n, p), C (p, q); p and q multiples of column_multiple.
 void tall_times_small(const Matrix<double>& X, const Matrix<double>& C, Matrix<double>& Y, Block rows);

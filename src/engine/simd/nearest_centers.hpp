@@ -3,7 +3,7 @@
 
 #include <likewise/types.hpp>
 
-#include "engine/parallel.hpp"
+#include "engine/terms/block.hpp"
 
 namespace likewise::engine {
 

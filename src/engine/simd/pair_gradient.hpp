@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <memory>
 
-#include "engine/pair_mask.hpp"
+#include "engine/terms/pair_mask.hpp"
 
 namespace likewise::engine::simd {
 

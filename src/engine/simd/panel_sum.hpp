@@ -3,8 +3,8 @@
 
 #include <cstddef>
 
-#include "engine/pair_mask.hpp"
-#include "engine/scores.hpp"
+#include "engine/terms/pair_mask.hpp"
+#include "engine/terms/scores.hpp"
 
 namespace likewise::engine::simd {
 

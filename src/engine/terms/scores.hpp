@@ -7,7 +7,7 @@
 
 #include <likewise/metric.hpp>
 
-#include "engine/profile.hpp"
+#include "engine/terms/profile.hpp"
 
 namespace likewise::engine {
 

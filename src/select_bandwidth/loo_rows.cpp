@@ -1,4 +1,4 @@
-#include "bandwidth/loo_rows.hpp"
+#include "select_bandwidth/loo_rows.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -14,7 +14,7 @@
 namespace likewise::bandwidths {
 namespace {
 
-constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
+constexpr double infinity = std::numeric_limits<double>::infinity(), minus_infinity = -infinity;
 constexpr Index rows_per_block = 16;
 
 class AllOthers final : public LooRows {
@@ -74,7 +74,7 @@ class AllOthers final : public LooRows {
 class SelectedOthers final : public LooRows {
  public:
   SelectedOthers(const Mechanism& mechanism, const Places& places, const Execution& run)
-      : log_counts_(places.log_counts), own_inputs_(Vector<double>::Zero(log_counts_.size())) {
+      : log_counts_(places.log_counts), own_inputs_(Vector<double>::Constant(log_counts_.size(), infinity)) {
     const Matrix<double>& Z = places.points;
     const PairFilters filters(mechanism.support, Z.rows(), Z.rows());
     // What is left of a point's own weight takes the place of a neighbor, as a copy of it would.
@@ -84,7 +84,7 @@ class SelectedOthers final : public LooRows {
     };
     const MetricTraits laws = traits(mechanism.metric);
     if (const Neighbors* selector = mechanism.support.neighbors()) {
-      const Index k = std::min(selector->n_neighbors, Z.rows() - 1);
+      const Index k = std::min(selector->n_neighbors, Z.rows());
       lists_ = neighbors::nearest(mechanism.metric, Z, Z, k, admitted, {}, run);
     } else {
       const double radius = std::get<Radius>(mechanism.support.selector()).radius;
@@ -97,6 +97,7 @@ class SelectedOthers final : public LooRows {
       for_list(i, [&](std::size_t at) {
         if (lists_.indices[at] == i) own_inputs_(i) = lists_.distances[at];
       });
+    find_nearest(mechanism.metric, Z, admitted, run);
   }
 
   Index block_count() const override { return engine::block_count(log_counts_.size(), rows_per_block); }
@@ -114,6 +115,7 @@ class SelectedOthers final : public LooRows {
         inputs.push_back(lists_.distances[at]);
       });
       row.own_input = own_inputs_(row.query);
+      row.nearest = nearest_[static_cast<std::size_t>(row.query)];
       row.inputs = Eigen::Map<const Matrix<double>>(inputs.data(), 1, static_cast<Index>(inputs.size()));
       row.log_counts = log_counts_(row.keys).transpose();
       use(row);
@@ -121,14 +123,33 @@ class SelectedOthers final : public LooRows {
   }
 
  private:
+  /// Rows that a radius left without neighbors speak for their nearest, as an empty row of an operator does.
+  void find_nearest(const Metric& metric, const Matrix<double>& Z, const neighbors::Admitted& admitted,
+                    const Execution& run) {
+    nearest_.assign(static_cast<std::size_t>(Z.rows()), -1);
+    std::vector<Index> lonely;
+    for (std::size_t i = 0; i < nearest_.size(); ++i)
+      if (lists_.offsets[i] == lists_.offsets[i + 1]) lonely.push_back(static_cast<Index>(i));
+    if (lonely.empty()) return;
+    const auto may_speak = [&](Index a, Index j) { return admitted(lonely[static_cast<std::size_t>(a)], j); };
+    const Matrix<double> queries = Z(lonely, Eigen::all);
+    const auto found = neighbors::nearest(metric, queries, Z, 1, may_speak, {}, run);
+    for (std::size_t a = 0; a < lonely.size(); ++a)
+      if (found.offsets[a] < found.offsets[a + 1])
+        nearest_[static_cast<std::size_t>(lonely[a])] =
+            found.indices[static_cast<std::size_t>(found.offsets[a])];
+  }
+
   template <class Use> void for_list(Index i, const Use& use) const {
     const auto at = static_cast<std::size_t>(i);
     for (Index entry = lists_.offsets[at]; entry < lists_.offsets[at + 1]; ++entry)
       use(static_cast<std::size_t>(entry));
   }
 
-  Vector<double> log_counts_, own_inputs_;
+  Vector<double> log_counts_;
+  Vector<double> own_inputs_;  ///< infinite where copies of a point take all places before what is left of it
   neighbors::NeighborLists lists_;
+  std::vector<Index> nearest_;  ///< of each row without neighbors; else -1
 };
 
 }  // namespace

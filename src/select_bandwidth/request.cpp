@@ -1,4 +1,4 @@
-#include "bandwidth/request.hpp"
+#include "select_bandwidth/request.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "bandwidth/request.hpp"
+#include "select_bandwidth/request.hpp"
 
 namespace likewise::bandwidths {
 

@@ -5,11 +5,11 @@
 
 #include <likewise/error.hpp>
 
-#include "bandwidth/request.hpp"
+#include "select_bandwidth/request.hpp"
+#include "checks.hpp"
 #include "engine/call.hpp"
 #include "engine/exp_weights.hpp"
 #include "names.hpp"
-#include "operator/checks.hpp"
 
 namespace likewise {
 namespace {

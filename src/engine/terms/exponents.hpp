@@ -3,7 +3,7 @@
 
 #include <variant>
 
-#include "engine/lifted_points.hpp"
+#include "engine/terms/lifted_points.hpp"
 
 namespace likewise::engine {
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "bandwidth/golden_section.hpp"
-#include "bandwidth/pairs.hpp"
+#include "select_bandwidth/golden_section.hpp"
+#include "select_bandwidth/pairs.hpp"
 #include "engine/parallel.hpp"
 
 namespace likewise::bandwidths {

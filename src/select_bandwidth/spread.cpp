@@ -5,7 +5,7 @@
 
 #include <likewise/error.hpp>
 
-#include "bandwidth/pairs.hpp"
+#include "select_bandwidth/pairs.hpp"
 
 namespace likewise::bandwidths {
 namespace {

@@ -7,7 +7,7 @@
 
 #include <likewise/mechanism.hpp>
 
-#include "bandwidth/places.hpp"
+#include "select_bandwidth/places.hpp"
 
 namespace likewise::bandwidths {
 
@@ -19,6 +19,7 @@ struct LooRow {
   double own_input = 0;            ///< of the place with itself
   bool all_keys = true;            ///< m = n, all keys in their order; else `keys` names them
   std::vector<Index> keys = {};
+  Index nearest = -1;  ///< of a row without any key: the nearest that may speak, -1 where none may
 };
 
 /// Rows of a set of places, each without itself. Immutable, so that threads share it.

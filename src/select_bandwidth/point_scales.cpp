@@ -5,7 +5,7 @@
 
 #include <likewise/error.hpp>
 
-#include "bandwidth/request.hpp"
+#include "select_bandwidth/request.hpp"
 #include "engine/parallel.hpp"
 #include "neighbors/search.hpp"
 

@@ -11,17 +11,18 @@
 #include <likewise/operator.hpp>
 #include <likewise/select_bandwidth.hpp>
 
-#include "bandwidth/golden_section.hpp"
-#include "bandwidth/loo_rows.hpp"
-#include "bandwidth/request.hpp"
+#include "checks.hpp"
 #include "engine/call.hpp"
 #include "engine/exp_weights.hpp"
 #include "engine/parallel.hpp"
 #include "engine/simd/exp_row.hpp"
-#include "operator/checks.hpp"
 #include "operator/kernel_profile.hpp"
+#include "operator/make.hpp"
 #include "operator/pair_filters.hpp"
 #include "operator/scalings.hpp"
+#include "select_bandwidth/golden_section.hpp"
+#include "select_bandwidth/loo_rows.hpp"
+#include "select_bandwidth/request.hpp"
 
 namespace likewise {
 namespace bandwidths {
@@ -106,7 +107,6 @@ Eigen::RowVectorXd value_of_nearest(const LooRow& row, const Points<double>& Y) 
 
 /// sum_j w_j y_j and sum_j w_j in the log domain.
 Heard heard_in(const LooRow& row, const Kernel& kernel, double length, const Points<double>& Y) {
-  if (row.inputs.cols() == 0) return {};
   Matrix<double> weights = row.inputs;
   log_weights<double>(kernel, weights, length);
   weights += row.log_counts;
@@ -161,9 +161,10 @@ std::vector<double> losses_of_means(const Problem& p, const LooRows& rows, const
     rows.visit(block, [&](const LooRow& row) {
       const Matrix<double> gathered = rows_at(p.places.targets, row.keys);
       const Points<double> Y = row.all_keys ? Points<double>(p.places.targets) : Points<double>(gathered);
+      const Heard nobody = row.nearest < 0 ? Heard{} : Heard{.nearest = p.places.targets.row(row.nearest)};
       for (std::size_t l = 0; l < lengths.size(); ++l)
         add(row.query, l, log_weight_of_input(kernel, lengths[l], row.own_input),
-            [&] { return heard_in(row, kernel, lengths[l], Y); });
+            [&] { return row.inputs.cols() == 0 ? nobody : heard_in(row, kernel, lengths[l], Y); });
     });
   });
 }
@@ -303,7 +304,9 @@ std::vector<double> losses_of_operators(const Problem& p, const std::vector<doub
   std::vector<double> losses;
   for (const double length : lengths) {
     m.kernel = with_scale(m.kernel, length);
-    const Matrix<double> F = m.self_operator(points, {.log_key_weights = rows.log_weights}, run) * targets;
+    const auto P = self_operator_of<double>(met_keys<double>(m, {.length = length}, points, rows.log_weights),
+                                            "auto", run);
+    const Matrix<double> F = P.apply(targets, run);
     double sum = 0;
     for (Index i = 0; i < n; ++i) sum += counts(i) * p.loss_of(i, F.row(i));
     losses.push_back(sum / counts.sum());

@@ -1,4 +1,4 @@
-#include "bandwidth/pairs.hpp"
+#include "select_bandwidth/pairs.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "bandwidth/places.hpp"
+#include "select_bandwidth/places.hpp"
 
 #include <algorithm>
 #include <cmath>

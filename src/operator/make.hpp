@@ -1,0 +1,27 @@
+// Operators of mechanisms whose bandwidth has been found. Arguments have been checked.
+#pragma once
+
+#include <string>
+
+#include "operator/state.hpp"
+
+namespace likewise {
+
+/// What is known of keys Z before any query: their points, their weights, the kernel with its length. Without a normalization that
+/// looks at the keys among themselves, r is their weight.
+template <class T>
+detail::OperatorState<T> met_keys(const Mechanism& mechanism, const SelectedBandwidth& found,
+                                  const Points<T>& Z, const Vector<double>& log_key_weights);
+
+/// The keys with themselves: r and l by the normalization.
+template <class T>
+SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::string& storage,
+                                 const Execution& run);
+
+/// New rows X for these keys, whose r is kept. `row_scale` is the rows' own, where the bandwidth gives each point one.
+template <class T>
+CrossOperator<T> cross_operator_of(const detail::OperatorState<T>& keys, const Points<T>& X,
+                                   const Vector<double>& row_scale, const std::string& storage,
+                                   const Execution& run);
+
+}  // namespace likewise

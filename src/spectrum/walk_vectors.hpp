@@ -1,0 +1,19 @@
+// Entries of a walk's eigenvectors at points of so little measure that unit vectors hold no digits of them.
+#pragma once
+
+#include <vector>
+
+#include <likewise/linear_map.hpp>
+
+namespace likewise::spectrum {
+
+/// Puts v_i = sum_j P_ij v_j / w into the rows lost[c] of each column c of V, from the other rows; P's rows sum to 1, each
+/// relative to its own mass. What hangs on other lost rows is found by sweeps, and where these do not come to rest (a few lost
+/// points that speak mostly to one another) by solving. Columns with |w| < 1e-12 stay as they are. Up to about 60 products
+/// with V's columns; beside them O(n m) memory and O(m^3) time a column for m rows that sweeps do not find; more than 1024 of them
+/// stay 0.
+template <class T>
+void complete_by_walk(const LinearMap<T>& P, const Vector<double>& values,
+                      const std::vector<std::vector<Index>>& lost, Matrix<T>& V, const Execution& run);
+
+}  // namespace likewise::spectrum
