@@ -108,12 +108,18 @@ template <class T, class C, class M> class LiftedPull final : public LiftedSums<
     std::vector<Index> near;
     for (Index a = 0; a < costs.rows(); ++a) {
       const C bias = this->queries_.bias(i0 + a);
-      if (C(costs.row(a).minCoeff()) > C(near_share<C>) * (bias + largest)) continue;
+      const T limit = static_cast<T>(near_share<C> * (bias + largest));
+      if (costs.row(a).minCoeff() > limit) continue;
       near.clear();
-      for (Index b = 0; b < costs.cols(); ++b)
-        if (dcost(a, b) != T(0) && C(costs(a, b)) <= C(near_share<C>) * (bias + this->keys_.bias(j0 + b)))
+      for (Index b = 0; b < costs.cols(); ++b) {
+        if (costs(a, b) > limit) continue;
+        if (costs(a, b) == T(0))
+          dcost(a, b) = T(0);  // a copy pulls nowhere
+        else if (dcost(a, b) != T(0)
+                 && C(costs(a, b)) <= C(near_share<C>) * (bias + this->keys_.bias(j0 + b)))
           near.push_back(b);
-      take_near_of(i0 + a, j0, near, dcost.row(a));
+      }
+      if (!near.empty()) take_near_of(i0 + a, j0, near, dcost.row(a));
     }
   }
 
@@ -138,22 +144,14 @@ template <class T, class C, class M> class LiftedPull final : public LiftedSums<
   /// Centered on the key a lift is c = <A(x - z), A(x - z)>, and B = 2A: nothing cancels.
   void take_near_of(Index i, Index j0, const std::vector<Index>& near,
                     Eigen::Ref<Eigen::Matrix<T, 1, Eigen::Dynamic>> dcost) {
-    Matrix<C> differences(static_cast<Index>(near.size()), x_.cols());
-    Index n = 0;
-    std::vector<Index> keys;
-    for (const Index b : near) {
-      const auto difference = x_.row(i).template cast<C>() - z_.row(j0 + b).template cast<C>();
-      if ((difference.array() != C(0)).any()) {
-        differences.row(n++) = difference;
-        keys.push_back(b);
-      } else {
-        dcost(b) = T(0);  // a copy pulls nowhere
-      }
-    }
-    if (n == 0) return;
-    const Matrix<C> A = metric_.template lift_queries<C>(differences.topRows(n)).features;
+    const Index n = static_cast<Index>(near.size());
+    Matrix<C> differences(n, x_.cols());
+    for (Index at = 0; at < n; ++at)
+      differences.row(at) =
+          x_.row(i).template cast<C>() - z_.row(j0 + near[static_cast<std::size_t>(at)]).template cast<C>();
+    const Matrix<C> A = metric_.template lift_queries<C>(differences).features;
     for (Index at = 0; at < n; ++at) {
-      const Index b = keys[static_cast<std::size_t>(at)];
+      const Index b = near[static_cast<std::size_t>(at)];
       this->by_queries_.features.row(i) += C(2) * C(dcost(b)) * A.row(at);
       this->by_keys_.features.row(j0 + b) -= C(dcost(b)) * A.row(at);
       dcost(b) = T(0);
