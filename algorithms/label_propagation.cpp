@@ -52,32 +52,18 @@ std::vector<Index> most_probable(const Points<double>& shares) {
 // --- mechanisms
 // -----------------------------------------------------------------------------------------------------
 
-Support pair_filter(const PairFilter& filter) {
-  return std::visit([](const auto& leaf) { return Support(leaf); }, filter);
-}
-Support selector_of(const Support& support) {
-  if (const Neighbors* neighbors = support.neighbors()) return *neighbors;
-  if (const auto* radius = std::get_if<Radius>(&support.selector())) return *radius;
-  return {};
-}
-Support filters_of(const Support& support, bool with_leave_one_out) {
-  Support filters;
-  for (const PairFilter& filter : support.filters())
-    if (with_leave_one_out || !std::holds_alternative<LeaveOneOut>(filter))
-      filters = filters & pair_filter(filter);
-  return filters;
-}
-
 /// A self-loop slows a walk but does not change where it ends; without it, weak links keep all their digits. Neighbors among
 /// filtered pairs keep it: how many others there are then is the filters' affair.
 Mechanism without_self_loops(Mechanism m) {
   const auto* row = std::get_if<RowStochastic>(&m.normalization);
   if (!row || row->null_mass > 0) return m;
   if (const Neighbors* neighbors = m.support.neighbors()) {
-    if (!neighbors->include_self || neighbors->n_neighbors == 1 || !m.support.filters().empty()) return m;
+    if (!neighbors->include_self || neighbors->n_neighbors == 1 || !m.support.filters().empty()
+        || !m.support.graphs().empty())
+      return m;
     m.support = Neighbors{neighbors->n_neighbors - 1, neighbors->symmetrize, false};
   } else {
-    m.support = filters_of(m.support, false) & LeaveOneOut{} & selector_of(m.support);
+    m.support = without_only_self(m.support) & LeaveOneOut{};
   }
   m.empty_row = EmptyRow::zero;  // a point that had only itself
   return m;
@@ -215,7 +201,7 @@ Mechanism label_spreading_knn(Index n_neighbors) {
 
 Mechanism label_prediction(const Mechanism& mechanism) {
   Mechanism asks = mechanism;
-  asks.support = filters_of(mechanism.support, false) & selector_of(mechanism.support);
+  asks.support = without_only_self(mechanism.support);
   const Normalization& rule = mechanism.normalization;
   if (std::holds_alternative<Symmetric>(rule) || std::holds_alternative<Unnormalized>(rule))
     asks.normalization = RowStochastic{};

@@ -6,6 +6,7 @@
 #include <likewise/operator.hpp>
 
 #include "checks.hpp"
+#include "select_bandwidth/among.hpp"
 
 namespace likewise {
 
@@ -49,10 +50,10 @@ template <class T> std::vector<Index> largest_columns(const Matrix<T>& values) {
 }
 
 Support left_out(const Support& support, Index n_points) {
-  Support others = LeaveOneOut{};
   if (const Neighbors* neighbors = support.neighbors())
-    return others & Support(Neighbors{std::min(neighbors->n_neighbors, n_points - 1), "none", false});
-  return others & support;
+    return without_selector(support) & LeaveOneOut{}
+           & Neighbors{std::min(neighbors->n_neighbors, n_points - 1), "none", false};
+  return support & LeaveOneOut{};
 }
 
 Kernel filled_kernel(const Kernel& kernel, const Bandwidth& bandwidth, const Support& support) {
@@ -69,8 +70,11 @@ Kernel filled_kernel(const Kernel& kernel, const Bandwidth& bandwidth, const Sup
 template <class T>
 ResolvedMechanism resolve_bandwidth(const Mechanism& mechanism, const Points<T>& Z,
                                     const Vector<double>& log_weights, const Execution& run) {
-  const auto P = mechanism.cross_operator(Z.topRows(1), Z, {.log_key_weights = log_weights}, run);
-  return {P.mechanism(), P.bandwidth()};
+  const SelectedBandwidth found = bandwidth_among<T>(mechanism, Z, log_weights, run);
+  Mechanism resolved = mechanism;
+  if (found.row_scale.size() == 0 && found.key_scale.size() == 0)
+    resolved.kernel = with_bandwidth(mechanism.kernel, Bandwidth(found.length));
+  return {resolved, found};
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                           \

@@ -37,6 +37,7 @@ std::vector<Line> lines(const Support& support) {
     parts.push_back(line(parts.empty() ? "support S" : "  and", leaf));
   };
   for (const PairFilter& filter : support.filters()) add(filter);
+  for (const Graph& graph : support.graphs()) add(graph);
   if (const auto* neighbors = support.neighbors()) add(*neighbors);
   if (const auto* radius = std::get_if<Radius>(&support.selector())) add(*radius);
   return parts;

@@ -49,6 +49,10 @@ template <class Content> class Shared {
     if constexpr (requires { content.makeCompressed(); }) content.makeCompressed();
     return content;
   }
+  template <class C>
+  requires(!std::derived_from<C, Eigen::EigenBase<C>>) static bool same_content(const C& a, const C& b) {
+    return a == b;
+  }
   template <class D> static bool same_content(const Eigen::MatrixBase<D>& a, const Eigen::MatrixBase<D>& b) {
     return a.rows() == b.rows() && a.cols() == b.cols() && a == b;
   }

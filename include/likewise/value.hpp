@@ -41,6 +41,8 @@ template <class M> void print_field(std::ostream& out, const M& value) {
     out << print_number(value);
   else if constexpr (std::is_same_v<M, std::string>)
     out << quoted(value);
+  else if constexpr (requires { value.has_value(); })
+    value ? out << *value : out << "None";
   else
     out << value;
 }
@@ -48,7 +50,9 @@ template <class M> void print_field(std::ostream& out, const M& value) {
 inline std::size_t combine_hashes(std::size_t a, std::size_t b) { return a * 1000003 ^ b; }
 
 template <class M> std::size_t hash_field(const M& value) {
-  if constexpr (requires { hash_value(value); })
+  if constexpr (requires { value.has_value(); })
+    return value ? hash_field(*value) : 0;
+  else if constexpr (requires { hash_value(value); })
     return hash_value(value);
   else
     return std::hash<M>{}(value);

@@ -92,6 +92,7 @@ py::object filter_object(const PairFilter& filter) {
 py::list parts(const Support& support) {
   py::list leaves;
   for (const PairFilter& filter : support.filters()) leaves.append(filter_object(filter));
+  for (const Graph& graph : support.graphs()) leaves.append(graph);
   if (const auto* neighbors = std::get_if<Neighbors>(&support.selector())) leaves.append(*neighbors);
   if (const auto* radius = std::get_if<Radius>(&support.selector())) leaves.append(*radius);
   if (leaves.empty()) leaves.append(AllPairs{});
@@ -130,6 +131,15 @@ void bind_supports(py::module_& m) {
   bind_support<Causal>(m, composed,
                        "Query i speaks to keys 0..i (align='upper_left') or 0..i + n_keys - n_queries "
                        "('lower_right').");
+  bind_support<Window>(
+      m, composed,
+      "A sliding window about the query's position, i (align='upper_left') or i + n_keys - n_queries "
+      "('lower_right').");
+  bind_support<Blocks>(
+      m, composed,
+      "groups: an int for each key, query_groups: one for each query of a cross-operator or new point; "
+      "None: queries stand beside the keys, one by one (new points are refused).");
+  bind_support<OtherGroups>(m, composed, "The complement of Blocks, for cross-validation by groups.");
   bind_support<Mask>(m, composed, "A dense boolean (n_queries, n_keys) matrix, True = may attend.");
   bind_support<Graph>(
       m, composed,

@@ -42,7 +42,9 @@ py::array read_only(py::array array) {
 std::string print_array(const py::object& value) {
   const auto array = py::reinterpret_borrow<py::array>(value);
   if (array.size() <= longest_printed_array) return py::repr(array.attr("tolist")()).cast<std::string>();
-  return "<" + std::to_string(array.shape(0)) + " x " + std::to_string(array.shape(1)) + ">";
+  std::string shape;
+  for (py::ssize_t k = 0; k < array.ndim(); ++k) shape += (k ? " x " : "") + std::to_string(array.shape(k));
+  return "<" + shape + (array.ndim() == 1 ? " numbers>" : ">");
 }
 
 template <>
@@ -61,6 +63,23 @@ template <> Shared<BoolMatrix> FieldType<Shared<BoolMatrix>>::from(const char* n
     wrong_type(name, "a boolean array, True = may attend", given ? py::object(given.dtype()) : py::none());
   }
   return copied(matrix_from<bool>(name, "a boolean array, True = may attend", object));
+}
+
+py::object FieldType<Shared<GroupLabels>>::to(const char*, const Shared<GroupLabels>& groups) {
+  using Content = Shared<GroupLabels>;
+  const py::capsule keep_alive(new Content(groups), [](void* p) { delete static_cast<Content*>(p); });
+  return read_only(py::array_t<Index>(groups->rows(), groups->labels().data(), keep_alive));
+}
+
+Shared<GroupLabels> FieldType<Shared<GroupLabels>>::from(const char* name, py::handle object) {
+  const auto given = py::array::ensure(object);
+  const char kind = given ? given.dtype().kind() : '?';
+  if (!given || given.ndim() != 1 || (kind != 'i' && kind != 'u')) {
+    PyErr_Clear();
+    wrong_type(name, "a 1-D array of ints, the group of each point", object);
+  }
+  const py::array_t<Index, py::array::c_style | py::array::forcecast> groups(given);
+  return GroupLabels(std::vector<Index>(groups.data(), groups.data() + groups.size()));
 }
 
 py::object FieldType<Shared<SparseMatrix<double>>>::to(const char*,

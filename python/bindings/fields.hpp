@@ -4,7 +4,9 @@
 #include <likewise/bandwidth.hpp>
 #include <likewise/error.hpp>
 #include <likewise/shared.hpp>
+#include <likewise/support/groups.hpp>
 #include <likewise/types.hpp>
+#include <optional>
 #include <string>
 
 #include "bindings.hpp"
@@ -104,6 +106,29 @@ template <class T> struct FieldType<Shared<Matrix<T>>> {
 template <>
 Shared<Matrix<double>> FieldType<Shared<Matrix<double>>>::from(const char* name, py::handle object);
 template <> Shared<BoolMatrix> FieldType<Shared<BoolMatrix>>::from(const char* name, py::handle object);
+
+/// An int for each point.
+template <> struct FieldType<Shared<GroupLabels>> {
+  static constexpr bool required = true;
+  static py::object to(const char* name, const Shared<GroupLabels>& groups);
+  static Shared<GroupLabels> from(const char* name, py::handle object);
+  static std::string print(const py::object& value) { return print_array(value); }
+};
+
+/// None where there is no value.
+template <class Value> struct FieldType<std::optional<Value>> {
+  static constexpr bool required = false;
+  static py::object to(const char* name, const std::optional<Value>& value) {
+    return value ? FieldType<Value>::to(name, *value) : py::none();
+  }
+  static std::optional<Value> from(const char* name, py::handle object) {
+    if (object.is_none()) return std::nullopt;
+    return FieldType<Value>::from(name, object);
+  }
+  static std::string print(const py::object& value) {
+    return value.is_none() ? "None" : FieldType<Value>::print(value);
+  }
+};
 
 /// SciPy's CSR; explicit zeros stay, duplicates are summed.
 template <> struct FieldType<Shared<SparseMatrix<double>>> {

@@ -2,19 +2,33 @@
 
 from likewise import _core
 from likewise._checks import csr
-from likewise._core import AllPairs, Causal, Graph, LeaveOneOut, Neighbors, Radius, Support
+from likewise._core import (
+    AllPairs,
+    Blocks,
+    Causal,
+    Graph,
+    LeaveOneOut,
+    Neighbors,
+    OtherGroups,
+    Radius,
+    Support,
+    Window,
+)
 from likewise._core import support_from_name as from_name
 from likewise._core import support_names as names
 
 __all__ = [
     "AllPairs",
+    "Blocks",
     "Causal",
     "Graph",
     "LeaveOneOut",
     "Mask",
     "Neighbors",
+    "OtherGroups",
     "Radius",
     "Support",
+    "Window",
     "from_name",
     "names",
 ]

@@ -19,13 +19,6 @@ using Edges = SparseMatrix<double>;
 using Edge = Edges::InnerIterator;
 constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 
-std::vector<const Graph*> graphs_of(const Support& support) {
-  std::vector<const Graph*> graphs;
-  for (const PairFilter& filter : support.filters())
-    if (const auto* graph = std::get_if<Graph>(&filter)) graphs.push_back(graph);
-  return graphs;
-}
-
 double size_of(const Edges& A) { return 10.0 * static_cast<double>(A.nonZeros()); }
 
 /// The entries of A for which keep(i, j, value), values unchanged.
@@ -52,11 +45,10 @@ bool has_entry(const Edges& A, Index i, Index j) {
 }
 
 /// The pairs that all graphs and filters admit, with the first graph's values.
-Edges common_edges(const std::vector<const Graph*>& graphs, const PairFilters& filters,
-                   const Execution& run) {
-  return filtered(*graphs.front()->edges, run, [&](Index i, Index j, double) {
-    return filters.admits(i, j) && std::all_of(graphs.begin() + 1, graphs.end(), [&](const Graph* g) {
-             return has_entry(*g->edges, i, j);
+Edges common_edges(const std::vector<Graph>& graphs, const PairFilters& filters, const Execution& run) {
+  return filtered(*graphs.front().edges, run, [&](Index i, Index j, double) {
+    return filters.admits(i, j) && std::all_of(graphs.begin() + 1, graphs.end(), [&](const Graph& g) {
+             return has_entry(*g.edges, i, j);
            });
   });
 }
@@ -119,8 +111,10 @@ neighbors::NeighborLists no_lists(Index n) {
 }
 
 bool only_leaves_self_out(const Support& support) {
-  return std::all_of(support.filters().begin(), support.filters().end(),
-                     [](const PairFilter& f) { return std::holds_alternative<LeaveOneOut>(f); });
+  return support.graphs().empty()
+         && std::all_of(support.filters().begin(), support.filters().end(), [](const PairFilter& f) {
+              return std::visit([](const auto& leaf) { return leaf.only_self; }, f);
+            });
 }
 
 Edges search(const Mechanism& m, const PairFilters& filters, const Points<double>& X, const Points<double>& Z,
@@ -223,7 +217,7 @@ Edges symmetrized(const Edges& A, const std::string& how, const Execution& run) 
   });
 }
 
-WeightedEdges given_weights(const std::vector<const Graph*>& graphs, const PairFilters& filters,
+WeightedEdges given_weights(const std::vector<Graph>& graphs, const PairFilters& filters,
                             const Support& support, const Vector<double>& log_key_weights,
                             const Execution& run) {
   require(graphs.size() == 1 && support.selector().index() == 0, "Graph",
@@ -245,19 +239,19 @@ WeightedEdges given_weights(const std::vector<const Graph*>& graphs, const PairF
 }  // namespace
 
 bool has_given_weights(const Support& support) {
-  const std::vector<const Graph*> graphs = graphs_of(support);
-  return std::any_of(graphs.begin(), graphs.end(), [](const Graph* g) { return g->weights == "given"; });
+  return std::any_of(support.graphs().begin(), support.graphs().end(),
+                     [](const Graph& graph) { return graph.weights == "given"; });
 }
 
 bool is_sparse(const Support& support) {
-  return support.selector().index() != 0 || !graphs_of(support).empty();
+  return support.selector().index() != 0 || !support.graphs().empty();
 }
 
 WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const PairFilters& filters,
                          const Points<double>& X, const Points<double>& Z,
                          const Vector<double>& log_key_weights, bool self, const Execution& run) {
-  const std::vector<const Graph*> graphs = graphs_of(m.support);
-  for (const Graph* graph : graphs) check_graph(*graph, X.rows(), Z.rows());
+  const std::vector<Graph>& graphs = m.support.graphs();
+  for (const Graph& graph : graphs) check_graph(graph, X.rows(), Z.rows());
   if (has_given_weights(m.support)) return given_weights(graphs, filters, m.support, log_key_weights, run);
 
   Edges edges(X.rows(), Z.rows());

@@ -82,9 +82,10 @@ WeightedEdges with_loops(WeightedEdges edges, const std::vector<Index>& loops, c
 
 template <class T>
 Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const engine::SharedPoints<T>& X,
-                      const engine::SharedPoints<T>& Z, const Vector<double>& log_w, bool self,
+                      const engine::SharedPoints<T>& Z, const Vector<double>& log_w, Askers askers,
                       const Execution& run, const std::vector<Index>& loops = {}) {
-  PairFilters filters(m.support, X->rows(), Z->rows());
+  PairFilters filters(m.support, {X->rows(), Z->rows(), askers});
+  const bool self = askers == Askers::keys;
   if (is_sparse(m.support)) {
     WeightedEdges edges = with_loops(find_edges(m, kernel, filters, X->template cast<double>(),
                                                 Z->template cast<double>(), log_w, self, run),
@@ -227,12 +228,13 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
                                  const Execution& run) {
   auto state = std::make_shared<detail::OperatorState<T>>(std::move(keys));
   state->queries = state->keys;
+  state->askers = Askers::keys;
   const Mechanism& mechanism = state->mechanism;
   const Index n = state->keys->rows();
 
-  Assembled<T> assembled =
-      assemble<T>(mechanism, state->kernel, state->keys, state->keys, state->log_key_weights, true, run);
-  const PairFilters filters(mechanism.support, n, n);
+  Assembled<T> assembled = assemble<T>(mechanism, state->kernel, state->keys, state->keys,
+                                       state->log_key_weights, Askers::keys, run);
+  const PairFilters filters(mechanism.support, {n, n, Askers::keys});
   Vector<double> row_sums;  // of the key weights, where somebody needs them
   if (mechanism.empty_row == EmptyRow::self && may_isolate(mechanism, filters)) {
     row_sums = assembled.matrix->log_row_sums(state->log_key_weights, run);
@@ -240,7 +242,7 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
     if (!state->isolated.empty()) row_sums = {};
     if (!state->isolated.empty())
       assembled = assemble<T>(mechanism, state->kernel, state->keys, state->keys, state->log_key_weights,
-                              true, run, state->isolated);
+                              Askers::keys, run, state->isolated);
   }
   state->matrix = std::move(assembled.matrix);
   state->asymmetry = std::move(assembled.asymmetry);
@@ -265,13 +267,14 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
 
 template <class T>
 CrossOperator<T> cross_operator_of(const detail::OperatorState<T>& keys, const Points<T>& X,
-                                   const Vector<double>& row_scale, const std::string& storage,
+                                   const Vector<double>& row_scale, Askers askers, const std::string& storage,
                                    const Execution& run) {
   auto state = std::make_shared<detail::OperatorState<T>>(keys);
   state->queries = std::make_shared<const Matrix<T>>(X);
+  state->askers = askers;
   state->kernel.row_scale = state->bandwidth.row_scale = row_scale;
   state->matrix = assemble<T>(state->mechanism, state->kernel, state->queries, keys.keys,
-                              state->log_key_weights, false, run)
+                              state->log_key_weights, askers, run)
                       .matrix;
   state->asymmetry = "a square operator; this one goes from queries to keys";
   set_left(*state, {}, run);
@@ -298,7 +301,8 @@ template <class T> SelfOperator<T> walk_of(const SelfOperator<T>& P, const Execu
                                              const Vector<double>&);                                         \
   template SelfOperator<T> self_operator_of(detail::OperatorState<T>, const std::string&, const Execution&); \
   template CrossOperator<T> cross_operator_of(const detail::OperatorState<T>&, const Points<T>&,             \
-                                              const Vector<double>&, const std::string&, const Execution&);  \
+                                              const Vector<double>&, Askers, const std::string&,             \
+                                              const Execution&);                                             \
   template SelfOperator<T> walk_of(const SelfOperator<T>&, const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -21,7 +21,7 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
 /// New rows X for these keys, whose r is kept. `row_scale` is the rows' own, where the bandwidth gives each point one.
 template <class T>
 CrossOperator<T> cross_operator_of(const detail::OperatorState<T>& keys, const Points<T>& X,
-                                   const Vector<double>& row_scale, const std::string& storage,
+                                   const Vector<double>& row_scale, Askers askers, const std::string& storage,
                                    const Execution& run);
 
 }  // namespace likewise

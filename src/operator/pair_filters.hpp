@@ -18,8 +18,8 @@ namespace likewise {
 class PairFilters final : public engine::PairMask {
  public:
   PairFilters() = default;
-  /// Refuses a filter that does not fit n_queries x n_keys, naming it.
-  PairFilters(const Support& support, Index n_queries, Index n_keys);
+  /// Refuses a filter that does not fit the shape or those who ask, naming it.
+  PairFilters(const Support& support, const PairShape& shape);
   /// Of keys whose first n_queries ask: each without itself.
   static PairFilters first_without_self(Index n_queries, Index n_keys);
 
@@ -50,7 +50,7 @@ class PairFilters final : public engine::PairMask {
 
   std::vector<PairFilter> filters_;
   std::vector<Index> kept_;  ///< ascending
-  Index n_queries_ = 0, n_keys_ = 0;
+  PairShape shape_;
 };
 
 }  // namespace likewise

@@ -17,6 +17,7 @@ template <class T> struct OperatorState {
   ResolvedKernel kernel;
   std::shared_ptr<const Matrix<T>> queries;  ///< the keys themselves on a self-operator
   std::shared_ptr<const Matrix<T>> keys;
+  Askers askers = Askers::beside;  ///< who the queries are
   Vector<double> log_key_weights;
   std::string storage;
   std::shared_ptr<const KernelMatrix<T>> matrix;
@@ -30,7 +31,7 @@ template <class T> struct OperatorState {
 
 /// The filters of an operator's support, with the loops of those that keep to themselves.
 template <class T> PairFilters filters_of(const OperatorState<T>& state) {
-  PairFilters filters(state.mechanism.support, state.queries->rows(), state.keys->rows());
+  PairFilters filters(state.mechanism.support, {state.queries->rows(), state.keys->rows(), state.askers});
   if (state.queries == state.keys) filters.keep_self(state.isolated);
   return filters;
 }

@@ -272,7 +272,7 @@ SplitPoints split(const Vector<double>& log_weights) {
 
 /// Rows that the support's filters let speak to one another, none to itself.
 BoolMatrix other_rows(const Support& support, const std::vector<Index>& point, Index n_points) {
-  const PairFilters filters(support, n_points, n_points);
+  const PairFilters filters(support, {n_points, n_points, Askers::keys});
   const Index n = static_cast<Index>(point.size());
   BoolMatrix admitted(n, n);
   for (Index a = 0; a < n; ++a)
@@ -283,18 +283,12 @@ BoolMatrix other_rows(const Support& support, const std::vector<Index>& point, I
   return admitted;
 }
 
-Support selector_of(const Support& support) {
-  if (const Neighbors* neighbors = support.neighbors()) return *neighbors;
-  if (const auto* radius = std::get_if<Radius>(&support.selector())) return *radius;
-  return {};
-}
-
 std::vector<double> losses_of_operators(const Problem& p, const std::vector<double>& lengths,
                                         const Execution& run) {
   const SplitPoints rows = split(p.log_weights);
   const Index n = p.targets.rows();
   Mechanism m = p.mechanism;
-  m.support = Support(Mask{other_rows(m.support, rows.point, n)}) & selector_of(m.support);
+  m.support = Support(Mask{other_rows(m.support, rows.point, n)}) & Support(m.support.selector());
   m.empty_row = EmptyRow::nearest;
   const Matrix<double> points = std::holds_alternative<Precomputed>(m.metric)
                                     ? Matrix<double>(p.places.points(rows.point, rows.point))

@@ -24,7 +24,7 @@ class AllOthers final : public LooRows {
                                                 std::numeric_limits<double>::infinity())),
         unit_(unit_of(traits(mechanism.kernel).input)),
         zero_on_self_(traits(mechanism.metric).zero_on_self),
-        filters_(mechanism.support, places.points.rows(), places.points.rows()),
+        filters_(mechanism.support, {places.points.rows(), places.points.rows(), Askers::keys}),
         log_counts_(places.log_counts) {
     if (!keep) return;
     kept_.resize(costs_->rows(), costs_->rows());
@@ -76,7 +76,7 @@ class SelectedOthers final : public LooRows {
   SelectedOthers(const Mechanism& mechanism, const Places& places, const Execution& run)
       : log_counts_(places.log_counts), own_inputs_(Vector<double>::Constant(log_counts_.size(), infinity)) {
     const Matrix<double>& Z = places.points;
-    const PairFilters filters(mechanism.support, Z.rows(), Z.rows());
+    const PairFilters filters(mechanism.support, {Z.rows(), Z.rows(), Askers::keys});
     // What is left of a point's own weight takes the place of a neighbor, as a copy of it would.
     const auto admitted = [&](Index i, Index j) {
       if (i == j) return places.members[static_cast<std::size_t>(i)].log_rest > minus_infinity;
@@ -170,9 +170,8 @@ Places places_of(const Mechanism& mechanism, const Points<double>& Z, const Valu
 
 std::unique_ptr<const LooRows> make_loo_rows(const Mechanism& mechanism, const Places& places, bool keep,
                                              const Execution& run) {
-  for (const PairFilter& filter : mechanism.support.filters())
-    require(!std::holds_alternative<Graph>(filter), "support", "without a given graph for bandwidth='loo'",
-            repr(mechanism.support));
+  require(mechanism.support.graphs().empty(), "support", "without a given graph for bandwidth='loo'",
+          repr(mechanism.support));
   if (mechanism.support.selector().index() == 0)
     return std::make_unique<AllOthers>(mechanism, places, keep && pairs_fit(places.points.rows(), run), run);
   return std::make_unique<SelectedOthers>(mechanism, places, run);

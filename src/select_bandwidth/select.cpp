@@ -5,11 +5,12 @@
 
 #include <likewise/error.hpp>
 
-#include "select_bandwidth/request.hpp"
 #include "checks.hpp"
 #include "engine/call.hpp"
 #include "engine/exp_weights.hpp"
 #include "names.hpp"
+#include "select_bandwidth/among.hpp"
+#include "select_bandwidth/request.hpp"
 
 namespace likewise {
 namespace {
@@ -73,12 +74,27 @@ Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& me
   return bandwidths::self_tuning_scales(request, queries, selected.key_scale.minCoeff());
 }
 
+template <class T>
+SelectedBandwidth bandwidth_among(const Mechanism& m, const Points<T>& Z, const Vector<double>& log_w,
+                                  const Execution& run) {
+  check_points<T>("Z", Z);
+  validate(m);
+  checked_log_weights(log_w, Z.rows());
+  const Bandwidth* asked = bandwidth_of(m.kernel);
+  if (!asked || asked->is_number()) return {.length = scale_of(m.kernel)};
+  const std::string rule = asked->is_open() ? "median" : asked->rule();
+  require(rule != "loo", "bandwidth", "a number or a rule that needs no target on a bare mechanism", "'loo'");
+  return select_bandwidth<T>(rule, m.metric, m.kernel, Z, {.log_key_weights = log_w}, run);
+}
+
 #define LIKEWISE_INSTANTIATE(T)                                                                             \
   template SelectedBandwidth select_bandwidth(const std::string&, const Metric&, const Kernel&,             \
                                               const Points<T>&, const BandwidthOptions&, const Execution&); \
   template Vector<double> row_scales_at(const SelectedBandwidth&, const Metric&, const Kernel&,             \
                                         const Points<T>&, const Points<T>&, const BandwidthOptions&,        \
-                                        const Execution&);
+                                        const Execution&);                                                  \
+  template SelectedBandwidth bandwidth_among(const Mechanism&, const Points<T>&, const Vector<double>&,     \
+                                             const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

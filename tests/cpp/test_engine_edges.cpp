@@ -95,8 +95,8 @@ void check(const Case& c, const PairFilters& filters, const Matrix<T>& X, const 
 }
 
 PairFilters filters_of(int which, Index n, Index m) {
-  if (which == 1) return {Causal{}, n, m};
-  if (which == 2) return {Mask{BoolMatrix((normal_matrix(n, m, 9).array() > 0.3).matrix())}, n, m};
+  if (which == 1) return {Causal{}, {n, m}};
+  if (which == 2) return {Mask{BoolMatrix((normal_matrix(n, m, 9).array() > 0.3).matrix())}, {n, m}};
   return {};
 }
 

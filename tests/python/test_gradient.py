@@ -183,6 +183,12 @@ def test_parameters_of_learned_metrics():
     [
         (supports.Causal(), lambda n, m: np.tri(n, m, dtype=bool)),
         (supports.LeaveOneOut(), lambda n, m: ~np.eye(n, m, dtype=bool)),
+        (supports.Window(2, 1), lambda n, m: np.tri(n, m, 1, dtype=bool) & ~np.tri(n, m, -3, dtype=bool)),
+        (
+            supports.Blocks([0, 0, 1, 1, 1, 0]),
+            lambda n, m: np.equal.outer(*[np.array([0, 0, 1, 1, 1, 0])] * 2),
+        ),
+        (supports.OtherGroups([0, 1, 2, 0, 1, 2]), lambda n, m: ~np.equal.outer(*[np.arange(6) % 3] * 2)),
         (supports.Mask(np.random.default_rng(0).random((6, 6)) < 0.5), None),
     ],
 )

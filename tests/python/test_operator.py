@@ -37,6 +37,9 @@ def kernel_of(name):
     return eval("kernels." + name)
 
 
+PACKED, SCATTERED = np.repeat([0, 1, 2], [4, 6, 3]), np.arange(N) % 4
+
+
 def reported(metric, queries=None):
     """What kneighbors reports and Neighbors and Radius compare: 1 - cos, the squares, |Wx - Wz|."""
     cost, power = METRICS[metric]
@@ -52,6 +55,12 @@ def supported(metric, K):
         (supports.AllPairs(), np.ones((N, N))),
         (supports.LeaveOneOut(), 1 - np.eye(N)),
         (supports.Causal(), np.tri(N)),
+        (supports.Window(3, 1), np.tri(N, k=1) - np.tri(N, k=-4)),
+        (supports.Window(2, 2) & supports.LeaveOneOut(), np.tri(N, k=2) - np.tri(N, k=-3) - np.eye(N)),
+        (supports.Blocks(PACKED), PACKED[:, None] == PACKED),
+        (supports.Blocks(SCATTERED), SCATTERED[:, None] == SCATTERED),
+        (supports.OtherGroups(SCATTERED), SCATTERED[:, None] != SCATTERED),
+        (supports.Blocks(PACKED) & supports.Causal(), np.tril(PACKED[:, None] == PACKED)),
         (supports.Mask(MASK), MASK),
         (supports.Mask(MASK) & supports.LeaveOneOut(), MASK & ~np.eye(N, dtype=bool)),
         (supports.Mask(csr_matrix(MASK)), MASK),
@@ -668,3 +677,73 @@ def test_weights_beyond_the_largest_number_are_infinite(storage, dtype):
         want = np.exp(scores.astype(dtype).astype(float)).astype(dtype)[None]
     assert_allclose(P.toarray(), want, rtol=1e-5 if dtype == np.float32 else 1e-12)
     assert (P @ np.ones((10, 2), dtype) == np.inf).all()
+
+
+# --- groups and windows of queries that are not the keys
+
+
+@pytest.mark.parametrize("storage", ["streamed", "dense"])
+@pytest.mark.parametrize("align", ["upper_left", "lower_right"])
+@pytest.mark.parametrize("shape", [(5, 13), (13, 5), (200, 700), (700, 200)])
+def test_windows_of_other_queries(shape, align, storage):
+    n, m = shape
+    X, keys = rng(1).normal(size=(n, D)), rng(2).normal(size=(m, D))
+    for before, after in ((0, 0), (3, 0), (0, 4), (60, 7), (5000, 5000)):
+        position = np.arange(n)[:, None] + (m - n if align == "lower_right" else 0)
+        pattern = (position - before <= np.arange(m)) & (np.arange(m) <= position + after)
+        P = gaussian(support=supports.Window(before, after, align)).operator(X, keys, storage=storage)
+        want = np.where(pattern, weights("Euclidean()", "Gaussian(0.9)", X, keys), 0)
+        want = want / np.where(pattern.any(1), want.sum(1), 1)[:, None]
+        V = rng(3).normal(size=(m, 2))
+        assert_allclose(P @ V, want @ V, atol=1e-10)
+        U = rng(4).normal(size=(n, 2))
+        assert_allclose(P.T @ U, want.T @ U, atol=1e-9)
+
+
+@pytest.mark.parametrize("support, same", [(supports.Blocks, True), (supports.OtherGroups, False)])
+def test_groups_of_other_queries(support, same):
+    n, m = 300, 900
+    X, keys, V = rng(1).normal(size=(n, D)), rng(2).normal(size=(m, D)), rng(3).normal(size=(m, 2))
+    packed = np.repeat(np.arange(9), 100)
+    for of_keys, of_queries in (
+        (packed, np.arange(n) % 9),
+        (rng(5).permutation(packed), np.repeat([8, 2, 7], 100)),
+    ):
+        pattern = (of_queries[:, None] == of_keys) == same
+        K = np.where(pattern, weights("Euclidean()", "Gaussian(0.9)", X, keys), 0)
+        for storage in ("streamed", "dense"):
+            P = gaussian(support=support(of_keys, of_queries)).operator(X, keys, storage=storage)
+            assert_allclose(P @ V, K / K.sum(1, keepdims=True) @ V, atol=1e-10)
+
+
+def test_new_points_have_groups_only_where_they_are_told():
+    X, keys = rng(1).normal(size=(N, D)), Z
+    for support in (supports.Blocks, supports.OtherGroups):
+        P = gaussian(support=support(SCATTERED)).operator(keys)
+        for new in (X, X[:4]):
+            with pytest.raises(ValueError, match=f"{support.__name__} must be with query_groups"):
+                P.at(new)
+        told = gaussian(support=support(SCATTERED, SCATTERED[:4])).operator(keys)
+        pattern = (SCATTERED[:4, None] == SCATTERED) == (support is supports.Blocks)
+        K = np.where(pattern, weights("Euclidean()", "Gaussian(0.9)", X[:4], keys), 0)
+        assert_allclose(told.at(X[:4]).toarray(), K / K.sum(1, keepdims=True), atol=1e-12)
+        with pytest.raises(ValueError, match="one query group for each of 5 queries; got 4 query_groups"):
+            told.at(X[:5])
+        with pytest.raises(ValueError, match=f"one group for each of {N} keys; got 4 groups"):
+            gaussian(support=support([0, 1, 1, 2])).operator(keys)
+    # Queries that are given with the keys stand beside them.
+    K = np.where(SCATTERED[:, None] == SCATTERED, weights("Euclidean()", "Gaussian(0.9)", X, keys), 0)
+    P = gaussian(support=supports.Blocks(SCATTERED)).operator(X, keys)
+    assert_allclose(P.toarray(), K / K.sum(1, keepdims=True), atol=1e-12)
+
+
+def test_groups_and_windows_refuse_nonsense():
+    for groups in ([0.5, 1.0], [[1], [2]], ["a", "b"], 3, None):
+        with pytest.raises(TypeError, match="groups must be a 1-D array of ints"):
+            supports.Blocks(groups)
+    with pytest.raises(ValueError, match="before must be an int of at least 0; got -1"):
+        supports.Window(-1, 0)
+    with pytest.raises(ValueError, match="after must be an int of at least 0; got -2"):
+        supports.Window(0, -2)
+    with pytest.raises(ValueError, match="align must be"):
+        supports.Window(0, 2, "middle")

@@ -1,0 +1,13 @@
+// The bandwidth that a mechanism has among its keys.
+#pragma once
+
+#include <likewise/select_bandwidth.hpp>
+
+namespace likewise {
+
+/// The kernel's number, or what its rule ("median" where it is open) finds. Checks points, mechanism and weights.
+template <class T>
+SelectedBandwidth bandwidth_among(const Mechanism& mechanism, const Points<T>& Z,
+                                  const Vector<double>& log_key_weights, const Execution& run);
+
+}  // namespace likewise
