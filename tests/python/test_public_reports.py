@@ -6,10 +6,12 @@ Each test names the kind of fault and the report that led to it; docs/reports ha
 import pprint
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.spatial.distance import cdist
+from sklearn.datasets import make_moons
 from sklearn.neighbors import KNeighborsRegressor
 
 import likewise as lw
@@ -350,3 +352,80 @@ def test_bin_seeding_that_sees_no_point_names_itself(n_features):
         ValueError, match=r"bin_seeding must be false where .*the bandwidth, 0\.5,.*; got 100"
     ):
         lw.MeanShift(bandwidth=0.5, bin_seeding=True).fit(np.repeat(Z, 2, axis=0))
+
+
+# --- fourth round
+
+
+def test_a_function_may_give_an_affinity_as_a_sparse_matrix():
+    """Kind: a result that one estimator takes in either storage, its sibling in one (scikit-learn#15866)."""
+    X, _ = make_moons(120, noise=0.05, random_state=0)
+
+    def dense(X):
+        return np.exp(-5 * cdist(X, X, "sqeuclidean"))
+
+    for form in (sparse.csr_matrix, sparse.csc_matrix, sparse.coo_matrix, sparse.csr_array):
+        model = lw.SpectralEmbedding(2, affinity=lambda X, form=form: form(dense(X))).fit(X)
+        K = dense(X) - np.eye(120)
+        D = K.sum(axis=1)
+        w, U = np.linalg.eigh(K / np.sqrt(D[:, None] * D))
+        want = (U / np.sqrt(D)[:, None])[:, [-2, -3]]
+        assert_allclose(np.abs(model.embedding_), np.abs(want), atol=1e-8)
+        assert_allclose(model.eigenvalues_, w[[-1, -2, -3]], atol=1e-10)
+
+
+@pytest.mark.parametrize("estimator", [lw.LabelSpreading, lw.LabelPropagation])
+def test_weights_of_a_function_are_looked_at_whoever_asks(estimator):
+    """Kind: a check of fit that predict leaves out: NaN became everyone's shares, without a word."""
+    X, y = make_moons(120, noise=0.05, random_state=0)
+    y = np.where(np.arange(120) % 10, -1, y)
+    for wrong, message in (
+        (np.nan, "kernel must give finite weights >= 0; got nan"),
+        (-1.0, "kernel must give finite weights >= 0; got -"),
+        (np.inf, "kernel must give finite weights >= 0; got inf"),
+    ):
+        for form in (np.asarray, sparse.csr_matrix):
+            model = estimator(
+                lambda A, B, wrong=wrong, form=form: form(
+                    np.exp(-cdist(A, B)) * (1 if len(B) == 120 else wrong)
+                )
+            ).fit(X, y)
+            with pytest.raises(ValueError, match=message):
+                model.predict_proba(X[:2])
+            with pytest.raises(ValueError, match="kernel must give finite weights"):
+                estimator(lambda A, B, wrong=wrong, form=form: form(np.full((len(A), len(B)), wrong))).fit(
+                    X, y
+                )
+    for wrong, error, message in (
+        (
+            lambda A, B: np.ones((2, 2)),
+            ValueError,
+            r"kernel must give weights of shape \(120, 3\); got shape \(2, 2\)",
+        ),
+        (lambda A, B: None, (TypeError, ValueError), "kernel must give"),
+        (
+            lambda A, B: "weights",
+            TypeError,
+            "kernel must give an array or a sparse matrix of numbers; got str",
+        ),
+    ):
+        model = estimator(
+            lambda A, B, wrong=wrong: np.exp(-cdist(A, B)) if len(B) == 120 else wrong(A, B)
+        ).fit(X, y)
+        with pytest.raises(error, match=message):
+            model.predict(X[:3])
+
+
+def test_missing_booleans_are_named():
+    """Kind: pandas' own missing value, turned into an object before anybody looks (scikit-learn#19889)."""
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    for dtype in ("boolean", "Int64"):
+        y = pd.Series([0, 1] * 10).astype(dtype)
+        y[3] = pd.NA
+        for model in (
+            lw.AttentionClassifier(max_epochs=1),
+            lw.KNeighborsClassifier(3),
+            lw.KernelClassifier(),
+        ):
+            with pytest.raises(ValueError, match="Input y contains NaN"):
+                model.fit(X, y)

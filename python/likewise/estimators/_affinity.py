@@ -13,7 +13,7 @@ from likewise import kernels, metrics, supports
 from likewise._checks import require_indices_inside
 from likewise._estimator import MechanismMixin, bandwidth_from_gamma
 from likewise._mechanism import Mechanism
-from likewise.estimators._training import require_weights
+from likewise.estimators._training import require_weights, weights_of
 
 _GIVEN = ("precomputed", "precomputed_nearest_neighbors")
 _OF_POINTS = ("rbf", "laplacian", "nearest_neighbors")
@@ -119,16 +119,19 @@ class AffinityMixin(MechanismMixin):
         self._diagonal = None
         self._alone_in_matrix = 0
         graph = self._graph(X)
+        A = self._affinities(X) if graph is None and self._gives_matrix() else None
+        if sp.issparse(A):
+            graph = A
         self._is_graph = graph is not None
         if graph is not None:
             return self._points_of_graph(graph, X.dtype), self._with_graph(mechanism)
-        if not self._gives_matrix():
+        if A is None:
             if isinstance(mechanism.metric, metrics.Precomputed):
                 X = undirected(X)
             if not (self.self_loops or isinstance(self.affinity, Mechanism)):
                 self._diagonal = 1.0
             return X, mechanism
-        A = undirected(self._affinities(X))
+        A = undirected(A)
         if not self.self_loops:
             self._diagonal = A.diagonal().copy()
             A, self._alone_in_matrix = _without_loops(A)
@@ -136,10 +139,10 @@ class AffinityMixin(MechanismMixin):
 
     def _points_of_graph(self, graph, dtype):
         """Points that nobody looks at: the edges, made undirected, are the support."""
-        if self.affinity == "precomputed":
+        if isinstance(self.affinity, str) and self.affinity == "precomputed_nearest_neighbors":
+            graph = 0.5 * (graph + graph.T)  # lists of neighbors are directed: their average is what it is
+        else:
             graph = undirected(graph)
-        else:  # lists of neighbors are directed: their average is what the graph is
-            graph = 0.5 * (graph + graph.T)
         graph = sp.csr_matrix(graph)
         if not self.self_loops:
             self._diagonal = graph.diagonal()
@@ -177,13 +180,17 @@ class AffinityMixin(MechanismMixin):
             A = X
         else:
             training = getattr(self, "_training_points", None)
-            A = np.ascontiguousarray(self._kernel_matrix(X, training), dtype=X.dtype)
+            keys = X if training is None else training
+            A = weights_of(self._kernel_matrix(X, training), (X.shape[0], keys.shape[0]), "affinity")
+            return A if sp.issparse(A) else np.ascontiguousarray(A, dtype=X.dtype)
         require_weights(A, "affinity")
         return A
 
     def _extend(self, X):
         """The embedding of new points, by Nystrom."""
         dtype = self.embedding_.dtype
+        if self._is_graph and callable(self.affinity):
+            return self._extend_graph(sp.csr_matrix(self._affinities(X)))
         if self._is_graph:
             return self._extend_graph(self._graph(sp.csr_matrix(X) if self.affinity == "precomputed" else X))
         if sp.issparse(X):

@@ -1,7 +1,9 @@
 """Training arrays as the C++ fits take them."""
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_matrix, issparse
+
+from likewise._checks import require_indices_inside
 
 
 def as_columns(y, dtype):
@@ -21,9 +23,29 @@ def like_fitted(X, dtype):
 
 def require_weights(A, name):
     """Refuse affinities, dense or sparse, that are no weights; `name` is the argument that gave them."""
-    least = (A.data if issparse(A) else np.asarray(A)).min(initial=0)
-    if not least >= 0:
-        raise ValueError(f"{name} must give weights >= 0; got {float(least)!r}.")
+    values = A.data if issparse(A) else np.asarray(A)
+    least, most = values.min(initial=0), values.max(initial=0)
+    if not (least >= 0 and np.isfinite(most)):
+        wrong = least if not least >= 0 else most
+        raise ValueError(f"{name} must give finite weights >= 0; got {float(wrong)!r}.")
+
+
+def weights_of(A, shape, name):
+    """What a function gave as affinities: finite weights >= 0 of that shape, a float64 array or CSR."""
+    if issparse(A):
+        require_indices_inside(A, name)
+        A = csr_matrix(A, dtype=np.float64)
+    else:
+        try:
+            A = np.asarray(A, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{name} must give an array or a sparse matrix of numbers; got {type(A).__name__}."
+            ) from None
+    if A.shape != shape:
+        raise ValueError(f"{name} must give weights of shape {shape}; got shape {A.shape}.")
+    require_weights(A, name)
+    return A
 
 
 def check_square(X):

@@ -539,6 +539,7 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
 
     def _take_y(self, y):
         _require_y(self, y)
+        check_array(y, ensure_2d=False, dtype=None, input_name="y")  # pandas' own missing values too
         y = unboxed(np.asarray(y))
         if y.ndim == 2 and y.shape[1] == 1:
             warnings.warn(
@@ -546,7 +547,6 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
                 DataConversionWarning,
                 stacklevel=3,
             )
-        check_array(y, ensure_2d=False, dtype=None, input_name="y")
         check_classification_targets(y)
         return y.ravel()
 

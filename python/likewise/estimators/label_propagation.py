@@ -8,12 +8,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core, supports
-from likewise._checks import require_indices_inside
 from likewise._errors import warn_unless_converged
 from likewise._estimator import MechanismMixin, check_labels, fill_bandwidth
 from likewise._mechanism import Mechanism
 from likewise._slots import as_metric, as_support
-from likewise.estimators._training import require_weights
+from likewise.estimators._training import weights_of
 
 _LEAST_MAX_ITER = 1000  # what solver="cg" may always take
 
@@ -84,17 +83,12 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
 
     def _graph(self, X):
         """A function's affinities as given edges."""
-        affinity = sparse.csr_matrix(self._affinities(X, X), dtype=np.float64)
-        require_weights(affinity, "kernel")
-        graph = supports.Graph(affinity, weights="given")
+        graph = supports.Graph(sparse.csr_matrix(self._affinities(X, X)), weights="given")
         return self.mechanism.replace(support=graph & as_support(self._support))
 
     def _affinities(self, X, Z):
         """The function's, dense or sparse."""
-        affinity = self.kernel(X, Z)
-        if sparse.issparse(affinity):
-            require_indices_inside(affinity, "kernel")
-        return affinity
+        return weights_of(self.kernel(X, Z), (len(X), len(Z)), "kernel")
 
     def predict_proba(self, X):
         """Class shares of new points: the mean distribution of the training points under `mechanism_`.
