@@ -25,9 +25,10 @@ def require_weights(A, name):
     """Refuse affinities, dense or sparse, that are no weights; `name` is the argument that gave them."""
     values = A.data if issparse(A) else np.asarray(A)
     least, most = values.min(initial=0), values.max(initial=0)
-    if not (least >= 0 and np.isfinite(most)):
-        wrong = least if not least >= 0 else most
-        raise ValueError(f"{name} must give finite weights >= 0; got {float(wrong)!r}.")
+    if not least >= 0:
+        raise ValueError(f"{name} must give weights >= 0; got {float(least)!r}.")
+    if not np.isfinite(most):
+        raise ValueError(f"{name} must give finite weights; got {float(most)!r}.")
 
 
 def weights_of(A, shape, name):
