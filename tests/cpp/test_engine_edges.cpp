@@ -149,7 +149,7 @@ TEMPLATE_TEST_CASE("rows whose keys are all masked have no mass", "[engine]", fl
   admitted.middleCols(64, 26).setConstant(false);
   for (const Case& c : {Case{SquaredEuclidean{}, Gaussian{1.0}}, Case{Euclidean{}, Tricube{2.0}}})
     for (const Index columns : {0, 1, 4})
-      check<T>(c, {Mask{admitted}, 70, 90}, X, Z, columns, Vector<double>::Zero(90));
+      check<T>(c, {Mask{admitted}, {70, 90}}, X, Z, columns, Vector<double>::Zero(90));
 }
 
 TEMPLATE_TEST_CASE("logits to +-1e4 and temperatures from 1e-6 to 1e6", "[engine]", float, double) {
