@@ -4,7 +4,7 @@ Needs PyTorch. `SelfAttention` and `MetricAttention` are torch.nn.Modules whose 
 shapes of torch.nn.MultiheadAttention's and of likewise.nn's layers; `kernel_attention` runs any mechanism
 over heads. Forward and backward are likewise's: no n x n matrix, all threads with a single head, gradients
 that do not depend on threads. Functions and modules are differentiable once, by autograd and by torch.func,
-whose vmap runs them one by one.
+whose vmap runs them one by one, over tokens and masks, nested in any order.
 """
 
 try:
@@ -55,11 +55,25 @@ def _saved(ctx):
     return getattr(carrier, "kept", None), tensors
 
 
-class _Each:
-    """What is no tensor, one for each place of a dimension that vmap takes away."""
+class _Kept:
+    """What is no tensor, of one run or of all that vmaps made.
+
+    Beside it goes a tensor, the run's place in `items`: vmaps batch it as they batch the run's other tensors,
+    in whatever order they are nested, so that each gradient finds its own run's item.
+    """
 
     def __init__(self, items):
         self.items = items
+
+
+def _kept(item):
+    """The last two outputs of a function: an item's place, and the items, here one."""
+    return torch.zeros((), dtype=torch.int64, device="cpu"), _Kept([item])
+
+
+def _item(place, kept):
+    """The item of this run, or None where none was kept."""
+    return kept and kept.items[int(place)]
 
 
 class _Function(torch.autograd.Function):
@@ -68,19 +82,39 @@ class _Function(torch.autograd.Function):
     @classmethod
     def vmap(cls, info, in_dims, *inputs):
         def at(i, value, dim):
-            if isinstance(value, _Each):
-                return value.items[i]
             return value.select(dim, i) if torch.is_tensor(value) and dim is not None else value
 
         runs = [cls.apply(*(at(i, *each) for each in zip(inputs, in_dims))) for i in range(info.batch_size)]
-        outputs = [_stacked(each) for each in zip(*runs)]
+        outputs = _together(runs)
         return tuple(outputs), tuple(0 if torch.is_tensor(each) else None for each in outputs)
 
 
+def _together(runs):
+    """The outputs of all runs, stacked; the items they kept follow each other."""
+    *outputs, last = zip(*runs)
+    if not isinstance(last[0], _Kept):
+        return [_stacked(each) for each in (*outputs, last)]
+    *outputs, places = outputs
+    items, moved = [], []
+    for place, kept in zip(places, last):
+        moved.append(place + len(items))
+        items += kept.items
+    return [_stacked(each) for each in (*outputs, moved)] + [_Kept(items)]
+
+
 def _stacked(each):
-    if each[0] is None:
-        return None
-    return torch.stack(each) if torch.is_tensor(each[0]) else _Each(each)
+    return None if each[0] is None else torch.stack(each)
+
+
+def _require_unbatched(grad):
+    """torch.autograd's own vmap of gradients asks no function how it is batched, unlike torch.func's."""
+    try:
+        grad.detach()
+    except RuntimeError as error:
+        raise RuntimeError(
+            "likewise.torch has no batched gradients of torch.autograd (is_grads_batched=True, "
+            "vectorize=True). Use torch.func.jacrev or torch.func.vmap, or a loop (vectorize=False)."
+        ) from error
 
 
 class _Gradient(_Function):
@@ -156,7 +190,7 @@ def _check_heads(q, k, v):
 
 
 class _KernelAttention(_Function):
-    """(y, operators)."""
+    """(y, place, operators)."""
 
     @staticmethod
     def forward(q, k, v, mechanism):
@@ -165,16 +199,17 @@ class _KernelAttention(_Function):
                 raise ValueError(f"{name} must be finite; got NaN or infinity.")
         operators = _operators(mechanism, q, k)
         with execution(n_jobs=_threads()):
-            return torch.from_numpy(operators.apply(_array(v))), operators
+            return torch.from_numpy(operators.apply(_array(v))), *_kept(operators)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         q, k, v, ctx.mechanism = inputs
-        y, operators = output
-        _save(ctx, operators, q, k, v, y)
+        y, place, operators = output
+        _save(ctx, operators, place, q, k, v, y)
 
     @staticmethod
-    def backward(ctx, grad, _):
+    def backward(ctx, grad, *_):
+        _require_unbatched(grad)
         operators, tensors = _saved(ctx)
         wanted = ctx.needs_input_grad[:3]
         return *_KernelAttentionGradient.apply(operators, ctx.mechanism, wanted, grad, *tensors), None
@@ -182,8 +217,8 @@ class _KernelAttention(_Function):
 
 class _KernelAttentionGradient(_Gradient):
     @staticmethod
-    def forward(operators, mechanism, wanted, grad, q, k, v, y):
-        operators = operators or _operators(mechanism, q, k)
+    def forward(operators, mechanism, wanted, grad, place, q, k, v, y):
+        operators = _item(place, operators) or _operators(mechanism, q, k)
         with execution(n_jobs=_threads()):
             found = operators.vjp(_array(grad), _array(v), _array(y))
         if _given_weights(mechanism.support):  # the points have no say in them
@@ -331,52 +366,47 @@ class _Part(torch.nn.Module):
 
 
 class _Layer(_Function):
-    """(y, what backward needs). Each pass has its own trace: a module may be used twice before gradients."""
+    """(y, place, what backward needs). Each pass has its own trace: a module may be used twice before
+    gradients."""
 
     @staticmethod
-    def forward(options, is_causal, mask, padding, x, context, *parameters):
-        layer, y = _run((options, is_causal, mask, padding), x, context, parameters)
-        return torch.from_numpy(y), (layer, Lock())
+    def forward(options, is_causal, *inputs):
+        layer, y = _run((options, is_causal), *inputs)
+        return torch.from_numpy(y), *_kept((layer, Lock()))
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.settings, (x, context, *parameters) = inputs[:4], inputs[4:]
-        ctx.crossed = context is not None
-        _save(ctx, output[1], x, *([context] if ctx.crossed else []), *parameters)
+        ctx.settings, tensors = inputs[:2], inputs[2:]
+        _, place, kept = output
+        _save(ctx, kept, place, *tensors)
 
     @staticmethod
-    def backward(ctx, grad, _):
-        kept, (x, *others) = _saved(ctx)
-        context, parameters = (others[0], others[1:]) if ctx.crossed else (None, others)
-        return (
-            None,
-            None,
-            None,
-            None,
-            *_LayerGradient.apply(kept, ctx.settings, grad, x, context, *parameters),
-        )
+    def backward(ctx, grad, *_):
+        _require_unbatched(grad)
+        kept, tensors = _saved(ctx)
+        return None, None, None, None, *_LayerGradient.apply(kept, ctx.settings, grad, *tensors)
 
 
 class _LayerGradient(_Gradient):
     @staticmethod
-    def forward(kept, settings, grad, x, context, *parameters):
-        layer, lock = kept or (_run(settings, x, context, parameters)[0], Lock())
+    def forward(kept, settings, grad, place, *inputs):
+        layer, lock = _item(place, kept) or (_run(settings, *inputs)[0], Lock())
         with lock, execution(n_jobs=_threads()):  # two threads may go back through one graph
             layer.zero_grad()
             found = layer.backward(_array(grad))
             by_parameters = layer.gradients().values()
+        context = inputs[3]
         by_tokens = (found, None) if context is None else found
         return tuple(None if g is None else torch.from_numpy(g) for g in (*by_tokens, *by_parameters))
 
 
-def _run(settings, x, context, parameters):
+def _run(settings, mask, padding, x, context, *parameters):
     """(the layer with its trace, its output)."""
-    options, is_causal, mask, padding = settings
+    options, is_causal = settings
     layer = _layer_of(options, parameters)
+    mask, padding, context = (None if each is None else _array(each) for each in (mask, padding, context))
     with execution(n_jobs=_threads()):
-        return layer, layer.forward(
-            _array(x), None if context is None else _array(context), mask, is_causal, padding
-        )
+        return layer, layer.forward(_array(x), context, mask, is_causal, padding)
 
 
 def _layer_of(options, parameters):
@@ -514,11 +544,18 @@ def _require_one_dtype(parameters, x, context):
 
 
 def _mask(name, mask):
-    """A copy, since backward may read it; likewise.nn looks at dtype and shape."""
+    """A copy, since backward may read it; a tensor, so that vmap may batch it. likewise.nn looks at shape."""
+    if mask is None:
+        return None
     if isinstance(mask, torch.Tensor):
         _require_memory(name, mask)
-        mask = mask.detach().numpy()
-    return None if mask is None else np.array(mask)
+        mask, dtype = mask.detach().clone(), str(mask.dtype).removeprefix("torch.")
+    else:
+        mask = np.array(mask)
+        dtype = str(mask.dtype)
+    if dtype != "bool":
+        raise TypeError(f"{name} must be boolean, True = may attend (see from_torch_mask); got {dtype}.")
+    return torch.as_tensor(mask)
 
 
 def _dense(tensor):

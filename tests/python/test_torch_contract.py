@@ -297,6 +297,91 @@ def test_transforms_of_torch_func(case):
 
 
 @every_case
+def test_transforms_that_are_nested(case):
+    """Kind: what a pass keeps for its gradients, found by the place in another vmap than the one it is of."""
+    inputs = [t.detach() for t in case.inputs()]
+    samples = [torch.stack([t * s for s in (1.0, 0.5, 0.8, 0.3, 0.9)]) for t in inputs]
+    every, first = tuple(range(len(inputs))), (0, *[None] * (len(inputs) - 1))
+    vmap, jacrev = torch.func.vmap, torch.func.jacrev
+    found = []
+    for call in (case.call, case.plain):
+
+        def few(*inputs, call=call):
+            return call(*inputs).flatten()[:3]
+
+        def asked(*inputs, few=few):
+            y, back = torch.func.vjp(few, *inputs)
+            return vmap(back)(torch.arange(6.0, dtype=y.dtype).reshape(2, 3) + y)
+
+        jacobians = jacrev(few, every)
+        grad = torch.func.grad(lambda *inputs, few=few: (few(*inputs) ** 2).sum(), every)
+        twice = [torch.stack([t, 0.7 * t.flip(0), 0.6 * t]) for t in samples]
+        found.append([
+            *vmap(jacobians)(*samples),
+            *vmap(jacrev(few, every, chunk_size=1))(*samples),
+            *vmap(jacobians, in_dims=first)(samples[0], *inputs[1:]),
+            *jacrev(vmap(few), every)(*samples),
+            *vmap(asked)(*samples),
+            *vmap(vmap(grad))(*twice),
+            *vmap(vmap(grad), in_dims=1, out_dims=1)(*twice),
+            *vmap(vmap(grad, in_dims=first))(twice[0], *(t[:3] for t in samples[1:])),
+        ])  # fmt: skip
+    assert_same(*found)
+
+
+def masked_plainly(q, mask):
+    """Attention of q to itself in plain torch; mask as that of scaled_dot_product_attention."""
+    scores = q @ q.transpose(-1, -2) / q.shape[-1] ** 0.5
+    return torch.softmax(scores.masked_fill(~mask, -torch.inf), -1) @ q
+
+
+@pytest.mark.parametrize("kind", ["mask", "key_padding_mask"])
+def test_vmap_over_masks(kind):
+    """Kind: what is no tensor of autograd, but batched by vmap: a mask for each sample."""
+    layer = lt.SelfAttention(4, 1, bias=False, dtype=torch.float64, random_state=0)
+    with torch.no_grad():
+        layer.in_proj_weight.copy_(torch.eye(4).repeat(3, 1))
+        layer.out_proj.weight.copy_(torch.eye(4))
+    samples = torch.randn(5, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    masks = torch.ones(5, 3, 3, dtype=torch.bool).tril()
+    masks[1], masks[3, 2, 0] = True, False
+    if kind == "key_padding_mask":
+        masks = masks[:, 2:]
+
+    def ours(x, mask):
+        return layer(x, **{kind: mask})
+
+    found = []
+    for call in (ours, masked_plainly):
+
+        def loss(x, mask, call=call):
+            return (call(x, mask) ** 2).sum()
+
+        vmap, grad = torch.func.vmap, torch.func.grad
+        found.append([
+            vmap(call)(samples, masks),
+            vmap(call, in_dims=(None, 0))(samples[0], masks),
+            vmap(call, in_dims=(0, None))(samples, masks[0]),
+            vmap(grad(loss))(samples, masks),
+            vmap(torch.func.jacrev(call))(samples, masks),
+            vmap(vmap(grad(loss), in_dims=(None, 0)), in_dims=(0, None))(samples, masks),
+        ])  # fmt: skip
+    assert_same(*found)
+
+
+@every_case
+def test_batched_gradients_of_autograd_are_refused(case):
+    """Kind: a batching that asks no function of ours says so, and what to do instead."""
+    inputs = case.inputs()
+    y = case.call(*inputs)
+    way_out = r"no batched gradients of torch.autograd .*Use torch.func.jacrev or .*vectorize=False"
+    with pytest.raises(RuntimeError, match=way_out):
+        torch.autograd.grad(y, inputs, torch.stack([y, y]).detach(), is_grads_batched=True)
+    with pytest.raises(RuntimeError, match=way_out):
+        torch.autograd.functional.jacobian(lambda t: case.call(t, *inputs[1:]), inputs[0], vectorize=True)
+
+
+@every_case
 def test_transforms_that_are_not_served_say_so(case):
     """Kind: forward mode and second derivatives are refused, not answered wrongly."""
     inputs = [t.detach() for t in case.inputs()]
