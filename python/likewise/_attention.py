@@ -63,19 +63,39 @@ def from_torch_mask(mask):
     torch.nn.functional.scaled_dot_product_attention already have our polarity. A mask does not show its
     polarity: nothing can check that this is called where it must be.
     """
-    mask = np.asarray(mask)
+    mask, dtype = as_array(mask), dtype_of(mask)
     if mask.dtype == bool:
         return ~mask
     if mask.dtype.kind == "f" and np.all((mask == 0) | np.isneginf(mask)):
         return mask == 0
     raise ValueError(
-        f"mask must be boolean, or hold only 0 and -inf; got {mask.dtype}. Other biases are log_key_weights."
+        f"mask must be boolean, or hold only 0 and -inf; got {dtype}. Other biases are log_key_weights."
     )
+
+
+def as_array(given):
+    """A NumPy array of what is one or becomes one, such as a tensor of torch.
+
+    Of tensors whose type NumPy lacks (bfloat16) in float32, which holds their numbers.
+    """
+    if hasattr(given, "detach"):
+        given = given.detach().cpu()
+        try:
+            return given.numpy()
+        except TypeError:
+            return given.float().numpy()
+    return np.asarray(given)
+
+
+def dtype_of(given):
+    """The name of an array's or a tensor's own dtype, for messages."""
+    return str(getattr(given, "dtype", None) or np.asarray(given).dtype).removeprefix("torch.")
 
 
 def _attend(squared_distances, q, k, v, temperature, is_causal, mask, key_padding_mask, log_key_weights):
     if not isinstance(is_causal, (bool, np.bool_)):
         raise TypeError(f"is_causal must be a bool; got {is_causal!r}.")
+    key_padding_mask = boolean_array("key_padding_mask", key_padding_mask)
     q, k, v = _matrices(q, k, v, key_padding_mask)
     n_queries, n_keys = q.shape[-2], k.shape[-2]
     if k.shape[-1] != q.shape[-1]:
@@ -120,19 +140,29 @@ def _without_padding(a, key_padding_mask):
     is_read = np.atleast_1d(key_padding_mask)
     if is_read.ndim > 1 and (a.ndim == 2 or len(a) != len(is_read)):
         is_read = is_read.any(axis=0)  # keys that sequences share
-    if is_read.dtype != bool or is_read.shape[-1] != a.shape[-2] or is_read.ndim > 2:
+    if is_read.shape[-1] != a.shape[-2] or is_read.ndim > 2:
         return a  # the mask, or what is not finite, is refused
     ones = (1,) * (a.ndim - 1 - is_read.ndim)
     is_read = is_read.reshape(*is_read.shape[:-1], *ones, a.shape[-2], 1)
     return np.where(is_read | np.isfinite(a), a, a.dtype.type(0))
 
 
+def boolean_array(name, mask):
+    """A mask as an array, None as None."""
+    if mask is None:
+        return None
+    array = as_array(mask)
+    if array.dtype != bool:
+        allowed = "may be attended to" if name == "key_padding_mask" else "may attend"
+        raise TypeError(
+            f"{name} must be boolean, True = {allowed} (see from_torch_mask); got {dtype_of(mask)}."
+        )
+    return array
+
+
 def _booleans(name, mask, last_two):
     """The mask with its last two dimensions dense."""
-    mask = np.asarray(mask)
-    if mask.dtype != bool:
-        raise TypeError(f"{name} must be boolean, True = may attend (see from_torch_mask); got {mask.dtype}.")
-    mask = np.atleast_2d(mask)
+    mask = np.atleast_2d(boolean_array(name, mask))
     return np.ascontiguousarray(_broadcast(name, mask, mask.shape[:-2] + last_two))
 
 
@@ -150,12 +180,7 @@ def _log_weights(log_key_weights, key_padding_mask, lead, n_keys):
             raise ValueError("log_key_weights must be finite or -inf; got NaN or +inf.")
         weights = _broadcast("log_key_weights", np.atleast_1d(weights), (*lead, n_keys))
     if key_padding_mask is not None:
-        padding = np.asarray(key_padding_mask)
-        if padding.dtype != bool:
-            raise TypeError(
-                "key_padding_mask must be boolean, True = may be attended to (see from_torch_mask); "
-                f"got {padding.dtype}."
-            )
+        padding = key_padding_mask
         if padding.shape != (*lead[:1], n_keys):
             raise ValueError(f"key_padding_mask must have shape {(*lead[:1], n_keys)}; got {padding.shape}.")
         padding = padding.reshape(*lead[:1], *(1,) * (len(lead) - 1), n_keys)

@@ -142,6 +142,26 @@ def test_a_state_is_taken_over_with_its_dtype_or_not_at_all():
     assert (b.flat_parameters == before).all()
 
 
+def test_a_state_that_is_none_names_what_is_wrong():
+    """Kind: what stands for numbers and is none, told by NumPy, or an attribute that it lacks."""
+    layer = SelfAttention(8, 2, random_state=0)
+    before = layer.state_dict()
+    for state in (None, [1], "in_proj_weight", 3):
+        with pytest.raises(
+            TypeError, match=f"state must be a dict of arrays by name.*; got {type(state).__name__}"
+        ):
+            layer.load_state_dict(state)
+    ragged = [[1.0]] * 23 + [[1.0, 2.0]]
+    for part in (["a"] * 24, None, ragged, np.ones(24, complex), np.full(24, "2020", "M8[Y]")):
+        said = r"state\['in_proj_bias'\] must be an array of real numbers"
+        with pytest.raises((TypeError, ValueError), match=said):
+            layer.load_state_dict({**before, "in_proj_bias": part})
+    for name, part in layer.state_dict().items():
+        np.testing.assert_array_equal(part, before[name])
+    layer.load_state_dict({**before, "in_proj_bias": list(range(24))})
+    np.testing.assert_array_equal(layer.state_dict()["in_proj_bias"], np.arange(24.0))
+
+
 def test_the_same_seed_is_the_same_layer_and_a_pickle_is_one():
     x = np.random.RandomState(0).randn(4, 6)
     a, b = (MetricAttention(6, 3, random_state=5) for _ in range(2))

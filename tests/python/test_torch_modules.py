@@ -10,6 +10,7 @@ import torch
 from torch.nn.utils import parametrizations, parametrize, prune
 from torch_cases import MODULES, assert_same, layer_in_torch
 
+import likewise as lw
 import likewise.torch as lt
 
 every_module = pytest.mark.parametrize("make", MODULES.values(), ids=MODULES)
@@ -213,3 +214,65 @@ def test_parameters_that_are_computed(make, way):
             for p, g in zip(asked, slopes[1]):
                 p.grad = g
             optimizer.step()
+
+
+@every_module
+def test_a_layer_takes_the_numbers_of_a_module_in_any_form(make):
+    """Kind: tensors that NumPy does not read as they are: learned parameters, bfloat16."""
+    module = make()
+    layer = lt.AttentionLayer(**module.options).to_likewise()
+    double = {n: p.detach().numpy().copy() for n, p in module.named_parameters()}
+    for state in (dict(module.named_parameters()), module.state_dict(keep_vars=True), module.state_dict()):
+        layer.flat_parameters[:] = 0
+        layer.load_state_dict(state)
+        assert layer.dtype == double["out_proj.weight"].dtype
+        for name, part in layer.state_dict().items():
+            np.testing.assert_array_equal(part, double[name])
+    halves = module.bfloat16().state_dict()
+    layer.load_state_dict(halves)
+    assert layer.dtype == np.float32
+    for name, part in layer.state_dict().items():
+        np.testing.assert_array_equal(part, halves[name].float().numpy())
+    for part in (
+        torch.ones(2, 2, dtype=torch.complex64),
+        torch.eye(6).to_sparse(),
+        torch.ones(6, device="meta"),
+    ):
+        with pytest.raises(
+            (TypeError, ValueError), match=r"state\['out_proj.bias'\] must be an array of real"
+        ):
+            layer.load_state_dict({**halves, "out_proj.bias": part})
+
+
+HALVES = (torch.float16, torch.bfloat16)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, *HALVES, torch.uint8])
+def test_masks_that_are_not_boolean_are_told_by_their_type(dtype):
+    """Kind: a type that NumPy lacks is refused in torch's words, which do not name the mask."""
+    mask, padding, x = torch.zeros(3, 3, dtype=dtype), torch.zeros(2, 3, dtype=dtype), tokens()[:, :3]
+    learned = lt.SelfAttention(6, 2, dtype=torch.float64)
+    said = rf"must be boolean, True = may .* \(see from_torch_mask\); got {str(dtype).removeprefix('torch.')}"
+    for attend in (
+        learned,
+        learned.to_likewise().forward,
+        lambda x, **masks: lw.attention(x, x, x, **masks),
+        lambda x, **masks: lw.metric_attention(x, x, x, **masks),
+    ):
+        with pytest.raises(TypeError, match="^mask " + said):
+            attend(x, mask=mask)
+        with pytest.raises(TypeError, match="^key_padding_mask " + said):
+            attend(x, key_padding_mask=padding)
+        attend(x, mask=mask == 0, key_padding_mask=padding == 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, *HALVES])
+def test_masks_of_torch_of_any_type(dtype):
+    """Kind: as above, of a mask that is right."""
+    mask = torch.nn.Transformer.generate_square_subsequent_mask(3, dtype=dtype)
+    for each in (mask, mask.clone().requires_grad_()):
+        np.testing.assert_array_equal(lw.from_torch_mask(each), np.tri(3, dtype=bool))
+    biased = mask.clone()
+    biased[0, 0] = 0.5
+    with pytest.raises(ValueError, match=f"hold only 0 and -inf; got {str(dtype).removeprefix('torch.')}"):
+        lw.from_torch_mask(biased)

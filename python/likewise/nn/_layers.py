@@ -9,7 +9,8 @@ from sklearn.utils import check_random_state
 
 import likewise as lw
 from likewise import _core
-from likewise.nn._parameters import Parametrized, load_into, named_views
+from likewise._attention import boolean_array
+from likewise.nn._parameters import Parametrized, load_into, named_views, numbers_of
 
 _CORES = {
     np.dtype(np.float32): (_core.AttentionLayer_float32, _core.AttentionPass_float32),
@@ -144,7 +145,8 @@ class AttentionLayer(Parametrized):
 
     def load_state_dict(self, state):
         """Takes over numbers, and their dtype. Nothing is taken unless every name and shape fits."""
-        dtypes = {np.asarray(part).dtype for part in state.values()}
+        state = numbers_of(state)
+        dtypes = {part.dtype for part in state.values()}
         wanted = np.dtype(np.float64) if np.dtype(np.float64) in dtypes else np.dtype(np.float32)
         flat = load_into(self._core.entries, state, wanted)
         if wanted == self.dtype:
@@ -177,6 +179,8 @@ class AttentionLayer(Parametrized):
         """
         if not isinstance(is_causal, (bool, np.bool_)):
             raise TypeError(f"is_causal must be a bool; got {is_causal!r}.")
+        mask = boolean_array("mask", mask)
+        key_padding_mask = boolean_array("key_padding_mask", key_padding_mask)
         x = self._tokens("x", x, key_padding_mask if context is None else None)
         batch, length = (1, *x.shape[:1]) if x.ndim == 2 else x.shape[:2]
         if context is not None:
@@ -191,8 +195,8 @@ class AttentionLayer(Parametrized):
         if batch == 0 or length == 0 or n_keys == 0:
             raise ValueError(f"x must hold a token or more; got shape {x.shape} with {n_keys} keys.")
         one = (length, n_keys)
-        mask = _booleans("mask", mask, [one, (batch, *one), (batch, self.options["num_heads"], *one)])
-        padding = _booleans("key_padding_mask", key_padding_mask, [(batch, n_keys)])
+        mask = _of_shape("mask", mask, [one, (batch, *one), (batch, self.options["num_heads"], *one)])
+        padding = _of_shape("key_padding_mask", key_padding_mask, [(batch, n_keys)])
         flat = x.reshape(-1, x.shape[-1])
         rows = None if mask is None else mask.reshape(-1, n_keys)
         trace = self._take_pass()
@@ -243,7 +247,7 @@ class AttentionLayer(Parametrized):
             )
         finite = np.isfinite(tokens)
         if not finite.all():
-            is_read = np.ones(tokens.shape[:-1], bool) if padding is None else np.asarray(padding, bool)
+            is_read = np.ones(tokens.shape[:-1], bool) if padding is None else padding
             if is_read.size != tokens[..., 0].size or not finite[is_read.reshape(tokens.shape[:-1])].all():
                 raise ValueError(f"{name} must be finite where there is no padding; got NaN or infinity.")
         return np.ascontiguousarray(tokens, self.dtype)
@@ -392,12 +396,9 @@ def arms(embed_dim, num_heads=1, *, learn_temperature=True):
     }  # fmt: skip
 
 
-def _booleans(name, mask, shapes):
+def _of_shape(name, mask, shapes):
     if mask is None:
         return None
-    mask = np.asarray(mask)
-    if mask.dtype != bool:
-        raise TypeError(f"{name} must be boolean, True = may attend (see from_torch_mask); got {mask.dtype}.")
     if mask.shape not in shapes:
         raise ValueError(f"{name} must be of shape {' or '.join(map(str, shapes))}; got {mask.shape}.")
     return np.ascontiguousarray(mask)

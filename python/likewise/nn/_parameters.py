@@ -2,8 +2,11 @@
 
 import math
 import os
+from collections.abc import Mapping
 
 import numpy as np
+
+from likewise._attention import as_array
 
 
 def named_views(entries, flat):
@@ -39,23 +42,38 @@ def as_path(path):
 def load_into(entries, state, dtype):
     """One flat vector of a state dict whose names and shapes are exactly those of the entries."""
     wanted = {name: tuple(shape) for name, _, shape in entries}
-    state = {name: _array(part) for name, part in state.items()}
+    state = numbers_of(state)
     missing, unknown = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
     if missing or unknown:
         raise ValueError(
-            f"state_dict must have exactly the keys {sorted(wanted)}; missing {missing}, unknown {unknown}."
+            f"state must have exactly the keys {sorted(wanted)}; missing {missing}, unknown {unknown}."
         )
     for name, shape in wanted.items():
         if state[name].shape != shape:
-            raise ValueError(f"state_dict[{name!r}] must have shape {shape}; got {state[name].shape}.")
+            raise ValueError(f"state[{name!r}] must have shape {shape}; got {state[name].shape}.")
         if not np.isfinite(state[name]).all():
-            raise ValueError(f"state_dict[{name!r}] must be finite; got NaN or infinity.")
+            raise ValueError(f"state[{name!r}] must be finite; got NaN or infinity.")
     flat = np.empty(sum(math.prod(shape) for shape in wanted.values()), dtype)
     for name, part in named_views(entries, flat):
         part[...] = state[name]
     return flat
 
 
-def _array(part):
-    """A NumPy array of an array or a torch tensor."""
-    return np.asarray(part.detach().cpu() if hasattr(part, "detach") else part)
+def numbers_of(state):
+    """Each entry of a state dict, of arrays or torch tensors, as a NumPy array of real numbers."""
+    if not isinstance(state, Mapping):
+        raise TypeError(
+            f"state must be a dict of arrays by name, such as state_dict() gives; got {type(state).__name__}."
+        )
+    return {name: _numbers(name, part) for name, part in state.items()}
+
+
+def _numbers(name, part):
+    try:
+        part = as_array(part)
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged rows; tensors without numbers here
+        raise ValueError(f"state[{name!r}] must be an array of real numbers: {error}") from error
+    # The bfloat16 of packages beside NumPy has a kind of its own.
+    if part.dtype.kind not in "fiub" and not np.can_cast(part.dtype, np.float32):
+        raise TypeError(f"state[{name!r}] must be an array of real numbers; got {part.dtype}.")
+    return part
