@@ -6,7 +6,7 @@
 
 #include <likewise/bandwidth.hpp>
 #include <likewise/linear_map.hpp>
-#include <likewise/mechanism.hpp>
+#include <likewise/mechanism_value.hpp>
 
 namespace likewise {
 

@@ -1,7 +1,7 @@
 // The part that a block of keys has in an operator's products, and the product of all parts together.
 #pragma once
 
-#include <likewise/mechanism.hpp>
+#include <likewise/mechanism_value.hpp>
 #include <likewise/partial_sums.hpp>
 
 namespace likewise {

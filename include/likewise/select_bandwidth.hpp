@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include <likewise/bandwidth.hpp>
-#include <likewise/mechanism.hpp>
+#include <likewise/mechanism_value.hpp>
 
 namespace likewise {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <likewise/execution.hpp>
-#include <likewise/mechanism.hpp>
+#include <likewise/mechanism_value.hpp>
 
 #include "operator/csr.hpp"
 #include "operator/pair_filters.hpp"

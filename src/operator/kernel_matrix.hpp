@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <likewise/linear_map.hpp>
-#include <likewise/mechanism.hpp>
+#include <likewise/mechanism_value.hpp>
 #include <likewise/undivided_rows.hpp>
 
 #include "engine/log_weights.hpp"

@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include <likewise/mechanism.hpp>
+#include <likewise/mechanism_value.hpp>
 
 namespace likewise {
 

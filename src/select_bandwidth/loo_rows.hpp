@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include <likewise/mechanism.hpp>
+#include <likewise/mechanism_value.hpp>
 
 #include "select_bandwidth/places.hpp"
 

@@ -2,7 +2,7 @@
 #include <vector>
 
 #include <likewise/error.hpp>
-#include <likewise/mechanism.hpp>
+#include <likewise/mechanism_value.hpp>
 
 #include "names.hpp"
 
