@@ -6,10 +6,10 @@
 
 #include <likewise/operator.hpp>
 
-#include "select_bandwidth/places.hpp"
 #include "engine/call.hpp"
 #include "leave_one_out.hpp"
 #include "local_moments.hpp"
+#include "select_bandwidth/places.hpp"
 #include "training_data.hpp"
 
 namespace likewise {

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/parallel.hpp"
 #include "select_bandwidth/golden_section.hpp"
 #include "select_bandwidth/pairs.hpp"
-#include "engine/parallel.hpp"
 
 namespace likewise::bandwidths {
 namespace {

@@ -5,9 +5,9 @@
 
 #include <likewise/error.hpp>
 
-#include "select_bandwidth/request.hpp"
 #include "engine/parallel.hpp"
 #include "neighbors/search.hpp"
+#include "select_bandwidth/request.hpp"
 
 namespace likewise::bandwidths {
 namespace {
