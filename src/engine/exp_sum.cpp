@@ -186,7 +186,7 @@ Partial<T> tiled_sum(const LogWeights<T>& K, const Vector<double>& key_bias, con
   });
 }
 
-/// The far queries' rows by tiles; what the others share with them is not slower for it.
+/// The far queries' rows by tiles, the others' in whatever loop takes them.
 template <class T>
 void put_far_rows(const LogWeights<T>& K, const std::vector<bool>& far, const Vector<double>& key_bias,
                   const Values<T>& V, Partial<T>& sums, const Execution& run) {
