@@ -152,13 +152,12 @@ std::vector<Index> nearest_of_rows(const Edges& costs, const Vector<double>& log
   std::vector<Index> nearest(static_cast<std::size_t>(costs.rows()), -1);
   for (Index i = 0; i < costs.rows(); ++i) {
     double least = std::numeric_limits<double>::infinity();
-    for (Edge e(costs, i); e; ++e)
-      if (log_key_weights(e.col()) == minus_infinity)
-        continue;
-      else if (e.value() < least || nearest[static_cast<std::size_t>(i)] < 0) {
-        least = e.value();
-        nearest[static_cast<std::size_t>(i)] = e.col();
-      }
+    Index& key = nearest[static_cast<std::size_t>(i)];
+    for (Edge e(costs, i); e; ++e) {
+      if (log_key_weights(e.col()) == minus_infinity || !(e.value() < least || key < 0)) continue;
+      least = e.value();
+      key = e.col();
+    }
   }
   return nearest;
 }

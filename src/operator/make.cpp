@@ -239,10 +239,11 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
   if (mechanism.empty_row == EmptyRow::self && may_isolate(mechanism, filters)) {
     row_sums = assembled.matrix->log_row_sums(state->log_key_weights, run);
     state->isolated = empty_rows<T>(mechanism, row_sums);
-    if (!state->isolated.empty()) row_sums = {};
-    if (!state->isolated.empty())
+    if (!state->isolated.empty()) {
+      row_sums = {};
       assembled = assemble<T>(mechanism, state->kernel, state->keys, state->keys, state->log_key_weights,
                               Askers::keys, run, state->isolated);
+    }
   }
   state->matrix = std::move(assembled.matrix);
   state->asymmetry = std::move(assembled.asymmetry);
