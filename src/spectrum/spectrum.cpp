@@ -142,6 +142,19 @@ std::vector<Found> largest_of_all(const std::vector<Component>& components, Inde
 
 // --- 3. from unit vectors of the symmetric form to right eigenvectors of P -----------------------
 
+/// The largest log measure of a row that steps out of its component, -inf if none does: rounding hides from the component's own
+/// vector what a row of tiny measure does, and lighter rows may hang on that row.
+double largest_leak(const Component& component, const Vector<double>& log_measure) {
+  constexpr double rounding = 1e-6;
+  const Vector<double> inside = log_measure(component.points);
+  const Columns root = (0.5 * (inside.array() - inside.maxCoeff())).exp().matrix();
+  const Columns image = component.block.product(root);
+  double largest = -infinity;
+  for (Index i = 0; i < inside.size(); ++i)  // 0 where nothing can be said
+    if (!(image(i, 0) > (1 - rounding) * root(i, 0))) largest = std::max(largest, inside(i));
+  return largest;
+}
+
 /// Of each column the points whose entry of the unit vector, which is v times the root of their measure, holds no digits of v:
 /// points of hardly any measure beside the largest of their component, and components that leak (a far point that steps to the
 /// others, though these never come back), of other components' eigenvectors. Points without measure always.
@@ -155,6 +168,7 @@ std::vector<std::vector<Index>> lost_points(const std::vector<Component>& compon
     const Component& component = components[c];
     const double most = log_measure(component.points).maxCoeff();
     const bool leaks = component.block.trivial.size() == 0;
+    const double leak = largest_leak(component, log_measure);
     for (std::size_t j = 0; j < owners.size(); ++j) {
       const bool own = owners[j] == static_cast<Index>(c);
       const double largest = own ? U.col(static_cast<Index>(j)).cwiseAbs().maxCoeff() : 0;
@@ -162,7 +176,7 @@ std::vector<std::vector<Index>> lost_points(const std::vector<Component>& compon
         const bool none = log_measure(i) == -infinity;
         const bool faint = own && log_measure(i) - most < hardly_any
                            && std::abs(U(i, static_cast<Index>(j))) < few_digits * largest;
-        if (none || faint || (leaks && !own)) lost[j].push_back(i);
+        if (none || faint || ((leaks || log_measure(i) <= leak) && !own)) lost[j].push_back(i);
       }
     }
   }

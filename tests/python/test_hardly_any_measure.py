@@ -166,3 +166,18 @@ def test_loops_of_points_alone_are_part_of_the_gradient():
                     np.testing.assert_allclose(found["values"], T.T @ g, atol=1e-4)
                     for name in ("points", "log_key_weights"):
                         assert np.isfinite(found[name]).all()
+
+
+@pytest.mark.parametrize("seed", [0, 22, 101, 357, *range(1000, 1040)])
+def test_random_tables_in_any_units(seed):
+    """Kind: as above, a light row that steps out of a component whose own vector cannot tell."""
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(20, 60)), int(rng.integers(6, 12))
+    X = rng.normal(size=(n, d)) * 10.0 ** rng.uniform(-2, 1.5, d)
+    gamma = 10.0 ** rng.uniform(-0.5, 0.5)
+    with quiet():
+        model = lw.SpectralEmbedding(2, affinity="rbf", gamma=gamma).fit(X)
+    log_k = log_weights(X, "rbf", gamma)
+    P, _ = walk(without_loops(log_k, points_alone(log_k, float)))
+    assert np.isfinite(model.embedding_).all()
+    assert worst_residual(P, model.embedding_, model.eigenvalues_[-2:], slice(None)) < 1e-6
