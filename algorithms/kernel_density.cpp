@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include <Eigen/LU>
 
@@ -23,22 +24,15 @@ double log_unit_ball(Index d, double p) {
   return n * (std::log(2.0) + std::lgamma(1 + 1 / p)) - std::lgamma(1 + n / p);
 }
 
-/// By how much a metric's unit ball is larger than the Euclidean one, in log.
-struct LogBallRatio {
-  Index d;
-  double operator()(const Euclidean&) const { return 0; }
-  double operator()(const SquaredEuclidean&) const { return 0; }
-  double operator()(const Manhattan&) const { return of_power(1); }
-  double operator()(const Chebyshev&) const { return of_power(infinity); }
-  double operator()(const Minkowski& m) const { return of_power(m.p); }
-  double operator()(const Mahalanobis& m) const {
-    const Matrix<double>& W = *m.factor;
-    return W.rows() == W.cols() ? -std::log(std::abs(W.determinant())) : infinity;
-  }
-  template <class Other> double operator()(const Other&) const { return infinity; }
-
-  double of_power(double p) const { return log_unit_ball(d, p) - log_unit_ball(d, 2); }
-};
+/// By how much the ball { z : d(x, z) <= 1 } of a metric is larger than the Euclidean one, in log.
+double log_ball_ratio(const Metric& metric, Index d) {
+  const std::optional<CoordinateSum> sum = coordinate_sum(metric);
+  if (!sum) return infinity;
+  const double of_power = sum->power == 2 ? 0 : log_unit_ball(d, sum->power) - log_unit_ball(d, 2);
+  if (!sum->factor) return of_power;
+  const Matrix<double>& W = *sum->factor;
+  return W.rows() == W.cols() ? of_power - std::log(std::abs(W.determinant())) : infinity;
+}
 
 /// exp(-c/t) of a cost that is a distance is the Laplacian of length t; of a squared one it is Gaussian.
 Kernel of_distance(const Kernel& kernel, int distance_power) {
@@ -49,7 +43,7 @@ Kernel of_distance(const Kernel& kernel, int distance_power) {
 }  // namespace
 
 double log_kernel_integral(const Metric& metric, const Kernel& kernel, Index d) {
-  const double ratio = std::visit(LogBallRatio{d}, metric);
+  const double ratio = log_ball_ratio(metric, d);
   require(std::isfinite(ratio), "metric",
           "one that comes from a norm (Euclidean, SquaredEuclidean, Mahalanobis with a square factor of full "
           "rank, "

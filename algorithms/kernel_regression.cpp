@@ -23,8 +23,7 @@ void check_slots(const KernelRegressionOptions& o, Index n_points) {
     require(neighbors->n_neighbors <= n_points, "n_neighbors",
             "an int in [1, " + std::to_string(n_points) + "] (the training points)", neighbors->n_neighbors);
   if (o.degree == 0) return;
-  require(!std::holds_alternative<Precomputed>(o.metric), "metric", "one of coordinates where degree=1",
-          repr(o.metric));
+  require(!points_are_costs(o.metric), "metric", "one of coordinates where degree=1", repr(o.metric));
   require(std::holds_alternative<RowStochastic>(o.normalization), "normalization",
           "RowStochastic() where degree=1", repr(o.normalization));
 }
@@ -43,7 +42,7 @@ KernelRegression<T> fit(const Points<T>& X, const Values<T>& Y, const KernelRegr
   check_training_data<T>(X, Y);
   const Vector<double> log_w = log_sample_weights(o.sample_weight, X.rows());
   const std::vector<Index> kept = points_that_count(log_w);
-  if (static_cast<Index>(kept.size()) < X.rows() && !std::holds_alternative<Precomputed>(o.metric)) {
+  if (static_cast<Index>(kept.size()) < X.rows() && !points_are_costs(o.metric)) {
     KernelRegressionOptions of_kept = o;
     of_kept.sample_weight = o.sample_weight(kept);
     return fit<T>(Matrix<T>(X(kept, Eigen::all)), Matrix<T>(Y(kept, Eigen::all)), of_kept, loss, run);

@@ -28,7 +28,7 @@ template <class T> struct SplitKeys {
         targets(data.targets(rows, Eigen::all)),
         log_weights(Eigen::Map<const Vector<double>>(weights.data(), static_cast<Index>(weights.size()))),
         row(std::move(rows)) {
-    if (std::holds_alternative<Precomputed>(metric)) points = Matrix<T>(points(Eigen::all, row));
+    if (points_are_costs(metric)) points = Matrix<T>(points(Eigen::all, row));
     for (const Index i : row) point_of.push_back(data.point_of[static_cast<std::size_t>(i)]);
   }
 };
@@ -71,8 +71,7 @@ Matrix<double> leave_out_by_rows(const Mechanism& mechanism, const TrainingData<
                                  const Execution& run) {
   const SplitKeys<T> keys = own_rests(mechanism.metric, data);
   Matrix<double> queries = data.points.template cast<double>();
-  if (std::holds_alternative<Precomputed>(mechanism.metric))
-    queries = Matrix<double>(queries(Eigen::all, keys.row));
+  if (points_are_costs(mechanism.metric)) queries = Matrix<double>(queries(Eigen::all, keys.row));
   return local_moments(mechanism, queries, keys.points.template cast<double>(),
                        keys.targets.template cast<double>(), keys.log_weights,
                        {.degree = degree, .left_out = LeftOut{keys.row}, .point_of = keys.point_of}, run)

@@ -78,7 +78,7 @@ template <class T> Matrix<T> SpectralEmbedding<T>::transform(const Points<T>& X,
                                 .unaryExpr([](double w) { return std::abs(w) > 1e-12 ? 1 / w : 0.0; })
                                 .template cast<T>();
   Matrix<T> places = at_new_points(P, X, run).apply(embedding, run) * inverse.asDiagonal();
-  if (std::holds_alternative<Precomputed>(P.mechanism().metric)) return places;
+  if (points_are_costs(P.mechanism().metric)) return places;
   const std::vector<Index> known = equal_rows<T>(X, P.keys());
   for (Index i = 0; i < X.rows(); ++i)
     if (known[static_cast<std::size_t>(i)] >= 0)

@@ -43,6 +43,7 @@ function(likewise_export_public_names target)
   endforeach()
   set(script ${PROJECT_BINARY_DIR}/public_names.map)
   file(CONFIGURE OUTPUT ${script} CONTENT "{\n  global:\n${symbols}  local: *;\n};\n" @ONLY)
-  target_link_options(${target} PRIVATE "LINKER:--version-script=${script}")
+  # Not LINKER:, which takes a path apart at its commas.
+  target_link_options(${target} PRIVATE "SHELL:-Xlinker \"--version-script=${script}\"")
   set_target_properties(${target} PROPERTIES LINK_DEPENDS ${script})
 endfunction()

@@ -25,28 +25,6 @@ void require_power(const char* argument, int power) {
   require(power >= 0 && power <= 2, argument, "0 (no distance), 1 (a distance) or 2 (its square)", power);
 }
 
-void check(const Mahalanobis& metric) { require_finite("factor", *metric.factor); }
-void check(const Minkowski& metric) { require(metric.p > 0, "p", "above 0", detail::print_number(metric.p)); }
-void check(const Bilinear& metric) {
-  require_finite("query_factor", *metric.query_factor);
-  require_finite("key_factor", *metric.key_factor);
-  require(metric.query_factor->rows() == metric.key_factor->rows(), "key_factor",
-          "a matrix with as many rows as query_factor (" + std::to_string(metric.query_factor->rows()) + ")",
-          shape(metric.key_factor->rows(), metric.key_factor->cols()));
-}
-void check(const Precomputed& metric) { require_power("distance_power", metric.distance_power); }
-void check(const CustomMetric& metric) {
-  require(metric.function != nullptr, "function", "a callable (queries, keys, tile)", "none");
-  require_power("laws.distance_power", metric.laws.distance_power);
-  require(!metric.laws.lifts && metric.laws.lift_power == 0, "laws.lifts", "false: a function fills tiles",
-          "true");
-  require(!metric.laws.triangle_inequality || metric.laws.distance_power != 0, "laws.triangle_inequality",
-          "false where distance_power is 0 (no distance)", "true");
-  require(!metric.laws.reports_root || metric.laws.distance_power == 2, "laws.reports_root",
-          "false unless distance_power is 2", "true");
-}
-template <class M> void check(const M&) {}
-
 const detail::NameTable<Metric>& table() {
   static const detail::NameTable<Metric> metrics = {
       {"sqeuclidean", SquaredEuclidean{}},
@@ -131,8 +109,54 @@ std::string repr(const CustomMetric& metric) {
   return text + ")";
 }
 
+void Mahalanobis::check() const { require_finite("factor", *factor); }
+void Minkowski::check() const { require(p > 0, "p", "above 0", detail::print_number(p)); }
+void Bilinear::check() const {
+  require_finite("query_factor", *query_factor);
+  require_finite("key_factor", *key_factor);
+  require(query_factor->rows() == key_factor->rows(), "key_factor",
+          "a matrix with as many rows as query_factor (" + std::to_string(query_factor->rows()) + ")",
+          shape(key_factor->rows(), key_factor->cols()));
+}
+void Precomputed::check() const { require_power("distance_power", distance_power); }
+void CustomMetric::check() const {
+  require(function != nullptr, "function", "a callable (queries, keys, tile)", "none");
+  require_power("laws.distance_power", laws.distance_power);
+  require(!laws.lifts(), "laws.lift", "nothing: a function fills tiles", "laws of a lift");
+  require(!laws.triangle_inequality || laws.distance_power != 0, "laws.triangle_inequality",
+          "false where distance_power is 0 (no distance)", "true");
+  require(!laws.reports_root || laws.distance_power == 2, "laws.reports_root",
+          "false unless distance_power is 2", "true");
+}
+
 MetricTraits traits(const Metric& metric) {
   return std::visit([](const auto& m) { return m.traits(); }, metric);
+}
+
+Widths widths(const Metric& metric) {
+  return std::visit(
+      []<class M>(const M& m) {
+        if constexpr (MetricOfPoints<M>)
+          return m.widths();
+        else
+          return equal_widths;
+      },
+      metric);
+}
+
+std::optional<CoordinateSum> coordinate_sum(const Metric& metric) {
+  return std::visit(
+      []<class M>(const M& m) -> std::optional<CoordinateSum> {
+        if constexpr (MetricOfPoints<M>)
+          return m.coordinate_sum();
+        else
+          return {};
+      },
+      metric);
+}
+
+bool points_are_costs(const Metric& metric) {
+  return std::visit([]<class M>(const M&) { return GivenCosts<M>; }, metric);
 }
 
 std::string repr(const Metric& metric) {
@@ -140,7 +164,7 @@ std::string repr(const Metric& metric) {
 }
 
 void validate(const Metric& metric) {
-  std::visit([](const auto& m) { check(m); }, metric);
+  std::visit([](const auto& m) { m.check(); }, metric);
 }
 
 void require_law(bool holds, const Metric& metric, const std::string& law, const std::string& who) {
@@ -198,7 +222,7 @@ CustomMetric CustomMetric::from(
     std::string label) {
   CustomMetric metric{f ? std::make_shared<const StdTileFunction>(std::move(f)) : nullptr, laws,
                       std::move(label)};
-  check(metric);
+  metric.check();
   return metric;
 }
 

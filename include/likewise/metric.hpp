@@ -1,6 +1,7 @@
 // The list of metrics. A new one is a file in metric/ and a line here.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -23,6 +24,11 @@ using Metric = std::variant<SquaredEuclidean, Euclidean, Mahalanobis, Cosine, Ma
                             DotProduct, Bilinear, Precomputed, CustomMetric>;
 
 MetricTraits traits(const Metric& metric);
+/// What the leaf says of points; of costs that were given, any widths and no sum. The factor belongs to the metric.
+Widths widths(const Metric& metric);
+std::optional<CoordinateSum> coordinate_sum(const Metric& metric);
+/// In place of points there are costs (Precomputed).
+bool points_are_costs(const Metric& metric);
 std::string repr(const Metric& metric);
 
 /// Throws InvalidArgument where a parameter is not what the leaf allows (p > 0, a finite factor, ...).

@@ -71,19 +71,12 @@ template <class T, class M, class Costs> class PairSource : public Costs {
   const Matrix<T>&queries_, &keys_;
 };
 
-/// Where a lift has B(z) = ratio A(z) and is |ratio A(x) - B(z)|^2 / (2 ratio), that ratio; 0: of no such form.
-template <class M> constexpr double lift_ratio(const M& metric) {
-  return metric.traits().zero_on_self ? 2 : 0;
-}
-constexpr double lift_ratio(const Cosine&) { return 1; }
-
 /// Costs from products of lifted points, computed in C (T or double): the same for every metric that lifts.
 template <class T, class C> class LiftedCosts : public CostSource<T> {
  public:
-  LiftedCosts(const MetricTraits& laws, double ratio, bool same_points, LiftedPoints<C> queries,
-              LiftedPoints<C> keys)
+  LiftedCosts(const MetricTraits& laws, bool same_points, LiftedPoints<C> queries, LiftedPoints<C> keys)
       : laws_(laws),
-        ratio_(ratio),
+        ratio_(laws.lift->ratio),
         same_points_(same_points),
         query_lift_(std::move(queries)),
         key_lift_(std::move(keys)),
@@ -101,7 +94,7 @@ template <class T, class C> class LiftedCosts : public CostSource<T> {
     add_product<C>(C(-1), as_it_is<C>(query_lift_.features().middleRows(i0, n)),
                    engine::transposed<C>(key_lift_.features().middleRows(j0, m)), tile);
     if (laws_.zero_on_self) tile = tile.array().max(C(0));
-    const int from = laws_.lift_power, to = unit_power(laws_, unit);
+    const int from = laws_.lift_power(), to = unit_power(laws_, unit);
     if (to == 1)
       unsure = std::max(unsure, near_share<C>);  // a root magnifies what cancellation left of a small square
     if (unsure > 0 && laws_.zero_on_self) refine(i0, j0, static_cast<C>(unsure), tile);
@@ -125,7 +118,7 @@ template <class T, class C> class LiftedCosts : public CostSource<T> {
 
   std::optional<AnyScores> scores(const typename CostSource<T>::Demand& demand) const override {
     Scores<C> s{.way = ScoreWay::lift,
-                .power = laws_.lift_power,
+                .power = laws_.lift_power(),
                 .queries = &query_lift_.features(),
                 .keys = &key_lift_.features(),
                 .query_bias = &query_lift_.bias,
@@ -168,13 +161,13 @@ template <class T, class C> class LiftedCosts : public CostSource<T> {
       for (Index b = 0; b < tile.cols(); ++b)
         if (tile(a, b) <= unsure * (bias + key_lift_.bias(j0 + b)))
           tile(a, b) = static_cast<C>(convert_power(this->pair(i0 + a, j0 + b, CostUnit::cost),
-                                                    laws_.distance_power, laws_.lift_power));
+                                                    laws_.distance_power, laws_.lift_power()));
     }
   }
 
  protected:
   MetricTraits laws_;
-  double ratio_;  ///< lift_ratio of the metric
+  double ratio_;
   bool same_points_;
   LiftedPoints<C> query_lift_, key_lift_;
 
@@ -189,7 +182,7 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
  public:
   LiftedSource(const M& metric, const SharedPoints<T>& X, const SharedPoints<T>& Z,
                const Vector<double>& center)
-      : Base(metric, X, Z, lift_ratio(metric), X == Z,
+      : Base(metric, X, Z, X == Z,
              at_center(X, center, [&](const Points<C>& x) { return metric.template lift_queries<C>(x); }),
              at_center(Z, center, [&](const Points<C>& z) { return metric.template lift_keys<C>(z); })),
         center_(center) {}
@@ -220,22 +213,18 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   Vector<double> center_;
 };
 
-// The ways of the metrics that do not lift; p where the way has one. `largest` bounds the coordinates: squares of those
-// above 1e150 are no numbers.
+/// How the fused loop sums over coordinates, and the power of the distance that comes of it.
 struct Way {
   ScoreWay way;
   int power = 1;
-  double p = 1;
 };
-std::optional<Way> way_of(const Manhattan&, double) { return Way{ScoreWay::sums}; }
-std::optional<Way> way_of(const Chebyshev&, double) { return Way{ScoreWay::largest}; }
-std::optional<Way> way_of(const Minkowski& m, double largest) {
-  if (m.p == 1) return Way{ScoreWay::sums};
-  if (std::isinf(m.p)) return Way{ScoreWay::largest};
-  if (m.p == 2 && largest < 1e150) return Way{ScoreWay::squares, 2};
-  return Way{ScoreWay::powers, 1, m.p};
+/// `largest` bounds the coordinates: squares of those above 1e150 are no numbers.
+Way way_of(double power, double largest) {
+  if (power == 1) return {ScoreWay::sums};
+  if (std::isinf(power)) return {ScoreWay::largest};
+  if (power == 2 && largest < 1e150) return {ScoreWay::squares, 2};
+  return {ScoreWay::powers};
 }
-std::optional<Way> way_of(const CustomMetric&, double) { return {}; }
 
 template <class T> double largest_coordinate(const Matrix<T>& X) {
   return X.size() ? static_cast<double>(X.cwiseAbs().maxCoeff()) : 0;
@@ -268,21 +257,25 @@ template <class T, class M> class FilledSource final : public PairSource<T, M, P
   }
 
   std::optional<AnyScores> scores(const typename CostSource<T>::Demand&) const override {
-    const auto way =
-        way_of(this->metric_, std::max(largest_coordinate(this->queries_), largest_coordinate(this->keys_)));
-    if (!way) return {};
-    return Scores<T>{
-        .way = way->way, .power = way->power, .queries = &this->queries_, .keys = &this->keys_, .p = way->p};
+    const std::optional<CoordinateSum> sum = this->metric_.coordinate_sum();
+    if (!sum || sum->factor) return {};
+    const Way way =
+        way_of(sum->power, std::max(largest_coordinate(this->queries_), largest_coordinate(this->keys_)));
+    return Scores<T>{.way = way.way,
+                     .power = way.power,
+                     .queries = &this->queries_,
+                     .keys = &this->keys_,
+                     .p = sum->power};
   }
 };
 
 /// Costs that came as a matrix.
-template <class T> class PrecomputedSource final : public PlainCosts<T> {
+template <class T> class GivenSource final : public PlainCosts<T> {
   using PlainCosts<T>::laws_;
 
  public:
-  PrecomputedSource(const Precomputed& metric, SharedPoints<T> costs)
-      : PlainCosts<T>(metric.traits()), held_(std::move(costs)), costs_(*held_) {}
+  GivenSource(const MetricTraits& laws, SharedPoints<T> costs)
+      : PlainCosts<T>(laws), held_(std::move(costs)), costs_(*held_) {}
 
   Index rows() const override { return costs_.rows(); }
   Index cols() const override { return costs_.cols(); }
@@ -328,24 +321,16 @@ std::shared_ptr<const CostSource<T>> lifted(const M& metric, const SharedPoints<
   return source;
 }
 
-Index query_width(const Metric& metric, Index otherwise) {
-  if (const auto* m = std::get_if<Mahalanobis>(&metric)) return m->factor->cols();
-  if (const auto* m = std::get_if<Bilinear>(&metric)) return m->query_factor->cols();
-  return otherwise;
-}
-Index key_width(const Metric& metric, Index otherwise) {
-  if (const auto* m = std::get_if<Bilinear>(&metric)) return m->key_factor->cols();
-  return query_width(metric, otherwise);
-}
-
 void check_widths(const Metric& metric, Index x_width, Index z_width) {
   const auto check = [&](const char* argument, Index width, Index wanted) {
-    require(width == wanted, argument,
-            "an array with " + std::to_string(wanted) + " features for " + repr(metric),
+    require(width == (wanted == Widths::any ? z_width : wanted), argument,
+            "an array with " + std::to_string(wanted == Widths::any ? z_width : wanted) + " features for "
+                + repr(metric),
             std::to_string(width) + " features");
   };
-  check("X", x_width, query_width(metric, z_width));
-  check("Z", z_width, key_width(metric, z_width));
+  const Widths wanted = widths(metric);
+  check("X", x_width, wanted.queries);
+  check("Z", z_width, wanted.keys);
 }
 
 }  // namespace
@@ -353,11 +338,11 @@ void check_widths(const Metric& metric, Index x_width, Index z_width) {
 template <class T>
 std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const SharedPoints<T>& X,
                                                       const SharedPoints<T>& Z, double largest_single) {
-  if (const auto* precomputed = std::get_if<Precomputed>(&metric)) {
+  if (points_are_costs(metric)) {
     require(X->cols() == Z->rows(), "X",
             "a matrix of costs with one column for each key (" + std::to_string(Z->rows()) + ")",
             std::to_string(X->cols()) + " columns");
-    return std::make_shared<const PrecomputedSource<T>>(*precomputed, X);
+    return std::make_shared<const GivenSource<T>>(traits(metric), X);
   }
   check_widths(metric, X->cols(), Z->cols());
   return std::visit(
@@ -367,8 +352,10 @@ std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, cons
           return lifted<T, M>(leaf, X, Z, largest_single);
         else if constexpr (TileMetric<M>)
           return std::make_shared<const FilledSource<T, M>>(leaf, X, Z);
-        else
-          throw std::logic_error("a metric must lift or fill");
+        else {
+          static_assert(GivenCosts<M>, "a metric lifts or fills, and states the laws that its concept names");
+          throw std::logic_error("costs that are given have no points");
+        }
       },
       metric);
 }

@@ -79,7 +79,7 @@ std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, cons
 double convert_power(double cost, int from, int to);
 /// The power of d that a source computes in: the lift's, or the cost's.
 inline int source_power(const MetricTraits& laws) {
-  return laws.lifts ? laws.lift_power : laws.distance_power;
+  return laws.lifts() ? laws.lift_power() : laws.distance_power;
 }
 /// The power of d that a unit means for this metric, or 0 for the cost itself.
 int unit_power(const MetricTraits& laws, CostUnit unit);

@@ -11,7 +11,7 @@ namespace likewise::neighbors {
 
 /// The unit in which tiles are compared: that of the lift, so that no root is taken before it is needed.
 inline engine::CostUnit tile_unit(const MetricTraits& laws) {
-  return laws.lift_power == 2 ? engine::CostUnit::squared_distance : engine::CostUnit::reported;
+  return laws.lift_power() == 2 ? engine::CostUnit::squared_distance : engine::CostUnit::reported;
 }
 
 /// Offers the costs of queries first, first + 1, ... with all keys to their rows.

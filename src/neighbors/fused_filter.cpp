@@ -147,7 +147,7 @@ template <class C> class FusedFilter final : public Filter {
         lift_(pairs, run),
         symmetric_(request.self && laws.symmetric),
         lanes_(engine::simd::panel_lanes(sizeof(C) == 4)) {
-    const int from = engine::unit_power(laws, engine::CostUnit::reported), to = laws.lift_power;
+    const int from = engine::unit_power(laws, engine::CostUnit::reported), to = laws.lift_power();
     unit_.of_reported = [=](double d) { return engine::convert_power(d, from, to); };
   }
 

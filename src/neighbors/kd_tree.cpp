@@ -15,36 +15,24 @@ using engine::simd::SumTreeView;
 constexpr Index leaf_size = engine::simd::tree_leaf_size;
 constexpr Index queries_per_block = 128;
 
-/// The power of the coordinate differences whose sum the metric's distance is (infinite: the largest one), or nothing.
-std::optional<double> sum_power(const Metric& metric) {
-  if (std::holds_alternative<Euclidean>(metric) || std::holds_alternative<SquaredEuclidean>(metric)
-      || std::holds_alternative<Mahalanobis>(metric))
-    return 2;
-  if (std::holds_alternative<Manhattan>(metric)) return 1;
-  if (std::holds_alternative<Chebyshev>(metric)) return std::numeric_limits<double>::infinity();
-  if (const auto* minkowski = std::get_if<Minkowski>(&metric))
-    return minkowski->p >= 1 ? std::optional(minkowski->p) : std::nullopt;
-  return std::nullopt;
-}
-
 /// Points in which a metric's distance is d = (sum_k |x_k - z_k|^power)^(1/power), a row at a time, so that the
 /// caller's points need no copy.
 template <class T, class C> class Coordinates {
  public:
-  Coordinates(const Metric& metric, const Points<T>& X, const Points<T>& Z)
-      : queries_(X), keys_(Z), mahalanobis_(std::get_if<Mahalanobis>(&metric)) {
-    if (!mahalanobis_) return;
+  Coordinates(const CoordinateSum& sum, const Points<T>& X, const Points<T>& Z)
+      : queries_(X), keys_(Z), factor_(sum.factor) {
+    if (!factor_) return;
     center_ = Z.template cast<double>().colwise().mean();
     double largest = 0;
     for (const Points<T>* points : {&X, &Z})
       for (Index i = 0; i < points->rows(); ++i)
         largest = std::max(largest, (points->row(i).template cast<double>() - center_).squaredNorm());
     rounding_ = 16 * std::numeric_limits<double>::epsilon() * static_cast<double>(X.cols() + 4) * largest
-                * mahalanobis_->factor->squaredNorm();
+                * factor_->squaredNorm();
   }
 
-  Index width() const { return mahalanobis_ ? mahalanobis_->factor->rows() : keys_.cols(); }
-  /// Absolute error of a sum from making the points (the projection of Mahalanobis).
+  Index width() const { return factor_ ? factor_->rows() : keys_.cols(); }
+  /// Absolute error of a sum of squares from making the points by a projection.
   double rounding() const { return rounding_; }
   void query(Index i, C* out) const { put(queries_, i, out); }
   void key(Index j, C* out) const { put(keys_, j, out); }
@@ -53,16 +41,15 @@ template <class T, class C> class Coordinates {
   void put(const Points<T>& points, Index i, C* out) const {
     Eigen::Map<Eigen::Matrix<C, 1, Eigen::Dynamic>> row(out, width());
     // Near the origin the projection loses the fewest digits.
-    if (mahalanobis_)
-      row = ((points.row(i).template cast<double>() - center_) * mahalanobis_->factor->transpose())
-                .template cast<C>();
+    if (factor_)
+      row = ((points.row(i).template cast<double>() - center_) * factor_->transpose()).template cast<C>();
     else
       row = points.row(i).template cast<C>();
   }
 
   const Points<T>& queries_;
   const Points<T>& keys_;
-  const Mahalanobis* mahalanobis_;
+  const Matrix<double>* factor_;
   Eigen::RowVectorXd center_;
   double rounding_ = 0;
 };
@@ -168,9 +155,11 @@ template <class T, class C> class SumTree final : public TreeFilter {
  public:
   SumTree(const Metric& metric, const Points<T>& X, const Points<T>& Z, const Request& request,
           const Execution& run)
-      : request_(request), coordinates_(metric, X, Z), splits_(keys_of(coordinates_, Z.rows(), run), run) {
+      : request_(request),
+        coordinates_(coordinate_sum(metric).value(), X, Z),
+        splits_(keys_of(coordinates_, Z.rows(), run), run) {
     const double epsilon = static_cast<double>(std::numeric_limits<C>::epsilon()),
-                 power = sum_power(metric).value();
+                 power = coordinate_sum(metric)->power;
     const MetricTraits laws = traits(metric);
     const int from = engine::unit_power(laws, engine::CostUnit::reported);
     unit_.of_reported = [=](double reported) {
@@ -296,15 +285,17 @@ bool small_enough(const Points<float>& points) {
 
 }  // namespace
 
-bool sums_over_coordinates(const Metric& metric) { return sum_power(metric).has_value(); }
+bool grows_trees(const Metric& metric) {
+  const std::optional<CoordinateSum> sum = coordinate_sum(metric);
+  return sum && sum->power >= 1 && (!sum->factor || sum->power == 2);
+}
 
 template <class T>
 std::unique_ptr<const TreeFilter> make_kd_tree(const Metric& metric, const Points<T>& X, const Points<T>& Z,
                                                const Request& request, const Execution& run) {
   if constexpr (std::is_same_v<T, float>)
-    if (const double power = sum_power(metric).value(); (power <= 2 || std::isinf(power))
-                                                        && !std::holds_alternative<Mahalanobis>(metric)
-                                                        && small_enough(X) && small_enough(Z))
+    if (const CoordinateSum sum = coordinate_sum(metric).value();
+        (sum.power <= 2 || std::isinf(sum.power)) && !sum.factor && small_enough(X) && small_enough(Z))
       return std::make_unique<const SumTree<float, float>>(metric, X, Z, request, run);
   return std::make_unique<const SumTree<T, double>>(metric, X, Z, request, run);
 }

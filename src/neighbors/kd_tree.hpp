@@ -6,7 +6,7 @@
 namespace likewise::neighbors {
 
 /// Whether the metric is a sum over coordinates with power >= 1 (Chebyshev: of infinite power), so that a tree applies.
-bool sums_over_coordinates(const Metric& metric);
+bool grows_trees(const Metric& metric);
 
 /// What a search visits, on average over a few keys as queries.
 struct TreeCost {

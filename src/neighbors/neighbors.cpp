@@ -45,7 +45,7 @@ void check_algorithm(const Metric& metric, const std::string& algorithm) {
           "one of \"auto\", \"kd_tree\", \"brute\"", '"' + algorithm + '"');
   if (algorithm != "kd_tree") return;
   require_law(traits(metric).triangle_inequality, metric, "a metric with the triangle inequality", "kd_tree");
-  require_law(sums_over_coordinates(metric), metric, "a sum over coordinates", "kd_tree");
+  require_law(grows_trees(metric), metric, "a sum over coordinates", "kd_tree");
 }
 
 template <class T>
@@ -88,11 +88,11 @@ class TileSearch {
                             "finding neighbors", work);
   }
   engine::CostUnit unit() const { return tile_unit(laws_); }
-  Row row(Index i) const { return {*costs_, admitted_, i, exclude_self_, !laws_.lifts}; }
+  Row row(Index i) const { return {*costs_, admitted_, i, exclude_self_, !laws_.lifts()}; }
   CostError error(Index i) const {
     // Relative: distances whose squares differ by a rounding may be equal.
-    return laws_.lifts ? CostError{costs_->lift_error(i), 8 * std::numeric_limits<double>::epsilon()}
-                       : CostError{};
+    return laws_.lifts() ? CostError{costs_->lift_error(i), 8 * std::numeric_limits<double>::epsilon()}
+                         : CostError{};
   }
 
   MetricTraits laws_;
@@ -126,17 +126,17 @@ template <class T> class Search {
     check_algorithm(metric, options.algorithm);
     const bool may_grow =
         options.algorithm == "kd_tree" || (options.algorithm == "auto" && !admitted && worth_a_tree());
-    if (may_grow || laws_.lifts) {
+    if (may_grow || laws_.lifts()) {
       // The widths, which the full source would check.
       costs_of<T>(metric, X.topRows(1), Z.topRows(1));
-      if (laws_.lifts)
+      if (laws_.lifts())
         pairs_ = lifted_ = make_lifted_pairs<T>(metric, X, Z);
       else
         pairs_ = make_pairs<T>(metric, X, Z);
       request_.emplace(Request{*pairs_, rule_of(admitted, options.exclude_self), same<T>(X, Z)});
     }
     if (may_grow && fits(X) && fits(Z)) grow(options.algorithm == "auto");
-    if (!filter_ && laws_.lifts) filter_ = make_fused_filter(*lifted_, laws_, *request_, k, run_);
+    if (!filter_ && laws_.lifts()) filter_ = make_fused_filter(*lifted_, laws_, *request_, k, run_);
     // Also where a lift overflows: the source refuses that by name.
     if (!filter_) tiles_.emplace(laws_, costs_of<T>(metric, X, Z), admitted, options.exclude_self);
   }
@@ -165,7 +165,7 @@ template <class T> class Search {
   bool worth_a_tree() const {
     constexpr Index many_keys = 16384,
                     queries_to_keys = 32;  // few queries do not pay for a tree over many keys
-    return sums_over_coordinates(metric_) && Z_.rows() >= tree_min_keys
+    return grows_trees(metric_) && Z_.rows() >= tree_min_keys
            && (Z_.rows() <= many_keys || X_.rows() * queries_to_keys >= Z_.rows());
   }
   static bool fits(const Points<T>& points) {
@@ -187,7 +187,7 @@ template <class T> class Search {
     const double width = static_cast<double>(tree.width());
     const double by_tree = 1400 + 8 * cost.nodes + (20 + 2 * width) * cost.leaves;
     const double mirrored = request_->self && k_ ? 0.6 : 1;
-    const double by_pair = laws_.lifts ? (0.18 + 0.017 * width) * mirrored : 1 + 0.5 * width;
+    const double by_pair = laws_.lifts() ? (0.18 + 0.017 * width) * mirrored : 1 + 0.5 * width;
     return by_tree < 1700 + by_pair * static_cast<double>(Z_.rows());
   }
 

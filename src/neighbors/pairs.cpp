@@ -13,10 +13,12 @@ namespace {
 
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
 
+/// The length of the longest point, from the center where there is one.
 template <class T> double largest_norm(const Points<T>& points, const Eigen::RowVectorXd& center) {
   double largest = 0;
   for (Index i = 0; i < points.rows(); ++i)
-    largest = std::max(largest, (points.row(i).template cast<double>() - center).norm());
+    largest = std::max(largest, center.size() ? (points.row(i).template cast<double>() - center).norm()
+                                              : points.row(i).template cast<double>().norm());
   return largest;
 }
 
@@ -44,7 +46,8 @@ template <class T, class M> class LiftedPairsOf final : public LiftedPairs {
 
   void distances(Index i, const Index* keys, Index n, double* out) const override {
     const int to = engine::unit_power(laws_, engine::CostUnit::reported);
-    if constexpr (std::is_same_v<M, Euclidean> || std::is_same_v<M, SquaredEuclidean>) {
+    const std::optional<CoordinateSum> sum = metric_.coordinate_sum();
+    if (sum && sum->power == 2 && !sum->factor) {
       constexpr Index ahead = 8;  // neighbors lie scattered in memory
       const auto ask_for = [&](Index m) { engine::prefetch(keys_.row(keys[m]).data(), keys_.cols()); };
       for (Index m = 0; m < std::min(ahead, n); ++m) ask_for(m);
@@ -80,18 +83,10 @@ template <class T, class M> class LiftedPairsOf final : public LiftedPairs {
   }
 
   double projection_error() const override {
+    if (metric_.projection_size(1, 1) == 0) return 0;
     const double terms = 16 * epsilon * static_cast<double>(queries_.cols() + 4);
-    if constexpr (std::is_same_v<M, Mahalanobis>) {
-      const double size = metric_.factor->norm()
-                          * std::max(largest_norm<T>(queries_, center_), largest_norm<T>(keys_, center_));
-      return terms * size * size;
-    } else if constexpr (std::is_same_v<M, Bilinear>) {
-      const auto origin = [](Index width) { return Eigen::RowVectorXd::Zero(width).eval(); };
-      return terms * metric_.query_factor->norm() * largest_norm<T>(queries_, origin(queries_.cols()))
-             * metric_.key_factor->norm() * largest_norm<T>(keys_, origin(keys_.cols()));
-    } else {
-      return 0;
-    }
+    return terms
+           * metric_.projection_size(largest_norm<T>(queries_, center_), largest_norm<T>(keys_, center_));
   }
 
  private:
@@ -148,7 +143,7 @@ std::unique_ptr<const LiftedPairs> make_lifted_pairs(const Metric& metric, const
 
 template <class T>
 std::unique_ptr<const Pairs> make_pairs(const Metric& metric, const Points<T>& X, const Points<T>& Z) {
-  if (traits(metric).lifts) return make_lifted_pairs<T>(metric, X, Z);
+  if (traits(metric).lifts()) return make_lifted_pairs<T>(metric, X, Z);
   return std::make_unique<const TiledPairs>(engine::make_cost_source<double>(
       metric, X.template cast<double>(), Z.template cast<double>(), std::numeric_limits<double>::infinity()));
 }

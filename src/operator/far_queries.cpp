@@ -12,21 +12,10 @@ namespace {
 
 constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 
-/// How the distance of a metric adds up, and the points as it sees them.
-enum class Sum { squares, absolute };
-struct Seen {
-  Sum sum;
-  const Matrix<double>* factor = nullptr;  ///< of Mahalanobis
-};
-std::optional<Seen> seen(const Metric& metric) {
-  if (std::holds_alternative<Euclidean>(metric) || std::holds_alternative<SquaredEuclidean>(metric))
-    return Seen{Sum::squares};
-  if (const auto* m = std::get_if<Mahalanobis>(&metric)) return Seen{Sum::squares, &*m->factor};
-  const auto* minkowski = std::get_if<Minkowski>(&metric);
-  if (std::holds_alternative<Manhattan>(metric) || (minkowski && minkowski->p == 1))
-    return Seen{Sum::absolute};
-  if (minkowski && minkowski->p == 2) return Seen{Sum::squares};
-  return {};
+/// A sum of squares, or of absolute differences, over coordinates: their differences are found to all digits.
+std::optional<CoordinateSum> sum_with_digits(const Metric& metric) {
+  const std::optional<CoordinateSum> sum = coordinate_sum(metric);
+  return sum && (sum->power == 2 || sum->power == 1) ? sum : std::nullopt;
 }
 
 /// log phi = -rate d^power; power 0: of no such form.
@@ -52,7 +41,7 @@ double absolute_difference(const RowRef<double>& u, const RowRef<double>& y) {
 
 /// The points less the keys' center, as the metric sees them.
 template <class T>
-Matrix<double> at_center(const Points<T>& X, const Vector<double>& center, const Seen& how) {
+Matrix<double> at_center(const Points<T>& X, const Vector<double>& center, const CoordinateSum& how) {
   Matrix<double> U = X.template cast<double>().rowwise() - center.transpose();
   return how.factor ? Matrix<double>(U * how.factor->transpose()) : U;
 }
@@ -87,8 +76,8 @@ template <class T> class FarPull final : public engine::CostPull<T> {
 
 template <class T> class FarWeights final : public engine::LogWeights<T> {
  public:
-  FarWeights(std::shared_ptr<const engine::LogWeights<T>> weights, PairFilters filters, Seen how, Decay decay,
-             Matrix<double> queries, Matrix<double> keys, std::vector<bool> far)
+  FarWeights(std::shared_ptr<const engine::LogWeights<T>> weights, PairFilters filters, CoordinateSum how,
+             Decay decay, Matrix<double> queries, Matrix<double> keys, std::vector<bool> far)
       : weights_(std::move(weights)),
         filters_(std::move(filters)),
         how_(how),
@@ -144,7 +133,7 @@ template <class T> class FarWeights final : public engine::LogWeights<T> {
   /// log K_ij less what a key at the center would get.
   double relative(Index i, Index j) const {
     const RowRef<double> u = queries_.row(i), y = keys_.row(j);
-    if (how_.sum == Sum::absolute) return -decay_.rate * absolute_difference(u, y);
+    if (how_.power == 1) return -decay_.rate * absolute_difference(u, y);
     const double squares = squares_(j) - 2 * u.dot(y);
     if (decay_.power == 2) return -decay_.rate * squares;
     const double norm = u.norm();
@@ -154,7 +143,7 @@ template <class T> class FarWeights final : public engine::LogWeights<T> {
   /// c with c * slope = the share of d^power - |u|^power in it, where the source's cost is a distance or its square.
   double relative_cost(Index i, Index j, double cost) const {
     const double difference = -relative(i, j) / decay_.rate;
-    return how_.sum == Sum::squares && decay_.power == 1 ? difference * std::sqrt(cost) : difference;
+    return how_.power == 2 && decay_.power == 1 ? difference * std::sqrt(cost) : difference;
   }
 
   /// The largest relative log weight of each far row becomes 0. O(n_far n_keys d).
@@ -164,7 +153,7 @@ template <class T> class FarWeights final : public engine::LogWeights<T> {
     for (Index j = 0; j < cols(); ++j)
       if (row(j) > top && (filters_.empty() || filters_.admits(i, j))) top = row(j);
     if (top == minus_infinity) return;
-    const double size = how_.sum == Sum::absolute ? queries_.row(i).cwiseAbs().sum() : queries_.row(i).norm();
+    const double size = how_.power == 1 ? queries_.row(i).cwiseAbs().sum() : queries_.row(i).norm();
     top_(i) = top;
     shift_(i) = top - decay_.rate * (decay_.power == 2 ? size * size : size);
   }
@@ -177,7 +166,7 @@ template <class T> class FarWeights final : public engine::LogWeights<T> {
 
   std::shared_ptr<const engine::LogWeights<T>> weights_;
   PairFilters filters_;
-  Seen how_;
+  CoordinateSum how_;
   Decay decay_;
   Matrix<double> queries_, keys_;
   Vector<double> squares_;  ///< |y|^2 of the keys
@@ -191,9 +180,9 @@ template <class T>
 std::shared_ptr<const engine::LogWeights<T>> with_far_queries(
     std::shared_ptr<const engine::LogWeights<T>> weights, const Metric& metric, const ResolvedKernel& kernel,
     const PairFilters& filters, const Points<T>& X, const Points<T>& Z) {
-  const std::optional<Seen> how = seen(metric);
+  const std::optional<CoordinateSum> how = sum_with_digits(metric);
   const Decay decay = decay_of(metric, kernel.kernel, kernel.scale);
-  const bool sums = how && how->sum == Sum::absolute;
+  const bool sums = how && how->power == 1;
   if (!how || decay.power == 0 || (sums && decay.power != 1) || kernel.row_scale.size()
       || kernel.key_scale.size())
     return weights;

@@ -34,7 +34,7 @@ std::string asymmetry_of_laws(const Mechanism& m, const ResolvedKernel& kernel, 
   if (!filters.symmetric()) return "a symmetric support; " + repr(m.support) + " is not";
   if (kernel.row_scale.size() && kernel.key_scale.size() == 0)
     return "a bandwidth that is one for both points of a pair; " + repr(m.kernel) + " scales rows only";
-  if (std::holds_alternative<Precomputed>(m.metric) || traits(m.metric).symmetric) return {};
+  if (points_are_costs(m.metric) || traits(m.metric).symmetric) return {};
   return "a symmetric metric; " + repr(m.metric) + " is not";
 }
 
@@ -98,7 +98,7 @@ Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const en
   filters.keep_self(loops);
   // What a spectrum would miss; rows that are other points than the keys have none to begin with.
   std::string missing = self ? asymmetry_of_laws(m, kernel, filters) : std::string();
-  if (self && missing.empty() && std::holds_alternative<Precomputed>(m.metric) && *X != X->transpose())
+  if (self && missing.empty() && points_are_costs(m.metric) && *X != X->transpose())
     missing = "a symmetric metric; the precomputed costs are not";
   const auto wide = [=, metric = m.metric] {
     const auto keys = std::make_shared<const Matrix<double>>(Z->template cast<double>());

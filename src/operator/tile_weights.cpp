@@ -40,10 +40,10 @@ double scale_factor(const Vector<double>& scale, Index i, int power) {
 
 /// log K = -factor * lift for kernels that are exponentials of what the metric's lift gives; 0: not of that form.
 double exponent_factor(const MetricTraits& laws, const ResolvedKernel& kernel) {
-  if (!laws.lifts || kernel.row_scale.size() || kernel.key_scale.size()) return 0;
-  if (std::holds_alternative<Gaussian>(kernel.kernel) && laws.lift_power == 2)
+  if (!laws.lifts() || kernel.row_scale.size() || kernel.key_scale.size()) return 0;
+  if (std::holds_alternative<Gaussian>(kernel.kernel) && laws.lift_power() == 2)
     return 0.5 / kernel.scale / kernel.scale;
-  if (std::holds_alternative<Exponential>(kernel.kernel) && laws.lift_power == laws.distance_power)
+  if (std::holds_alternative<Exponential>(kernel.kernel) && laws.lift_power() == laws.distance_power)
     return 1 / kernel.scale;
   return 0;
 }
@@ -51,7 +51,7 @@ double exponent_factor(const MetricTraits& laws, const ResolvedKernel& kernel) {
 /// Whether the kernel reads a root of what the metric's lift gives.
 bool takes_root(const MetricTraits& laws, const ResolvedKernel& kernel) {
   const int power = engine::unit_power(laws, unit_of(traits(kernel.kernel).input));
-  return laws.lift_power == 2 && power == 1;
+  return laws.lift_power() == 2 && power == 1;
 }
 
 /// The largest terms of a lift that float32 may add. Kernels that are no exponentials get it where the relative error of
@@ -60,7 +60,7 @@ bool takes_root(const MetricTraits& laws, const ResolvedKernel& kernel) {
 double largest_single(const MetricTraits& laws, const ResolvedKernel& kernel) {
   const double factor = exponent_factor(laws, kernel);
   if (factor > 0) return engine::largest_single_exponent / factor;
-  if (!laws.lifts || kernel.row_scale.size() || kernel.key_scale.size()) return 0;
+  if (!laws.lifts() || kernel.row_scale.size() || kernel.key_scale.size()) return 0;
   if (traits(kernel.kernel).input == KernelInput::nothing) return std::numeric_limits<double>::infinity();
   const double slope = slope_of(kernel.kernel, kernel.scale);
   return takes_root(laws, kernel) ? 100 / slope / slope : 84 / slope;
@@ -165,7 +165,7 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
 
   Index nearest_key(Index i, const Vector<double>& key_bias) const override {
     constexpr T infinity = std::numeric_limits<T>::infinity();
-    const CostUnit unit = laws_.lift_power == 2 ? CostUnit::squared_distance : CostUnit::cost;
+    const CostUnit unit = laws_.lift_power() == 2 ? CostUnit::squared_distance : CostUnit::cost;
     Matrix<T> costs(1, cols());
     costs_->fill(i, 0, unit, costs);
     if (!filters_.empty()) filters_.exclude<T>(i, 0, infinity, costs);
@@ -204,7 +204,7 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
 
   /// Lifts are finite, and so are the slopes of all but powers and inverses.
   bool may_overflow() const {
-    return !laws_.lifts || traits(kernel_.kernel).infinite_on_self
+    return !laws_.lifts() || traits(kernel_.kernel).infinite_on_self
            || std::holds_alternative<AlphaDecay>(kernel_.kernel);
   }
   /// A pair without weight passes nothing back, be it infinitely far or its slope beyond all numbers; 0 times infinity would

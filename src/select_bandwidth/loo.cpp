@@ -290,7 +290,7 @@ std::vector<double> losses_of_operators(const Problem& p, const std::vector<doub
   Mechanism m = p.mechanism;
   m.support = Support(Mask{other_rows(m.support, rows.point, n)}) & Support(m.support.selector());
   m.empty_row = EmptyRow::nearest;
-  const Matrix<double> points = std::holds_alternative<Precomputed>(m.metric)
+  const Matrix<double> points = points_are_costs(m.metric)
                                     ? Matrix<double>(p.places.points(rows.point, rows.point))
                                     : rows_at(p.places.points, rows.point);
   const Matrix<double> targets = rows_at(p.targets, rows.point);

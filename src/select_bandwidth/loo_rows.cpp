@@ -164,7 +164,7 @@ Places places_of(const Mechanism& mechanism, const Points<double>& Z, const Valu
                  const Vector<double>& log_weights) {
   const bool by_coordinates = mechanism.support.is_all_pairs()
                               && std::holds_alternative<RowStochastic>(mechanism.normalization)
-                              && !std::holds_alternative<Precomputed>(mechanism.metric);
+                              && !points_are_costs(mechanism.metric);
   return by_coordinates ? joined(Z, Y, log_weights) : apart(Z, Y, log_weights);
 }
 

@@ -26,7 +26,7 @@ std::vector<Index> sample_indices(const Vector<double>& counts, Index most, std:
 
 /// The chosen points; of precomputed costs the chosen columns too.
 Matrix<double> chosen_points(const Request& request, const std::vector<Index>& chosen) {
-  if (std::holds_alternative<Precomputed>(request.metric)) return request.Z(chosen, chosen);
+  if (points_are_costs(request.metric)) return request.Z(chosen, chosen);
   return rows_at(request.Z, chosen);
 }
 

@@ -26,7 +26,7 @@ std::optional<double> lifted_mean_square(const Request& request) {
   return std::visit(
       [&](const auto& leaf) -> std::optional<double> {
         if constexpr (LiftedMetric<std::decay_t<decltype(leaf)>>)
-          if (leaf.traits().lift_power == 2) return lifted_mean_square(leaf, request.Z, request.counts);
+          if (leaf.traits().lift_power() == 2) return lifted_mean_square(leaf, request.Z, request.counts);
         return std::nullopt;
       },
       request.metric);
@@ -51,7 +51,7 @@ double effective_size(const Vector<double>& counts) { return 1 / (counts / count
 
 /// s n^(-1/(d+4)), s the standard deviation per dimension.
 double scott_length(const Request& request) {
-  require(!std::holds_alternative<Precomputed>(request.metric), "bandwidth",
+  require(!points_are_costs(request.metric), "bandwidth",
           "a number or a rule that needs no dimension, for precomputed costs", "'scott' or 'silverman'");
   if (one_place(request.Z)) return any_length;
   const std::optional<double> lifted = lifted_mean_square(request);

@@ -142,13 +142,13 @@ TEMPLATE_TEST_CASE("a metric's cost, lift and tile agree with its definition", "
           [&](const auto& m) {
             using M = std::decay_t<decltype(m)>;
             const MetricTraits laws = m.traits();
-            CHECK(laws.lifts == LiftedMetric<M>);
+            CHECK(laws.lifts() == LiftedMetric<M>);
             if constexpr (LiftedMetric<M>) {
               const Lift<T> q = m.template lift_queries<T>(X), k = m.template lift_keys<T>(Z);
               const Matrix<T> lifted = (q.bias.replicate(1, s.m) + k.bias.transpose().replicate(s.n, 1))
                                        - q.features * k.features.transpose();
               const double power =
-                  laws.distance_power == 0 ? 1 : laws.lift_power / double(laws.distance_power);
+                  laws.distance_power == 0 ? 1 : laws.lift_power() / double(laws.distance_power);
               CHECK(close(lifted.template cast<double>(), want.array().pow(power).matrix(), 10 * tolerance));
             }
             if constexpr (TileMetric<M>) {
@@ -174,6 +174,54 @@ TEMPLATE_TEST_CASE("a metric declares exactly the laws it obeys", "[metric]", fl
     CHECK(declared.zero_on_self == obeyed.zero_on_self);
     CHECK(declared.shift_invariant == obeyed.shift_invariant);
     CHECK(declared.triangle_inequality == obeyed.triangle_inequality);
+  }
+}
+
+/// (sum_k |u_k - v_k|^power)^(1/power) of the rows as the metric sees them, in plain loops.
+Matrix<double> summed_distances(const CoordinateSum& sum, const Matrix<double>& X, const Matrix<double>& Z) {
+  const auto seen = [&](const Matrix<double>& points) {
+    return sum.factor ? Matrix<double>(points * sum.factor->transpose()) : points;
+  };
+  const Matrix<double> U = seen(X), V = seen(Z);
+  Matrix<double> distances(X.rows(), Z.rows());
+  for (Index i = 0; i < U.rows(); ++i)
+    for (Index j = 0; j < V.rows(); ++j) {
+      const auto difference = (U.row(i) - V.row(j)).array().abs();
+      distances(i, j) = std::isinf(sum.power) ? difference.maxCoeff()
+                                              : std::pow(difference.pow(sum.power).sum(), 1 / sum.power);
+    }
+  return distances;
+}
+
+TEST_CASE("laws of lifts and of sums over coordinates are those of the cost", "[metric]") {
+  const Matrix<double> X = samples::normal(9, 5, 11), Z = samples::normal(7, 5, 12);
+  for (const Metric& metric : samples::metrics(5)) {
+    INFO(repr(metric));
+    const MetricTraits laws = traits(metric);
+    const Matrix<double> want = defined_costs(metric, X, Z);
+    if (const auto sum = coordinate_sum(metric))
+      CHECK(close(summed_distances(*sum, X, Z), want.array().pow(1.0 / laws.distance_power).matrix(), 1e-12));
+    const Widths features = widths(metric);
+    CHECK((features.queries == Widths::any || features.queries == 5));
+    CHECK((features.keys == Widths::any || features.keys == 5));
+    std::visit(
+        [&]<class M>(const M& m) {
+          if constexpr (LiftedMetric<M>) {
+            const Lift<double> q = m.template lift_queries<double>(X), k = m.template lift_keys<double>(Z);
+            const double longest =
+                m.projection_size(X.rowwise().norm().maxCoeff(), Z.rowwise().norm().maxCoeff());
+            if (longest > 0)
+              CHECK((q.features * k.features.transpose()).cwiseAbs().maxCoeff() <= 2 * longest);
+            if (longest > 0) CHECK(q.bias.cwiseAbs().maxCoeff() <= longest);
+            const double ratio = laws.lift->ratio;
+            if (ratio == 0) return;
+            const CoordinateSum squares{.power = 2, .factor = nullptr};
+            const Matrix<double> d = summed_distances(squares, ratio * q.features, k.features);
+            const Matrix<double> lifted = want.array().pow(double(laws.lift_power()) / laws.distance_power);
+            CHECK(close(d.array().square().matrix() / (2 * ratio), lifted, 1e-12));
+          }
+        },
+        metric);
   }
 }
 

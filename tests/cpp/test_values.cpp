@@ -317,8 +317,8 @@ TEST_CASE("a metric refuses what it does not allow", "[value]") {
   const auto nothing = [](const Points<double>&, const Points<double>&, Tile<double> out) { out.setZero(); };
   CHECK(message_of([] { CustomMetric::from(nullptr, {}); })
         == "function must be a callable (queries, keys, tile); got none.");
-  CHECK(message_of([&] { CustomMetric::from(nothing, {.lifts = true}); })
-        == "laws.lifts must be false: a function fills tiles; got true.");
+  CHECK(message_of([&] { CustomMetric::from(nothing, {.lift = LiftLaws{.power = 2, .ratio = 2}}); })
+        == "laws.lift must be nothing: a function fills tiles; got laws of a lift.");
   CHECK(message_of([&] { CustomMetric::from(nothing, {.triangle_inequality = true}); })
         == "laws.triangle_inequality must be false where distance_power is 0 (no distance); got true.");
   CHECK(message_of([&] { CustomMetric::from(nothing, {.distance_power = 1, .reports_root = true}); })

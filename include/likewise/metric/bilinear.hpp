@@ -17,7 +17,15 @@ struct Bilinear {
     return std::tuple{Field{"query_factor", &Bilinear::query_factor},
                       Field{"key_factor", &Bilinear::key_factor}};
   }
-  MetricTraits traits() const { return {.symmetric = query_factor == key_factor, .lifts = true}; }
+  MetricTraits traits() const {
+    return {.symmetric = query_factor == key_factor, .lift = LiftLaws{.power = 0, .ratio = 0}};
+  }
+  void check() const;
+  Widths widths() const { return {query_factor->cols(), key_factor->cols()}; }
+  static constexpr std::optional<CoordinateSum> coordinate_sum() { return {}; }
+  double projection_size(double query, double key) const {
+    return query_factor->norm() * query * key_factor->norm() * key;
+  }
 
   template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const {
     return -(x * query_factor->template cast<T>().transpose())

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <limits>
+
 #include <likewise/metric/traits.hpp>
 
 namespace likewise {
@@ -15,6 +17,11 @@ struct Chebyshev {
             .triangle_inequality = true,
             .shift_invariant = true,
             .distance_power = 1};
+  }
+  static constexpr void check() {}
+  static constexpr Widths widths() { return equal_widths; }
+  static constexpr std::optional<CoordinateSum> coordinate_sum() {
+    return CoordinateSum{.power = std::numeric_limits<double>::infinity(), .factor = nullptr};
   }
 
   template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const {

@@ -15,9 +15,12 @@ struct Cosine {
             .zero_on_self = true,
             .triangle_inequality = true,
             .distance_power = 2,
-            .lift_power = 2,
-            .lifts = true};
+            .lift = LiftLaws{.power = 2, .ratio = 1}};
   }
+  static constexpr void check() {}
+  static constexpr Widths widths() { return equal_widths; }
+  static constexpr std::optional<CoordinateSum> coordinate_sum() { return {}; }
+  static constexpr double projection_size(double, double) { return 0; }
 
   template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const {
     // As half a squared distance: 0 of a point and itself, never negative, no cancellation at small angles.

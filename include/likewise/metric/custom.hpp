@@ -35,6 +35,9 @@ struct CustomMetric {
   static constexpr const char* formula = "the user's own";
   static constexpr auto fields() { return std::tuple{Field{"label", &CustomMetric::label}}; }
   MetricTraits traits() const { return laws; }
+  void check() const;
+  static constexpr Widths widths() { return equal_widths; }
+  static constexpr std::optional<CoordinateSum> coordinate_sum() { return {}; }
 
   template <class T> void fill(const Points<T>& x, const Points<T>& z, Tile<T> out) const {
     Matrix<double> costs(x.rows(), z.rows());

@@ -9,7 +9,13 @@ struct DotProduct {
   static constexpr const char* name = "DotProduct";
   static constexpr const char* formula = "-<x, z>";
   static constexpr auto fields() { return std::tuple{}; }
-  static constexpr MetricTraits traits() { return {.symmetric = true, .lifts = true}; }
+  static constexpr MetricTraits traits() {
+    return {.symmetric = true, .lift = LiftLaws{.power = 0, .ratio = 0}};
+  }
+  static constexpr void check() {}
+  static constexpr Widths widths() { return equal_widths; }
+  static constexpr std::optional<CoordinateSum> coordinate_sum() { return {}; }
+  static constexpr double projection_size(double, double) { return 0; }
   static constexpr bool identity_lift = true;
 
   template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const { return -x.dot(z); }

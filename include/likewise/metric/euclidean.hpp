@@ -15,9 +15,14 @@ struct Euclidean {
             .triangle_inequality = true,
             .shift_invariant = true,
             .distance_power = 1,
-            .lift_power = 2,
-            .lifts = true};
+            .lift = LiftLaws{.power = 2, .ratio = 2}};
   }
+  static constexpr void check() {}
+  static constexpr Widths widths() { return equal_widths; }
+  static constexpr std::optional<CoordinateSum> coordinate_sum() {
+    return CoordinateSum{.power = 2, .factor = nullptr};
+  }
+  static constexpr double projection_size(double, double) { return 0; }
 
   template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const { return (x - z).norm(); }
   template <class T> Lift<T> lift_queries(const Points<T>& x) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <limits>
 
 #include <likewise/metric/squared_euclidean.hpp>
@@ -31,9 +32,18 @@ struct Mahalanobis {
             .triangle_inequality = true,
             .shift_invariant = true,
             .distance_power = 2,
-            .lift_power = 2,
-            .lifts = true,
+            .lift = LiftLaws{.power = 2, .ratio = 2},
             .reports_root = true};
+  }
+  void check() const;
+  Widths widths() const { return {factor->cols(), factor->cols()}; }
+  std::optional<CoordinateSum> coordinate_sum() const {
+    return CoordinateSum{.power = 2, .factor = &*factor};
+  }
+  /// Biases are squares of the projections.
+  double projection_size(double query, double key) const {
+    const double longest = factor->norm() * std::max(query, key);
+    return longest * longest;
   }
 
   /// W x for each row x: the points whose squared Euclidean distance this is.

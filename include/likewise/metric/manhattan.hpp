@@ -16,6 +16,11 @@ struct Manhattan {
             .shift_invariant = true,
             .distance_power = 1};
   }
+  static constexpr void check() {}
+  static constexpr Widths widths() { return equal_widths; }
+  static constexpr std::optional<CoordinateSum> coordinate_sum() {
+    return CoordinateSum{.power = 1, .factor = nullptr};
+  }
 
   template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const {
     return (x - z).template lpNorm<1>();

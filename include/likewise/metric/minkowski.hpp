@@ -23,6 +23,11 @@ struct Minkowski {
             .shift_invariant = true,
             .distance_power = 1};
   }
+  void check() const;
+  static constexpr Widths widths() { return equal_widths; }
+  constexpr std::optional<CoordinateSum> coordinate_sum() const {
+    return CoordinateSum{.power = p, .factor = nullptr};
+  }
 
   // The largest difference is taken out first, so that no power overflows or vanishes.
   template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const {

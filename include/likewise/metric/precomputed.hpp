@@ -12,7 +12,9 @@ struct Precomputed {
   static constexpr const char* name = "Precomputed";
   static constexpr const char* formula = "x_ij, given";
   static constexpr auto fields() { return std::tuple{Field{"distance_power", &Precomputed::distance_power}}; }
+  static constexpr bool points_are_costs = true;
   constexpr MetricTraits traits() const { return {.distance_power = distance_power}; }
+  void check() const;
 
   bool operator==(const Precomputed&) const = default;
 };

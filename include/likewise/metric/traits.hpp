@@ -3,7 +3,9 @@
 
 #include <concepts>
 #include <map>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <likewise/types.hpp>
@@ -11,7 +13,40 @@
 
 namespace likewise {
 
-/// The laws of a cost. Whoever needs one asks for it; nobody asks which metric it is.
+/// A law without a default: it has to be stated, or what contains it does not compile.
+template <class T> struct Stated {
+  T value;
+  constexpr Stated(T stated) : value(stated) {}
+  constexpr operator T() const { return value; }
+  constexpr T operator->() const requires std::is_pointer_v<T> { return value; }
+};
+
+/// The laws of a lift c(x, z) = a(x) + b(z) - <A(x), B(z)>.
+struct LiftLaws {
+  /// What the lift gives is d^power; 0: the cost itself, which is no distance.
+  Stated<int> power;
+  /// Where B(z) = ratio A(z) and the lift is |ratio A(x) - B(z)|^2 / (2 ratio), so that a small one can be found again
+  /// from differences, that ratio; 0: it is of no such form.
+  Stated<double> ratio;
+  bool operator==(const LiftLaws&) const = default;
+};
+
+/// d = (sum_k |u_k - v_k|^power)^(1/power) of points u and v as the metric sees them; power infinity: the largest one.
+struct CoordinateSum {
+  Stated<double> power;
+  /// Points are seen as W x with this W, which belongs to the metric; null: as they are.
+  Stated<const Matrix<double>*> factor;
+};
+
+/// How many features queries and keys must have.
+struct Widths {
+  static constexpr Index any = -1;  ///< queries as many as keys
+  Stated<Index> queries, keys;
+};
+constexpr Widths equal_widths{Widths::any, Widths::any};
+
+/// The laws of a cost. Whoever needs one asks for it; nobody asks which metric it is. Those that have a default here
+/// allow nothing by it: a metric that does not state them is slower or refused, never wrong.
 struct MetricTraits {
   bool symmetric = false;            ///< c(x, z) = c(z, x)
   bool zero_on_self = false;         ///< c(x, x) = 0 and c >= 0
@@ -19,12 +54,12 @@ struct MetricTraits {
   bool shift_invariant = false;      ///< c(x + s, z + s) = c(x, z): the engine may center
   /// The cost is d^distance_power: 1 a distance, 2 a squared distance, 0 neither.
   int distance_power = 0;
-  /// What a lift gives is d^lift_power; 0: the cost itself, which is no distance.
-  int lift_power = 0;
-  bool lifts = false;
+  std::optional<LiftLaws> lift = {};
   /// What kneighbors and Radius report and read is d rather than c (Mahalanobis: |Wx - Wz|).
   bool reports_root = false;
 
+  constexpr bool lifts() const { return lift.has_value(); }
+  constexpr int lift_power() const { return lift ? lift->power.value : 0; }
   bool operator==(const MetricTraits&) const = default;
 };
 
@@ -40,18 +75,35 @@ template <class T> struct PointGradient {
   std::map<std::string, Matrix<double>> parameters;
 };
 
+/// What every metric says of itself; check() throws where a parameter is not what it allows.
+template <class M>
+concept MetricValue = SlotValue<M> && requires(const M& m) {
+  { m.traits() } -> std::same_as<MetricTraits>;
+  m.check();
+};
+
+/// What a metric on points says: how many features they have, and whether its distance is a sum over coordinates, of
+/// which trees, densities and differences of far points make use (nothing: it is not).
+template <class M>
+concept MetricOfPoints = MetricValue<M> && requires(const M& m) {
+  { m.widths() } -> std::same_as<Widths>;
+  { m.coordinate_sum() } -> std::same_as<std::optional<CoordinateSum>>;
+};
+
 /// A cost between two points: the definition, and every test's oracle.
 template <class M>
-concept PointCost = SlotValue<M> && requires(const M& m, RowRef<double> x) {
-  { m.traits() } -> std::same_as<MetricTraits>;
+concept PointCost = MetricOfPoints<M> && requires(const M& m, RowRef<double> x) {
   { m.cost(x, x) } -> std::convertible_to<double>;
 };
 
 /// A cost that is an inner product of lifted points: the engine multiplies matrices. O(n d) to lift.
+/// projection_size(q, k) bounds the products inside a lift of queries of length q and keys of length k that is made by
+/// multiplying matrices, and with them its rounding; 0 where nothing is multiplied.
 template <class M>
-concept LiftedMetric = PointCost<M> && requires(const M& m, Points<double> x) {
+concept LiftedMetric = PointCost<M> && requires(const M& m, Points<double> x, double length) {
   { m.lift_queries(x) } -> std::same_as<Lift<double>>;
   { m.lift_keys(x) } -> std::same_as<Lift<double>>;
+  { m.projection_size(length, length) } -> std::same_as<double>;
 };
 
 /// A lift that leaves points as they are, without centering, and has no biases: nothing is copied.
@@ -68,8 +120,7 @@ concept DifferentiableLift = LiftedMetric<M> && requires(const M& m, Points<doub
 
 /// Any other cost: fills a tile, called once a tile, never once a pair.
 template <class M>
-concept TileMetric = SlotValue<M> && requires(const M& m, Points<double> x, Tile<double> out) {
-  { m.traits() } -> std::same_as<MetricTraits>;
+concept TileMetric = MetricOfPoints<M> && requires(const M& m, Points<double> x, Tile<double> out) {
   m.fill(x, x, out);
 };
 
@@ -79,6 +130,10 @@ template <class M>
 concept DifferentiableTile = TileMetric<M> && requires(const M& m, Points<double> x, Tile<double> g) {
   m.pull_tile(x, x, x, g, g);
 };
+
+/// Costs that came as a matrix in place of points.
+template <class M>
+concept GivenCosts = MetricValue<M> && M::points_are_costs;
 
 namespace detail {
 /// Folds |x_k - z_k| into out(i, j) one feature k after the other: `fold(i, differences of x_i to all keys)`.
