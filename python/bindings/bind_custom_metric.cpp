@@ -26,7 +26,7 @@ class PythonTileFunction : public TileFunction {
   void operator()(const Points<double>& x, const Points<double>& z, Tile<double> out) const override {
     const py::gil_scoped_acquire gil;
     const py::object result = function_(py::cast(Matrix<double>(x)), py::cast(Matrix<double>(z)));
-    const auto costs = py::array_t<double, py::array::c_style | py::array::forcecast>::ensure(result);
+    const auto costs = real_numbers<double>(result);
     require(static_cast<bool>(costs), "metric", "a function that returns an array of costs",
             py::repr(result).cast<std::string>());
     if (costs.ndim() != 2 || costs.shape(0) != out.rows() || costs.shape(1) != out.cols())

@@ -12,11 +12,8 @@ constexpr Index longest_printed_array = 64;
 py::module_ sparse() { return py::module_::import("scipy.sparse"); }
 
 template <class T> py::array_t<T> matrix_from(const char* name, const char* allowed, py::handle object) {
-  auto array = py::array_t<T, py::array::c_style | py::array::forcecast>::ensure(object);
-  if (!array) {
-    PyErr_Clear();
-    wrong_type(name, allowed, object);
-  }
+  auto array = real_numbers<T>(object);
+  if (!array) wrong_type(name, allowed, object);
   if (array.ndim() != 2)
     throw py::value_error(std::string(name) + " must be " + allowed + " with 2 dimensions; got "
                           + std::to_string(array.ndim()) + " dimension(s).");

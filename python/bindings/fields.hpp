@@ -89,6 +89,14 @@ template <> struct FieldType<Bandwidth> : PlainField<Bandwidth> {
   }
 };
 
+/// The numbers of an array, or none where it holds others: pybind11's own cast drops imaginary parts.
+template <class T> using CArray = py::array_t<T, py::array::c_style | py::array::forcecast>;
+template <class T> CArray<T> real_numbers(py::handle object) {
+  const auto given = py::array::ensure(object);
+  return given && given.dtype().kind() != 'c' ? CArray<T>::ensure(given)
+                                              : py::reinterpret_steal<CArray<T>>(py::handle());
+}
+
 /// Arrays of a slot value: read-only views of the C++ memory; a copy is made only on the way in.
 py::array read_only(py::array array);
 std::string print_array(const py::object& array);

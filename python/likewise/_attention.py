@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from likewise import _core
+from likewise import _checks, _core
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -118,12 +118,11 @@ def _attend(squared_distances, q, k, v, temperature, is_causal, mask, key_paddin
 
 def _matrices(q, k, v, key_padding_mask):
     """q, k, v as dense matrices of one float type, finite; of padding 0 instead of what is not."""
-    arrays = [np.asarray(q), *(_without_padding(np.asarray(a), key_padding_mask) for a in (k, v))]
+    q, k, v = (_checks.reals(a, name) for name, a in (("q", q), ("k", k), ("v", v)))
+    arrays = [q, *(_without_padding(a, key_padding_mask) for a in (k, v))]
     dtype = np.result_type(*arrays)
     dtype = dtype if dtype in _FLOATS else np.dtype(np.float64)
     for name, a in zip("qkv", arrays):
-        if a.dtype.kind not in "fiub":
-            raise ValueError(f"{name} must be a real array; got {a.dtype}.")
         if a.ndim < 2:
             raise ValueError(f"{name} must be of shape (..., length, dim); got {a.shape}.")
         if name != "v" and a.shape[-1] == 0:
@@ -170,12 +169,7 @@ def _log_weights(log_key_weights, key_padding_mask, lead, n_keys):
     """Both as one array (*lead, n_keys), or None."""
     weights = None
     if log_key_weights is not None:
-        try:
-            weights = np.asarray(log_key_weights, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"log_key_weights must be an array of numbers or None; got {type(log_key_weights).__name__}."
-            ) from None
+        weights = _checks.reals(log_key_weights, "log_key_weights", np.float64)
         if np.isnan(weights).any() or np.isposinf(weights).any():
             raise ValueError("log_key_weights must be finite or -inf; got NaN or +inf.")
         weights = _broadcast("log_key_weights", np.atleast_1d(weights), (*lead, n_keys))

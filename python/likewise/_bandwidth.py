@@ -75,7 +75,7 @@ def _targets(y, n, dtype):
     if y is None:
         raise ValueError("y must be given with rule='loo', which predicts it.")
     y = np.asarray(y)
-    if y.dtype.kind in "fiu":
+    if y.dtype.kind in "fiuc":
         return _checks.columns(y, n, dtype, "y"), False
     _, classes = np.unique(y, return_inverse=True)
     return _checks.columns(np.eye(classes.max() + 1)[classes], n, dtype, "y"), True

@@ -2,7 +2,8 @@
 
 pybind11 prints its signatures and every argument, arrays too. Here each function, method and constructor of
 the extension is wrapped once, at import: a call that fits costs a tenth of a microsecond more; of one that
-does not, the types in the function's signature tell which argument it was.
+does not, the types in the function's signature tell which argument it was. Complex numbers, which pybind11
+would take for real ones, are refused before.
 """
 
 import functools
@@ -109,6 +110,16 @@ def _reason(function, called, args, kwargs):
     return f"{found[0]}." if found else f"{called}() got {', '.join(map(_told, args))}."
 
 
+def _refuse_complex(function, args, kwargs):
+    """pybind11 takes NumPy's complex numbers and arrays for real ones: imaginary parts are dropped."""
+    for value in (*args, *kwargs.values()) if kwargs else args:
+        if getattr(getattr(value, "dtype", None), "kind", None) == "c":
+            wanted, _ = next(_overloads(function))
+            given = {**dict(zip([name for name, _, _ in wanted], args)), **kwargs}
+            name = next(name for name, each in given.items() if each is value)
+            raise ValueError(f"{name} must be real; got {value.dtype}.")
+
+
 def _is_refusal(error, function):
     """Whether the function itself refused its arguments. A callback that it called may have been refused by
     something else that pybind11 bound, of any name."""
@@ -120,6 +131,7 @@ def _is_refusal(error, function):
 def _wrapped(function, called, is_method=False):
     @functools.wraps(function)
     def call(*args, **kwargs):
+        _refuse_complex(function, args[1:] if is_method else args, kwargs)
         try:
             return function(*args, **kwargs)
         except TypeError as error:

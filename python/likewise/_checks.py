@@ -9,6 +9,23 @@ import scipy.sparse as sp
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
+def reals(given, name, dtype=None):
+    """An array of real numbers of this dtype; None: its own, float64 of objects and text that say numbers.
+
+    NumPy's conversions drop imaginary parts with a warning, and their errors name no argument.
+    """
+    try:
+        A = np.asarray(given)
+        if A.dtype.kind not in "biufc":
+            A = A.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        got = getattr(given, "dtype", type(given).__name__)
+        raise ValueError(f"{name} must be numeric; got {got}: {error}") from None
+    if A.dtype.kind == "c":
+        raise ValueError(f"{name} must be real; got {A.dtype}.")
+    return A if dtype is None else A.astype(dtype, copy=False)
+
+
 def points(X, name="X", dtype=None):
     """(n, d) in C order; float32 stays, other types become float64 (or `dtype`)."""
     return _matrix(X, name, "(n_points, n_features)", dtype)
@@ -23,7 +40,7 @@ def queries_and_keys(X, Z):
 
 def columns(V, n_rows, dtype=None, name="V"):
     """Value columns (n_rows, c) of this dtype; a vector becomes one column."""
-    V = np.asarray(V)
+    V = V if hasattr(V, "tocsr") else reals(V, name)
     V = _matrix(V[:, None] if V.ndim == 1 else V, name, f"({n_rows}, n_columns)", dtype)
     if V.shape[0] != n_rows:
         raise ValueError(f"{name} must have {n_rows} rows; got shape {V.shape}.")
@@ -44,7 +61,7 @@ def log_weights(log_key_weights, name="log_key_weights"):
     """A vector of float64; empty for None."""
     if log_key_weights is None:
         return np.empty(0)
-    w = np.ascontiguousarray(log_key_weights, dtype=np.float64)
+    w = np.ascontiguousarray(reals(log_key_weights, name, np.float64))
     if w.ndim != 1 or not w.size:
         raise ValueError(f"{name} must be a 1-D array, one for each key, or None; got shape {w.shape}.")
     return w
@@ -80,14 +97,9 @@ def _matrix(A, name, shape, dtype=None):
         raise TypeError(
             f"{name} must be a dense array of shape {shape}; got a sparse matrix. Use .toarray()."
         )
-    A = np.asarray(A)
+    A = reals(A, name)
     if A.ndim != 2:
         raise ValueError(f"{name} must be a 2-D array of shape {shape}; got {A.ndim} dimension(s).")
-    if np.iscomplexobj(A):
-        raise ValueError(f"{name} must be real; got {A.dtype}.")
     if dtype is None:
         dtype = A.dtype if A.dtype in _FLOATS else np.float64
-    try:
-        return np.ascontiguousarray(A, dtype=dtype)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be numeric; got {A.dtype}: {error}") from None
+    return np.ascontiguousarray(A, dtype=dtype)

@@ -231,7 +231,7 @@ def _transposed_solve(P, B, alpha, free, tol, max_iter):
         m = root * m
     # The residual is measured, not the recurrence's: rounding adds to it.
     report = SimpleNamespace(converged=residual <= 10 * tol, residual=residual, n_iter=steps)
-    warn_unless_converged(report, max_iter, stacklevel=4)
+    warn_unless_converged(report, max_iter)
     return m
 
 
@@ -371,7 +371,7 @@ class _SymmetricForm:
     def warn(self, max_iter):
         enough = max(1e-6, 1e3 * self.tol)
         report = SimpleNamespace(converged=self.residual <= enough, residual=self.residual, n_iter=self.steps)
-        warn_unless_converged(report, max_iter, stacklevel=4)
+        warn_unless_converged(report, max_iter)
 
 
 # --- checks
@@ -393,8 +393,8 @@ def _pair(P, V, grad, name):
 
 def _spectral_arguments(P, w, v, grad_w, grad_v):
     n = P.shape[0]
-    v = np.asarray(v, dtype=np.float64)
-    w = np.asarray(w, dtype=np.float64)
+    v = _checks.reals(v, "v", np.float64)
+    w = _checks.reals(w, "w", np.float64)
     if v.ndim != 2 or len(v) != n or not 1 <= v.shape[1] <= n:
         raise ValueError(f"v must be eigenvectors of shape ({n}, k); got shape {v.shape}.")
     if w.shape != v.shape[1:]:
@@ -403,7 +403,7 @@ def _spectral_arguments(P, w, v, grad_w, grad_v):
         raise ValueError("grad_w or grad_v must be given.")
     grads = []
     for name, grad, like in (("grad_w", grad_w, w), ("grad_v", grad_v, v)):
-        grad = np.zeros_like(like) if grad is None else np.asarray(grad, dtype=np.float64)
+        grad = np.zeros_like(like) if grad is None else _checks.reals(grad, name, np.float64)
         if grad.shape != like.shape:
             raise ValueError(f"{name} must have shape {like.shape}; got shape {grad.shape}.")
         grads.append(grad)

@@ -233,7 +233,7 @@ def test_bad_input(kind):
         ("q must be of shape", (q[0, 0], k, v), {}),
         ("k must be finite", (q, np.where(k == k[0, 0, 0], np.nan, k), v), {}),
         ("v must be finite", (q, k, np.where(v == v[0, 0, 0], np.inf, v)), {}),
-        ("q must be a real array", (q + 1j, k, v), {}),
+        ("q must be real; got complex128", (q + 1j, k, v), {}),
         ("temperature must be", (q, k, v), {"temperature": 0.0}),
         ("temperature must be", (q, k, v), {"temperature": np.inf}),
         ("mask must be broadcastable", (q, k, v), {"mask": np.ones((5, 6), bool)}),

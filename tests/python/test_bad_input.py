@@ -1,13 +1,15 @@
 """The table of bad input: each refusal names the argument, what is allowed and what came."""
 
+import re
 import warnings
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import likewise as lw
-from likewise import kernels, metrics, normalizations, supports
+from likewise import gradients, kernels, metrics, normalizations, supports
 
 X = np.random.default_rng(0).normal(size=(20, 3))
 Y = np.arange(20) % 2
@@ -279,3 +281,122 @@ def test_nothing_of_this_warns_otherwise():
             model = fitted(name)
             for call in calls_of(model):
                 call(X[:2])
+
+
+# --- numbers that are none
+
+
+def complex_kernel(A, B):
+    return np.full((len(A), len(B)), 1 + 2j)
+
+
+def layer():
+    return lw.nn.SelfAttention(3, 1, random_state=0)
+
+
+def backward(grad):
+    made = layer()
+    made.forward(X)
+    return made.backward(grad)
+
+
+def spectral(affinity):
+    return lw.SpectralClustering(2, affinity=affinity).fit(X)
+
+
+I = 1 + 2j
+
+# (the argument that is named, the call)
+COMPLEX = [
+    ("x", lambda: layer().forward(I * X)),
+    ("context", lambda: layer().forward(X, context=I * X)),
+    ("grad_output", lambda: backward(I * X)),
+    ("tokens", lambda: layer().log_key_weights(I * X)),
+    (
+        "temperature",
+        lambda: lw.nn.MetricAttention.from_metric(metrics.Mahalanobis(np.eye(3)), np.complex64(I)),
+    ),
+    ("log_key_weights", lambda: lw.attention(X, X, X, log_key_weights=np.full(20, I))),
+    ("log_key_weights", lambda: lw.Mechanism().operator(X, log_key_weights=np.full(20, I))),
+    ("factor", lambda: metrics.Mahalanobis(I * np.eye(3))),
+    ("matrix", lambda: metrics.Mahalanobis.from_matrix(I * np.eye(3))),
+    ("diagonal", lambda: metrics.Mahalanobis.from_diagonal(np.full(3, I))),
+    ("key_factor", lambda: metrics.Bilinear(np.eye(3), key_factor=I * np.eye(3))),
+    ("factor", lambda: metrics.Mahalanobis([[np.complex128(I)]])),
+    ("bandwidth", lambda: kernels.Gaussian(np.complex128(I))),
+    ("df", lambda: kernels.StudentT(1.0, df=np.complex64(I))),
+    ("radius", lambda: supports.Radius(np.complex128(I))),
+    ("edges", lambda: supports.Graph(sparse.csr_matrix(I * np.eye(3)))),
+    ("alpha", lambda: normalizations.Density(np.complex128(I))),
+    ("alpha", lambda: operator().equilibrium(X, alpha=np.complex128(0.5 + 1j))),
+    ("radius", lambda: lw.radius_neighbors(X, radius=np.complex128(I))),
+    ("metric", lambda: lw.kneighbors(X, metric=complex_kernel)),
+    ("metric_params['w']", lambda: fitted("NearestNeighbors", metric_params={"w": np.full(3, I)})),
+    (
+        "metric_params['V']",
+        lambda: fitted("KernelDensity", metric="seuclidean", metric_params={"V": [I] * 3}),
+    ),
+    (
+        "metric_params['VI']",
+        lambda: fitted("KNeighborsRegressor", metric="mahalanobis", metric_params={"VI": I * np.eye(3)}),
+    ),
+    ("bandwidth", lambda: fitted("KernelRegressor", bandwidth=np.complex128(I))),
+    ("weights", lambda: fitted("KNeighborsRegressor", weights=lambda d: I * d).predict(X)),
+    ("weights", lambda: fitted("RadiusNeighborsRegressor", weights=lambda d: [I * r for r in d]).predict(X)),
+    ("kernel", lambda: fitted("LabelPropagation", kernel=complex_kernel)),
+    ("kernel", lambda: fitted("LabelSpreading", kernel=lambda *AB: sparse.csr_matrix(complex_kernel(*AB)))),
+    ("affinity", lambda: lw.SpectralEmbedding(affinity=lambda A: complex_kernel(A, A)).fit(X)),
+    ("affinity", lambda: spectral(lambda x, z: np.complex128(I))),
+    ("affinity", lambda: spectral(lambda x, z: I)),
+    ("init", lambda: lw.MetricLearner(init=I * np.eye(3)).fit(X, Y)),
+    ("y", lambda: lw.MetricLearner(loss="mlkr", max_iter=1).fit(X, X[:, 0]).score(X, I * X[:, 0])),
+    ("y", lambda: lw.select_bandwidth("loo", X, I * X[:, 0])),
+    ("y_context", lambda: lw.AttentionRegressor(max_epochs=1).fit(X, Y, context=(X, I * X[:, 0]))),
+    ("w", lambda: gradients.eigen_vjp(operator(), np.full(2, I), X[:, :2], np.ones(2))),
+    ("grad_v", lambda: gradients.eigen_vjp(operator(), np.ones(2), X[:, :2], grad_v=I * X[:, :2])),
+]
+
+
+@pytest.mark.parametrize(
+    ("argument", "call"), COMPLEX, ids=[f"{i}-{row[0]}" for i, row in enumerate(COMPLEX)]
+)
+def test_imaginary_parts_are_refused(argument, call):
+    """Kind: numbers that NumPy's and pybind11's conversions cut in half, with a warning at most."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the warning says must be an error, however filters are set
+        with pytest.raises((ValueError, TypeError), match=rf"^{re.escape(argument)} must "):
+            call()
+
+
+TEXT = np.full((20, 3), "a")
+NO_TOKENS = np.ones((20, 0, 3))
+LAYERS = [
+    ("x", "numeric; got .*'a'", lambda: layer().forward(TEXT)),
+    ("x", "numeric; got list.*inhomogeneous", lambda: layer().forward([[1, 2, 3], [4, 5]])),
+    ("context", "numeric; got .*'a'", lambda: layer().forward(X, context=TEXT)),
+    ("grad_output", "numeric; got .*'a'", lambda: backward(TEXT)),
+    ("q", "numeric; got .*'a'", lambda: lw.attention(TEXT, X, X)),
+    ("v", "numeric; got list.*inhomogeneous", lambda: lw.attention(X, X, [*X[:-1].tolist(), [1]])),
+    ("log_key_weights", "numeric; got list.*'a'", lambda: lw.attention(X, X, X, log_key_weights=["a"] * 20)),
+    ("log_key_weights", "numeric; got .*'a'", lambda: lw.Mechanism().operator(X, log_key_weights=TEXT[:, 0])),
+    ("context", r"a token or more; got shape \(20, 0, 3\)", lambda: layer().forward(X[:, None], NO_TOKENS)),
+    ("context", r"a token or more; got shape \(0, 3\)", lambda: layer().forward(X, X[:0])),
+    ("x", r"a token or more; got shape \(20, 0, 3\)", lambda: layer().forward(NO_TOKENS, X[:, None])),
+    ("x", r"a token or more; got shape \(20, 0, 3\)", lambda: layer().forward(NO_TOKENS)),
+]
+
+
+@pytest.mark.parametrize(("argument", "says", "call"), LAYERS, ids=range(len(LAYERS)))
+def test_layers_and_attention_name_what_they_cannot_read(argument, says, call):
+    """Kind: NumPy's own words for what it cannot do, and an error about the argument beside the wrong one."""
+    with pytest.raises(ValueError, match=rf"(?s)^{argument} must (be|hold) {says}"):
+        call()
+
+
+def test_objects_that_are_numbers_are_numbers():
+    """Kind: numbers refused for the box that pandas and mixed lists put them in."""
+    boxed = X.astype(object)
+    assert np.array_equal(lw.attention(boxed, X, boxed), lw.attention(X, X, X))
+    for mixed in (layer().forward(boxed, context=boxed), layer().forward(X, context=boxed)):
+        assert np.array_equal(mixed, layer().forward(X))
+    assert np.array_equal(backward(boxed), backward(X))

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from likewise._checks import reals
+
 
 class Classes:
     """Labels as columns of 0 and 1."""
@@ -40,7 +42,7 @@ class Numbers:
 
     def encode(self, Y, name="y"):
         """(n, n_targets); a ValueError for another number of targets, NaN and infinity."""
-        Y = np.asarray(Y, np.float64)
+        Y = reals(Y, name, np.float64)
         Y = Y.reshape(len(Y), -1)
         if Y.shape[1] != len(self.mean):
             raise ValueError(f"{name} must have {len(self.mean)} target(s) a row; got {Y.shape[1]}.")

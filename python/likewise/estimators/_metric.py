@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from likewise import metrics
+from likewise._checks import reals
 from likewise._slots import as_metric
 
 
@@ -66,8 +67,8 @@ def _of_covariance(matrix):
 def _vector(name, what, given, *, zero):
     """metric_params[name], a vector of positive numbers, or 0 where `zero` may be; errors name it."""
     try:
-        values = np.asarray(given, dtype=float)
-    except (TypeError, ValueError):
+        values = reals(given, name, np.float64)
+    except ValueError:
         raise TypeError(f"metric_params[{name!r}] must be a vector of {what}; got {given!r}.") from None
     if values.ndim != 1:
         got = f"shape {values.shape}" if values.ndim else repr(given)

@@ -33,6 +33,8 @@ def require_weights(A, name):
 
 def weights_of(A, shape, name):
     """What a function gave as affinities: finite weights >= 0 of that shape, a float64 array or CSR."""
+    if np.iscomplexobj(A):
+        raise ValueError(f"{name} must give real weights; got {A.dtype}.")
     if issparse(A):
         require_indices_inside(A, name)
         A = csr_matrix(A, dtype=np.float64)

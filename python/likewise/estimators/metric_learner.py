@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from likewise import _core, kernels, metrics
+from likewise import _checks, _core, kernels, metrics
 from likewise._errors import warn_unless_converged
 from likewise._estimator import MechanismMixin, check_labels
 from likewise._execution import execution, one_call
@@ -560,10 +560,7 @@ def _columns(y, loss, dtype):
         Y = np.zeros((len(y), len(classes)), dtype=dtype)
         Y[np.arange(len(y)), codes.ravel()] = 1
         return Y, {"offset": len(y), "factor": 1.0}
-    try:
-        y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"y must be numeric with loss='mlkr': {error}") from None
+    y = _checks.reals(y, "y", np.float64).reshape(len(y), -1)
     y = y - y.mean(axis=0)
     variance = np.square(y).sum() / len(y) or 1.0  # of all columns together: their units are kept
     return np.ascontiguousarray(y / np.sqrt(variance), dtype=dtype), {"offset": 0.0, "factor": variance}
@@ -579,9 +576,9 @@ def _check_rows(X, estimator):
 
 def _array(name, value):
     try:
-        return np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be an array of numbers or a str; got {value!r}.") from None
+        return np.array(_checks.reals(value, name), dtype=np.float64)
+    except ValueError:
+        raise TypeError(f"{name} must be an array of real numbers or a str; got {value!r}.") from None
 
 
 def _whole(name, value, most=None):

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from likewise import _core, kernels, supports
+from likewise import _checks, _core, kernels, supports
 from likewise._estimator import MechanismMixin, check_labels
 from likewise._mechanism import Mechanism
 from likewise._slots import as_kernel
@@ -325,7 +325,7 @@ class _KNeighborsSupervised(_KNeighborsSearch, _NeighborsSupervised):
     def _weighed(self, X):
         distances, indices = self.kneighbors(X)
         ends = np.arange(0, indices.size + 1, indices.shape[1])
-        weights = np.asarray(self.weights(distances), dtype=float)
+        weights = _checks.reals(self.weights(distances), "weights", np.float64)
         return distances.ravel(), indices.ravel(), ends, weights.ravel()
 
 
@@ -343,7 +343,8 @@ class _RadiusSupervised(_RadiusSearch, _NeighborsSupervised):
 
     def _weighed(self, X):
         distances, indices, ends = self._within(X, None)
-        rows = [np.asarray(row, dtype=float).ravel() for row in self.weights(_rows(distances, ends))]
+        found = self.weights(_rows(distances, ends))
+        rows = [_checks.reals(row, "weights", np.float64).ravel() for row in found]
         return distances, indices, ends, np.concatenate(rows) if rows else np.empty(0)
 
 

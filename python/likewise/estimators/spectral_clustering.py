@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core
+from likewise._checks import reals
 from likewise._estimator import seed_of, warn_unless_converged
 from likewise.estimators._affinity import AffinityMixin, pairwise_affinities, pairwise_affinity
 
@@ -124,7 +125,11 @@ class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
         return pairwise_affinities()
 
     def _kernel_matrix(self, X, Z):
-        return pairwise_affinity(X, Z, self.affinity, self.gamma, self.degree, self.coef0, self.kernel_params)
+        affinity = self._real_affinity if callable(self.affinity) else self.affinity
+        return pairwise_affinity(X, Z, affinity, self.gamma, self.degree, self.coef0, self.kernel_params)
+
+    def _real_affinity(self, x, z, **params):
+        return reals(self.affinity(x, z, **params), "affinity")
 
     def _count(self, name, auto):
         """The parameter as an int; `auto` (None or "auto") is 0."""

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 import likewise as lw
-from likewise import _core
+from likewise import _checks, _core
 from likewise._attention import boolean_array
 from likewise.nn._parameters import Parametrized, load_into, named_views, numbers_of
 
@@ -192,8 +192,10 @@ class AttentionLayer(Parametrized):
         else:
             context_shape = None
         n_keys = length if context is None else len(context) // max(batch, 1)
-        if batch == 0 or length == 0 or n_keys == 0:
-            raise ValueError(f"x must hold a token or more; got shape {x.shape} with {n_keys} keys.")
+        if batch == 0 or length == 0:
+            raise ValueError(f"x must hold a token or more; got shape {x.shape}.")
+        if n_keys == 0:
+            raise ValueError(f"context must hold a token or more; got shape {context_shape}.")
         one = (length, n_keys)
         mask = _of_shape("mask", mask, [one, (batch, *one), (batch, self.options["num_heads"], *one)])
         padding = _of_shape("key_padding_mask", key_padding_mask, [(batch, n_keys)])
@@ -227,7 +229,7 @@ class AttentionLayer(Parametrized):
         Of the last forward of this thread: several threads may use a layer, whose gradients they add up.
         """
         last = self._last_pass("backward")
-        grad = np.ascontiguousarray(grad_output, self.dtype)
+        grad = np.ascontiguousarray(_checks.reals(grad_output, "grad_output", self.dtype))
         if grad.shape != last.shape:
             raise ValueError(f"grad_output must have the output's shape {last.shape}; got {grad.shape}.")
         by_x, by_context = self._core.backward(last.trace, grad.reshape(-1, grad.shape[-1]))
@@ -240,7 +242,7 @@ class AttentionLayer(Parametrized):
         return np.stack([self._core.weights(trace, sequence, h) for h in heads])
 
     def _tokens(self, name, tokens, padding=None):
-        tokens = np.asarray(tokens)
+        tokens = _checks.reals(tokens, name)
         if tokens.ndim not in (2, 3) or tokens.shape[-1] != self.options["embed_dim"]:
             raise ValueError(
                 f"{name} must be of shape (batch, length, {self.options['embed_dim']}); got {tokens.shape}."
@@ -361,7 +363,7 @@ class MetricAttention(AttentionLayer):
         """
         if not isinstance(metric, lw.metrics.Mahalanobis):
             raise TypeError(f"metric must be Mahalanobis; got {metric!r}.")
-        if not (np.isfinite(temperature) and temperature > 0):
+        if np.iscomplexobj(temperature) or not (np.isfinite(temperature) and temperature > 0):
             raise ValueError(f"temperature must be positive and finite; got {temperature!r}.")
         if not isinstance(n_targets, (int, np.integer)) or n_targets < 0:
             raise ValueError(f"n_targets must be an int, at least 0; got {n_targets!r}.")
