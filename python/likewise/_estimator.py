@@ -6,6 +6,7 @@ named like the slots it is done; else it overrides ``_make_mechanism``.
 
 import inspect
 import math
+import re
 from contextlib import contextmanager
 from functools import cache
 from numbers import Real
@@ -17,7 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from likewise import _core, kernels, metrics
+from likewise import _checks, _core, kernels, metrics
 from likewise._errors import warn_unless_converged
 from likewise._execution import execution, one_call
 from likewise._mechanism import Mechanism
@@ -99,15 +100,16 @@ class MechanismMixin:
         """X (n, d) in C order, float32 or float64; reset=True in fit, False at predict."""
         if is_plain_points(X, min_samples) and self._knows_features(X, reset):
             return X
-        return validate_data(
-            self,
-            X,
-            reset=reset,
-            dtype=[np.float64, np.float32],
-            order="C",
-            ensure_min_samples=min_samples,
-            **sparse,
-        )
+        with naming(X=X):
+            return validate_data(
+                self,
+                X,
+                reset=reset,
+                dtype=[np.float64, np.float32],
+                order="C",
+                ensure_min_samples=min_samples,
+                **sparse,
+            )
 
     def _check_X_y(self, X, y, *, multi_output=False, y_numeric=False):
         """X as _check_X has it, and y of its length."""
@@ -116,16 +118,17 @@ class MechanismMixin:
         if is_plain_points(X) and is_plain_target(y, len(X)) and self._knows_features(X, reset=True):
             return X, y
         _check_lengths(X, y)
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            dtype=[np.float64, np.float32],
-            order="C",
-            multi_output=multi_output,
-            y_numeric=y_numeric,
-        )
-        return X, unboxed(y)
+        with naming(X=X, y=y):
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                dtype=[np.float64, np.float32],
+                order="C",
+                multi_output=multi_output,
+                y_numeric=y_numeric,
+            )
+            return X, y.astype(np.float64) if y_numeric and y.dtype.kind not in "biuf" else unboxed(y)
 
     def _knows_features(self, X, reset):
         """Whether X, which has no feature names, needs nothing beyond its width: set here or compared."""
@@ -139,7 +142,7 @@ class MechanismMixin:
         """log w (n,) of sample weights w >= 0, or None for None."""
         if sample_weight is None:
             return None
-        w = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        w = checked_sample_weight(sample_weight, X)
         with np.errstate(divide="ignore"):
             return np.log(w)
 
@@ -161,6 +164,36 @@ class MechanismMixin:
         progress = True if getattr(self, "verbose", False) else None
         with execution(n_jobs=getattr(self, "n_jobs", None), progress=progress), one_call():
             yield
+
+
+# Of scikit-learn's and NumPy's errors those that name no argument.
+_UNNAMED = re.compile(r"could not convert|float\(\) argument|setting an array element|Complex data")
+
+
+@contextmanager
+def naming(**arguments):
+    """Errors of scikit-learn's checks about what is no number name the one of these arguments that has it."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if not _UNNAMED.search(str(error)):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        of_complex = (
+            " Complex data not supported." if "Complex" in str(error) else ""
+        )  # words of its contract
+        for name, value in arguments.items():
+            try:
+                _checks.reals(value.data if issparse(value) else value, name)
+            except ValueError as named:
+                raise kind(f"{named}{of_complex}") from None
+        raise
+
+
+def checked_sample_weight(sample_weight, X):
+    """Weights (n,) >= 0 of float64."""
+    with naming(sample_weight=sample_weight):
+        return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
 
 def _check_lengths(X, y):

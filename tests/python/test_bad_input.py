@@ -25,6 +25,11 @@ SUPERVISED = {
     "LabelPropagation": lambda **p: lw.LabelPropagation(**{"gamma": 1.0, **p}),
     "LabelSpreading": lambda **p: lw.LabelSpreading(**{"gamma": 1.0, **p}),
 }
+LEARNERS = {
+    "AttentionRegressor": lambda **p: lw.AttentionRegressor(**{"max_epochs": 1, **p}),
+    "AttentionClassifier": lambda **p: lw.AttentionClassifier(**{"max_epochs": 1, **p}),
+    "MetricLearner": lambda **p: lw.MetricLearner(**{"max_iter": 1, "loss": "mlkr", **p}),
+}
 UNSUPERVISED = {
     "NearestNeighbors": lw.NearestNeighbors,
     "KernelDensity": lw.KernelDensity,
@@ -59,8 +64,13 @@ BAD_POINTS = {
     "1-D": (X[:, 0], "Expected 2D array, got 1D array instead"),
     "no points": (X[:0], r"Found array with 0 sample\(s\) \(shape=\(0, 3\)\) while a minimum of"),
     "no features": (X[:, :0], r"Found array with 0 feature\(s\) \(shape=\(20, 0\)\) while a minimum of"),
-    "complex": (X * 1j, "Complex data not supported"),
-    "text": (np.full((20, 3), "a"), "could not convert string to float|dtype='numeric'"),
+    "complex": (X * 1j, "^X must be real; got complex128. Complex data not supported"),
+    "text": (np.full((20, 3), "a"), "^X must be numeric; got <U1: could not convert string to float: .*'a'"),
+    "a blank": (
+        [["1", "2", ""]] * 20,
+        "^X must be numeric; got list: could not convert string to float: .*''",
+    ),
+    "a row too short": ([*X[1:].tolist(), [1.0]], "^X must be numeric; got list: .*inhomogeneous shape"),
 }
 
 
@@ -85,6 +95,7 @@ def test_new_points(name):
             (with_value(-np.inf), "X contains infinity"),
             (X[0], "Expected 2D array, got 1D array instead"),
             (X[:0], "Found array with 0 sample"),
+            ([["1", "x", "2"]], "^X must be numeric; got list: could not convert string to float: .*'x'"),
         ]:
             with pytest.raises(ValueError, match=message):
                 call(points)
@@ -229,11 +240,49 @@ def test_parameters(argument, says, call):
         call()
 
 
+WORDS = ["1", "x", *["2"] * 18]
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_points_of_learners(name):
+    for points in (BAD_POINTS["text"], BAD_POINTS["complex"], BAD_POINTS["a blank"]):
+        with pytest.raises(ValueError, match=points[1]):
+            LEARNERS[name]().fit(points[0], Y)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in {**SUPERVISED, **LEARNERS} if "Regressor" in n or n == "MetricLearner"]
+)
+def test_targets_that_are_no_numbers(name):
+    """Kind: an error of a conversion inside, which names none of the arguments."""
+    make = {**SUPERVISED, **LEARNERS}[name]
+    for y in (WORDS, np.array(WORDS), np.array(WORDS, object)):
+        with pytest.raises(
+            ValueError, match=r"^y must be numeric; got .*: could not convert string to float: .*'x'"
+        ):
+            make().fit(X, y)
+    if name != "MetricLearner":
+        numbers = np.array(["0.5", "-1"] * 10)
+        got = make(**({"random_state": 0} if name in LEARNERS else {})).fit(X, numbers)
+        want = make(**({"random_state": 0} if name in LEARNERS else {})).fit(X, numbers.astype(float))
+        assert np.array_equal(got.predict(X), want.predict(X))
+
+
+@pytest.mark.parametrize("seeds", [[["1", "x", "2"]], [[1, 2, 3], [4]], X[0]])
+def test_seeds_that_are_no_points(seeds):
+    with pytest.raises(ValueError, match=r"^seeds must be (numeric|a 2-D array)"):
+        fitted("MeanShift", seeds=seeds)
+
+
 def test_sample_weights():
     for name in ("KernelRegressor", "KernelClassifier", "KernelDensity"):
         for weights in (np.ones(19), -np.ones(20), np.full(20, np.nan), np.zeros(20)):
             with pytest.raises(ValueError, match=r"(?i)sample.weight"):
                 METHODS[name]().fit(X, Y, sample_weight=weights)
+    for name in ("KernelRegressor", "KernelClassifier", "KernelDensity", "AttentionRegressor"):
+        for weights, said in ((WORDS, "numeric; got list: .*'x'"), (np.full(20, 1j), "real; got complex128")):
+            with pytest.raises(ValueError, match=f"^sample_weight must be {said}"):
+                {**METHODS, **LEARNERS}[name]().fit(X, Y, sample_weight=weights)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from likewise import _core, kernels
 from likewise._errors import ConvergenceError
-from likewise._estimator import check_dense, unboxed
+from likewise._estimator import check_dense, checked_sample_weight, naming, unboxed
 from likewise._execution import execution, one_call
 from likewise._mechanism import Mechanism
 from likewise.estimators._attention_targets import Classes, Numbers
@@ -119,7 +119,7 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         X = self._take_rows(X, reset=True, length=len(y), padding=key_padding_mask)
         weights = None
         if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+            weights = checked_sample_weight(sample_weight, X)
         with execution(n_jobs=self.n_jobs, progress=True if self.verbose else None), one_call():
             if context is not None:
                 if key_padding_mask is not None or weights is not None:
@@ -410,7 +410,8 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         """X as (n, n_tokens, n_features), finite where there is no padding, 0 where there is."""
         X = _without_padding(X, padding)
         if getattr(X, "ndim", None) == 3:
-            X = check_array(X, dtype=[np.float64, np.float32], allow_nd=True, input_name="X")
+            with naming(X=X):
+                X = check_array(X, dtype=[np.float64, np.float32], allow_nd=True, input_name="X")
             if reset:
                 self.n_features_in_, self._token_shape = X.shape[1] * X.shape[2], X.shape[1:]
             elif X.shape[1:] != self._token_shape:
@@ -418,7 +419,8 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
                     f"X must be of shape (n, {self._token_shape[0]}, {self._token_shape[1]}); got {X.shape}."
                 )
         else:
-            X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
+            with naming(X=X):
+                X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
             if reset:
                 self._token_shape = self._shape_of_tokens(X.shape[1])
             X = X.reshape(len(X), *self._token_shape)
@@ -539,7 +541,8 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
 
     def _take_y(self, y):
         _require_y(self, y)
-        check_array(y, ensure_2d=False, dtype=None, input_name="y")  # pandas' own missing values too
+        with naming(y=y):
+            check_array(y, ensure_2d=False, dtype=None, input_name="y")  # pandas' own missing values too
         y = unboxed(np.asarray(y))
         if y.ndim == 2 and y.shape[1] == 1:
             warnings.warn(
@@ -600,7 +603,8 @@ class AttentionRegressor(RegressorMixin, _AttentionEstimator):
 
     def _take_y(self, y):
         _require_y(self, y)
-        return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        with naming(y=y):
+            return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
 
     def _kept_outputs(self, y):
         return y[:1].size

@@ -4,10 +4,10 @@ import numpy as np
 from scipy.special import gammainc
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core, kernels, metrics
-from likewise._estimator import MechanismMixin
+from likewise._estimator import MechanismMixin, checked_sample_weight
 from likewise._mechanism import Mechanism
 from likewise.estimators._metric import metric_from_params
 from likewise.estimators._training import like_fitted
@@ -99,7 +99,7 @@ class KernelDensity(MechanismMixin, BaseEstimator):
         X = self._check_X(X, reset=True)
         weights = np.empty(0)
         if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+            weights = checked_sample_weight(sample_weight, X)
         with self._execution():
             self._fitted = _core.fit_kernel_density(X, self.mechanism, weights)
         self._dtype = X.dtype

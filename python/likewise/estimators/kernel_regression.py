@@ -4,10 +4,10 @@ import warnings
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core
-from likewise._estimator import MechanismMixin, check_labels
+from likewise._estimator import MechanismMixin, check_labels, checked_sample_weight
 from likewise.estimators._training import as_columns, check_square, common_dtype, like_fitted
 
 
@@ -41,7 +41,7 @@ class _KernelEstimator(MechanismMixin, BaseEstimator):
             check_square(X)
         weights = np.empty(0)
         if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+            weights = checked_sample_weight(sample_weight, X)
         with self._execution():
             fitted = fit(X, *targets, self.mechanism, self.bandwidth, self.degree, weights)
         regression = getattr(fitted, "regression", fitted)

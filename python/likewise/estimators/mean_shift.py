@@ -4,9 +4,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from likewise import _core, kernels
+from likewise import _checks, _core, kernels
 from likewise._errors import warn_unless_converged
-from likewise._estimator import MechanismMixin
+from likewise._estimator import MechanismMixin, naming
 from likewise._slots import as_metric
 
 
@@ -92,7 +92,7 @@ class MeanShift(MechanismMixin, ClusterMixin, BaseEstimator):
     def fit(self, X, y=None):
         """X (n, n_features). A seed that sees no point is dropped; ValueError where none is left."""
         X = self._check_X(X, reset=True)
-        seeds = None if self.seeds is None else check_array(self.seeds, dtype=np.float64, input_name="seeds")
+        seeds = None if self.seeds is None else _checks.points(self.seeds, "seeds", np.float64)
         with self._execution():
             self.mechanism_, self.cluster_centers_, self.labels_, self.report_ = _core.fit_mean_shift(
                 X,
@@ -130,5 +130,6 @@ def estimate_bandwidth(X, *, quantile=0.3, metric="euclidean"):
     -------
     bandwidth : float, a length
     """
-    X = check_array(X, dtype=[np.float64, np.float32], order="C")
+    with naming(X=X):
+        X = check_array(X, dtype=[np.float64, np.float32], order="C", input_name="X")
     return _core.estimate_bandwidth(X, quantile, as_metric(metric))
