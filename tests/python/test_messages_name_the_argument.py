@@ -61,6 +61,10 @@ OF_METRICS = [
     ("mahalanobis", {"V": np.diag([4.0, 0.0, 1.0])}, "V", "full rank, 3; got rank 2"),
     ("mahalanobis", {"V": [[4.0, 1.0], [3.0, 4.0]]}, "V", "symmetric; got entries that differ"),
     ("mahalanobis", {"VI": -4 * np.eye(3)}, "VI", "positive semidefinite"),
+    ("minkowski", {"w": [1, 1]}, "w", "of X's 3 features; got 2"),
+    ("seuclidean", {"V": [1, 1, 1, 1]}, "V", "of X's 3 features; got 4"),
+    ("mahalanobis", {"V": np.eye(2)}, "V", "of X's 3 features; got 2"),
+    ("mahalanobis", {"VI": np.eye(4)}, "VI", "of X's 3 features; got 4"),
 ]
 
 
@@ -78,3 +82,29 @@ def test_an_operator_takes_its_points_by_the_name_that_errors_use():
     """Kind: errors that call an argument by a name it cannot be given by."""
     m = lw.Mechanism()
     assert np.array_equal(m.operator(Z=X) @ Y, m.operator(X) @ Y)
+
+
+OF_TWO = [lw.metrics.Mahalanobis(np.eye(2)), lw.metrics.Mahalanobis(np.ones((1, 2)))]
+
+
+@pytest.mark.parametrize("metric", OF_TWO, ids=str)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda m: lw.KernelDensity(metric=m),
+        lambda m: lw.KernelRegressor(bandwidth=1.0, metric=m),
+        lambda m: lw.KernelRegressor(bandwidth=1.0, metric=m, degree=1),
+        lambda m: lw.KernelClassifier(bandwidth=1.0, metric=m),
+        lambda m: lw.KNeighborsClassifier(metric=m),
+        lambda m: lw.RadiusNeighborsRegressor(metric=m),
+        lambda m: lw.HopfieldMemory(metric=m),
+        lambda m: lw.MeanShift(bandwidth=1.0, metric=m),
+        lambda m: lw.LabelPropagation(metric=m),
+        lambda m: lw.DiffusionMaps(metric=m),
+        lambda m: lw.SpectralClustering(2, metric=m),
+    ],
+)
+def test_a_metric_of_other_points_is_refused_when_it_meets_them(make, metric):
+    """Kind: what does not fit, taken by fit and found by the first prediction."""
+    with pytest.raises(ValueError, match=r"^X must be an array with 2 features for Mahalanobis\(.*; got 3"):
+        make(metric).fit(X, Y)

@@ -3,6 +3,7 @@
 Each test names the kind of fault and the report that led to it; docs/reports has all reports that were tried.
 """
 
+import pickle
 import pprint
 
 import numpy as np
@@ -429,3 +430,43 @@ def test_missing_booleans_are_named():
         ):
             with pytest.raises(ValueError, match="Input y contains NaN"):
                 model.fit(X, y)
+
+
+# --- fifth round
+
+
+def by_definition(A, B, p, w):
+    terms = np.abs(A[:, None] - B) ** (1 if p == np.inf else p)
+    return (terms * (w > 0)).max(axis=2) if p == np.inf else (terms * w).sum(axis=2) ** (1 / p)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("p", [0.5, 1, 1.5, 2, 3, np.inf])
+def test_minkowski_takes_weights_at_every_p(p, dtype):
+    """Kind: a parameter served at its default alone (SciPy and scikit-learn weigh features at any p)."""
+    Z, w = X.astype(dtype), np.array([0.1, 2.0, 0.0])
+    of_metric = {"metric": "minkowski", "p": p, "metric_params": {"w": w}}
+    want = by_definition(Z[:9].astype(float), Z.astype(float), p, w)
+    order = np.argsort(want, axis=1, kind="stable")[:, :4]
+    search = lw.NearestNeighbors(n_neighbors=4, radius=0.7, **of_metric).fit(Z)
+    distances, indices = search.kneighbors(Z[:9])
+    assert_array_equal(indices, order)
+    assert distances.dtype == dtype
+    assert_allclose(
+        distances, np.take_along_axis(want, order, 1), rtol=1e-6 if dtype == np.float32 else 1e-12
+    )
+    assert search.radius_neighbors_graph(Z[:9]).nnz == (want <= 0.7).sum()
+    y = Z @ [1.0, 2.0, 3.0]
+    smooth = lw.RadiusNeighborsRegressor(np.inf, weights=lw.kernels.Gaussian(0.5), **of_metric).fit(Z, y)
+    K = np.exp(-(want**2) / 0.5)
+    assert_allclose(smooth.predict(Z[:9]), K @ y / K.sum(axis=1), rtol=1e-5 if dtype == np.float32 else 1e-10)
+    copy = pickle.loads(pickle.dumps(smooth))
+    assert copy.mechanism_ == smooth.mechanism_
+    assert_array_equal(copy.predict(Z[:9]), smooth.predict(Z[:9]))
+    assert copy.mechanism_.metric == search.mechanism_.metric
+
+
+def test_weights_of_minkowski_need_a_p_that_is_one():
+    for p, error in ((0, ValueError), (-1, ValueError), (np.nan, ValueError), ("two", TypeError)):
+        with pytest.raises(error, match="p must be"):
+            lw.KNeighborsClassifier(p=p, metric_params={"w": [1, 1, 1]}).fit(X, X[:, 0] > 2)

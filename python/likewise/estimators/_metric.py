@@ -1,10 +1,12 @@
 """scikit-learn's way to name a metric: a name with p and metric_params."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
-from likewise import metrics
+from likewise import _core, metrics
 from likewise._checks import reals
 from likewise._slots import as_metric
 
@@ -12,7 +14,7 @@ from likewise._slots import as_metric
 def metric_from_params(metric, p=2, metric_params=None):
     """The metric that scikit-learn's metric, p and metric_params mean.
 
-    minkowski with p (and weights w at p=2), mahalanobis with VI or V, seuclidean with V; every other name and
+    minkowski with p and weights w, mahalanobis with VI or V, seuclidean with V; every other name and
     value as likewise reads it. A parameter that the metric does not take is a ValueError.
     """
     params = _params(metric_params)
@@ -43,6 +45,18 @@ def metric_from_params(metric, p=2, metric_params=None):
     if params:
         raise ValueError(f"metric_params must hold only what metric={metric!r} takes; got {sorted(params)}.")
     return found
+
+
+def require_width(metric, X, metric_params=None):
+    """Refuse a metric that was made for another number of features than X has."""
+    params, n_features = _params(metric_params), X.shape[1]
+    name = next((name for name in ("w", "VI", "V") if params.get(name) is not None), None)
+    if name is not None and np.shape(params[name])[-1] != n_features:
+        raise ValueError(
+            f"metric_params[{name!r}] must be of X's {n_features} features; got {np.shape(params[name])[-1]}."
+        )
+    if hasattr(metric, "factor") or hasattr(metric, "query_factor"):
+        _core.kneighbors(metric, X[:1], X[:1], 1, "brute")  # one pair tells what many would
 
 
 def _of(name, make):
@@ -106,11 +120,33 @@ def _params(metric_params):
 
 def _minkowski(p, w):
     if w is not None:
-        if p != 2:
-            raise ValueError(f"metric_params['w'] must come with p=2; got p={p!r}.")
-        return metrics.Mahalanobis.from_diagonal(_vector("w", "weights", w, zero=True))
+        w = _vector("w", "weights", w, zero=True)
+        return metrics.Mahalanobis.from_diagonal(w) if p == 2 else _weighted(p, w)
     if p == 1:
         return metrics.Manhattan()
     if p == 2:
         return metrics.Euclidean()
     return metrics.Chebyshev() if p == np.inf else metrics.Minkowski(p)
+
+
+def _weighted(p, w):
+    """A function of two blocks: no metric of likewise has a length for each feature and a p."""
+    if p != np.inf:
+        p = metrics.Minkowski(p).p  # checks it
+    laws = dict.fromkeys(("symmetric", "zero_on_self", "shift_invariant"), True)
+    function = WeightedMinkowski(p, tuple(w.tolist()))
+    return metrics.Custom(function, distance_power=1, triangle_inequality=p >= 1, **laws)
+
+
+@dataclass(frozen=True)
+class WeightedMinkowski:
+    """(sum_k w_k |x_k - z_k|^p)^(1/p); of p = inf its limit, the largest |x_k - z_k| with w_k > 0."""
+
+    p: float
+    w: tuple
+
+    def __call__(self, X, Z):
+        w = np.array(self.w)
+        if self.p == np.inf:
+            return cdist(X * (w > 0), Z * (w > 0), "chebyshev")
+        return cdist(X, Z, "minkowski", p=self.p, w=w)

@@ -10,6 +10,7 @@ from likewise import _core, kernels
 from likewise._errors import warn_unless_converged
 from likewise._estimator import MechanismMixin
 from likewise._mechanism import Mechanism
+from likewise.estimators._metric import require_width
 
 Retrieval = namedtuple("Retrieval", "states energies report")
 Retrieval.__doc__ = """States (n_queries, n_features), energies (n_iter + 1, n_queries), IterationReport."""
@@ -79,8 +80,10 @@ class HopfieldMemory(OneToOneFeatureMixin, MechanismMixin, TransformerMixin, Bas
     def _store(self, X, earlier):
         patterns = np.concatenate([*earlier, X], dtype=(earlier or [X])[0].dtype)
         with self._execution():
+            metric = self.mechanism.metric
+            require_width(metric, patterns)
             self.mechanism_ = _core.fit_hopfield_memory(
-                patterns, self.mechanism.metric, self.temperature, self.max_iter, self.tol
+                patterns, metric, self.temperature, self.max_iter, self.tol
             )
         self.patterns_ = patterns
         self.n_iter_ = 1

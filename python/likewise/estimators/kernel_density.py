@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from likewise import _core, kernels, metrics
 from likewise._estimator import MechanismMixin, checked_sample_weight
 from likewise._mechanism import Mechanism
-from likewise.estimators._metric import metric_from_params
+from likewise.estimators._metric import metric_from_params, require_width
 from likewise.estimators._training import like_fitted
 
 # scikit-learn's names of kernels whose meaning differs from ours, and those that have no counterpart.
@@ -34,7 +34,7 @@ class KernelDensity(MechanismMixin, BaseEstimator):
         One that comes from a norm, so that the density has a constant: euclidean, manhattan, chebyshev,
         minkowski, Mahalanobis. Unlike in scikit-learn the constant is right for each of them.
     metric_params : dict or None
-        Such as {"p": 3} of minkowski.
+        Such as {"p": 3} of minkowski; {"w": weights} at its p = 2 alone, whose constant is known.
     n_jobs : int or None
 
     Attributes
@@ -101,7 +101,9 @@ class KernelDensity(MechanismMixin, BaseEstimator):
         if sample_weight is not None:
             weights = checked_sample_weight(sample_weight, X)
         with self._execution():
-            self._fitted = _core.fit_kernel_density(X, self.mechanism, weights)
+            mechanism = self.mechanism
+            require_width(mechanism.metric, X, self.metric_params)
+            self._fitted = _core.fit_kernel_density(X, mechanism, weights)
         self._dtype = X.dtype
         self.mechanism_ = self._fitted.mechanism
         self.bandwidth_ = self._fitted.bandwidth.length

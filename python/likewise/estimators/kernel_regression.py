@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core
 from likewise._estimator import MechanismMixin, check_labels, checked_sample_weight
+from likewise.estimators._metric import require_width
 from likewise.estimators._training import as_columns, check_square, common_dtype, like_fitted
 
 
@@ -43,7 +44,9 @@ class _KernelEstimator(MechanismMixin, BaseEstimator):
         if sample_weight is not None:
             weights = checked_sample_weight(sample_weight, X)
         with self._execution():
-            fitted = fit(X, *targets, self.mechanism, self.bandwidth, self.degree, weights)
+            mechanism = self.mechanism
+            require_width(mechanism.metric, X)
+            fitted = fit(X, *targets, mechanism, self.bandwidth, self.degree, weights)
         regression = getattr(fitted, "regression", fitted)
         self._fitted, self._dtype = fitted, X.dtype
         self.mechanism_ = regression.mechanism

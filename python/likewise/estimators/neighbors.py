@@ -12,7 +12,7 @@ from likewise import _checks, _core, kernels, supports
 from likewise._estimator import MechanismMixin, check_labels
 from likewise._mechanism import Mechanism
 from likewise._slots import as_kernel
-from likewise.estimators._metric import effective_metric, metric_from_params
+from likewise.estimators._metric import effective_metric, metric_from_params, require_width
 from likewise.estimators._training import as_columns, check_square, common_dtype, like_fitted
 
 _PARAMETERS = """
@@ -30,8 +30,8 @@ _PARAMETERS = """
         "precomputed": X is a dense matrix of distances, (n, n) in fit and (n_queries, n) later. Distances are
         those of scikit-learn's metric of that name.
     metric_params : dict or None
-        Such as {"p": 3}, {"w": weights} of minkowski, {"VI": matrix} of mahalanobis, {"V": variances} of
-        seuclidean.
+        Such as {"p": 3}, {"w": weights} of minkowski (at a p other than 2 by a function, which is slower),
+        {"VI": matrix} of mahalanobis, {"V": variances} of seuclidean.
     n_jobs : int or None"""
 
 _ALGORITHMS = {"auto": "auto", "brute": "brute", "kd_tree": "kd_tree", "ball_tree": "auto"}
@@ -61,6 +61,7 @@ class _NeighborsBase(MechanismMixin, BaseEstimator):
         self._fit_metric = self._metric()
         self._fit_algorithm = _ALGORITHMS[self.algorithm]
         self._algorithm = None
+        require_width(self._fit_metric, X, self.metric_params)
         if not self._is_pairwise():  # one pair tells what many would
             _core.kneighbors(self._fit_metric, X[:1], X[:1], 1, self._fit_algorithm)
         self.effective_metric_, self.effective_metric_params_ = effective_metric(
