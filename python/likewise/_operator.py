@@ -75,6 +75,28 @@ class LinearMap(LinearOperator):
         self._require_rows(V)
         return self._matmat(V) if np.ndim(V) > 2 else super().matmat(V)
 
+    def rmatvec(self, v):
+        return self.T.matvec(v)
+
+    def rmatmat(self, V):
+        return self.T.matmat(V)
+
+    def __rmatmul__(self, V):
+        if isinstance(V, LinearOperator) or np.isscalar(V) or issparse(V):
+            return super().__rmatmul__(V)
+        if np.shape(V)[-1:] != self.shape[:1]:
+            what = "entries" if np.ndim(V) == 1 else "columns"
+            raise ValueError(f"V must have {self.shape[0]} {what}; got shape {np.shape(V)}.")
+        if np.ndim(V) == 1:
+            return self.T.matvec(V)
+        return np.swapaxes(self.T.matmat(np.swapaxes(V, -1, -2)), -1, -2)
+
+    def _transpose(self):
+        return TransposedMap(self)
+
+    def _adjoint(self):  # the numbers are real
+        return self._transpose()
+
     def _require_rows(self, V):
         rows = np.shape(V)[-2:-1] if np.ndim(V) > 1 else np.shape(V)
         if rows != self.shape[1:]:
@@ -91,6 +113,24 @@ class LinearMap(LinearOperator):
 
     def _rmatvec(self, v):
         return self._rmatmat(_as_columns(v, self.shape[0]))[..., 0]
+
+
+class TransposedMap(LinearMap):
+    """P^T, by the products of P."""
+
+    def __init__(self, P):
+        LinearOperator.__init__(self, P.dtype, P.shape[::-1])
+        self._P = P
+        self._origin = (TransposedMap, (P,))
+
+    def _transpose(self):
+        return self._P
+
+    def _matmat(self, V):
+        return self._P._rmatmat(V)
+
+    def _rmatmat(self, V):
+        return self._P._matmat(V)
 
 
 class SquareMap(LinearMap):

@@ -1,6 +1,7 @@
 """Operators against plain NumPy: every metric, kernel, support and normalization that mathematics allows."""
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -504,6 +505,14 @@ def test_products_take_batches_on_every_scipy(storage):
         stack = rng.standard_normal(shape)
         assert_allclose(P @ stack, A @ stack, rtol=1e-12, atol=1e-14)
         assert_allclose(P.matmat(stack), A @ stack, rtol=1e-12, atol=1e-14)
+        back = rng.standard_normal((*shape[:-2], len(X), 2))
+        for transposed in (P.T @ back, P.H @ back, P.T.matmat(back), P.rmatmat(back)):
+            assert_allclose(transposed, A.T @ back, rtol=1e-12, atol=1e-14)
+        left = np.swapaxes(back, -1, -2)
+        assert_allclose(left @ P, left @ A, rtol=1e-12, atol=1e-14)
+        assert_allclose(
+            np.swapaxes(stack, -1, -2) @ P.T, np.swapaxes(stack, -1, -2) @ A.T, rtol=1e-12, atol=1e-14
+        )
     vectors = rng.standard_normal((4, 2, N))
     assert_allclose(P.matvec(vectors), vectors @ A.T, rtol=1e-12, atol=1e-14)
     for wrong in [(3, N + 1, 2), (N, 3, 2), (N + 1,), (N + 1, 1)]:
@@ -511,6 +520,41 @@ def test_products_take_batches_on_every_scipy(storage):
             P @ np.ones(wrong)
     with pytest.raises(ValueError, match=f"v must have {N} entries"):
         P.matvec(np.ones(N + 1))
+
+
+@pytest.mark.parametrize(
+    "transposed", [lambda P: P.T, lambda P: P.H, lambda P: P.T.T.T, lambda P: pickle.loads(pickle.dumps(P.T))]
+)
+def test_transposes_multiply_and_refuse_as_operators_do(transposed):
+    """Kind: a derived object that has the words of the base library, "dimension mismatch", not its own."""
+    P, rng = gaussian().operator(X, Z), np.random.default_rng(0)
+    A, n = P.toarray(), len(X)
+    Q, v, V = transposed(P), rng.standard_normal(n), rng.standard_normal((n, 2))
+    assert isinstance(Q, LinearOperator) and Q.shape == A.T.shape
+    assert_allclose(Q @ v, A.T @ v, rtol=1e-12)
+    assert_allclose(Q @ V, A.T @ V, rtol=1e-12)
+    assert_allclose(Q.rmatvec(A.T @ v), A @ A.T @ v, rtol=1e-12)
+    assert_allclose((2 * Q) @ V, 2 * A.T @ V, rtol=1e-12)
+    assert_allclose((P @ Q) @ v, A @ A.T @ v, rtol=1e-12)
+    assert_allclose(v @ P, v @ A, rtol=1e-12)
+    assert_allclose(V.T.tolist() @ P, V.T @ A, rtol=1e-12)
+    for wrong in [(n + 1,), (n + 1, 2), (n, n + 1, 2)]:
+        for call in (lambda W: Q @ W, P.rmatmat):
+            with pytest.raises(
+                ValueError, match=rf"^V must have {n} rows; got shape {re.escape(str(wrong))}"
+            ):
+                call(np.ones(wrong))
+    for call in (Q.matvec, P.rmatvec):
+        with pytest.raises(ValueError, match=rf"^v must have {n} entries; got shape \({n + 1},\)"):
+            call(np.ones(n + 1))
+    with pytest.raises(ValueError, match=rf"^V must have {n} entries; got shape \({n + 1},\)"):
+        np.ones(n + 1) @ P
+    with pytest.raises(ValueError, match=rf"^V must have {n} columns; got shape \(2, {n + 1}\)"):
+        np.ones((2, n + 1)) @ P
+    with pytest.raises(ValueError, match=rf"^V must have {N} entries; got shape \({N + 1},\)"):
+        np.ones(N + 1) @ Q
+    with pytest.raises(ValueError, match="V must be real"):
+        Q @ (1j * v)
 
 
 def test_other_types_become_float64_and_mixed_ones_too():
