@@ -302,7 +302,7 @@ class AttentionLayer(torch.nn.Module):
         context = None if context is None else _on_cpu("context", context)
         masks = _mask("mask", mask), _mask("key_padding_mask", key_padding_mask)
         parameters = self._numbers()
-        _require_one_dtype(parameters, x, context)
+        _require_one_dtype(dict(zip(self._names, parameters)), x, context)
         if not self.batch_first and x.dim() == 3:
             x, context = x.transpose(0, 1), None if context is None else context.transpose(0, 1)
             return self._pass(x, context, masks, is_causal, parameters).transpose(0, 1)
@@ -489,6 +489,7 @@ def to_multihead(layer, batch_first=None):
 
 def _set_numbers(module, numbers):
     """These numbers, and which of them are learned, in the place of the module's own."""
+    _dtype_of(numbers)  # none is rounded to the others'
     for name, number in numbers.items():
         parameter = module.get_parameter(name)
         parameter.data.copy_(number.detach())
@@ -532,9 +533,21 @@ def _require_memory(name, tensor, owner=None):
         raise ValueError(f"{name} must be dense; got {tensor.layout}. Use {name}.to_dense().")
 
 
+def _dtype_of(parameters):
+    """The dtype that all of them have, by name."""
+    dtypes = [p.dtype for p in parameters.values()]
+    dtype = max(dtypes, key=dtypes.count)
+    for name, parameter in parameters.items():
+        if parameter.dtype != dtype:
+            raise ValueError(
+                f"{name} must have the dtype {dtype} of the other parameters; got {parameter.dtype}. "
+                f"Use module.to({dtype})."
+            )
+    return dtype
+
+
 def _require_one_dtype(parameters, x, context):
-    dtypes = {p.dtype for p in parameters}
-    dtype = parameters[0].dtype if len(dtypes) == 1 else f"one of {sorted(map(str, dtypes))}"
+    dtype = _dtype_of(parameters)
     for name, tensor in (("x", x), ("context", context)):
         if tensor is not None and tensor.dtype != dtype:
             raise ValueError(

@@ -276,3 +276,26 @@ def test_masks_of_torch_of_any_type(dtype):
     biased[0, 0] = 0.5
     with pytest.raises(ValueError, match=f"hold only 0 and -inf; got {str(dtype).removeprefix('torch.')}"):
         lw.from_torch_mask(biased)
+
+
+@pytest.mark.parametrize("make", [lt.SelfAttention, lt.MetricAttention])
+def test_parameters_of_mixed_dtypes_are_named(make):
+    """Kind: a message that contradicts itself (x of float32 must be one of float32 and float64)."""
+    module, x = make(6, 2, dtype=torch.float32), tokens(dtype=torch.float32)
+    module.out_proj.double()
+    said = r"^out_proj\.weight must have the dtype torch\.float32 of the other parameters; got torch\.float64"
+    for given in (x, x.double()):
+        with pytest.raises(ValueError, match=said):
+            module(given)
+    assert_same(module.float()(x), plain_of(module, x), atol=1e-6, rtol=1e-5)
+
+
+def test_conversions_round_no_parameter():
+    """Kind: as above, where torch would round a double beside floats silently."""
+    theirs, ours = torch.nn.MultiheadAttention(6, 2), lt.SelfAttention(6, 2, dtype=torch.float32)
+    for module, convert in ((theirs, lt.from_multihead), (ours, lt.to_multihead)):
+        module.out_proj.double()
+        with pytest.raises(
+            ValueError, match=r"^out_proj\.(weight|bias) must have the dtype|^in_proj_weight must"
+        ):
+            convert(module)
