@@ -26,6 +26,14 @@ def reals(given, name, dtype=None):
     return A if dtype is None else A.astype(dtype, copy=False)
 
 
+def finite(given, name, dtype=None):
+    """As reals, without NaN, which None and "nan" become, and infinity."""
+    A = reals(given, name, dtype)
+    if not np.isfinite(A).all():
+        raise ValueError(f"{name} must be finite; got NaN or infinity.")
+    return A
+
+
 def points(X, name="X", dtype=None):
     """(n, d) in C order; float32 stays, other types become float64 (or `dtype`)."""
     return _matrix(X, name, "(n_points, n_features)", dtype)

@@ -128,7 +128,7 @@ class MechanismMixin:
                 multi_output=multi_output,
                 y_numeric=y_numeric,
             )
-            return X, y.astype(np.float64) if y_numeric and y.dtype.kind not in "biuf" else unboxed(y)
+        return X, _checks.finite(y, "y") if y_numeric else unboxed(y)
 
     def _knows_features(self, X, reset):
         """Whether X, which has no feature names, needs nothing beyond its width: set here or compared."""

@@ -261,6 +261,9 @@ def test_targets_that_are_no_numbers(name):
             ValueError, match=r"^y must be numeric; got .*: could not convert string to float: .*'x'"
         ):
             make().fit(X, y)
+    for y in (np.array([None] * 20), ["nan"] * 20, [*Y[:-1], None]):
+        with pytest.raises(ValueError, match=r"y must be finite|Input y contains NaN"):
+            make().fit(X, y)
     if name != "MetricLearner":
         numbers = np.array(["0.5", "-1"] * 10)
         got = make(**({"random_state": 0} if name in LEARNERS else {})).fit(X, numbers)

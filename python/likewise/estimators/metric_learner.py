@@ -560,7 +560,7 @@ def _columns(y, loss, dtype):
         Y = np.zeros((len(y), len(classes)), dtype=dtype)
         Y[np.arange(len(y)), codes.ravel()] = 1
         return Y, {"offset": len(y), "factor": 1.0}
-    y = _checks.reals(y, "y", np.float64).reshape(len(y), -1)
+    y = _checks.finite(y, "y", np.float64).reshape(len(y), -1)
     y = y - y.mean(axis=0)
     variance = np.square(y).sum() / len(y) or 1.0  # of all columns together: their units are kept
     return np.ascontiguousarray(y / np.sqrt(variance), dtype=dtype), {"offset": 0.0, "factor": variance}
