@@ -136,6 +136,10 @@ KernelClassification<T> fit_kernel_classification(const Points<T>& X, const std:
                                                   Index n_classes, const KernelRegressionOptions& o,
                                                   const Execution& run) {
   const engine::Call call(run);
+  run.require_memory(2 * static_cast<double>(X.rows()) * static_cast<double>(n_classes) * sizeof(T),
+                     "a table of classes",
+                     "let neighbors vote, who read labels (k_neighbors_classification, KNeighborsClassifier)",
+                     std::to_string(X.rows()) + " points x " + std::to_string(n_classes) + " classes");
   return {fit<T>(X, one_hot<T>(labels, n_classes), o, LooLoss::log_loss, run)};
 }
 

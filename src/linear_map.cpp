@@ -104,7 +104,7 @@ template <class T> struct TransposedMap final : LinearMapStorage<T> {
 };
 
 /// exp(-t) sum_k t^k/k! P^k: all terms positive, so nothing cancels; ends where the rest of the Poisson law
-/// is below eps. Long times are walked in parts, exp(-t) = exp(-s)^(t/s): the law's logarithms keep their digits.
+/// is below eps and, where powers grow, the terms are. Long times are walked in parts, exp(-t) = exp(-s)^(t/s): the law's logarithms keep their digits.
 template <class T> struct HeatMap final : LinearMapStorage<T> {
   LinearMap<T> P;
   double t;
@@ -140,20 +140,29 @@ template <class T> struct HeatMap final : LinearMapStorage<T> {
     return now;
   }
 
+  /// A term beside the sum; of numbers beyond the largest nothing more is to be had.
+  static bool negligible(double weight, const Matrix<T>& term, const Matrix<T>& sum) {
+    if (term.size() == 0) return true;
+    const double size = static_cast<double>(sum.cwiseAbs().maxCoeff());
+    return !(weight * static_cast<double>(term.cwiseAbs().maxCoeff())
+             > static_cast<double>(std::numeric_limits<T>::epsilon()) * size);
+  }
+
   template <class Step> Matrix<T> series(const Values<T>& V, double time, const Step& step) const {
     const int n_terms = static_cast<int>(std::ceil(time + 10 * std::sqrt(time) + 20));
     Powers<T, Step> powers(V, step);
     Matrix<T> sum = Matrix<T>::Zero(V.rows(), V.cols());
     double left = 1;  // of the Poisson law
-    for (int k = 0; k <= n_terms; ++k) {
+    for (std::int64_t k = 0;; ++k) {
+      const auto n = static_cast<double>(k);
       const double log_weight =
-          -time + (time > 0 ? k * std::log(time) : (k ? -HUGE_VAL : 0.0)) - std::lgamma(k + 1.0);
+          -time + (time > 0 ? n * std::log(time) : (k ? -HUGE_VAL : 0.0)) - std::lgamma(n + 1.0);
       const bool last = powers.at_rest();
       const double weight = last ? std::max(left, 0.0) : std::exp(log_weight);
       sum += static_cast<T>(weight) * powers.now();
       left -= weight;
-      if (last) break;
-      if (k < n_terms) powers.advance();
+      if (last || (k >= n_terms && negligible(weight, powers.now(), sum))) break;
+      powers.advance();
     }
     return sum;
   }

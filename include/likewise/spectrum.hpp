@@ -36,7 +36,8 @@ struct SpectrumReport : IterationReport {
 };
 
 /// The largest eigenvalues, descending, P v = w v. v are right eigenvectors of P with sum_i pi_i v_i^2 = 1
-/// (pi the stationary law summing to 1) for row-stochastic operators, orthonormal for symmetric ones. Vector
+/// (pi the stationary law summing to 1) for row-stochastic operators, orthonormal for symmetric ones; vectors of eigenvalue 0
+/// on points of no mass have unit length. Vector
 /// 0 of a row-stochastic operator is 1 everywhere, also where the graph falls apart and eigenvalue 1 repeats.
 /// The entry of largest magnitude of each vector is positive (the first such entry).
 template <class T> struct Spectrum {

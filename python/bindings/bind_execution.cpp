@@ -2,6 +2,8 @@
 
 #include <pybind11/stl.h>
 
+#include <mutex>
+
 #include <likewise/execution.hpp>
 #include <likewise/simd_target.hpp>
 
@@ -17,7 +19,19 @@ py::object take_exception() { return py::error_already_set().value(); }
 
 }  // namespace
 
-PythonExecution::PythonExecution() : raised_(std::make_shared<py::object>(py::none())) {
+/// Threads report without the GIL.
+struct PythonExecution::Unconverged {
+  std::mutex lock;
+  IterationReport worst;
+};
+
+PythonExecution::PythonExecution()
+    : raised_(std::make_shared<py::object>(py::none())), unconverged_(std::make_shared<Unconverged>()) {
+  settings_.not_converged = [unconverged = unconverged_](const IterationReport& report) {
+    const std::lock_guard guard(unconverged->lock);
+    if (unconverged->worst.converged || !(report.residual <= unconverged->worst.residual))
+      unconverged->worst = report;
+  };
   const py::tuple current = py::module_::import("likewise._execution").attr("current")();
   settings_.n_jobs = current[0].cast<int>();
   settings_.memory_limit = current[1].cast<std::size_t>();
@@ -43,6 +57,12 @@ void PythonExecution::rethrow() {
   if (raised_->is_none()) return;
   PyErr_SetObject(py::type::handle_of(*raised_).ptr(), raised_->ptr());
   throw py::error_already_set();
+}
+
+void PythonExecution::warn() const {
+  if (unconverged_->worst.converged) return;
+  py::module_::import("likewise._errors")
+      .attr("warn_unless_converged")(unconverged_->worst, unconverged_->worst.n_iter);
 }
 
 void bind_execution(py::module_& m) {

@@ -4,6 +4,7 @@
 #include <likewise/error.hpp>
 #include <likewise/execution.hpp>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "bindings.hpp"
@@ -18,18 +19,32 @@ class PythonExecution {
   const Execution& settings() const { return settings_; }
   /// Throws the Python exception that stopped the work, if there is one. With the GIL held.
   void rethrow();
+  /// Warns of the worst iteration on the way that ended at its step limit, if there is one. With the GIL held.
+  void warn() const;
 
  private:
+  struct Unconverged;
   std::shared_ptr<py::object> raised_;  // the pending exception, None without one
+  std::shared_ptr<Unconverged> unconverged_;
   Execution settings_;
 };
 
 /// work(const Execution&) without the GIL; returns what it returns.
 template <class Work> decltype(auto) run_without_gil(Work&& work) {
   PythonExecution execution;
-  try {
-    const py::gil_scoped_release released;
+  const auto released = [&]() -> decltype(auto) {
+    const py::gil_scoped_release without;
     return std::forward<Work>(work)(execution.settings());
+  };
+  try {
+    if constexpr (std::is_void_v<decltype(released())>) {
+      released();
+      execution.warn();
+    } else {
+      decltype(auto) result = released();
+      execution.warn();
+      return result;
+    }
   } catch (const Interrupted&) {
     execution.rethrow();
     throw;

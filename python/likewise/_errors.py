@@ -1,5 +1,6 @@
 """What likewise raises and warns beyond ValueError and TypeError."""
 
+import sys
 import warnings
 
 
@@ -11,7 +12,15 @@ class ConvergenceError(RuntimeError):
     """An iteration stopped at its step limit, and an exception was asked for."""
 
 
-def warn_unless_converged(report, max_iter, stacklevel=3):
+def _users_level():
+    """The stacklevel of the first caller outside of likewise."""
+    frame, level = sys._getframe(2), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "likewise":
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def warn_unless_converged(report, max_iter):
     """Warn with scikit-learn's ConvergenceWarning where ``report.converged`` is False."""
     if report.converged:
         return
@@ -22,5 +31,5 @@ def warn_unless_converged(report, max_iter, stacklevel=3):
         f"residual={report.residual:.3g}, steps={report.n_iter}. "
         "Increase max_iter or tol, or look at the data.",
         ConvergenceWarning,
-        stacklevel=stacklevel,
+        stacklevel=_users_level(),
     )

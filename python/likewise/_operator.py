@@ -145,10 +145,9 @@ class SquareMap(LinearMap):
 
     def heat(self, t, V=None):
         """exp(-t (I - P)) as a map, about 1.2 t + 20 products, fewer where the columns come to
-        rest before; with V, applied to it.
+        rest before, more where P's powers grow ("none"); with V, applied to it.
 
         ValueError when it is applied and the columns have not come to rest within 2^20 products.
-        For maps whose powers are bounded: row-stochastic, symmetric, density, bistochastic.
         """
         return _applied(SquareMap(self._core.heat(_number("t", t)), (_heat, (self, t))), V)
 
@@ -313,7 +312,6 @@ def self_operator(mechanism, Z, log_key_weights=None, storage="auto"):
     Z = _checks.points(Z, "Z")
     log_w = _checks.log_weights(log_key_weights)
     core = _core.self_operator(mechanism, Z, log_w, storage)
-    warn_unless_converged(core.report, getattr(mechanism.normalization, "max_iter", None), stacklevel=4)
     return SelfOperator(core, (self_operator, (mechanism, Z, log_key_weights, core.storage)))
 
 

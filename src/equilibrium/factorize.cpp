@@ -83,8 +83,12 @@ template <class T> Solution<T> factorize(const FixedPoint<T>& problem, const Exe
       static_cast<Index>(rows.size()) <= eliminate_up_to && problem.P.rows() <= 2 * eliminate_up_to;
   Solution<T> s{stochastic && small ? by_elimination(problem, rows, run) : by_lu(problem),
                 {.n_iter = 1, .solver = "direct"}};
-  s.report.residual = problem.relative(column_norms<T>(problem.residual(s.x, run)));
-  s.report.converged = problem.solved(s.x, s.report.residual);
+  const Columns residuals = column_norms<T>(problem.residual(s.x, run));
+  s.report.residual = problem.relative(residuals);
+  // Of entries beside which b is small (alpha near 1) no residual is smaller than their rounding.
+  constexpr double rounding = 4 * static_cast<double>(std::numeric_limits<T>::epsilon());
+  const bool to_rounding = (residuals.array() <= rounding * column_norms<T>(s.x).array()).all();
+  s.report.converged = problem.solved(s.x, to_rounding ? 0 : s.report.residual);
   return s;
 }
 

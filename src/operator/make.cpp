@@ -1,5 +1,6 @@
 #include "operator/make.hpp"
 
+#include <atomic>
 #include <limits>
 #include <utility>
 
@@ -191,17 +192,34 @@ template <class T> std::vector<Index> empty_rows(const Mechanism& m, const Vecto
   return rows;
 }
 
-/// Sinkhorn needs total support, or it never ends: a positive diagonal of a symmetric kernel has it.
-template <class T>
-void check_bistochastic(const detail::OperatorState<T>& state, const PairFilters& filters, Index n) {
+/// Every pair of different points has a weight above 0. One pass over the tiles.
+template <class T> bool weighs_all_pairs(const engine::LogWeights<T>& K, const Execution& run) {
+  constexpr Index rows = 64, columns = 512;
+  std::atomic<bool> all = true;
+  engine::parallel_blocks(engine::block_count(K.rows(), rows), run, "looking for weights of 0", [&](Index b) {
+    const auto [i0, n] = engine::block_of(b, K.rows(), rows);
+    Matrix<T> tile(n, columns);
+    for (Index j0 = 0; j0 < K.cols() && all; j0 += columns) {
+      const Index m = std::min(columns, K.cols() - j0);
+      K.fill(i0, j0, tile.leftCols(m));
+      for (Index a = 0; a < n; ++a)
+        if (const Index self = i0 + a - j0; self >= 0 && self < m) tile(a, self) = T(0);
+      if (tile.leftCols(m).minCoeff() == -std::numeric_limits<T>::infinity()) all = false;
+    }
+  });
+  return all;
+}
+
+/// Sinkhorn needs total support, or it never ends. A symmetric kernel has it where each point speaks to itself, and where
+/// each of three or more speaks to all others.
+template <class T> void check_bistochastic(const detail::OperatorState<T>& state, const Execution& run) {
   if (!std::holds_alternative<Bistochastic>(state.mechanism.normalization)) return;
   require(state.asymmetry.empty(), "normalization", "another than Bistochastic() without " + state.asymmetry,
           "Bistochastic()");
-  const bool full = !is_sparse(state.mechanism.support) && !traits(state.mechanism.kernel).compact && n > 2;
-  bool diagonal = !filters.leaves_self_out();
-  if (is_sparse(state.mechanism.support))
-    diagonal = (state.matrix->log_diagonal().array() > -std::numeric_limits<double>::infinity()).all();
-  require(diagonal || full, "normalization",
+  const Vector<double> log_diagonal = state.matrix->log_diagonal();
+  if ((log_diagonal.array() > -std::numeric_limits<double>::infinity()).all()) return;
+  const auto tiles = state.matrix->tiles();
+  require(tiles && tiles->rows() > 2 && weighs_all_pairs<T>(*tiles, run), "normalization",
           "another than Bistochastic() on a support without the points themselves (no total support; use "
           "include_self)",
           "Bistochastic() on " + repr(state.mechanism.support));
@@ -247,7 +265,7 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
   }
   state->matrix = std::move(assembled.matrix);
   state->asymmetry = std::move(assembled.asymmetry);
-  check_bistochastic(*state, filters, n);
+  check_bistochastic(*state, run);
 
   constexpr double least_tol = 32 * static_cast<double>(std::numeric_limits<T>::epsilon());
   const Vector<double>& log_w = state->log_key_weights;
@@ -259,6 +277,7 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
   };
   state->scaling.log_right =
       log_right_scaling(mechanism.normalization, log_w, known, least_tol, state->report);
+  if (!state->report.converged && run.not_converged) run.not_converged(state->report);
   set_left(*state, log_w, run, row_sums);
   if (mechanism.empty_row == EmptyRow::error) check_empty_rows(mechanism, state->log_row_sums->get());
   state->storage = choose_storage(storage, *state->matrix, true, run);

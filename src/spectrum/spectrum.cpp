@@ -183,6 +183,14 @@ std::vector<std::vector<Index>> lost_points(const std::vector<Component>& compon
   return lost;
 }
 
+/// Vectors of eigenvalue 0 live on points without measure too, to which nobody steps: their entries there are u's.
+void keep_null_vectors(const Vector<double>& values, const Vector<double>& log_root,
+                       std::vector<std::vector<Index>>& lost) {
+  for (Index j = 0; j < values.size(); ++j)
+    if (std::abs(values(j)) < spectrum::no_eigenvalue)
+      std::erase_if(lost[static_cast<std::size_t>(j)], [&](Index i) { return log_root(i) == -infinity; });
+}
+
 /// u over the root of the measure, exp(log_root), where that has digits.
 template <class T>
 Matrix<T> unscaled(const Columns& U, const Vector<double>& log_root,
@@ -192,7 +200,7 @@ Matrix<T> unscaled(const Columns& U, const Vector<double>& log_root,
     for (const Index i : lost[static_cast<std::size_t>(j)]) V(i, j) = 0;
   for (Index i = 0; i < V.rows(); ++i)
     for (Index j = 0; j < V.cols(); ++j)
-      if (V(i, j) != 0) V(i, j) *= std::exp(-log_root(i));
+      if (V(i, j) != 0 && log_root(i) > -infinity) V(i, j) *= std::exp(-log_root(i));
   return V.template cast<T>();
 }
 
@@ -213,6 +221,7 @@ Matrix<T> right_eigenvectors(const SelfOperator<T>& P, const Columns& U, const V
       if (log_scale(i) == -infinity)
         for (auto& column : missing) column.push_back(i);
   }
+  keep_null_vectors(values, log_scale, missing);
   Matrix<T> V = unscaled<T>(U, log_scale.array() - log_norm, missing);
   spectrum::complete_by_walk(P, values, missing, V, run);
   return V;
@@ -271,6 +280,7 @@ Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const Spectrum
   if (log_measure.size()) lost = lost_points(components, log_measure, U, owners);
   s.vectors = right_eigenvectors(P, U, s.values, lost, run);
   if (std::holds_alternative<Symmetric>(P.mechanism().normalization)) {
+    keep_null_vectors(s.values, log_measure, lost);
     s.walk_vectors = unscaled<T>(U, 0.5 * log_measure, lost);
     if (std::any_of(lost.begin(), lost.end(), [](const auto& points) { return !points.empty(); }))
       spectrum::complete_by_walk(walk_of(P, run), s.values, lost, s.walk_vectors, run);

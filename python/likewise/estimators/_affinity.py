@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from likewise import kernels, metrics, supports
 from likewise._checks import require_indices_inside
+from likewise._core import Bistochastic
 from likewise._estimator import MechanismMixin, bandwidth_from_gamma
 from likewise._mechanism import Mechanism
 from likewise.estimators._training import require_weights, weights_of
@@ -120,7 +121,7 @@ class AffinityMixin(MechanismMixin):
         self._alone_in_matrix = 0
         graph = self._graph(X)
         A = self._affinities(X) if graph is None and self._gives_matrix() else None
-        if sp.issparse(A):
+        if sp.issparse(A) or (A is not None and _may_lack_total_support(A, mechanism.normalization)):
             graph = A
         self._is_graph = graph is not None
         if graph is not None:
@@ -305,6 +306,16 @@ def _with_mass(A):
             f"got none in row {empty[0]}."
         )
     return A
+
+
+def _may_lack_total_support(A, normalization):
+    """Zeros that Sinkhorn must know for such: edges that are not there, where costs would be finite."""
+    if not isinstance(normalization, Bistochastic):
+        return False
+    zeros = A == 0
+    if len(A) > 2:
+        np.fill_diagonal(zeros, False)
+    return bool(zeros.any())
 
 
 def _costs(A):
