@@ -1,5 +1,7 @@
 """The rules that find a bandwidth, the same for every method."""
 
+from numbers import Integral
+
 import numpy as np
 
 from likewise import _checks, _core
@@ -35,7 +37,7 @@ def select_bandwidth(
         "loo"          least leave-one-out error of predicting y
     Z : array (n, n_features)
     y : array (n,) or (n, n_targets), with "loo" only
-        Numbers: squared error. Booleans or strings: classes and log loss.
+        Numbers: squared error. Booleans or strings (n,): classes and log loss. Objects are what they hold.
     metric, kernel : slot values or names
     log_key_weights : array (n,), optional
     n_neighbors, perplexity : of the rules "self_tuning" and "perplexity"
@@ -74,8 +76,27 @@ def _targets(y, n, dtype):
     """Columns (n, c) and whether they are classes, one-hot."""
     if y is None:
         raise ValueError("y must be given with rule='loo', which predicts it.")
-    y = np.asarray(y)
-    if y.dtype.kind in "fiuc":
+    if hasattr(y, "tocsr"):
+        raise TypeError(f"y must be a dense array; got a sparse one of shape {y.shape}; use y.toarray().")
+    y = _checks.unboxed(np.asarray(y))
+    too_large = y.dtype.kind == "O" and all(isinstance(v, Integral) for v in y.flat)  # for NumPy's integers
+    if y.dtype.kind in "fiuc" or too_large:
         return _checks.columns(y, n, dtype, "y"), False
-    _, classes = np.unique(y, return_inverse=True)
-    return _checks.columns(np.eye(classes.max() + 1)[classes], n, dtype, "y"), True
+    if y.shape not in ((n,), (n, 1)):
+        raise ValueError(
+            f"y must be one column of classes, of shape ({n},), where it holds booleans or strings; got "
+            f"{y.dtype} of shape {y.shape}. Columns of numbers ({n}, n_targets) have a squared error: "
+            "y.astype(float)."
+        )
+    return _checks.columns(_one_hot(y.ravel()), n, dtype, "y"), True
+
+
+def _one_hot(y):
+    """A column of 0 and 1 for each class."""
+    try:
+        classes, codes = np.unique(y, return_inverse=True)
+    except TypeError as error:  # None and NaN among strings, numbers with strings
+        raise ValueError(
+            f"y must hold numbers, booleans or strings, all of one kind and none missing: {error}"
+        ) from None
+    return np.eye(len(classes))[codes]

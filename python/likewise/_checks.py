@@ -3,6 +3,9 @@
 Values are checked where they are used, in C++; here only what NumPy alone has: dimensions and dtypes.
 """
 
+from decimal import Decimal
+from numbers import Integral, Real
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -32,6 +35,19 @@ def finite(given, name, dtype=None):
     if not np.isfinite(A).all():
         raise ValueError(f"{name} must be finite; got NaN or infinity.")
     return A
+
+
+def unboxed(y):
+    """Numbers and booleans in an object array, as pandas has some, as the array they make; else y."""
+    if y.dtype.kind != "O":
+        return y
+    plain = np.array(y.tolist())
+    if plain.shape != y.shape:
+        return y
+    if plain.dtype.kind == "O" and all(isinstance(v, (Real, Decimal)) for v in y.flat):
+        if not all(isinstance(v, Integral) for v in y.flat):  # too large for NumPy's own: no float tells them
+            return y.astype(np.float64)
+    return plain if plain.dtype.kind in "biuf" else y
 
 
 def points(X, name="X", dtype=None):

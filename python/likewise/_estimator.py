@@ -7,6 +7,7 @@ named like the slots it is done; else it overrides ``_make_mechanism``.
 import inspect
 import math
 import re
+import warnings
 from contextlib import contextmanager
 from functools import cache
 from numbers import Real
@@ -14,6 +15,7 @@ from types import MappingProxyType
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
@@ -128,7 +130,7 @@ class MechanismMixin:
                 multi_output=multi_output,
                 y_numeric=y_numeric,
             )
-        return X, _checks.finite(y, "y") if y_numeric else unboxed(y)
+        return X, _checks.finite(y, "y") if y_numeric else _checks.unboxed(y)
 
     def _knows_features(self, X, reset):
         """Whether X, which has no feature names, needs nothing beyond its width: set here or compared."""
@@ -240,27 +242,34 @@ def check_dense(y):
 
 def _without_extension(y):
     """Whole numbers and booleans of pandas' own types as NumPy's (scikit-learn makes floats of them)."""
-    kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
-    if not isinstance(kind, np.dtype) or kind.kind not in "biu":
+    given = list(y.dtypes) if hasattr(y, "columns") else [getattr(y, "dtype", None)]
+    kinds = [getattr(dtype, "numpy_dtype", dtype) for dtype in given]
+    of_numpy = all(kind is dtype for kind, dtype in zip(kinds, given))
+    if of_numpy or not all(isinstance(kind, np.dtype) and kind.kind in "biu" for kind in kinds):
         return y
     try:
-        return y.to_numpy(kind)
-    except ValueError:  # some are missing: scikit-learn says so
+        return y.to_numpy(np.result_type(*kinds))
+    except (TypeError, ValueError):  # some are missing: scikit-learn says so
         return y
-
-
-def unboxed(y):
-    """Numbers and booleans in an object array, as pandas has some, as the array they make; else y."""
-    if y.dtype.kind != "O":
-        return y
-    plain = np.array(y.tolist())
-    return plain if plain.dtype.kind in "biuf" and plain.shape == y.shape else y
 
 
 def check_labels(y):
     """Refuse targets that are no classes, with scikit-learn's message."""
     if y.ndim != 1 or y.dtype.kind not in "biu":
         check_classification_targets(y)
+
+
+def without_column(y, *, stacklevel=3):
+    """Labels (n, 1) as (n,), with scikit-learn's warning; else y."""
+    if y.ndim != 2 or y.shape[1] != 1:
+        return y
+    warnings.warn(
+        "A column-vector y was passed when a 1d array was expected. "
+        "Please change the shape of y to (n_samples,), for example using ravel().",
+        DataConversionWarning,
+        stacklevel=stacklevel,
+    )
+    return y.ravel()
 
 
 @cache

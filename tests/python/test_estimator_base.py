@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
 import likewise as lw
 from likewise import kernels, metrics, normalizations, supports
@@ -177,3 +177,19 @@ def test_seeds():
     assert seed_of(3) == 3
     assert seed_of(np.random.RandomState(0)) == seed_of(np.random.RandomState(0))
     assert isinstance(seed_of(None), int)
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [lw.KernelClassifier(), lw.KNeighborsClassifier(3), lw.LabelPropagation(), lw.MetricLearner(max_iter=1)],
+    ids=lambda classifier: type(classifier).__name__,
+)
+def test_a_table_of_nullable_labels_keeps_their_kind(classifier):
+    """pandas' own integers and booleans in a table of one column are classes of that kind, as in a Series;
+    scikit-learn's validation makes floats of them."""
+    pd = pytest.importorskip("pandas")
+    X = np.arange(12.0)[:, None]
+    for labels, dtype in ((np.arange(12) % 3, "Int64"), (np.arange(12) % 2 == 0, "boolean")):
+        with pytest.warns(DataConversionWarning):
+            fitted = clone(classifier).fit(X, pd.DataFrame({"y": pd.Series(labels, dtype=dtype)}))
+        assert fitted.classes_.dtype == labels.dtype

@@ -1,8 +1,13 @@
 """Leave-one-out curves and scores where neighbors are counted or may be missing, against plain loops."""
 
+import re
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.optimize import minimize_scalar
 
 import likewise as lw
 from likewise import supports
@@ -123,3 +128,79 @@ def test_planes_count_copies_once():
     m = lw.KernelRegressor(bandwidth=50.0, degree=1, support=supports.Neighbors(6)).fit(Z, y)
     slope, level = np.polyfit(Z[:6, 0], y[:6], 1)
     assert_allclose(m.predict([[0.2]]), level + 0.2 * slope, atol=1e-2)
+
+
+def loo_error(Z, Y, h, log_loss):
+    """The error of predicting each row of Y by the other points, Gaussian weights of length h."""
+    d2 = ((Z[:, None] - Z) ** 2).sum(axis=2)
+    np.fill_diagonal(d2, np.inf)
+    P = np.exp(-0.5 * (d2 - d2.min(axis=1, keepdims=True)) / h**2)
+    F = P @ Y / P.sum(axis=1, keepdims=True)
+    return -np.log((F * Y).sum(axis=1)).mean() if log_loss else np.square(F - Y).mean()
+
+
+def least(Z, Y, log_loss):
+    """The length of the least error, by a fine grid and SciPy's bounded search around it."""
+    grid = np.linspace(np.log(0.05), np.log(5), 200)
+    at = int(np.argmin([loo_error(Z, Y, np.exp(t), log_loss) for t in grid]))
+    found = minimize_scalar(
+        lambda t: loo_error(Z, Y, np.exp(t), log_loss), bounds=(grid[at - 1], grid[at + 1]), method="bounded"
+    )
+    return np.exp(found.x)
+
+
+@pytest.fixture(scope="module")
+def points_and_numbers():
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(40, 2))
+    return Z, Z[:, 0] + 0.3 * rng.normal(size=40)
+
+
+def test_numbers_in_objects_are_numbers_to_select_bandwidth(points_and_numbers):
+    """Numbers have a squared error in whatever they come: object arrays and Series, Decimals, fractions,
+    integers in objects, one column or several; they were taken for as many classes."""
+    Z, y = points_and_numbers
+    counts = np.round(3 * y).astype(int)
+    given = [
+        (y, y.astype(object)),
+        (y, y.astype(object)[:, None]),
+        (y, np.array([Decimal(v) for v in y.tolist()])),
+        (y, [Fraction(v) for v in y.tolist()]),
+        (np.c_[y, Z[:, 1]], np.c_[y, Z[:, 1]].astype(object)),
+        (counts, counts.astype(object)),
+        (counts * 2.0**70, [int(c) * 2**70 for c in counts]),
+    ]
+    for numbers, objects in given:
+        expected = least(Z, numbers.reshape(len(Z), -1).astype(float), log_loss=False)
+        assert lw.select_bandwidth("loo", Z, objects).length == pytest.approx(expected, rel=1e-3)
+    pd = pytest.importorskip("pandas")
+    expected = least(Z, y[:, None], log_loss=False)
+    for table in (pd.Series(y, dtype=object), pd.DataFrame({"y": y}, dtype=object)):
+        assert lw.select_bandwidth("loo", Z, table).length == pytest.approx(expected, rel=1e-3)
+
+
+def test_one_column_of_classes_is_its_ravelled_form_to_select_bandwidth(points_and_numbers):
+    """Booleans and text have a log loss, as (n,) or (n, 1), in arrays, objects and tables."""
+    Z, y = points_and_numbers
+    for labels in (y > 0, np.where(y > 0, "up", "down")):
+        expected = least(Z, np.c_[y > 0, y <= 0].astype(float), log_loss=True)
+        for given in (labels, labels[:, None], labels.astype(object), labels.astype(object)[:, None]):
+            assert lw.select_bandwidth("loo", Z, given).length == pytest.approx(expected, rel=1e-3)
+        pd = pytest.importorskip("pandas")
+        found = lw.select_bandwidth("loo", Z, pd.DataFrame({"y": labels})).length
+        assert found == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [bool, str, object])
+def test_several_columns_of_classes_are_refused_by_name(points_and_numbers, dtype):
+    """What is not one column of classes is told as it was given, with its own shape and the way out."""
+    Z, y = points_and_numbers
+    labels = (y > 0).astype(str if dtype is object else dtype).astype(dtype)
+    for wrong in (np.c_[labels, labels], labels[:, None, None], labels[:5]):
+        shape = re.escape(f"of shape {wrong.shape}")
+        with pytest.raises(ValueError, match=rf"^y must be one column of classes, .*\(40,\).*{shape}.*float"):
+            lw.select_bandwidth("loo", Z, wrong)
+    missing = labels.astype(object)
+    missing[3] = None
+    with pytest.raises(ValueError, match=r"^y must hold numbers, booleans or strings"):
+        lw.select_bandwidth("loo", Z, missing)

@@ -2,6 +2,8 @@
 
 import pickle
 import warnings
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from scipy.optimize import approx_fprime, minimize
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.neighbors import KNeighborsClassifier, NeighborhoodComponentsAnalysis
 from sklearn.preprocessing import scale
@@ -513,3 +515,60 @@ def test_bad_points_and_targets(wine):
         lw.MetricLearner(2, init="lda").fit(X, y.astype(float))
     with pytest.raises(NotFittedError):
         lw.MetricLearner().transform(X)
+
+
+def as_columns_of(labels):
+    """One column of these labels in the forms that tables and files give."""
+    yield labels[:, None]
+    yield labels.astype(object)[:, None]
+    yield [[label] for label in labels.tolist()]
+    pd = pytest.importorskip("pandas")
+    yield pd.DataFrame({"y": labels})
+    if labels.dtype.kind in "bi":
+        yield pd.DataFrame({"y": pd.Series(labels, dtype="boolean" if labels.dtype == bool else "Int64")})
+
+
+@pytest.mark.parametrize("kind", ["integers", "text", "booleans"])
+def test_one_column_of_labels_is_its_ravelled_form(wine, kind):
+    """A y of shape (n, 1) that holds classes was learned as numbers: for every kind of label and container it
+    is y.ravel() with scikit-learn's warning, the same W and the loss of scikit-learn's NCA objective."""
+    X, y = wine
+    labels = {"integers": y, "text": np.array(list("abc"))[y], "booleans": y == 0}[kind]
+    plain = lw.MetricLearner(max_iter=3).fit(X, labels)
+    for column in as_columns_of(labels):
+        with pytest.warns(DataConversionWarning, match="column-vector"):
+            NeighborhoodComponentsAnalysis(max_iter=1).fit(X, labels[:, None])  # scikit-learn's way
+        with pytest.warns(DataConversionWarning, match="column-vector"):
+            model = lw.MetricLearner(max_iter=3).fit(X, column)
+        assert model.classes_.tolist() == np.unique(labels).tolist()
+        assert type(model.classes_.tolist()[0]) is type(labels.tolist()[0])
+        assert_allclose(model.components_, plain.components_)
+        assert model.loss_ == pytest.approx(missed(X, labels, model.components_), rel=1e-6)
+        assert model.score(X, column) == pytest.approx(1 - model.loss_ / len(y))
+
+
+def test_one_column_of_numbers_is_its_ravelled_form():
+    """Floats are numbers in whatever shape and container they come, Decimals and fractions too: no warning,
+    and the squared error written out."""
+    X, y = load_diabetes(return_X_y=True)
+    X, y = scale(X[:60, :3]), y[:60] + 0.5
+    plain = lw.MetricLearner(max_iter=3).fit(X, y)
+    objects = np.array([Decimal(v) for v in y.tolist()]), np.array([Fraction(v) for v in y.tolist()])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataConversionWarning)
+        for given in (y[:, None], y.astype(object), y.astype(object)[:, None], *objects):
+            model = lw.MetricLearner(max_iter=3).fit(X, given)
+            assert not hasattr(model, "classes_")
+            assert_allclose(model.components_, plain.components_)
+            assert model.loss_ == pytest.approx(squares(X, y, model.components_), rel=1e-6)
+
+
+def test_several_columns_are_no_classes():
+    """loss="nca" learns one class a row: several columns are refused by name, in fit and in score."""
+    X = np.random.default_rng(0).normal(size=(12, 2))
+    several = np.c_[X[:, 0] > 0, X[:, 1] > 0]
+    with pytest.raises(ValueError, match=r"y must be a class for each row.*\(12, 2\)"):
+        lw.MetricLearner(loss="nca", max_iter=1).fit(X, several)
+    model = lw.MetricLearner(max_iter=1).fit(X, several[:, 0])
+    with pytest.raises(ValueError, match=r"y must be a class for each row.*\(12, 2\)"):
+        model.score(X, several)

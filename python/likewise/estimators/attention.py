@@ -6,7 +6,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
-from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -14,8 +13,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from likewise import _core, kernels
+from likewise._checks import unboxed
 from likewise._errors import ConvergenceError
-from likewise._estimator import check_dense, checked_sample_weight, naming, unboxed
+from likewise._estimator import check_dense, checked_sample_weight, naming, without_column
 from likewise._execution import execution, one_call
 from likewise._mechanism import Mechanism
 from likewise.estimators._attention_targets import Classes, Numbers
@@ -543,15 +543,11 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
         _require_y(self, y)
         with naming(y=y):
             check_array(y, ensure_2d=False, dtype=None, input_name="y")  # pandas' own missing values too
-        y = unboxed(np.asarray(y))
-        if y.ndim == 2 and y.shape[1] == 1:
-            warnings.warn(
-                "A column-vector y was passed when a 1d array was expected.",
-                DataConversionWarning,
-                stacklevel=3,
-            )
+        y = without_column(unboxed(np.asarray(y)), stacklevel=4)
+        if y.ndim > 1:
+            raise ValueError(f"y must be a class for each row, of shape (n,); got shape {y.shape}.")
         check_classification_targets(y)
-        return y.ravel()
+        return y
 
     def _kept_outputs(self, y):
         return len(self.classes_)

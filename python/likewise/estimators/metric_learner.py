@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from likewise import _checks, _core, kernels, metrics
 from likewise._errors import warn_unless_converged
-from likewise._estimator import MechanismMixin, check_labels
+from likewise._estimator import MechanismMixin, check_labels, without_column
 from likewise._execution import execution, one_call
 from likewise._lbfgs import lbfgs
 from likewise._mechanism import Mechanism
@@ -190,6 +190,9 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         X, y = self._check_X_y(X, y, multi_output=True)
         _check_rows(X, self)
         self._check_parameters()
+        self._loss = _resolved_loss(self.loss, y)
+        if self._loss == "nca":
+            y = without_column(y)
         Y, unit = self._targets(X, y)
         problem = _Problem(X, Y, self._loss, self._fixed_temperature(), bool(self.diagonal))
         report = LearningReport()
@@ -244,13 +247,14 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
 
     def _targets(self, X, y):
         """The columns Y that are told, and what a loss of 1 of them is in y's unit."""
-        self._loss = _resolved_loss(self.loss, y)
         if hasattr(self, "classes_"):
             del self.classes_
         if self._loss == "nca":
             check_labels(y)
+        columns = _columns(y, self._loss, X.dtype)
+        if self._loss == "nca":
             self.classes_ = np.unique(y)
-        return _columns(y, self._loss, X.dtype)
+        return columns
 
     def _start(self, X, y, problem):
         if not isinstance(self.init, str):
@@ -549,13 +553,18 @@ def _leave_one_out(metric, temperature):
 
 def _resolved_loss(loss, y):
     if loss == "auto":
-        return "mlkr" if y.ndim > 1 or y.dtype.kind == "f" else "nca"
+        return "mlkr" if y.size > len(y) or y.dtype.kind == "f" else "nca"
     return loss
 
 
 def _columns(y, loss, dtype):
     """Y (n, n_columns) of this dtype, and the loss in y's own unit: offset + factor * value."""
     if loss == "nca":
+        if y.size != len(y):
+            raise ValueError(
+                f"y must be a class for each row, of shape (n,), with loss='nca'; got shape {y.shape}. "
+                "Several columns of numbers are learned with loss='mlkr'."
+            )
         classes, codes = np.unique(y, return_inverse=True)
         Y = np.zeros((len(y), len(classes)), dtype=dtype)
         Y[np.arange(len(y)), codes.ravel()] = 1

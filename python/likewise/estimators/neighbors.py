@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import _checks, _core, kernels, supports
-from likewise._estimator import MechanismMixin, check_labels
+from likewise._estimator import MechanismMixin, check_labels, without_column
 from likewise._mechanism import Mechanism
 from likewise._slots import as_kernel
 from likewise.estimators._metric import effective_metric, metric_from_params, require_width
@@ -377,14 +377,8 @@ class _NeighborsClassifier(ClassifierMixin, _NeighborsSupervised):
         """X (n, d), or distances (n, n) with metric="precomputed"; y (n,) or (n, n_outputs) of labels."""
         X, y = self._check_X_y(X, y, multi_output=True)
         check_labels(y)
-        if y.ndim == 2 and y.shape[1] == 1:
-            warnings.warn(
-                "A column-vector y was passed when a 1d array was expected. "
-                "Please change the shape of y to (n_samples,), for example using ravel().",
-                _data_conversion_warning(),
-                stacklevel=2,
-            )
-        self.outputs_2d_ = y.ndim == 2 and y.shape[1] > 1
+        y = without_column(y)
+        self.outputs_2d_ = y.ndim == 2
         columns = y.reshape(len(y), -1).T
         classes, labels = zip(*(np.unique(column, return_inverse=True) for column in columns))
         self.classes_ = list(classes) if self.outputs_2d_ else classes[0]
@@ -724,9 +718,3 @@ def _graph(distances, indices, ends, n_keys, mode):
         raise ValueError(f"mode must be 'connectivity' or 'distance'; got {mode!r}.")
     values = np.ones(len(indices)) if mode == "connectivity" else distances
     return csr_matrix((values, indices, ends), shape=(len(ends) - 1, n_keys))
-
-
-def _data_conversion_warning():
-    from sklearn.exceptions import DataConversionWarning
-
-    return DataConversionWarning
