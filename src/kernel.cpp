@@ -9,15 +9,12 @@ namespace likewise {
 
 namespace {
 
-void require_positive(const char* argument, double value) {
-  require(value > 0 && std::isfinite(value), argument, "a positive, finite number",
-          detail::print_number(value));
-}
+constexpr expressions::Input u{};
 
-void check(const Exponential& kernel) { require_positive("temperature", kernel.temperature); }
-void check(const StudentT& kernel) { require_positive("df", kernel.df); }
-void check(const AlphaDecay& kernel) { require_positive("decay", kernel.decay); }
-template <class K> void check(const K&) {}  // a Bandwidth has checked itself
+template <class K>
+concept HasTemperature = requires(const K& k) {
+  k.temperature;
+};
 
 const detail::NameTable<Kernel>& table() {
   static const detail::NameTable<Kernel> kernels = {
@@ -34,11 +31,18 @@ const detail::NameTable<Kernel>& table() {
       {"student_t", StudentT{}},
       {"alpha_decay", AlphaDecay{}},
       {"inverse_distance", InverseDistance{}},
+      {"matern32", Matern32{}},
+      {"matern52", Matern52{}},
   };
   return kernels;
 }
 
 }  // namespace
+
+void detail::require_positive(const char* argument, double value) {
+  require(value > 0 && std::isfinite(value), argument, "a positive, finite number",
+          detail::print_number(value));
+}
 
 KernelTraits traits(const Kernel& kernel) {
   return std::visit([](const auto& k) { return k.traits(); }, kernel);
@@ -49,7 +53,7 @@ std::string repr(const Kernel& kernel) {
 }
 
 void validate(const Kernel& kernel) {
-  std::visit([](const auto& k) { check(k); }, kernel);
+  std::visit([](const auto& k) { k.check(); }, kernel);
 }
 
 const Bandwidth* bandwidth_of(const Kernel& kernel) {
@@ -76,7 +80,15 @@ Kernel with_bandwidth(Kernel kernel, const Bandwidth& bandwidth) {
 
 double scale_of(const Kernel& kernel) {
   validate(kernel);
-  if (const auto* exponential = std::get_if<Exponential>(&kernel)) return exponential->temperature;
+  if (has_temperature(kernel))
+    return std::visit(
+        []<class K>(const K& k) -> double {
+          if constexpr (HasTemperature<K>)
+            return k.temperature;
+          else
+            return 1;
+        },
+        kernel);
   const Bandwidth* bandwidth = bandwidth_of(kernel);
   if (bandwidth == nullptr) return 1;
   require(bandwidth->is_number(), "bandwidth", "a number here (select_bandwidth finds one)", *bandwidth);
@@ -85,7 +97,7 @@ double scale_of(const Kernel& kernel) {
 
 template <class T> void log_weights(const Kernel& kernel, Tile<T> input, double scale) {
   const T h = detail::usable_scale<T>(scale);
-  std::visit([&](const auto& k) { k.template log_weights<T>(input, h); }, kernel);
+  std::visit([&](const auto& k) { expressions::replace<T>(k.log_phi(u, h), input, input); }, kernel);
 }
 template void log_weights<float>(const Kernel&, Tile<float>, double);
 template void log_weights<double>(const Kernel&, Tile<double>, double);
@@ -93,13 +105,43 @@ template void log_weights<double>(const Kernel&, Tile<double>, double);
 template <class T>
 void log_slopes(const Kernel& kernel, Tile<T> input, const Points<T>& log_k, double scale) {
   const T h = detail::usable_scale<T>(scale);
-  std::visit([&](const auto& k) { k.template log_slopes<T>(input, log_k, h); }, kernel);
+  std::visit(
+      [&](const auto& k) {
+        if constexpr (requires { k.log_slope(u, 1.0); })
+          expressions::replace<T>(k.log_slope(u, h), input, log_k);
+        else
+          expressions::replace<T>(expressions::slope(k.log_phi(u, h)), input, log_k);
+      },
+      kernel);
 }
 template void log_slopes<float>(const Kernel&, Tile<float>, const Points<float>&, double);
 template void log_slopes<double>(const Kernel&, Tile<double>, const Points<double>&, double);
 
+double log_phi(const Kernel& kernel, double input, double scale) {
+  return std::visit([&](const auto& k) { return expressions::value(k.log_phi(u, scale), input); }, kernel);
+}
+
 double weight(const Kernel& kernel, double input, double scale) {
-  return std::visit([&](const auto& k) { return k.weight(input, scale); }, kernel);
+  return std::exp(log_phi(kernel, input, scale));
+}
+
+double decay_rate(const Kernel& kernel, double scale) {
+  return std::visit([&](const auto& k) { return -expressions::rate(k.log_phi(u, scale)); }, kernel);
+}
+
+double steepest_slope(const Kernel& kernel, double scale) {
+  return std::visit(
+      [&](const auto& k) -> double {
+        if constexpr (requires { k.steepest(scale); })
+          return k.steepest(scale);
+        else
+          return detail::infinity;
+      },
+      kernel);
+}
+
+bool has_temperature(const Kernel& kernel) {
+  return std::visit([]<class K>(const K&) { return HasTemperature<K>; }, kernel);
 }
 
 bool has_edge(const Kernel& kernel) {
@@ -113,7 +155,7 @@ double log_weight_at(const Kernel& kernel, double d, double scale) {
         if constexpr (requires { k.log_weight_at(d, scale); })
           return k.log_weight_at(d, scale);
         else
-          throw std::logic_error("a kernel without an edge");
+          return log_phi(kernel, traits(kernel).input == KernelInput::squared_distance ? d * d : d, scale);
       },
       kernel);
 }

@@ -28,8 +28,9 @@ Partial<T> partial(const Mechanism& mechanism, const Points<T>& X, const Points<
   require(!bandwidth || bandwidth->is_number(), "bandwidth",
           "a number for partial results (a block of keys cannot choose one)", repr(mechanism.kernel));
   const ResolvedKernel kernel{mechanism.kernel, scale_of(mechanism.kernel)};
-  const auto tiles = make_tile_weights<T>(mechanism.metric, kernel, {}, X, Z);
-  return engine::exp_sum<T>(*tiles, checked_log_weights(log_key_weights, Z.rows()), V, run);
+  const Vector<double> log_w = checked_log_weights(log_key_weights, Z.rows());
+  const auto tiles = make_tile_weights<T>(mechanism.metric, kernel, {}, X, Z, log_w);
+  return engine::exp_sum<T>(*tiles, log_w, V, run);
 }
 
 template <class T> Matrix<T> finish(const Mechanism& mechanism, const Partial<T>& part) {

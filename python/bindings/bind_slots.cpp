@@ -81,6 +81,8 @@ void bind_kernels(py::module_& m) {
   bind_kernel<Tricube>(m, "Of a distance d.");
   bind_kernel<StudentT>(m, "Of a distance d; df = 1 is the weight of t-SNE.");
   bind_kernel<AlphaDecay>(m, "Of a distance d; decay 2 is a Gaussian in other units.");
+  bind_kernel<Matern32>(m, "Of a distance d; the covariance of smoothness 3/2.");
+  bind_kernel<Matern52>(m, "Of a distance d; the covariance of smoothness 5/2.");
   bind_kernel<InverseDistance>(m, "Of a distance d; where some d = 0, only those keys count, equally.");
 }
 

@@ -8,6 +8,8 @@ from likewise._core import (
     Indicator,
     InverseDistance,
     Laplacian,
+    Matern32,
+    Matern52,
     StudentT,
     Tricube,
 )
@@ -22,6 +24,8 @@ __all__ = [
     "Indicator",
     "InverseDistance",
     "Laplacian",
+    "Matern32",
+    "Matern52",
     "StudentT",
     "Tricube",
     "from_name",

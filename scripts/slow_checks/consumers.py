@@ -1,6 +1,6 @@
 """Programs of others: every way in, both kinds of library, both compilers, and flags of their own.
 
-    python scripts/slow_checks/consumers.py [--quick | --whole]
+    python scripts/slow_checks/consumers.py [--quick | --whole] [--only LIBRARY]
 
 tests/install/app.cpp is built as a separate project, with other settings than the library was. It must give
 right answers or not link. Writes docs/reports/consumers-DATE.md. The library is compiled once for each line
@@ -87,7 +87,8 @@ def version():
 
 def installed(name, compiler, options):
     """The prefix of a library of that kind."""
-    build, prefix = BUILD / f"library {name}".replace(" ", "-"), BUILD / f"prefix {name}".replace(" ", "-")
+    # Without commas, at which CMake's own flag for the search path of shared libraries would be taken apart.
+    build, prefix = (BUILD / re.sub("[ ,]+", "-", f"{what} {name}") for what in ("library", "prefix"))
     must("cmake", "-S", ".", "-B", build, f"-DCMAKE_CXX_COMPILER={compiler}", *options)
     must("cmake", "--build", build, "--parallel", os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", "2"))
     shutil.rmtree(prefix, ignore_errors=True)
@@ -134,14 +135,16 @@ def users_of(library, flags, whole):
     return COMPILERS if whole else (COMPILERS[(library + flags) % len(COMPILERS)],)
 
 
-def cases(quick, whole):
+def cases(quick, whole, only):
     """(library, way in, compiler, flags, outcome) one after the other."""
     for i, (name, (compiler, options)) in enumerate(list(LIBRARIES.items())[: 1 if quick else None]):
+        if only and name != only:
+            continue
         prefix = installed(name, compiler, options)
         for j, flags in list(enumerate(FLAGS))[:: 4 if quick else 1]:
             for user in users_of(i, j, whole):
                 yield name, "find_package", user, flags, found_by_package(prefix, user, flags)
-    for fetch in () if quick else (0, 1):
+    for fetch in () if quick or only else (0, 1):
         way = "FetchContent" if fetch else "add_subdirectory"
         for flags in SUBPROJECT_FLAGS:
             yield "static, g++", way, "g++", flags, as_subproject(fetch, flags)
@@ -151,9 +154,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one library, one compiler, few flags")
     parser.add_argument("--whole", action="store_true", help="every compiler with every library and flags")
+    parser.add_argument("--only", metavar="LIBRARY", choices=list(LIBRARIES), help="one library")
     arguments = parser.parse_args()
     start = time.monotonic()
-    found = list(cases(arguments.quick, arguments.whole))
+    found = list(cases(arguments.quick, arguments.whole, arguments.only))
     wrong = [case for case in found if case[-1] not in ("right", "does not link")]
     lines = [
         f"* programs: {len(found)}, {(time.monotonic() - start) / 60:.0f} minutes",

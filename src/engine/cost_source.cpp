@@ -7,6 +7,7 @@
 
 #include <likewise/error.hpp>
 
+#include "engine/center.hpp"
 #include "engine/product.hpp"
 
 namespace likewise::engine {
@@ -295,17 +296,12 @@ template <class T> class GivenSource final : public PlainCosts<T> {
   const Matrix<T>& costs_;
 };
 
-/// Centering on the keys' mean keeps offsets from costing digits; empty where the metric is not
-/// shift-invariant.
-template <class T> Vector<double> center_of(const MetricTraits& laws, const Points<T>& Z) {
-  if (!laws.shift_invariant || Z.rows() == 0) return {};
-  return Z.template cast<double>().colwise().mean().transpose();
-}
-
 template <class T, class M>
 std::shared_ptr<const CostSource<T>> lifted(const M& metric, const SharedPoints<T>& X,
-                                            const SharedPoints<T>& Z, double largest_single) {
-  const Vector<double> center = center_of<T>(metric.traits(), *Z);
+                                            const SharedPoints<T>& Z, double largest_single,
+                                            const Vector<double>& log_weights) {
+  const Vector<double> center =
+      metric.traits().shift_invariant ? center_of<T>(*Z, log_weights) : Vector<double>();
   constexpr Index few_pairs = 128 * 128;  // float64 costs nothing there
   if constexpr (std::is_same_v<T, float>) {
     if (X->rows() * Z->rows() > few_pairs) {
@@ -337,7 +333,8 @@ void check_widths(const Metric& metric, Index x_width, Index z_width) {
 
 template <class T>
 std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const SharedPoints<T>& X,
-                                                      const SharedPoints<T>& Z, double largest_single) {
+                                                      const SharedPoints<T>& Z, double largest_single,
+                                                      const Vector<double>& log_weights) {
   if (points_are_costs(metric)) {
     require(X->cols() == Z->rows(), "X",
             "a matrix of costs with one column for each key (" + std::to_string(Z->rows()) + ")",
@@ -349,7 +346,7 @@ std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, cons
       [&](const auto& leaf) -> std::shared_ptr<const CostSource<T>> {
         using M = std::decay_t<decltype(leaf)>;
         if constexpr (LiftedMetric<M>)
-          return lifted<T, M>(leaf, X, Z, largest_single);
+          return lifted<T, M>(leaf, X, Z, largest_single, log_weights);
         else if constexpr (TileMetric<M>)
           return std::make_shared<const FilledSource<T, M>>(leaf, X, Z);
         else {
@@ -360,9 +357,9 @@ std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, cons
       metric);
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                                         \
-  template std::shared_ptr<const CostSource<T>> make_cost_source(const Metric&, const SharedPoints<T>&, \
-                                                                 const SharedPoints<T>&, double);
+#define LIKEWISE_INSTANTIATE(T)                                   \
+  template std::shared_ptr<const CostSource<T>> make_cost_source( \
+      const Metric&, const SharedPoints<T>&, const SharedPoints<T>&, double, const Vector<double>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

@@ -61,12 +61,14 @@ template <class T> class CostSource {
   }
 };
 
-/// Checks that the widths fit. Shift-invariant lifts are centered on the keys' mean. Where the terms of a lift,
+/// Checks that the widths fit. Shift-invariant lifts are taken from the center of the keys whose log weight, where such are
+/// given, is above -inf. Where the terms of a lift,
 /// a + b + |A||B|, exceed `largest_single` (in the lift's unit) the products run in float64 on float32 points: their
 /// rounding is about float32's epsilon times that. Infinity: never.
 template <class T>
 std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const SharedPoints<T>& X,
-                                                      const SharedPoints<T>& Z, double largest_single);
+                                                      const SharedPoints<T>& Z, double largest_single,
+                                                      const Vector<double>& log_weights = {});
 /// The same with copies of the points, one where X and Z are the same memory.
 template <class T>
 std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const Points<T>& X,

@@ -25,14 +25,16 @@ template <class C, class T> std::shared_ptr<const engine::LogWeights<C>> weights
     if (auto tiles = state.matrix->tiles()) return tiles;
   const PairFilters filters = detail::filters_of(state);
   if constexpr (std::is_same_v<C, T>)
-    return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters, state.queries, state.keys);
+    return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters, state.queries, state.keys,
+                                state.log_key_weights);
   else {
     const auto shared = [](const Matrix<T>& points) {
       return std::make_shared<const Matrix<C>>(points.template cast<C>());
     };
     const engine::SharedPoints<C> keys = shared(*state.keys);
     const engine::SharedPoints<C> queries = state.queries == state.keys ? keys : shared(*state.queries);
-    return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters, queries, keys);
+    return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters, queries, keys,
+                                state.log_key_weights);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "engine/center.hpp"
 #include "engine/cost_source.hpp"
 #include "engine/parallel.hpp"
 
@@ -22,7 +23,7 @@ template <class T, class C> class Coordinates {
   Coordinates(const CoordinateSum& sum, const Points<T>& X, const Points<T>& Z)
       : queries_(X), keys_(Z), factor_(sum.factor) {
     if (!factor_) return;
-    center_ = Z.template cast<double>().colwise().mean();
+    center_ = engine::center_of<T>(Z).transpose();
     double largest = 0;
     for (const Points<T>* points : {&X, &Z})
       for (Index i = 0; i < points->rows(); ++i)

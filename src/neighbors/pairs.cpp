@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "engine/center.hpp"
 #include "engine/cost_source.hpp"
 #include "engine/prefetch.hpp"
 
@@ -92,7 +93,7 @@ template <class T, class M> class LiftedPairsOf final : public LiftedPairs {
  private:
   Eigen::RowVectorXd center() const {
     if (!laws_.shift_invariant) return {};
-    return keys_.template cast<double>().colwise().mean();
+    return engine::center_of<T>(keys_).transpose();
   }
   Matrix<double> centered(const Points<T>& points, Index first, Index n, const Index* rows) const {
     Matrix<double> block(n, points.cols());

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <type_traits>
+#include <vector>
 
 #include <likewise/algorithms/attention.hpp>
 #include <likewise/gradient.hpp>
@@ -38,11 +39,26 @@ template <class T> Scratch<T>& scratch() {
   return mine;
 }
 
+/// Keys that nobody attends to become the first that somebody does: whatever they hold is not read.
+template <class T> void hide_unheard(const Head<T>& head, Matrix<T>& keys) {
+  const Index n = head.q.rows(), m = keys.rows();
+  std::vector<Index> unheard;
+  Index heard = -1;
+  for (Index j = m - 1; j >= 0; --j)
+    if (head.admitted.heard(j, n, m))
+      heard = j;
+    else
+      unheard.push_back(j);
+  for (const Index j : unheard)
+    if (heard >= 0) keys.row(j) = keys.row(heard);
+}
+
 /// Queries and keys into the scratch, with their squared lengths. Squared distances are taken from the keys' mean, so
 /// that an offset of all costs no digits.
 template <class T> void place(const Head<T>& head, Scratch<T>& s) {
   s.q = head.q;
   s.k = head.k;
+  if (!head.admitted.everybody()) hide_unheard(head, s.k);
   if (head.score == Score::sqdist) {
     const auto center = s.k.colwise().mean().eval();
     s.q.rowwise() -= center;

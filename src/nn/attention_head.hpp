@@ -21,6 +21,12 @@ struct Admitted {
   bool operator()(Index i, Index j, Index n_keys) const {
     return (!is_causal || j <= i) && (!mask || mask[i * n_keys + j]) && (!padding || padding[j]);
   }
+  /// Some query may attend to key j.
+  bool heard(Index j, Index n_queries, Index n_keys) const {
+    for (Index i = is_causal ? j : 0; i < n_queries; ++i)
+      if ((*this)(i, j, n_keys)) return true;
+    return false;
+  }
 };
 
 /// y_i = sum_j p_ij v_j, p_i = softmax over the admitted keys of -c(q_i, k_j) / t; c is -<q, k> or |q - k|^2.

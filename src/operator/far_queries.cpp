@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/center.hpp"
+
 namespace likewise {
 namespace {
 
@@ -198,7 +200,7 @@ std::shared_ptr<const engine::LogWeights<T>> with_far_queries(
       static_cast<double>(X.cwiseAbs().maxCoeff()) + static_cast<double>(Z.cwiseAbs().maxCoeff());
   if (farthest * stretch * (sums ? width : std::sqrt(width)) < least_length) return weights;
 
-  const Vector<double> center = Z.template cast<double>().colwise().mean().transpose();
+  const Vector<double> center = engine::center_of<T>(Z);
   Matrix<double> queries = at_center<T>(X, center, *how), keys = at_center<T>(Z, center, *how);
   const auto size = [&](const Matrix<double>& points) -> Vector<double> {
     return sums ? Vector<double>(points.cwiseAbs().rowwise().sum()) : Vector<double>(points.rowwise().norm());

@@ -104,9 +104,10 @@ Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const en
   const auto wide = [=, metric = m.metric] {
     const auto keys = std::make_shared<const Matrix<double>>(Z->template cast<double>());
     const auto queries = X == Z ? keys : std::make_shared<const Matrix<double>>(X->template cast<double>());
-    return make_tile_weights<double>(metric, kernel, filters, queries, keys);
+    return make_tile_weights<double>(metric, kernel, filters, queries, keys, log_w);
   };
-  return {tiled_kernel_matrix<T>(make_tile_weights<T>(m.metric, kernel, filters, X, Z), wide), missing};
+  return {tiled_kernel_matrix<T>(make_tile_weights<T>(m.metric, kernel, filters, X, Z, log_w), wide),
+          missing};
 }
 
 // --- 2. the scalings, and the storage

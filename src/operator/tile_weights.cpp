@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <type_traits>
 #include <utility>
 
@@ -12,7 +13,6 @@
 #include "engine/score_blocks.hpp"
 #include "engine/single_precision.hpp"
 #include "operator/far_queries.hpp"
-#include "operator/kernel_profile.hpp"
 
 namespace likewise {
 
@@ -41,11 +41,9 @@ double scale_factor(const Vector<double>& scale, Index i, int power) {
 /// log K = -factor * lift for kernels that are exponentials of what the metric's lift gives; 0: not of that form.
 double exponent_factor(const MetricTraits& laws, const ResolvedKernel& kernel) {
   if (!laws.lifts() || kernel.row_scale.size() || kernel.key_scale.size()) return 0;
-  if (std::holds_alternative<Gaussian>(kernel.kernel) && laws.lift_power() == 2)
-    return 0.5 / kernel.scale / kernel.scale;
-  if (std::holds_alternative<Exponential>(kernel.kernel) && laws.lift_power() == laws.distance_power)
-    return 1 / kernel.scale;
-  return 0;
+  const KernelInput input = traits(kernel.kernel).input;
+  const bool reads_lift = engine::unit_power(laws, unit_of(input)) == laws.lift_power();
+  return reads_lift ? decay_rate(kernel.kernel, kernel.scale) : 0;
 }
 
 /// Whether the kernel reads a root of what the metric's lift gives.
@@ -62,7 +60,7 @@ double largest_single(const MetricTraits& laws, const ResolvedKernel& kernel) {
   if (factor > 0) return engine::largest_single_exponent / factor;
   if (!laws.lifts() || kernel.row_scale.size() || kernel.key_scale.size()) return 0;
   if (traits(kernel.kernel).input == KernelInput::nothing) return std::numeric_limits<double>::infinity();
-  const double slope = slope_of(kernel.kernel, kernel.scale);
+  const double slope = steepest_slope(kernel.kernel, kernel.scale);
   return takes_root(laws, kernel) ? 100 / slope / slope : 84 / slope;
 }
 
@@ -90,20 +88,21 @@ template <class C> double score_rounding(Index width) {
 bool has_scale(const ResolvedKernel& kernel) {
   const Bandwidth* bandwidth = bandwidth_of(kernel.kernel);
   if (bandwidth) return !bandwidth->is_open() && kernel.row_scale.size() == 0 && kernel.key_scale.size() == 0;
-  return std::holds_alternative<Exponential>(kernel.kernel);
+  return has_temperature(kernel.kernel);
 }
 
 template <class T> class TileWeights final : public engine::LogWeights<T> {
  public:
   TileWeights(const Metric& metric, const ResolvedKernel& kernel, const PairFilters& filters,
-              const engine::SharedPoints<T>& X, const engine::SharedPoints<T>& Z)
+              const engine::SharedPoints<T>& X, const engine::SharedPoints<T>& Z,
+              const Vector<double>& log_weights)
       : laws_(traits(metric)),
         kernel_(kernel),
         input_(traits(kernel.kernel).input),
         has_edge_(has_edge(kernel.kernel)),
         unit_(unit_of(input_)),
         filters_(filters),
-        costs_(engine::make_cost_source<T>(metric, X, Z, largest_single(laws_, kernel))) {
+        costs_(engine::make_cost_source<T>(metric, X, Z, largest_single(laws_, kernel), log_weights)) {
     const int power = engine::unit_power(laws_, unit_);
     row_factor_ = factors(kernel.row_scale, power);
     key_factor_ = factors(kernel.key_scale, power);
@@ -202,10 +201,9 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
     }
   }
 
-  /// Lifts are finite, and so are the slopes of all but powers and inverses.
+  /// Lifts are finite, and so are slopes that have a bound.
   bool may_overflow() const {
-    return !laws_.lifts() || traits(kernel_.kernel).infinite_on_self
-           || std::holds_alternative<AlphaDecay>(kernel_.kernel);
+    return !laws_.lifts() || !std::isfinite(steepest_slope(kernel_.kernel, kernel_.scale));
   }
   /// A pair without weight passes nothing back, be it infinitely far or its slope beyond all numbers; 0 times infinity would
   /// be NaN.
@@ -278,15 +276,26 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
   /// What the kernel asks of scores.
   typename engine::CostSource<T>::Demand demand() const {
     const bool scaled = row_factor_.size() || key_factor_.size();
-    const double slope = slope_of(kernel_.kernel, kernel_.scale);
+    const double slope = steepest_slope(kernel_.kernel, kernel_.scale);
     return {takes_root(laws_, kernel_) || traits(kernel_.kernel).infinite_on_self || !std::isfinite(slope),
             scaled || !std::isfinite(slope) ? 0 : slope};
+  }
+
+  /// The kernel as the fused loop takes it: of distances it is largest at 0, of costs it has no bound.
+  template <class C> engine::Profile profile_of() const {
+    const KernelTraits laws = traits(kernel_.kernel);
+    const double scale = static_cast<double>(detail::usable_scale<C>(kernel_.scale));
+    const bool bounded = laws.input != KernelInput::cost && !laws.infinite_on_self;
+    return {.kernel = &kernel_.kernel,
+            .scale = scale,
+            .upper_bound = bounded ? std::numbers::log2e * log_phi(kernel_.kernel, 0, scale)
+                                   : std::numeric_limits<double>::infinity()};
   }
 
   /// The mechanism as scores and a profile of d^power; none for a user's own metric.
   std::optional<engine::AnyProfiledScores> profile(int power) {
     if (input_ == KernelInput::nothing)
-      return engine::ProfiledScores<T>{.scores = {}, .profile = profile_of<T>(kernel_.kernel, kernel_.scale)};
+      return engine::ProfiledScores<T>{.scores = {}, .profile = profile_of<T>()};
     const bool scaled = row_factor_.size() || key_factor_.size();
     if (has_edge_ && scaled) return {};  // the edge is another score for each pair
     const std::optional<engine::AnyScores> scores = costs_->scores(demand());
@@ -294,7 +303,7 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
     return std::visit(
         [&]<class C>(const engine::Scores<C>& s) -> engine::AnyProfiledScores {
           using Input = engine::Profile::Input;
-          engine::Profile profile = profile_of<C>(kernel_.kernel, kernel_.scale);
+          engine::Profile profile = profile_of<C>();
           if (s.power != power) profile.input = power == 2 ? Input::square : Input::root;
           if (input_ == KernelInput::cost && laws_.zero_on_self) profile.upper_bound = 0;
           if (has_edge_)
@@ -404,19 +413,17 @@ class WidenedWeights final : public engine::LogWeights<float> {
 }  // namespace
 
 template <class T>
-std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& metric,
-                                                               const ResolvedKernel& kernel,
-                                                               const PairFilters& filters,
-                                                               const engine::SharedPoints<T>& X,
-                                                               const engine::SharedPoints<T>& Z) {
+std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(
+    const Metric& metric, const ResolvedKernel& kernel, const PairFilters& filters,
+    const engine::SharedPoints<T>& X, const engine::SharedPoints<T>& Z, const Vector<double>& log_weights) {
   if constexpr (std::is_same_v<T, float>)
     if (!float32_holds_input(metric, kernel, *X, *Z)) {
       const auto keys = std::make_shared<const Matrix<double>>(Z->template cast<double>());
       const auto queries = X == Z ? keys : std::make_shared<const Matrix<double>>(X->template cast<double>());
       return std::make_shared<const WidenedWeights>(
-          make_tile_weights<double>(metric, kernel, filters, queries, keys));
+          make_tile_weights<double>(metric, kernel, filters, queries, keys, log_weights));
     }
-  auto weights = std::make_shared<const TileWeights<T>>(metric, kernel, filters, X, Z);
+  auto weights = std::make_shared<const TileWeights<T>>(metric, kernel, filters, X, Z, log_weights);
   if (X == Z) return weights;
   return with_far_queries<T>(std::move(weights), metric, kernel, filters, *X, *Z);
 }
@@ -468,7 +475,7 @@ void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel
 #define LIKEWISE_INSTANTIATE(T)                                                                 \
   template std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(                      \
       const Metric&, const ResolvedKernel&, const PairFilters&, const engine::SharedPoints<T>&, \
-      const engine::SharedPoints<T>&);
+      const engine::SharedPoints<T>&, const Vector<double>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

@@ -4,7 +4,6 @@
 #include <functional>
 #include <limits>
 #include <memory>
-#include <numbers>
 #include <optional>
 
 #include <likewise/error.hpp>
@@ -16,7 +15,6 @@
 #include "engine/exp_weights.hpp"
 #include "engine/parallel.hpp"
 #include "engine/simd/exp_row.hpp"
-#include "operator/kernel_profile.hpp"
 #include "operator/make.hpp"
 #include "operator/pair_filters.hpp"
 #include "operator/scalings.hpp"
@@ -124,9 +122,7 @@ double log_weight_of_input(const Kernel& kernel, double length, double input) {
 
 /// -d log phi / du of a kernel that is exp(-rate u); 0 of another.
 double rate_of(const Kernel& kernel, double length) {
-  const engine::Profile profile = profile_of<double>(kernel, length);
-  if (profile.kind != engine::Profile::Kind::linear) return 0;
-  return std::min(profile.inner * profile.inner_again * std::numbers::ln2,
+  return std::min(decay_rate(kernel, detail::usable_scale<double>(length)),
                   std::numeric_limits<double>::max());
 }
 

@@ -62,7 +62,8 @@ inline std::vector<Metric> metrics(Index d) {
 inline std::vector<Kernel> kernels(double h = 0.7) {
   return {Gaussian{h},      Exponential{h},   Laplacian{h},     Indicator{h},      Indicator{},
           Epanechnikov{h},  Tricube{h},       StudentT{h, 1},   StudentT{h, 3.5},  AlphaDecay{h, 0.5},
-          AlphaDecay{h, 1}, AlphaDecay{h, 2}, AlphaDecay{h, 3}, AlphaDecay{h, 40}, InverseDistance{}};
+          AlphaDecay{h, 1}, AlphaDecay{h, 2}, AlphaDecay{h, 3}, AlphaDecay{h, 40}, InverseDistance{},
+          Matern32{h},      Matern52{h}};
 }
 
 }  // namespace likewise::samples

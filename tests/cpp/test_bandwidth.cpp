@@ -220,7 +220,7 @@ TEST_CASE("perplexity gives each row the entropy asked for", "[bandwidth]") {
   };
   for (const Kernel& kernel :
        {Kernel(Gaussian{}), Kernel(Laplacian{}), Kernel(Epanechnikov{}), Kernel(Tricube{}),
-        Kernel(AlphaDecay{.decay = 4}), Kernel(StudentT{.df = 40})}) {
+        Kernel(AlphaDecay{.decay = 4}), Kernel(StudentT{.df = 40}), Kernel(Matern32{}), Kernel(Matern52{})}) {
     for (const double wanted : {5.0, 30.0, 1000.0}) {  // the last is more than 149/3
       const BandwidthOptions options{.perplexity = wanted};
       const SelectedBandwidth found = select("perplexity", Z, options, Euclidean{}, kernel);

@@ -42,9 +42,10 @@ TEST_CASE("every kernel with every norm integrates to one") {
   const Matrix<double> Z = 0.3 * normal_matrix(5, 2, 4);
   for (const Metric& metric : {Metric(Euclidean{}), Metric(SquaredEuclidean{}), Metric(Mahalanobis{factor}),
                                Metric(Manhattan{}), Metric(Chebyshev{}), Metric(Minkowski{3})})
-    for (const Kernel& kernel : {Kernel(Gaussian{0.5}), Kernel(Laplacian{0.3}), Kernel(Exponential{0.3}),
-                                 Kernel(Indicator{0.9}), Kernel(Epanechnikov{0.9}), Kernel(Tricube{0.9}),
-                                 Kernel(StudentT{0.1, 7}), Kernel(AlphaDecay{0.5, 3})}) {
+    for (const Kernel& kernel :
+         {Kernel(Gaussian{0.5}), Kernel(Laplacian{0.3}), Kernel(Exponential{0.3}), Kernel(Indicator{0.9}),
+          Kernel(Epanechnikov{0.9}), Kernel(Tricube{0.9}), Kernel(StudentT{0.1, 7}),
+          Kernel(AlphaDecay{0.5, 3}), Kernel(Matern32{0.3}), Kernel(Matern52{0.3})}) {
       INFO(repr(metric) << " " << repr(kernel));
       CHECK(integral(kernel_density(Z, {.metric = metric, .kernel = kernel, .bandwidth = {}}), 8, 400)
             == Approx(1).epsilon(5e-3));

@@ -29,6 +29,12 @@ double formula(const StudentT& k, double d, double h) {
 }
 double formula(const AlphaDecay& k, double d, double h) { return std::exp(-std::pow(d / h, k.decay)); }
 double formula(const InverseDistance&, double d, double) { return 1 / d; }
+double formula(const Matern32&, double d, double h) {
+  return (1 + std::sqrt(3) * d / h) * std::exp(-std::sqrt(3) * d / h);
+}
+double formula(const Matern52&, double d, double h) {
+  return (1 + std::sqrt(5) * d / h + 5 * d * d / (3 * h * h)) * std::exp(-std::sqrt(5) * d / h);
+}
 
 double formula(const Kernel& kernel, double d, double h) {
   return std::visit([&](const auto& k) { return formula(k, d, h); }, kernel);

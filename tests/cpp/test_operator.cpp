@@ -51,7 +51,7 @@ Matrix<double> oracle_kernel(const Mechanism& m, const Matrix<double>& X, const 
       const double d = power == 2 ? std::sqrt(c) : c;
       const KernelInput input = traits(m.kernel).input;
       const double u = input == KernelInput::cost ? c : input == KernelInput::distance ? d : d * d;
-      K(i, j) = std::visit([&](const auto& k) { return k.weight(u, h); }, m.kernel);
+      K(i, j) = weight(m.kernel, u, h);
     }
   return K;
 }
@@ -84,8 +84,9 @@ std::vector<Metric> metrics() {
           Minkowski{3},       DotProduct{}, Bilinear{random_matrix(2, 3, 6), random_matrix(2, 3, 7)}};
 }
 std::vector<Kernel> kernels() {
-  return {Gaussian{0.9},     Exponential{1.3}, Laplacian{0.8},   Indicator{},       Indicator{1.5},
-          Epanechnikov{2.5}, Tricube{2.5},     StudentT{0.7, 3}, AlphaDecay{1.1, 3}};
+  return {Gaussian{0.9},      Exponential{1.3},  Laplacian{0.8}, Indicator{},
+          Indicator{1.5},     Epanechnikov{2.5}, Tricube{2.5},   StudentT{0.7, 3},
+          AlphaDecay{1.1, 3}, Matern32{0.9},     Matern52{0.9}};
 }
 std::vector<Normalization> normalizations() {
   return {Unnormalized{}, RowStochastic{}, RowStochastic{0.3}, Symmetric{}, Density{1}, Density{0.5}};

@@ -189,7 +189,8 @@ TEST_CASE("every listed name resolves; an unknown one is answered with the list"
         == "metric must be Bilinear(query_factor, key_factor): it has parameters; got 'bilinear'.");
   CHECK(message_of([] { kernel_from_name("gauss"); }) ==
         "kernel must be one of 'gaussian', 'rbf', 'exponential', 'laplacian', 'indicator', 'flat', 'tophat', "
-        "'uniform', 'epanechnikov', 'tricube', 'student_t', 'alpha_decay', 'inverse_distance'; got 'gauss'.");
+        "'uniform', 'epanechnikov', 'tricube', 'student_t', 'alpha_decay', 'inverse_distance', "
+        "'matern32', 'matern52'; got 'gauss'.");
   CHECK(message_of([] { support_from_name("some"); })
         == "support must be one of 'all', 'all_pairs', 'leave_one_out', 'causal', 'neighbors'; got 'some'.");
   CHECK(message_of([] { normalization_from_name("col"); }) ==

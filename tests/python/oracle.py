@@ -43,6 +43,11 @@ KERNELS = {
     "Tricube(2.5)": (lambda d: np.maximum(0, 1 - (d / 2.5) ** 3) ** 3, "d"),
     "StudentT(0.7, df=3)": (lambda d: (1 + d**2 / (3 * 0.49)) ** -2.0, "d"),
     "AlphaDecay(1.1, decay=3)": (lambda d: np.exp(-((d / 1.1) ** 3)), "d"),
+    "Matern32(0.9)": (lambda d: (1 + 3**0.5 * d / 0.9) * np.exp(-(3**0.5) * d / 0.9), "d"),
+    "Matern52(0.9)": (
+        lambda d: (1 + 5**0.5 * d / 0.9 + 5 * d**2 / (3 * 0.81)) * np.exp(-(5**0.5) * d / 0.9),
+        "d",
+    ),
     "InverseDistance()": (lambda d: np.where(d > 0, 1 / np.where(d > 0, d, 1), np.inf), "r"),
 }
 

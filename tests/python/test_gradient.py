@@ -122,6 +122,8 @@ def test_new_points_keep_the_fitted_scaling(rule):
         ("Tricube({})", 4.5),
         ("StudentT({}, df=3)", 0.7),
         ("AlphaDecay({}, decay=3)", 1.4),
+        ("Matern32({})", 1.1),
+        ("Matern52({})", 1.1),
     ],
 )
 @pytest.mark.parametrize("metric", ["Euclidean()", "SquaredEuclidean()", "Manhattan()"])

@@ -77,6 +77,18 @@ def kernel_of(name, h):
             lambda d, p: -2 * np.log1p((d / h) ** 2 / 3),
             lambda d, p: -4 / 3 * d / h / h / (1 + (d / h) ** 2 / 3),
         ),
+        "matern32": (
+            kernels.Matern32(h),
+            lambda d, p: np.log1p(3**0.5 * d / h) - 3**0.5 * d / h,
+            lambda d, p: -3 * d / h / h / (1 + 3**0.5 * d / h),
+        ),
+        "matern52": (
+            kernels.Matern52(h),
+            lambda d, p: np.log1p(5**0.5 * d / h + 5 / 3 * (d / h) ** 2) - 5**0.5 * d / h,
+            lambda d, p: (
+                -5 / 3 * d / h / h * (1 + 5**0.5 * d / h) / (1 + 5**0.5 * d / h + 5 / 3 * (d / h) ** 2)
+            ),
+        ),
         **{
             f"alpha_decay_{a}": (
                 kernels.AlphaDecay(h, decay=a),
@@ -99,6 +111,8 @@ KERNELS = (
     "alpha_decay_0.5",
     "alpha_decay_1.0",
     "alpha_decay_2.5",
+    "matern32",
+    "matern52",
 )
 
 

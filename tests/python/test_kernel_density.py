@@ -73,7 +73,8 @@ def test_the_mechanism_is_the_unnormalized_sum_of_the_table():
 
 @pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev", metrics.Minkowski(1.5)])
 @pytest.mark.parametrize(
-    "kernel", ["gaussian", "tophat", "exponential", kernels.Tricube(), kernels.StudentT(df=9)]
+    "kernel",
+    ["gaussian", "tophat", "exponential", kernels.Tricube(), kernels.StudentT(df=9), kernels.Matern52()],
 )
 def test_densities_integrate_to_one(metric, kernel):
     X = np.random.default_rng(2).normal(size=(4, 2))

@@ -26,6 +26,9 @@ for name, mechanism in {
     "gaussian": lw.Mechanism(kernel=kernels.Gaussian(1.0)),
     "student": lw.Mechanism(kernel=kernels.StudentT(1.0)),
     "laplacian": lw.Mechanism(metric=metrics.Manhattan(), kernel=kernels.Laplacian(2.0)),
+    "matern": lw.Mechanism(kernel=kernels.Matern52(1.5)),
+    "alpha": lw.Mechanism(kernel=kernels.AlphaDecay(1.5, decay=3)),
+    "epanechnikov": lw.Mechanism(kernel=kernels.Epanechnikov(3.0)),
     "tricube": lw.Mechanism(metric=metrics.Minkowski(3), kernel=kernels.Tricube(4.0)),
 }.items():
     for dtype in (np.float32, np.float64):

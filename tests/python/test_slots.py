@@ -52,6 +52,8 @@ PRINTABLE = [
     kernels.StudentT(0.5, df=3),
     kernels.AlphaDecay(0.5, decay=10),
     kernels.InverseDistance(),
+    kernels.Matern32(0.4),
+    kernels.Matern52("median"),
     supports.AllPairs(),
     supports.Neighbors(15),
     supports.Neighbors(15, symmetrize="average", include_self=True),

@@ -13,15 +13,11 @@ struct Epanechnikov {
   static constexpr auto fields() { return std::tuple{Field{"bandwidth", &Epanechnikov::bandwidth}}; }
   static constexpr KernelTraits traits() { return {.input = KernelInput::squared_distance, .compact = true}; }
 
-  template <class T> void log_weights(Tile<T> d2, T h) const {
-    d2 = (T(1) - d2.array() / h / h).max(T(0)).log();
+  static constexpr void check() {}
+  template <class U> static constexpr auto log_phi(U u, double h) {
+    return log(positive(1 - u * (1 / h) * (1 / h)));
   }
-  /// -1/h^2 / K: of the weight itself, for 1 - d^2/h^2 of a rounded d^2 is another number near the edge.
-  template <class T> void log_slopes(Tile<T> d2, const Points<T>& log_k, T h) const {
-    d2 = (log_k.array() > -std::numeric_limits<T>::infinity())
-             .select(T(-1) / h / h * (-log_k.array()).exp(), T(0));
-  }
-  double weight(double d2, double h) const { return std::fmax(0.0, 1 - d2 / (h * h)); }
+  static double steepest(double h) { return 1 / h / h; }
   /// Of the distance itself: 0 exactly from d = h on, and no digits lost below.
   double log_weight_at(double d, double h) const {
     const double r = d / h;

@@ -15,13 +15,11 @@ struct Gaussian {
     return {.input = KernelInput::squared_distance, .positive_definite = true};
   }
 
-  template <class T> void log_weights(Tile<T> d2, T h) const {
-    d2 = (d2 / h) * (T(-0.5) / h);
-  }  // h^2 would underflow
-  template <class T> void log_slopes(Tile<T> d2, const Points<T>&, T h) const {
-    d2.setConstant(T(-0.5) / h / h);
+  static constexpr void check() {}
+  template <class U> static constexpr auto log_phi(U u, double h) {  // by two factors: h^2 would underflow
+    return u * (1 / h) * (-0.5 / h);
   }
-  double weight(double d2, double h) const { return std::exp(-0.5 * d2 / (h * h)); }
+  static double steepest(double h) { return 0.5 / h / h; }
   /// (2 pi)^(d/2) h^d
   double log_integral(Index d, double h) const {
     return static_cast<double>(d) * (0.5 * std::log(2 * std::numbers::pi) + std::log(h));

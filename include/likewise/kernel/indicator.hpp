@@ -17,17 +17,10 @@ struct Indicator {
                                : KernelTraits{.input = KernelInput::squared_distance, .compact = true};
   }
 
-  template <class T> void log_weights(Tile<T> d2, T h) const {
-    if (bandwidth.is_open())
-      d2.setZero();
-    else
-      d2 = (d2.array() <= std::min(h * h, std::numeric_limits<T>::max()))
-               .select(Matrix<T>::Zero(d2.rows(), d2.cols()), -std::numeric_limits<T>::infinity());
+  static constexpr void check() {}
+  template <class U> auto log_phi(U u, double h) const {
+    return step(u, bandwidth.is_open() ? detail::infinity : std::min(h * h, detail::largest));
   }
-  template <class T> void log_slopes(Tile<T> d2, const Points<T>&, T) const {
-    d2.setZero();
-  }  // a step moves by jumps only
-  double weight(double d2, double h) const { return bandwidth.is_open() || d2 <= h * h ? 1.0 : 0.0; }
   /// Of the distance itself: a square would be rounded before it is compared.
   double log_weight_at(double d, double h) const { return d <= h ? 0 : -detail::infinity; }
   /// The volume of a ball of radius h; without a bandwidth infinite.

@@ -18,13 +18,10 @@ struct InverseDistance {
   // beside it.
   static constexpr double log_weight_on_self = 4096;
 
-  template <class T> void log_weights(Tile<T> d, T) const {
-    d = (d.array() > T(0)).select(-d.array().log(), T(log_weight_on_self));
+  static constexpr void check() {}
+  template <class U> static constexpr auto log_phi(U u, double) {
+    return where_positive(-log(u), log_weight_on_self);
   }
-  template <class T> void log_slopes(Tile<T> d, const Points<T>&, T) const {
-    d = (d.array() > T(0)).select(T(-1) / d.array(), T(0));
-  }
-  double weight(double d, double) const { return 1 / d; }
   /// Of the reported distance itself: whether it is 0 decides which keys count.
   double log_weight_at(double d, double) const { return d > 0 ? -std::log(d) : log_weight_on_self; }
   double log_integral(Index, double) const { return detail::infinity; }

@@ -15,9 +15,9 @@ struct Laplacian {
     return {.input = KernelInput::distance, .positive_definite = true};
   }
 
-  template <class T> void log_weights(Tile<T> d, T h) const { d *= -1 / h; }
-  template <class T> void log_slopes(Tile<T> d, const Points<T>&, T h) const { d.setConstant(-1 / h); }
-  double weight(double d, double h) const { return std::exp(-d / h); }
+  static constexpr void check() {}
+  template <class U> static constexpr auto log_phi(U u, double h) { return u * (-1 / h); }
+  static double steepest(double h) { return 1 / h; }
   /// surface * h^d * Gamma(d)
   double log_integral(Index d, double h) const {
     return detail::log_radial_integral(d, h, std::lgamma(static_cast<double>(d)));

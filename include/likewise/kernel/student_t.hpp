@@ -18,13 +18,11 @@ struct StudentT {
     return {.input = KernelInput::squared_distance, .positive_definite = true};
   }
 
-  template <class T> void log_weights(Tile<T> d2, T h) const {
-    d2 = T(-0.5 * (df + 1)) * (T(1) + d2.array() / h / h / T(df)).log();
+  void check() const { detail::require_positive("df", df); }
+  template <class U> auto log_phi(U u, double h) const {
+    return -0.5 * (df + 1) * log1p(u * (1 / h) * (1 / h / df));
   }
-  template <class T> void log_slopes(Tile<T> d2, const Points<T>&, T h) const {
-    d2 = T(-0.5 * (df + 1) / df) / h / h / (T(1) + d2.array() / h / h / T(df));
-  }
-  double weight(double d2, double h) const { return std::pow(1 + d2 / (df * h * h), -0.5 * (df + 1)); }
+  double steepest(double h) const { return 0.5 * (df + 1) / df / h / h; }
   /// (pi df)^(d/2) h^d Gamma((df+1-d)/2) / Gamma((df+1)/2), finite where d < df + 1.
   double log_integral(Index d, double h) const {
     const double n = static_cast<double>(d);

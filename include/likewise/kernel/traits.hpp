@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include <likewise/bandwidth.hpp>
+#include <likewise/kernel/formula.hpp>
 #include <likewise/types.hpp>
 #include <likewise/value.hpp>
 
@@ -30,21 +31,27 @@ struct KernelTraits {
   bool operator==(const KernelTraits&) const = default;
 };
 
-/// A kernel turns a tile of its input into log weights, in place, and knows the weight of one pair.
-/// h is its length (bandwidth) or, for a kernel of a cost, its temperature, within `usable_scale<T>`.
-/// Input +inf (a masked pair) gives -inf, never NaN; inputs are not negative where they are distances.
-/// Slopes are those of a pair's log weight by its input, 0 where a derivative has no bound or no sign (distance 0).
+/// A kernel writes log phi once, as an expression (kernel/formula.hpp) of its input u and of h: its length (bandwidth) or, for
+/// a kernel of a cost, its temperature, within `usable_scale<T>`. Log weights, derivatives and the fused loop's SIMD code
+/// are made of it. It falls with u; u = +inf (a masked pair) gives -inf, never NaN; distances are not negative.
+/// check() throws where a parameter is not what it allows. A kernel may state besides:
+///   log_slope(u, h)     the derivative, where that of the expression loses digits
+///   log_weight_at(d, h) log phi of a distance d to all digits about the edge, where it has one (else read off log_phi)
+///   steepest(h)         a bound on |d log phi / du|, for phi > 0 times phi's own share (else infinity: every digit is kept)
 template <class K>
-concept KernelLeaf = SlotValue<K> && requires(const K& k, Tile<double> u, double h) {
+concept KernelLeaf = SlotValue<K> && requires(const K& k, double h) {
   { k.traits() } -> std::same_as<KernelTraits>;
-  k.template log_weights<double>(u, h);
-  k.template log_slopes<double>(u, u, h);  // the same of the derivatives; the second tile: the log weights
-  { k.weight(h, h) } -> std::same_as<double>;
+  k.check();
+  { k.log_phi(expressions::Input{}, h) } -> expressions::Expression;
   { k.log_integral(1, h) } -> std::same_as<double>;
 };
 
 namespace detail {
-constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double infinity = std::numeric_limits<double>::infinity(),
+                 largest = std::numeric_limits<double>::max();
+
+/// Throws InvalidArgument naming the parameter.
+void require_positive(const char* argument, double value);
 
 /// h in T, kept where 1/h is a normal number: then 0/h is 0 and inf/h is inf in every kernel.
 template <class T> T usable_scale(double h) {

@@ -13,15 +13,12 @@ struct Tricube {
   static constexpr auto fields() { return std::tuple{Field{"bandwidth", &Tricube::bandwidth}}; }
   static constexpr KernelTraits traits() { return {.input = KernelInput::distance, .compact = true}; }
 
-  template <class T> void log_weights(Tile<T> d, T h) const {
-    d = T(3) * (T(1) - (d.array() / h).cube()).max(T(0)).log();
+  static constexpr void check() {}
+  template <class U> static constexpr auto log_phi(U u, double h) {
+    const auto r = u * (1 / h);
+    return 3 * log(positive(1 - r * r * r));
   }
-  /// -9/h (d/h)^2 / K^(1/3): of the weight itself, for 1 - (d/h)^3 of a rounded d is another number near the edge.
-  template <class T> void log_slopes(Tile<T> d, const Points<T>& log_k, T h) const {
-    d = (log_k.array() > -std::numeric_limits<T>::infinity())
-            .select(T(-9) / h * (d.array() / h).square() * (log_k.array() / T(-3)).exp(), T(0));
-  }
-  double weight(double d, double h) const { return std::pow(std::fmax(0.0, 1 - std::pow(d / h, 3)), 3); }
+  static double steepest(double h) { return 2 / h; }  // 9 r^2 (1 - r^3)^2 at r^3 = 1/4
   /// Of the distance itself: 0 exactly from d = h on, and no digits lost below.
   double log_weight_at(double d, double h) const {
     const double r = d / h;

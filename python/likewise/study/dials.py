@@ -135,6 +135,8 @@ KERNELS = Dial(
         "tricube": _with_bandwidth(kernels.Tricube),
         "student_t": _with_bandwidth(kernels.StudentT, df=1),
         "alpha_decay": _with_bandwidth(kernels.AlphaDecay, decay=4),
+        "matern32": _with_bandwidth(kernels.Matern32),
+        "matern52": _with_bandwidth(kernels.Matern52),
         "indicator": _with_bandwidth(kernels.Indicator),
         "inverse_distance": _fixed(kernels.InverseDistance()),
         "exponential": _exponential,

@@ -147,7 +147,7 @@ template <class C> struct Worker {
   /// The same by scores and what the kernel makes of them.
   HWY_INLINE void StoreProfiled(Panel<C>& panel, const KeyTile<C>& keys) {
     const ScoreRule<C>& rule = *block.rule;
-    if (rule.profile.kind == Profile::Kind::constant)
+    if (rule.profile.constant())
       std::fill(tile.get(), tile.get() + keys.padded * lanes, C(0));
     else if (rule.way == ScoreWay::given)
       GivenScores(panel, keys);

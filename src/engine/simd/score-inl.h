@@ -8,7 +8,9 @@
 
 #include <cstddef>
 #include <limits>
+#include <variant>
 
+#include "engine/simd/formula-inl.h"
 #include "engine/simd/panel-inl.h"
 #include "engine/simd/panel_sum.hpp"
 #include "hwy/highway.h"
@@ -63,12 +65,6 @@ template <class C> HWY_INLINE void Sums(const Group<C>& g, Vec<C> (&acc)[kKeys][
 template <class C> HWY_INLINE void Largest(const Group<C>& g, Vec<C> (&acc)[kKeys][kVectors]) {
   FoldDifferences<C>(
       g, [](Vec<C> top, Vec<C> x) { return hn::Max(top, hn::Abs(x)); }, acc);
-}
-
-/// 2^x where it is a number, infinity above.
-template <class D, class V = hn::VFromD<D>> HWY_INLINE V Exp2OrInfinity(D d, V x) {
-  const V top = hn::Set(d, hn::TFromD<D>(sizeof(hn::TFromD<D>) == 4 ? 126 : 1022));
-  return hn::IfThenElse(hn::Gt(x, top), hn::Inf(d), Exp2(d, hn::Min(x, top)));
 }
 
 /// (sum_k |x_k - z_k|^p)^(1/p); the largest difference is taken out first, so that no power overflows or vanishes.
@@ -192,44 +188,18 @@ HWY_NOINLINE void ToInput(const ScoreRule<C>& rule, const C* query_factor, const
 /// The kernel's input becomes log2 phi + the keys' log weights.
 template <class C>
 HWY_NOINLINE void ToExponents(const Profile& profile, const C* key_weight, std::size_t n_keys, C* tile) {
-  using V = Vec<C>;
-  using Kind = Profile::Kind;
   const Tag<C> d;
-  const V one = hn::Set(d, C(1)), none = hn::Neg(hn::Inf(d)), zero = hn::Zero(d);
-  const V outer = hn::Set(d, static_cast<C>(profile.outer)),
-          inner = hn::Set(d, static_cast<C>(profile.inner)),
-          again = hn::Set(d, static_cast<C>(profile.inner_again)),
-          exponent = hn::Set(d, static_cast<C>(profile.exponent)),
-          most = hn::Set(d, std::numeric_limits<C>::max());
-  const auto apply = [&](const auto& log_phi) {
-    ChangeTile<C>(tile, n_keys, [&](V u, std::size_t j, std::size_t) {
-      return hn::Add(log_phi(u), hn::Set(d, key_weight[j]));
-    });
-  };
-  const auto scaled = [&](V u) { return hn::Mul(hn::Mul(u, inner), again); };
-  switch (profile.kind) {
-    case Kind::constant:
-      return apply([&](V) { return zero; });
-    case Kind::linear:  // a score may be negative: an exponent that overflows stays finite
-      return apply([&](V u) { return hn::Min(hn::Neg(scaled(u)), most); });
-    case Kind::step:
-      return apply([&](V u) { return hn::IfThenElse(hn::Le(u, outer), zero, none); });
-    case Kind::epanechnikov:
-      return apply([&](V u) { return Log2(d, hn::Sub(one, scaled(u))); });
-    case Kind::tricube:
-      return apply([&](V u) {
-        const V r = scaled(u);
-        return hn::Mul(hn::Set(d, C(3)), Log2(d, hn::NegMulAdd(hn::Mul(r, r), r, one)));
-      });
-    case Kind::student_t:
-      return apply([&](V u) { return hn::Neg(hn::Mul(outer, Log2(d, hn::Add(one, scaled(u))))); });
-    case Kind::power:
-      return apply([&](V u) {
-        return hn::Neg(hn::Mul(outer, Exp2OrInfinity(d, hn::Mul(exponent, Log2(d, scaled(u))))));
-      });
-    case Kind::inverse:
-      return apply([&](V u) { return hn::IfThenElse(hn::Gt(u, zero), hn::Neg(Log2(d, u)), outer); });
-  }
+  if (profile.constant())
+    return ChangeTile<C>(tile, n_keys,
+                         [&](Vec<C>, std::size_t j, std::size_t) { return hn::Set(d, key_weight[j]); });
+  std::visit(
+      [&](const auto& kernel) {
+        const auto log2_phi = ex::in_bits(kernel.log_phi(ex::Input{}, profile.scale));
+        ChangeTile<C>(tile, n_keys, [=](Vec<C> u, std::size_t j, std::size_t) {
+          return hn::Add(OnVectors<Tag<C>>{d, u}(log2_phi), hn::Set(d, key_weight[j]));
+        });
+      },
+      *profile.kernel);
 }
 
 }  // namespace likewise::engine::simd::HWY_NAMESPACE
