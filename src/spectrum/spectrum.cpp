@@ -183,12 +183,17 @@ std::vector<std::vector<Index>> lost_points(const std::vector<Component>& compon
   return lost;
 }
 
-/// Vectors of eigenvalue 0 live on points without measure too, to which nobody steps: their entries there are u's.
-void keep_null_vectors(const Vector<double>& values, const Vector<double>& log_root,
+/// The walk's products, in T, say nothing of vectors of eigenvalues near 0, which may live on points of hardly any measure, or of
+/// none: what is no rounding of u is kept.
+template <class T>
+void keep_null_vectors(const Columns& U, const Vector<double>& values,
                        std::vector<std::vector<Index>>& lost) {
-  for (Index j = 0; j < values.size(); ++j)
-    if (std::abs(values(j)) < spectrum::no_eigenvalue)
-      std::erase_if(lost[static_cast<std::size_t>(j)], [&](Index i) { return log_root(i) == -infinity; });
+  constexpr double rounding = 1e-13, near_0 = 1e4 * static_cast<double>(std::numeric_limits<T>::epsilon());
+  for (Index j = 0; j < values.size(); ++j) {
+    if (std::abs(values(j)) >= near_0) continue;
+    const double least = rounding * U.col(j).cwiseAbs().maxCoeff();
+    std::erase_if(lost[static_cast<std::size_t>(j)], [&](Index i) { return std::abs(U(i, j)) > least; });
+  }
 }
 
 /// u over the root of the measure, exp(log_root), where that has digits.
@@ -221,7 +226,7 @@ Matrix<T> right_eigenvectors(const SelfOperator<T>& P, const Columns& U, const V
       if (log_scale(i) == -infinity)
         for (auto& column : missing) column.push_back(i);
   }
-  keep_null_vectors(values, log_scale, missing);
+  keep_null_vectors<T>(U, values, missing);
   Matrix<T> V = unscaled<T>(U, log_scale.array() - log_norm, missing);
   spectrum::complete_by_walk(P, values, missing, V, run);
   return V;
@@ -280,7 +285,7 @@ Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const Spectrum
   if (log_measure.size()) lost = lost_points(components, log_measure, U, owners);
   s.vectors = right_eigenvectors(P, U, s.values, lost, run);
   if (std::holds_alternative<Symmetric>(P.mechanism().normalization)) {
-    keep_null_vectors(s.values, log_measure, lost);
+    keep_null_vectors<T>(U, s.values, lost);
     s.walk_vectors = unscaled<T>(U, 0.5 * log_measure, lost);
     if (std::any_of(lost.begin(), lost.end(), [](const auto& points) { return !points.empty(); }))
       spectrum::complete_by_walk(walk_of(P, run), s.values, lost, s.walk_vectors, run);

@@ -10,6 +10,7 @@ namespace likewise::spectrum {
 namespace {
 
 using Rows = std::vector<std::vector<Index>>;
+constexpr double no_eigenvalue = 1e-12;
 constexpr int most_sweeps = 30;
 constexpr std::size_t most_solved = 1024;  // rows of one system
 // Lost points that leak less than this to the others have eigenvalues of their own beside w: 0 there is as right as any number.

@@ -128,3 +128,25 @@ def test_a_table_of_classes_keeps_the_memory_limit():
         pytest.raises(lw.MemoryLimitError, match="points x 4896 classes"),
     ):
         lw.KernelClassifier(bandwidth=0.1).fit(rows, y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("seed", range(8))
+def test_null_vectors_keep_light_points(seed, dtype):
+    """Kind: an entry of a vector of eigenvalue 0 taken for rounding, or found by dividing by nearly 0.
+
+    All but two eigenvalues of a star are 0, and its leaves may weigh 1e-8 of its center.
+    """
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(20, 120))
+    weights = np.exp(rng.uniform(np.log(1e-8), 0, n - 1)).astype(dtype).astype(float)
+    W = np.zeros((n, n))
+    W[0, 1:] = W[1:, 0] = weights
+    graph = supports.Graph(sp.csr_matrix(W), weights="given")
+    P = lw.Mechanism(support=graph).operator(np.zeros((n, 1), dtype))
+    w, v = P.eigsh(n)
+    root = np.sqrt(W.sum(1) / W.sum())
+    U, S = root[:, None] * v.astype(float), W / np.sqrt(np.outer(W.sum(1), W.sum(1)))
+    tol = 1e-5 if dtype == np.float32 else 1e-9
+    assert_allclose(S @ U, U * w, atol=tol)
+    assert_allclose(U.T @ U, np.eye(n), atol=max(tol, 1e-6))
