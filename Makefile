@@ -17,7 +17,7 @@ PACKAGE_SOURCES := CMakeLists.txt $(shell find cmake include src algorithms pyth
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard -- '*.cpp' '*.hpp')
 
 .PHONY: help study bench test sanitize install-test lint format format-check tidy valgrind fuzz spectra mutate threads consumers \
-  environments package clean \
+  environments leaves package clean \
   distclean system
 
 help:  ## list these targets
@@ -79,6 +79,9 @@ threads: $(VENV)/.tools  ## run the threaded C++ tests under clang's thread sani
 consumers: $(VENV)/.tools  ## build programs of others against every kind of the library; writes docs/reports
 	scripts/system_packages.sh clang libclang-rt-dev libomp-dev
 	$(BIN)/python scripts/slow_checks/consumers.py $(ARGS)
+
+leaves: $(VENV)/.tools  ## add a toy leaf of each kind to a copy of the tree, build and test it; writes docs/reports
+	$(BIN)/python scripts/slow_checks/leaves.py $(ARGS)
 
 environments: $(VENV)/.tools  ## test the package with its oldest and the newest dependencies; writes docs/reports
 	$(BIN)/python scripts/slow_checks/environments.py $(ARGS)
