@@ -28,6 +28,7 @@ Matrix<double> as_column(const Labels& y) {
 
 const KernelRegressionOptions narrow{.kernel = Gaussian{1.0}};
 const Mechanism gaussian{Euclidean{}, Gaussian{1.0}};
+const Metric wide = Mahalanobis{Matrix<double>::Identity(7, 7)};
 
 /// Methods with a target.
 const std::map<std::string, Fit> supervised = {
@@ -222,6 +223,12 @@ TEST_CASE("the table of bad parameters", "[bad_input]") {
       {"n_clusters", "[1, 20]", [] { kmeans<double>(X, {.n_clusters = 21}); }},
       {"n_clusters", "got 21", [&] { spectral_clustering(X, clusters(21)); }},
       {"k ", "[1, 20]", [] { largest_eigenpairs(gaussian.self_operator(X), 21); }},
+      // metrics of other points, before anything is asked of them
+      {"X", "7 features", [] { kernel_density(X, {.metric = wide, .bandwidth = 1.0}); }},
+      {"X", "7 features", [] { kernel_regression(X, as_column(y), {.metric = wide, .bandwidth = 1.0}); }},
+      {"X", "7 features", [] { kernel_classification(X, y, 2, {.metric = wide, .bandwidth = 1.0}); }},
+      {"X", "7 features",
+       [] { k_neighbors_regression(X, as_column(y), {.n_neighbors = 3, .metric = wide}); }},
       // lengths and temperatures that are not positive
       {"bandwidth", "positive", [] { kernel_regression(X, as_column(y), {.bandwidth = 0.0}); }},
       {"bandwidth", "positive", [] { kernel_classification(X, y, 2, {.kernel = Tricube{-1.0}}); }},
