@@ -3,6 +3,7 @@
 import ast
 import inspect
 import pydoc
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +47,8 @@ def test_slots_have_signatures_and_stubs_that_agree(cls):
     }
     assert told == stub_signatures()[cls.__name__]
     if told:
-        assert f"{cls.__name__}{signature}" in pydoc.plaintext.document(cls)
+        shown = re.sub(r"[\s|]", "", pydoc.plaintext.document(cls))  # new Pythons wrap long ones
+        assert re.sub(r"\s", "", f"{cls.__name__}{signature}") in shown
 
 
 def test_signatures_are_those_that_the_constructors_obey():
