@@ -93,6 +93,12 @@ LINES = {
                 "    return log_w + log_row_sums(log_w);\n  }\n",
             ),
         ),
+        "src/gradient/scaling_terms.cpp": (
+            (
+                "  ScalingTerms<T> operator()(const Unnormalized&) const { return with({}, {}); }\n",
+                "@  ScalingTerms<T> operator()(const Emphasis&) const { return (*this)(Density{-1}); }\n",
+            ),
+        ),
         "python/bindings/bind_slots.cpp": (
             ("bind_normalization<Unnormalized>(m);", "@\n  bind_normalization<Emphasis>(m);"),
         ),

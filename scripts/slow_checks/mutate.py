@@ -3,7 +3,8 @@
     python scripts/slow_checks/mutate.py [--only TEXT] [--folder build/mutate]
 
 Works on a copy of the tree with its own build folder; the main ones are not touched. A mutant whose tests
-pass has survived: the tests lack something. Python mutants use the extension that build/python holds.
+pass has survived: the tests lack something. C++ mutants may name tests of both languages; Python mutants use
+the extension that build/python holds.
 """
 
 import argparse
@@ -22,7 +23,13 @@ except ModuleNotFoundError:  # Python before 3.11
     import tomli as tomllib
 
 COPIED = ["CMakeLists.txt", "cmake", "include", "src", "algorithms", "tests", "python", "pyproject.toml"]
-BUILD_TYPE = ["-DCMAKE_BUILD_TYPE=Release", "-DLIKEWISE_TESTS=ON", "-DLIKEWISE_WERROR=ON"]
+BUILD_TYPE = [
+    "-DCMAKE_BUILD_TYPE=Release",
+    "-DLIKEWISE_TESTS=ON",
+    "-DLIKEWISE_PYTHON=ON",
+    "-DLIKEWISE_WERROR=ON",
+    f"-DPython_EXECUTABLE={sys.executable}",
+]
 
 
 class Tree:
@@ -47,22 +54,34 @@ class Tree:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
 
-    def compile(self):
-        """Build the C++ tests; the compiler's last lines where that fails, else None."""
+    def is_python(self, name):
+        return (self.root / f"tests/python/{name}.py").exists()
+
+    def compile(self, names):
+        """Build what those tests need; the compiler's last lines where that fails, else None."""
         if not (self.build / "CMakeCache.txt").exists():
             self._run(["cmake", "-S", self.root, "-B", self.build, *BUILD_TYPE], check=True)
-        done = self._run(["cmake", "--build", self.build, "-j2", "--target", "likewise_tests"])
+        targets = {"likewise_core" if self.is_python(name) else "likewise_tests" for name in names}
+        done = self._run(["cmake", "--build", self.build, "-j2", "--target", *sorted(targets)])
         return None if done.returncode == 0 else done.stdout[-1500:]
+
+    def cpp_file_tests(self, names):
+        """Whether those tests pass on C++ as it is compiled."""
+        of_python = [name for name in names if self.is_python(name)]
+        of_cpp = [name for name in names if not self.is_python(name)]
+        return (not of_cpp or self.cpp_tests(of_cpp)) and (
+            not of_python or self.python_tests(of_python, self.build / "python")
+        )
 
     def cpp_tests(self, names):
         """Whether the tests of those files pass."""
         tags = ",".join(f"[#{name}]" for name in names)
         return self._run([self.build / "tests/likewise_tests", "--filenames-as-tags", tags]).returncode == 0
 
-    def python_tests(self, names):
+    def python_tests(self, names, package=None):
         files = [self.root / f"tests/python/{name}.py" for name in names]
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files]
-        environment = {**os.environ, "PYTHONPATH": str(self.root / "python")}
+        environment = {**os.environ, "PYTHONPATH": str(package or self.root / "python")}
         return self._run(command, env=environment, cwd=self.root).returncode == 0
 
     @staticmethod
@@ -82,21 +101,24 @@ def verdict(tree, mutant):
     try:
         if path.suffix == ".py":
             return "survived" if tree.python_tests(mutant["tests"]) else "killed"
-        if tree.compile() is not None:
+        if tree.compile(mutant["tests"]) is not None:
             return "does not compile"
-        return "survived" if tree.cpp_tests(mutant["tests"]) else "killed"
+        return "survived" if tree.cpp_file_tests(mutant["tests"]) else "killed"
     finally:
         path.write_text(right, encoding="utf-8")
 
 
 def check_unbroken(tree, mutants):
     """The tests pass on the right code, or nothing could be told."""
-    any_cpp = any(not m["file"].endswith(".py") for m in mutants)
-    problem = tree.compile() if any_cpp else None
+    named = {
+        of_python: sorted({t for m in mutants if m["file"].endswith(".py") == of_python for t in m["tests"]})
+        for of_python in (False, True)
+    }
+    problem = tree.compile(named[False]) if named[False] else None
     if problem is not None:
         report.fail(f"The unbroken copy does not build:\n{problem}")
-    for of_python, run in ((False, tree.cpp_tests), (True, tree.python_tests)):
-        names = sorted({t for m in mutants if m["file"].endswith(".py") == of_python for t in m["tests"]})
+    for of_python, run in ((False, tree.cpp_file_tests), (True, tree.python_tests)):
+        names = named[of_python]
         if names and not run(names):
             report.fail(f"Tests fail without any mutant: {', '.join(names)}")
 
