@@ -78,7 +78,10 @@ def _targets(y, n, dtype):
         raise ValueError("y must be given with rule='loo', which predicts it.")
     if hasattr(y, "tocsr"):
         raise TypeError(f"y must be a dense array; got a sparse one of shape {y.shape}; use y.toarray().")
-    y = _checks.unboxed(np.asarray(y))
+    try:
+        y = _checks.unboxed(_checks.array(y))
+    except ValueError as error:
+        raise ValueError(f"y must be one or more columns; got {type(y).__name__}: {error}") from None
     too_large = y.dtype.kind == "O" and all(isinstance(v, Integral) for v in y.flat)  # for NumPy's integers
     if y.dtype.kind in "fiuc" or too_large:
         return _checks.columns(y, n, dtype, "y"), False

@@ -12,13 +12,22 @@ import scipy.sparse as sp
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
+def array(given):
+    """np.asarray, but ragged rows are a ValueError, which NumPy before 1.24 only warns of."""
+    A = np.asarray(given)
+    boxed = A.dtype.kind == "O" and isinstance(given, (list, tuple))
+    if boxed and any(isinstance(row, (list, tuple, np.ndarray)) for row in A.flat):
+        raise ValueError("its rows differ in length, which makes an inhomogeneous shape.")
+    return A
+
+
 def reals(given, name, dtype=None):
     """An array of real numbers of this dtype; None: its own, float64 of objects and text that say numbers.
 
     NumPy's conversions drop imaginary parts with a warning, and their errors name no argument.
     """
     try:
-        A = np.asarray(given)
+        A = array(given)
         if A.dtype.kind not in "biufc":
             A = A.astype(np.float64)
     except (TypeError, ValueError) as error:

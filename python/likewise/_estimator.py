@@ -193,9 +193,12 @@ def naming(**arguments):
 
 
 def checked_sample_weight(sample_weight, X):
-    """Weights (n,) >= 0 of float64."""
+    """Weights (n,) >= 0 of float64, not all of them 0."""
     with naming(sample_weight=sample_weight):
-        return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not weights.any():  # in the words of later scikit-learn; 1.6 lets them through
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
 
 
 def _check_lengths(X, y):

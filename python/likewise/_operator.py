@@ -44,6 +44,8 @@ class LinearMap(LinearOperator):
     V is (n,), (n, c) or a batch (..., n, c), whatever SciPy's version; the result has the map's dtype.
     """
 
+    __array_ufunc__ = None  # an array leaves `V @ P` to P; SciPy says so itself only in later versions
+
     def __init__(self, core, origin):
         super().__init__(dtype=np.dtype(core.dtype), shape=core.shape)
         self._core = core

@@ -6,6 +6,7 @@ dL/dP_ij = sum_columns a_i b_j with columns a and b that each function finds; on
 memory for each column. Membership in a support and points' own scales are held constant, as in P.vjp.
 """
 
+import inspect
 import warnings
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from likewise._operator import SelfOperator
 
 __all__ = ["eigen_vjp", "equilibrium_vjp", "power_vjp"]
 
+_RTOL = "rtol" if "rtol" in inspect.signature(minres).parameters else "tol"  # before SciPy 1.12
 _DENSE_UP_TO = 1000  # rows of a system without symmetric form that is eliminated
 
 
@@ -309,7 +311,7 @@ def _by_gmres(apply, B, tol, max_iter):
         if size == 0:
             continue
         X[:, c], _ = gmres(
-            map_, B[:, c], rtol=tol / 10, atol=0, restart=restart, maxiter=-(-max_iter // restart)
+            map_, B[:, c], **{_RTOL: tol / 10}, atol=0, restart=restart, maxiter=-(-max_iter // restart)
         )
         residual = max(residual, np.linalg.norm(B[:, c] - column(X[:, c])) / size)
     return X, residual, counted[0]
@@ -355,7 +357,10 @@ class _SymmetricForm:
             return self.out(w * x - self(x))
 
         x, _ = minres(
-            LinearOperator((n, n), matvec=apply, dtype=np.float64), rest, rtol=self.tol, maxiter=max_iter
+            LinearOperator((n, n), matvec=apply, dtype=np.float64),
+            rest,
+            **{_RTOL: self.tol},
+            maxiter=max_iter,
         )
         x = self.out(x)
         self.residual = max(self.residual, np.linalg.norm(rest - apply(x)) / size)

@@ -480,9 +480,8 @@ class _Search:
             self._remember(w.reshape(shape), value)
             return value, slope.ravel()
 
-        def step(intermediate_result):
-            W = intermediate_result.x.reshape(shape)
-            self._tell(self.problem.told(W), intermediate_result.fun)
+        def step(reached):
+            self._tell(self.problem.told(reached.x.reshape(shape)), reached.fun)
 
         found = lbfgs(loss, start.ravel(), callback=step, tol=tol, maxiter=max_iter)
         self.report.residual = float(np.abs(found.jac).max())

@@ -138,9 +138,9 @@ class InContextModel:
             self._take(flat)
             operators = [_operator(m, rows, context) for m in self.mechanisms()[0]]
             parts = [P @ values for P in operators]
-            history.value, by_output = loss(sum(parts) / self.num_heads, Y)
+            value, by_output = loss(sum(parts) / self.num_heads, Y)
             found = [P.vjp(by_output / self.num_heads, values, part) for P, part in zip(operators, parts)]
-            return history.value, self._gradient(found)
+            return value, self._gradient(found)
 
         try:
             lbfgs(value_and_gradient, self._flat(), callback=history, maxiter=max_iter, ftol=1e-3 * tol)
@@ -194,14 +194,15 @@ class History:
             tol,
             patience,
         )
-        self.value, self.best, self.best_epoch = math.nan, model._flat(), -1
+        self.best, self.best_epoch = model._flat(), -1
         self.losses, self.validation_losses = [], []
         self._least, self._waited = math.inf, 0
         self.interrupted = self.ended_early = False
 
-    def __call__(self, flat):
-        self.losses.append(self.value)
-        watched = self.value if self._watched is None else self._validation_loss(flat)
+    def __call__(self, reached):
+        flat, value = reached.x, reached.fun
+        self.losses.append(value)
+        watched = value if self._watched is None else self._validation_loss(flat)
         self.validation_losses.append(math.nan if self._watched is None else watched)
         self._waited = 0 if watched < self._least - self._tol else self._waited + 1
         if watched < self._least:
