@@ -71,9 +71,7 @@ template <class T>
 ResolvedMechanism resolve_bandwidth(const Mechanism& mechanism, const Points<T>& Z,
                                     const Vector<double>& log_weights, const Execution& run) {
   const Index width = widths(mechanism.metric).keys;
-  require(width == Widths::any || width == Z.cols(), "X",
-          "an array with " + std::to_string(width) + " features for " + repr(mechanism.metric),
-          std::to_string(Z.cols()) + " features");
+  require_width("X", Z.cols(), width == Widths::any ? Z.cols() : width, mechanism.metric);
   const SelectedBandwidth found = bandwidth_among<T>(mechanism, Z, log_weights, run);
   Mechanism resolved = mechanism;
   if (found.row_scale.size() == 0 && found.key_scale.size() == 0)

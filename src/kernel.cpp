@@ -11,10 +11,16 @@ namespace {
 
 constexpr expressions::Input u{};
 
-template <class K>
-concept HasTemperature = requires(const K& k) {
-  k.temperature;
-};
+const double* temperature_of(const Kernel& kernel) {
+  return std::visit(
+      [](const auto& k) -> const double* {
+        if constexpr (requires { k.temperature; })
+          return &k.temperature;
+        else
+          return nullptr;
+      },
+      kernel);
+}
 
 const detail::NameTable<Kernel>& table() {
   static const detail::NameTable<Kernel> kernels = {
@@ -80,15 +86,7 @@ Kernel with_bandwidth(Kernel kernel, const Bandwidth& bandwidth) {
 
 double scale_of(const Kernel& kernel) {
   validate(kernel);
-  if (has_temperature(kernel))
-    return std::visit(
-        []<class K>(const K& k) -> double {
-          if constexpr (HasTemperature<K>)
-            return k.temperature;
-          else
-            return 1;
-        },
-        kernel);
+  if (const double* temperature = temperature_of(kernel)) return *temperature;
   const Bandwidth* bandwidth = bandwidth_of(kernel);
   if (bandwidth == nullptr) return 1;
   require(bandwidth->is_number(), "bandwidth", "a number here (select_bandwidth finds one)", *bandwidth);
@@ -140,9 +138,7 @@ double steepest_slope(const Kernel& kernel, double scale) {
       kernel);
 }
 
-bool has_temperature(const Kernel& kernel) {
-  return std::visit([]<class K>(const K&) { return HasTemperature<K>; }, kernel);
-}
+bool has_temperature(const Kernel& kernel) { return temperature_of(kernel) != nullptr; }
 
 bool has_edge(const Kernel& kernel) {
   const KernelTraits laws = traits(kernel);

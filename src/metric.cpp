@@ -82,6 +82,7 @@ std::string way_to_declare(const Metric& metric, const std::string& law) {
   if (law.find("distance") != std::string::npos)
     return ", declared by distance_power: 1 where the cost is a distance, 2 where it is the square of one";
   if (own && law.find("triangle") != std::string::npos) return ", declared by triangle_inequality";
+  if (own && law.find("symmetric") != std::string::npos) return ", declared by symmetric";
   return {};
 }
 
@@ -165,6 +166,12 @@ std::string repr(const Metric& metric) {
 
 void validate(const Metric& metric) {
   std::visit([](const auto& m) { m.check(); }, metric);
+}
+
+void require_width(const char* argument, Index width, Index wanted, const Metric& metric) {
+  require(width == wanted, argument,
+          "an array with " + std::to_string(wanted) + " features for " + repr(metric),
+          std::to_string(width) + " features");
 }
 
 void require_law(bool holds, const Metric& metric, const std::string& law, const std::string& who) {

@@ -58,9 +58,8 @@ double log_weight_at(const Kernel& kernel, double d, double scale);
 double log_integral(const Kernel& kernel, Index d, double scale);
 
 /// The kernel of that name: "gaussian" ("rbf"), "exponential", "laplacian", "indicator" ("flat", "tophat",
-/// "uniform"), "epanechnikov", "tricube", "student_t", "alpha_decay", "inverse_distance",
-/// "matern32", "matern52". An unknown name is
-/// refused with the list.
+/// "uniform"), "epanechnikov", "tricube", "student_t", "alpha_decay", "inverse_distance", "matern32",
+/// "matern52". An unknown name is refused with the list.
 Kernel kernel_from_name(const std::string& name);
 const std::vector<std::string>& kernel_names();
 

@@ -61,7 +61,8 @@ template <class T> std::ostream& operator<<(std::ostream& out, const LinearMap<T
 template <class T> LinearMap<T> power(const LinearMap<T>& P, std::int64_t t);
 
 /// exp(-t (I - P)), t >= 0: the Poisson series exp(-t) sum_k t^k/k! P^k, about 1.2 t + 20 products, fewer where the columns
-/// come to rest before, more where P's powers grow (`Unnormalized`). More than 2^20 products without rest are refused when the map is applied.
+/// come to rest before, more where P's powers grow (`Unnormalized`). More than 2^20 products without rest are refused when
+/// the map is applied.
 template <class T> LinearMap<T> heat(const LinearMap<T>& P, double t);
 
 }  // namespace likewise

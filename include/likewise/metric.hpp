@@ -41,6 +41,8 @@ Metric metric_from_name(const std::string& name);
 /// The names metric_from_name knows.
 const std::vector<std::string>& metric_names();
 
+/// Throws InvalidArgument unless the points that this argument gave are as wide as the metric reads.
+void require_width(const char* argument, Index width, Index wanted, const Metric& metric);
 /// Throws InvalidArgument naming the metric and the missing law, e.g. law = "a distance", who = "Gaussian".
 void require_law(bool holds, const Metric& metric, const std::string& law, const std::string& who);
 

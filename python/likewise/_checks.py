@@ -28,6 +28,8 @@ def reals(given, name, dtype=None):
     """
     try:
         A = array(given)
+        if A.dtype.kind in "mM":  # which would be read in whatever unit they are stored in
+            raise TypeError("dates and times are no numbers.")
         if A.dtype.kind not in "biufc":
             A = A.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -36,6 +38,21 @@ def reals(given, name, dtype=None):
     if A.dtype.kind == "c":
         raise ValueError(f"{name} must be real; got {A.dtype}.")
     return A if dtype is None else A.astype(dtype, copy=False)
+
+
+def refuse_columns(given, name):
+    """Refuse what is no real number in a table or an array, told by its types.
+
+    A table with columns of pandas' own types or of booleans is converted before anybody looks: imaginary
+    parts are dropped with a warning, and dates become numbers of the unit they are stored in.
+    """
+    kinds = given.dtypes.items() if hasattr(given, "columns") else [(None, getattr(given, "dtype", None))]
+    for column, dtype in kinds:
+        kind, where = getattr(dtype, "kind", None), "" if column is None else f" in column {column!r}"
+        if kind == "c" and column is not None:
+            raise ValueError(f"{name} must be real; got {dtype}{where}. Complex data not supported.")
+        if isinstance(kind, str) and kind in "mM":
+            raise ValueError(f"{name} must be numeric; got {dtype}{where}: dates and times are no numbers.")
 
 
 def finite(given, name, dtype=None):

@@ -120,6 +120,8 @@ class MechanismMixin:
         if is_plain_points(X) and is_plain_target(y, len(X)) and self._knows_features(X, reset=True):
             return X, y
         _check_lengths(X, y)
+        if y_numeric:
+            _checks.refuse_columns(y, "y")
         with naming(X=X, y=y):
             X, y = validate_data(
                 self,
@@ -169,21 +171,25 @@ class MechanismMixin:
 
 
 # Of scikit-learn's and NumPy's errors those that name no argument.
-_UNNAMED = re.compile(r"could not convert|float\(\) argument|setting an array element|Complex data")
+_UNNAMED = re.compile(
+    r"could not convert|float\(\) argument|setting an array element|Complex data|Cannot cast|be promoted"
+)
 
 
 @contextmanager
 def naming(**arguments):
     """Errors of scikit-learn's checks about what is no number name the one of these arguments that has it."""
+    for name, value in arguments.items():
+        if name != "y":  # dates may be classes
+            _checks.refuse_columns(value, name)
     try:
         yield
     except (TypeError, ValueError) as error:
         if not _UNNAMED.search(str(error)):
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        of_complex = (
-            " Complex data not supported." if "Complex" in str(error) else ""
-        )  # words of its contract
+        # Words of scikit-learn's contract.
+        of_complex = " Complex data not supported." if "Complex" in str(error) else ""
         for name, value in arguments.items():
             try:
                 _checks.reals(value.data if issparse(value) else value, name)

@@ -265,9 +265,9 @@ template <class T> class Backward {
     sum_up(t);
     add_to_sums(rows, keys, t);
     t.by_log.array() *= t.slopes.array();
-    const double by_scale = static_cast<double>((t.by_log.array() * t.costs.array()).sum());
+    double by_scale = sums_.pull ? sums_.pull->take_near(rows.begin, keys.begin, t.costs, t.by_log) : 0;
+    by_scale += static_cast<double>((t.by_log.array() * t.costs.array()).sum());
     if (!sums_.pull) return by_scale;
-    sums_.pull->take_near(rows.begin, keys.begin, t.costs, t.by_log);
     sum_up(t);
     sums_.pull->add(rows.begin, keys.begin, T(1), t.by_log, t.row_sums, t.column_sums);
     return by_scale;

@@ -30,8 +30,10 @@ template <class T> class CostPull {
   virtual void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>& row_sums,
                    const Vector<T>& column_sums) = 0;
   /// Adds those pairs of a tile that are too near for such sums: x - z would be a difference of sums that are larger by as much
-  /// as the points are near. They are 0 in dcost afterwards.
-  virtual void take_near(Index /*i0*/, Index /*j0*/, const Points<T>& /*costs*/, Tile<T> /*dcost*/) {}
+  /// as the points are near. They are 0 in dcost afterwards; returns the sum of dcost times their costs, found from x - z.
+  virtual double take_near(Index /*i0*/, Index /*j0*/, const Points<T>& /*costs*/, Tile<T> /*dcost*/) {
+    return 0;
+  }
   /// The sums themselves, of queries and keys, where they are a lift's in this precision: the fused loop adds to them
   /// directly. Else nothing.
   virtual std::optional<LiftSums<T>> lift_sums() { return {}; }
@@ -102,8 +104,9 @@ template <class T, class C, class M> class LiftedPull final : public LiftedSums<
         z_(z),
         near_(near && metric.traits().zero_on_self && metric.traits().shift_invariant) {}
 
-  void take_near(Index i0, Index j0, const Points<T>& costs, Tile<T> dcost) override {
-    if (!near_) return;
+  double take_near(Index i0, Index j0, const Points<T>& costs, Tile<T> dcost) override {
+    if (!near_) return 0;
+    double by_cost = 0;
     const C largest = this->keys_.bias.segment(j0, costs.cols()).maxCoeff();
     std::vector<Index> near;
     for (Index a = 0; a < costs.rows(); ++a) {
@@ -119,8 +122,9 @@ template <class T, class C, class M> class LiftedPull final : public LiftedSums<
                  && C(costs(a, b)) <= C(near_share<C>) * (bias + this->keys_.bias(j0 + b)))
           near.push_back(b);
       }
-      if (!near.empty()) take_near_of(i0 + a, j0, near, dcost.row(a));
+      if (!near.empty()) by_cost += take_near_of(i0 + a, j0, near, dcost.row(a));
     }
+    return by_cost;
   }
 
   PointGradient<T> take_points() override {
@@ -142,8 +146,9 @@ template <class T, class C, class M> class LiftedPull final : public LiftedSums<
 
  private:
   /// Centered on the key a lift is c = <A(x - z), A(x - z)>, and B = 2A: nothing cancels.
-  void take_near_of(Index i, Index j0, const std::vector<Index>& near,
-                    Eigen::Ref<Eigen::Matrix<T, 1, Eigen::Dynamic>> dcost) {
+  double take_near_of(Index i, Index j0, const std::vector<Index>& near,
+                      Eigen::Ref<Eigen::Matrix<T, 1, Eigen::Dynamic>> dcost) {
+    double by_cost = 0;
     const Index n = static_cast<Index>(near.size());
     Matrix<C> differences(n, x_.cols());
     for (Index at = 0; at < n; ++at)
@@ -154,8 +159,10 @@ template <class T, class C, class M> class LiftedPull final : public LiftedSums<
       const Index b = near[static_cast<std::size_t>(at)];
       this->by_queries_.features.row(i) += C(2) * C(dcost(b)) * A.row(at);
       this->by_keys_.features.row(j0 + b) -= C(dcost(b)) * A.row(at);
+      by_cost += static_cast<double>(dcost(b)) * static_cast<double>(A.row(at).squaredNorm());
       dcost(b) = T(0);
     }
+    return by_cost;
   }
 
   M metric_;

@@ -318,15 +318,10 @@ std::shared_ptr<const CostSource<T>> lifted(const M& metric, const SharedPoints<
 }
 
 void check_widths(const Metric& metric, Index x_width, Index z_width) {
-  const auto check = [&](const char* argument, Index width, Index wanted) {
-    require(width == (wanted == Widths::any ? z_width : wanted), argument,
-            "an array with " + std::to_string(wanted == Widths::any ? z_width : wanted) + " features for "
-                + repr(metric),
-            std::to_string(width) + " features");
-  };
   const Widths wanted = widths(metric);
-  check("X", x_width, wanted.queries);
-  check("Z", z_width, wanted.keys);
+  const auto or_that_of_keys = [&](Index width) { return width == Widths::any ? z_width : width; };
+  require_width("X", x_width, or_that_of_keys(wanted.queries), metric);
+  require_width("Z", z_width, or_that_of_keys(wanted.keys), metric);
 }
 
 }  // namespace

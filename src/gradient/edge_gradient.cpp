@@ -21,9 +21,9 @@ engine::BackwardSums<double> edge_gradient(const SparseMatrix<double>& P, bool g
       if (given_weights) continue;
       K.fill_slopes(i, j, log_weight, cost, slope);
       slope *= by_log_weight;
-      sums.scale -= K.scale_slope() * slope(0, 0) * cost(0, 0);
+      const double near = sums.pull ? sums.pull->take_near(i, j, cost, slope) : 0;
+      sums.scale -= K.scale_slope() * (near + slope(0, 0) * cost(0, 0));
       if (!sums.pull) continue;
-      sums.pull->take_near(i, j, cost, slope);
       const Vector<double> sum = slope.col(0);
       sums.pull->add(i, j, 1, slope, sum, sum);
     }

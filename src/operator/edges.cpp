@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -62,8 +63,35 @@ void put_costs(Edges& edges, const engine::CostSource<double>& costs, const Exec
   });
 }
 
+/// How many others are a point's neighbors, and whether it is one itself, before all others.
+struct Choice {
+  Index n_others;
+  bool with_self;
+};
+/// `self`: queries are the keys. Where some point may not speak to itself none is its own neighbor.
+Choice choice_of(const Neighbors& neighbors, bool self, bool leaves_self_out, Index n_keys) {
+  const bool with_self = self && neighbors.include_self && !leaves_self_out;
+  const Index n_available = self && !with_self ? n_keys - 1 : n_keys;
+  require(neighbors.n_neighbors >= 1 && neighbors.n_neighbors <= n_available, "n_neighbors",
+          "an int in [1, " + std::to_string(n_available) + "] (" + std::to_string(n_keys) + " samples"
+              + (self && !with_self ? ", a point is not its own neighbor)" : ")"),
+          neighbors.n_neighbors);
+  return {neighbors.n_neighbors - (with_self ? 1 : 0), with_self};
+}
+
+/// Some point has no edge to itself.
+bool leaves_self_out(const Edges& edges) {
+  for (Index i = 0; i < edges.rows(); ++i) {
+    bool found = false;
+    for (Edge e(edges, i); e && !found; ++e) found = e.col() == i;
+    if (!found) return true;
+  }
+  return false;
+}
+
 /// Of each row's edges the k of least cost, or those at most `radius` away; ties to the lowest index.
-Edges select(const Edges& costs, const Selector& selector, const MetricTraits& laws, const Execution& run) {
+Edges select(const Edges& costs, const Selector& selector, const MetricTraits& laws, bool self,
+             const Execution& run) {
   if (const auto* radius = std::get_if<Radius>(&selector)) {
     const int reported = engine::unit_power(laws, engine::CostUnit::reported);
     return filtered(costs, run, [&](Index, Index, double cost) {
@@ -72,12 +100,19 @@ Edges select(const Edges& costs, const Selector& selector, const MetricTraits& l
   }
   const auto* neighbors = std::get_if<Neighbors>(&selector);
   if (!neighbors) return costs;
+  const Choice choice = choice_of(*neighbors, self, self && leaves_self_out(costs), costs.cols());
   return csr::written<double>(
       costs.rows(), costs.cols(), 10 * size_of(costs), run, [&](Index i, auto& chosen) {
         std::vector<std::pair<double, Index>> row;
-        for (Edge e(costs, i); e; ++e) row.emplace_back(e.value(), e.col());
+        std::optional<double> of_self;
+        for (Edge e(costs, i); e; ++e)
+          if (self && e.col() == i)
+            of_self = e.value();
+          else
+            row.emplace_back(e.value(), e.col());
         std::sort(row.begin(), row.end());
-        row.resize(std::min(row.size(), static_cast<std::size_t>(neighbors->n_neighbors)));
+        row.resize(std::min(row.size(), static_cast<std::size_t>(choice.n_others)));
+        if (choice.with_self && of_self) row.emplace_back(*of_self, i);
         std::sort(row.begin(), row.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
         for (const auto& [cost, j] : row) chosen.put(j, cost);
       });
@@ -130,17 +165,12 @@ Edges search(const Mechanism& m, const PairFilters& filters, const Points<double
                     nullptr, run);
   }
   const Neighbors& neighbors = *m.support.neighbors();
-  const bool with_self = self && neighbors.include_self && !filters.leaves_self_out();
-  const Index n_available = self && !with_self ? Z.rows() - 1 : Z.rows();
-  require(neighbors.n_neighbors >= 1 && neighbors.n_neighbors <= n_available, "n_neighbors",
-          "an int in [1, " + std::to_string(n_available) + "] (" + std::to_string(Z.rows()) + " samples"
-              + (self && !with_self ? ", a point is not its own neighbor)" : ")"),
-          neighbors.n_neighbors);
+  const Choice choice = choice_of(neighbors, self, filters.leaves_self_out(), Z.rows());
   options.exclude_self = self;
-  const Index k = neighbors.n_neighbors - (with_self ? 1 : 0);
   const neighbors::NeighborLists lists =
-      k > 0 ? neighbors::nearest(m.metric, X, Z, k, admitted, options, run) : no_lists(X.rows());
-  const auto source = with_self ? engine::make_cost_source<double>(m.metric, X, Z, 0) : nullptr;
+      choice.n_others > 0 ? neighbors::nearest(m.metric, X, Z, choice.n_others, admitted, options, run)
+                          : no_lists(X.rows());
+  const auto source = choice.with_self ? engine::make_cost_source<double>(m.metric, X, Z, 0) : nullptr;
   return to_costs(lists, laws, Z.rows(), source.get(), run);
 }
 
@@ -265,7 +295,7 @@ WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const
     edges = common_edges(graphs, filters, run);
     put_costs(edges, *engine::make_cost_source<double>(m.metric, X, Z, 0), run);
     nearest = nearest_of_rows(edges, log_key_weights);
-    edges = select(edges, m.support.selector(), traits(m.metric), run);
+    edges = select(edges, m.support.selector(), traits(m.metric), self, run);
   }
   costs_to_log_weights(traits(m.metric), kernel, edges, run);
   if (const Neighbors* rule = m.support.neighbors(); rule && self && rule->symmetrize != "none")

@@ -62,12 +62,12 @@ template <class T> class FarPull final : public engine::CostPull<T> {
     pull_->add(i0, j0, scale, dcost, sums, column_sums);
   }
   /// Costs of far rows are differences, which say nothing about how near a pair is; such rows are near nobody.
-  void take_near(Index i0, Index j0, const Points<T>& costs, Tile<T> dcost) override {
+  double take_near(Index i0, Index j0, const Points<T>& costs, Tile<T> dcost) override {
     Matrix<T> distant = costs;
     for (Index a = 0; a < distant.rows(); ++a)
       if (far_[static_cast<std::size_t>(i0 + a)])
         distant.row(a).setConstant(std::numeric_limits<T>::infinity());
-    pull_->take_near(i0, j0, distant, dcost);
+    return pull_->take_near(i0, j0, distant, dcost);
   }
   PointGradient<T> take_points() override { return pull_->take_points(); }
 

@@ -92,6 +92,9 @@ template <class T>
 std::shared_ptr<const LinearMapStorage<T>> symmetric_form(const SelfOperator<T>& P,
                                                           const std::string& storage, const Execution& run) {
   const std::string missing = asymmetry(P);
+  const Metric& metric = P.mechanism().metric;
+  require_law(missing.empty() || points_are_costs(metric) || traits(metric).symmetric, metric,
+              "a symmetric metric", "a spectrum");
   require(missing.empty(), "mechanism",
           missing.empty() ? "" : "one whose operator has a spectrum, which needs " + missing,
           repr(P.mechanism()));

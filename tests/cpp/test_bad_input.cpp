@@ -261,11 +261,11 @@ TEST_CASE("the table of bad parameters", "[bad_input]") {
          Mechanism{DotProduct{}, Gaussian{1.0}}.self_operator(X);
        }},
       {"metric", "a norm", [] { kernel_density(X, {.metric = Cosine{}}); }},
-      {"mechanism", "a symmetric metric",
+      {"metric", "a symmetric metric",
        [&] {
          largest_eigenpairs(Mechanism{directed, Exponential{1.0}}.self_operator(X), 2);
        }},
-      {"mechanism", "a symmetric metric",
+      {"metric", "a symmetric metric",
        [&] {
          spectral_clustering(X, {.n_clusters = 2, .mechanism = {directed, Exponential{1.0}}});
        }},

@@ -201,8 +201,8 @@ PARAMETERS = [
     ("metric", r"a distance.*got DotProduct", lambda: fitted("KernelRegressor", metric="dot")),
     ("metric", r"a norm.*got Cosine", lambda: fitted("KernelDensity", metric="cosine")),
     (
-        "mechanism",
-        r"has a spectrum, which needs a symmetric metric; Bilinear",
+        "metric",
+        r"be a symmetric metric \(a spectrum needs it\); got Bilinear",
         lambda: operator(metric=DIRECTED, kernel="exponential").eigsh(2),
     ),
     (
@@ -238,6 +238,29 @@ def test_parameters(argument, says, call):
     assert "; got " in text
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def l1(A, B):
+    return np.abs(A[:, None] - B[None]).sum(-1)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lw.DiffusionMaps(2, metric=metrics.Custom(l1, distance_power=1)),
+        lw.SpectralClustering(2, affinity=lw.Mechanism(metric=metrics.Custom(l1), kernel="exponential")),
+        lw.SpectralEmbedding(2, affinity=lw.Mechanism(metric=metrics.Custom(l1), kernel="exponential")),
+        lw.DiffusionMaps(2, metric=DIRECTED, kernel="exponential"),
+    ],
+    ids=str,
+)
+def test_what_a_spectrum_needs_of_a_metric_is_said_of_the_metric(model):
+    """Kind: a refusal that names an argument which nobody gave (a mechanism), and no way out."""
+    way_out = "" if "Bilinear" in str(model) else ", declared by symmetric"
+    with pytest.raises(
+        ValueError, match=rf"^metric must be a symmetric metric \(a spectrum needs it\){way_out}; got"
+    ):
+        model.fit(X)
 
 
 WORDS = ["1", "x", *["2"] * 18]
@@ -457,3 +480,88 @@ def test_objects_that_are_numbers_are_numbers():
     for mixed in (layer().forward(boxed, context=boxed), layer().forward(X, context=boxed)):
         assert np.array_equal(mixed, layer().forward(X))
     assert np.array_equal(backward(boxed), backward(X))
+
+
+def mixed_frame(**columns):
+    import pandas as pd
+
+    return pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "c": X[:, 2]}).assign(**columns)
+
+
+def not_numbers():
+    """What is no real number beside columns that pandas converts by itself."""
+    import pandas as pd
+
+    flag = Y.astype(bool)
+    dates = pd.date_range("2020-01-01", periods=20)
+    nullable = pd.array(Y, "Int64")
+    return {
+        "complex beside bool": (mixed_frame(a=1j * X[:, 0], b=flag), "real; got complex128 in column 'a'"),
+        "complex beside Int64": (
+            mixed_frame(a=1j * X[:, 0], b=nullable),
+            "real; got complex128 in column 'a'",
+        ),
+        "complex beside category": (
+            mixed_frame(a=1j * X[:, 0], b=pd.Categorical(Y)),
+            "real; got complex128 in column 'a'",
+        ),
+        "dates beside numbers": (mixed_frame(c=dates), r"numeric; got datetime64\[.*\] in column 'c'"),
+        "times beside bool": (
+            mixed_frame(c=dates - dates[0], b=flag),
+            r"numeric; got timedelta64\[.*\] in column 'c'",
+        ),
+        "dates with a zone": (
+            mixed_frame(c=dates.tz_localize("UTC")),
+            r"numeric; got datetime64\[.*\] in column",
+        ),
+        "dates alone": (
+            pd.DataFrame({k: dates for k in "abc"}),
+            r"numeric; got datetime64\[.*\] in column 'a'",
+        ),
+        "an array of dates": (np.full((20, 3), np.datetime64("2020-01-01")), r"numeric; got datetime64\[D\]"),
+        "an array of times": (np.full((20, 3), np.timedelta64(3, "s")), r"numeric; got timedelta64\[s\]"),
+        "a category of words": (mixed_frame(c=pd.Categorical(["x", "y"] * 10), b=flag), "numeric; got "),
+        "words": (mixed_frame(c=["x", "y"] * 10), "numeric; got "),
+    }
+
+
+@pytest.mark.parametrize("name", [*METHODS, *LEARNERS])
+def test_tables_of_what_is_no_number(name):
+    """Kind: conversions of tables that drop or invent something before anybody looks: imaginary parts went,
+    dates became nanoseconds; or that fail without the argument's name."""
+    pytest.importorskip("pandas")
+    make = {**METHODS, **LEARNERS}[name]
+    fit_on = make().fit(mixed_frame(b=Y.astype(bool)), Y)
+    for what, (table, says) in not_numbers().items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pytest.raises((ValueError, TypeError), match=rf"^X must be {says}"):
+                make().fit(table, Y)
+                pytest.fail(what)
+            for call in calls_of(fit_on):
+                with pytest.raises((ValueError, TypeError), match=rf"^X must be {says}"):
+                    call(table)
+                    pytest.fail(what)
+
+
+DATES = np.full(20, np.datetime64("2020-01-01"))
+DAYS = np.full(20, np.timedelta64(3, "D"))
+
+
+@pytest.mark.parametrize(
+    ("argument", "call"),
+    [
+        ("sample_weight", lambda: lw.KernelDensity(bandwidth=1.0).fit(X, sample_weight=DAYS)),
+        ("y", lambda: lw.KernelRegressor(bandwidth=1.0).fit(X, DATES)),
+        ("y", lambda: lw.KNeighborsRegressor().fit(X, DAYS)),
+        ("y", lambda: lw.AttentionRegressor(max_epochs=1).fit(X, DATES)),
+        ("y", lambda: lw.MetricLearner(loss="mlkr").fit(X, DATES)),
+        ("q", lambda: lw.attention(np.full((20, 3), DATES[0]), X, X)),
+        ("log_key_weights", lambda: lw.Mechanism().operator(X, log_key_weights=DAYS)),
+        ("x", lambda: layer().forward(np.full((20, 3), DATES[0]))),
+    ],
+)
+def test_dates_are_no_numbers(argument, call):
+    """Kind: a date is read in whatever unit it is stored in."""
+    with pytest.raises((ValueError, TypeError), match=rf"(?i)^{argument} must .*; got "):
+        call()

@@ -249,3 +249,33 @@ def test_who_is_infinitely_far():
         kernel, _, _ = kernel_of(name, 1.0)
         found = lw.Mechanism(metric=apart, kernel=kernel).operator(np.arange(3.0)[:, None]).vjp(G, V)
         assert_allclose(found.get("bandwidth", found.get("temperature")), 0)
+
+
+SQUARED = ("epanechnikov", "student_t", "indicator", "tricube", "matern52")
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "mahalanobis"])
+@pytest.mark.parametrize("support", [supports.AllPairs(), supports.Neighbors(8, include_self=True)], ids=str)
+@pytest.mark.parametrize("name", SQUARED)
+def test_a_small_bandwidth_hears_no_rounding_of_a_point_and_itself(name, support, metric, dtype):
+    """Kind: sums over all pairs of slope times a cost that a product rounded; d(x, x) = 0 came as 1e-15,
+    which is much to a bandwidth of 1e-7. Only copies are in reach, so the derivative is that of 0."""
+    X = rows_of(30, 0).astype(dtype)
+    ones = np.ones((30, 1), dtype)
+    h = 1e-7 if name != "student_t" else 1e-3
+    kernel = kernel_of(name, h)[0]
+    m = lw.Mechanism(
+        metric=METRICS[metric][0], kernel=kernel, support=support, normalization="none", empty_row="zero"
+    )
+    found = m.operator(X).vjp(ones, ones)["bandwidth"]
+    wide = X.astype(np.longdouble)
+    d, _ = METRICS[metric][1](wide, wide)
+    if name == "student_t":  # weights 9 (h/d)^4, from far pairs alone
+        if support != supports.AllPairs():
+            return
+        u = (d / h) ** 2 / 3
+        want = np.sum(4 * u * (1 + u) ** -3.0) / h
+        assert_allclose(found, float(want), rtol=1e-11 if dtype == np.float64 else 1e-4)
+    else:
+        assert found == 0

@@ -511,7 +511,7 @@ def test_bad_points_and_targets(wine):
         lw.MetricLearner(loss="nca").fit(X, y + 0.5)
     with pytest.raises(ValueError, match="y must be numeric"):
         lw.MetricLearner(loss="mlkr").fit(X, np.where(y == 0, "a", "b"))
-    with pytest.raises(ValueError, match="lda"):
+    with pytest.raises(ValueError, match=r"init must be another than 'lda'.*loss='mlkr'"):
         lw.MetricLearner(2, init="lda").fit(X, y.astype(float))
     with pytest.raises(NotFittedError):
         lw.MetricLearner().transform(X)
@@ -572,3 +572,42 @@ def test_several_columns_are_no_classes():
     model = lw.MetricLearner(max_iter=1).fit(X, several[:, 0])
     with pytest.raises(ValueError, match=r"y must be a class for each row.*\(12, 2\)"):
         model.score(X, several)
+
+
+def repeated_in_classes():
+    """Rows that repeat within each class: no spread within classes is left."""
+    corners = np.array([[0.0, 0.0, 1.0], [4.0, 1.0, 0.0], [0.0, 3.0, 2.0]])
+    return np.repeat(corners, 8, axis=0), np.repeat([0, 1, 2], 8)
+
+
+def means_that_agree():
+    """Classes of one mean: a discriminant finds no direction."""
+    half = np.round(4 * rows(1, 12, 3))
+    return np.vstack([half, -half, 2 * half, -2 * half]), np.repeat([0, 1], 24)
+
+
+def rows(seed, n, d):
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+@pytest.mark.parametrize("data", [repeated_in_classes, means_that_agree])
+@pytest.mark.parametrize("n_components", [1, 2])
+def test_no_direction_between_classes_is_no_map_of_zeros(data, n_components):
+    """Kind: a start taken from another method that has no answer here: a raw IndexError, or a map of zeros
+    that learns nothing under advice to use the init that was given."""
+    X, y = data()
+    if n_components < len(set(y)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            auto = lw.MetricLearner(n_components, max_iter=2).fit(X, y)
+        assert np.linalg.matrix_rank(auto.components_) == n_components
+    with pytest.raises(ValueError, match=rf"init must be another than 'lda', .* n_components={n_components}"):
+        lw.MetricLearner(n_components, init="lda").fit(X, y)
+
+
+def test_more_components_than_class_differences_are_refused_for_lda():
+    """Kind: rows of a map that stay at 0 in silence."""
+    X, y = np.vstack([rows(0, 20, 4), rows(1, 20, 4) + 2]), np.repeat([0, 1], 20)
+    with pytest.raises(ValueError, match=r"finds 1 directions? .* n_components=2"):
+        lw.MetricLearner(2, init="lda").fit(X, y)
+    assert np.linalg.matrix_rank(lw.MetricLearner(2, max_iter=2).fit(X, y).components_) == 2

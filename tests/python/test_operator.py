@@ -116,6 +116,57 @@ def test_every_combination_equals_numpy(metric, kernel):
             assert_allclose(P @ V, want @ V, rtol=1e-9, atol=1e-11, err_msg=repr(m))
 
 
+def neighbors_among(R, pattern, k, include_self):
+    """The k nearest that the pattern admits, as a plain loop. A point is its own neighbor, before all others,
+    where include_self says so and every point may speak to itself."""
+    include_self = include_self and bool(np.all(np.diag(pattern)))
+    among = np.zeros(R.shape, bool)
+    for i in range(len(R)):
+        others = sorted((R[i, j], j) for j in range(len(R)) if j != i and pattern[i, j])
+        among[i, [j for _, j in others[: k - include_self]]] = True
+        among[i, i] = include_self
+    return among
+
+
+@pytest.mark.parametrize("include_self", [False, True])
+@pytest.mark.parametrize("k", [1, 2, 4, N - 1])
+@pytest.mark.parametrize("diagonal", ["kept", "half", "none"])
+def test_neighbors_are_chosen_alike_beside_every_container_of_pairs(k, include_self, diagonal):
+    """Kind: one rule that two code paths state, by pairs that are listed (sparse masks, graphs) and by search
+    (dense masks): listed pairs took a point for its own neighbor whatever include_self said."""
+    pattern = MASK.copy()
+    np.fill_diagonal(pattern, {"kept": True, "half": np.arange(N) % 2, "none": False}[diagonal])
+    K = np.exp(-(reported("Euclidean()") ** 2) / 2)
+    want = np.where(neighbors_among(reported("Euclidean()"), pattern, k, include_self), K, 0)
+    rule = supports.Neighbors(k, symmetrize="none", include_self=include_self)
+    listed = csr_matrix(pattern)
+    for pairs in (
+        supports.Mask(pattern),
+        supports.Mask(listed),
+        supports.Graph(listed),
+        supports.Mask(pattern) & supports.Mask(listed),
+        supports.Graph(listed) & supports.Mask(pattern),
+    ):
+        m = lw.Mechanism(kernel=kernels.Gaussian(1), support=rule & pairs, normalization="none")
+        assert_allclose(m.operator(Z).toarray(), want, rtol=1e-12, atol=1e-15, err_msg=repr(pairs))
+    lone = csr_matrix(np.eye(N, dtype=bool))
+    for container in (supports.Mask(lone), supports.Graph(lone), supports.Mask(np.eye(N, dtype=bool))):
+        only = supports.Neighbors(1, symmetrize="none", include_self=include_self) & container
+        m = lw.Mechanism(kernel=kernels.Gaussian(1), support=only, normalization="none", empty_row="zero")
+        assert_array_equal(m.operator(Z).toarray(), np.eye(N) * include_self)
+
+
+@pytest.mark.parametrize("pairs", [MASK, csr_matrix(MASK), EDGES], ids=["dense", "csr", "graph"])
+def test_neighbors_beyond_the_points_are_refused_beside_every_container(pairs):
+    pairs = supports.Graph(pairs) if pairs is EDGES else supports.Mask(pairs)
+    for k, include_self in ((N, False), (N + 1, True), (10**6, False)):
+        rule = supports.Neighbors(k, symmetrize="none", include_self=include_self)
+        with pytest.raises(
+            ValueError, match=rf"n_neighbors must be an int in \[1, {N - (not include_self)}\]"
+        ):
+            lw.Mechanism(kernel=kernels.Gaussian(1), support=rule & pairs).operator(Z)
+
+
 @pytest.mark.parametrize(("metric", "kernel"), PAIRS)
 def test_distance_kernels_want_a_distance(metric, kernel):
     for other in KERNELS:

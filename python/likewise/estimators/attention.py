@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from likewise import _core, kernels
+from likewise import _checks, _core, kernels
 from likewise._checks import unboxed
 from likewise._errors import ConvergenceError
 from likewise._estimator import check_dense, checked_sample_weight, naming, without_column
@@ -599,6 +599,7 @@ class AttentionRegressor(RegressorMixin, _AttentionEstimator):
 
     def _take_y(self, y):
         _require_y(self, y)
+        _checks.refuse_columns(y, "y")
         with naming(y=y):
             return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
 

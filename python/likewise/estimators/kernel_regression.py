@@ -79,6 +79,7 @@ class KernelRegressor(RegressorMixin, _KernelEstimator):
     Parameters
     ----------
     metric : str, value of likewise.metrics or function of two blocks, default="euclidean"
+        A kernel of distances needs to know that the function is one: metrics.Custom(f, distance_power=1).
     kernel : str or value of likewise.kernels, default="gaussian"
     bandwidth : float > 0, rule or None, default="loo"
         Fills what the kernel leaves open. "loo" has the least leave-one-out error at this degree, where of a

@@ -150,7 +150,8 @@ class LabelPropagation(_LabelEstimator):
         residual of 1e-8 or less.
     n_jobs : int or None
     metric : str, value of likewise.metrics or function of two blocks
-        None is that of a Mechanism given as kernel, "euclidean" otherwise.
+        None is that of a Mechanism given as kernel, "euclidean" otherwise. A kernel of distances needs to
+        know that the function is one: metrics.Custom(f, distance_power=1).
     bandwidth : float > 0, rule or None
         Instead of gamma = 1/(2 bandwidth^2).
     solver : {"cg", "iterate"}, default="cg"

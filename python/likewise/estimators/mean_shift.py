@@ -31,7 +31,8 @@ class MeanShift(MechanismMixin, ClusterMixin, BaseEstimator):
         False labels points farther than the bandwidth from every center -1.
     n_jobs : int or None
     max_iter : int, default=300
-    metric : str, value of likewise.metrics or function of two blocks, default="euclidean"
+    metric : str or value of likewise.metrics, default="euclidean"
+        A function of two blocks is metrics.Custom(f, distance_power=1).
     kernel : str or value of likewise.kernels, default="flat"
         "flat" (Indicator), "gaussian", "epanechnikov", ...: any kernel with a bandwidth.
 

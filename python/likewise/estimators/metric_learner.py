@@ -51,11 +51,12 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
     diagonal : bool, default=False
         W = diag(w): a weight for each feature, n_features parameters.
     init : {"auto", "pca", "lda", "identity", "random"} or array, default="auto"
-        The first W (n_components, n_features), or w (n_features,) where it is diagonal. "auto" is
-        scikit-learn's choice for classes: "lda" up to n_classes - 1 components, else "pca" where there are
-        fewer components than features, else "identity"; for numbers "pca" or "identity", its length chosen
-        among powers of 2 by the loss. "pca", "identity" and "random" are divided by a power of 2 near the
-        features' deviation, so that the unit of X does not matter; an array is taken as it is.
+        The first W (n_components, n_features), or w (n_features,) where it is diagonal. "auto" is scikit-
+        learn's choice for classes: "lda" up to n_classes - 1 components where the classes' means differ in
+        as many directions, else "pca" where there are fewer components than features, else "identity"; for
+        numbers "pca" or "identity", its length chosen among powers of 2 by the loss. "pca", "identity" and
+        "random" are divided by a power of 2 near the features' deviation, so that the unit of X does not
+        matter; an array is taken as it is.
     loss : {"auto", "nca", "mlkr"}, default="auto"
         "auto" goes by the type of y: "mlkr" for floats and for several columns, else "nca" (integers,
         booleans, text). Counts are integers: ask for "mlkr".
@@ -216,7 +217,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
             report.converged = False
             warnings.warn(
                 "No step was taken from init, where the loss has no slope: distances are so long or short "
-                "that all weights are 0, 1 or equal. Scale init or X, or use init='auto'.",
+                "that all weights are 0, 1 or equal. Scale init or X, or use another init.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -296,29 +297,27 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         n, d = X.shape
         n_components = self.n_components or d
         name = self.init
-        if name == "auto":
+        if name == "lda" and self._loss != "nca":
+            raise ValueError("init must be another than 'lda', which needs classes, with loss='mlkr'.")
+        if name in ("auto", "lda"):
             n_classes = len(self.classes_) if self._loss == "nca" else 1
-            name = "identity"
-            if n_components <= min(d, n_classes - 1):
-                name = "lda"
-            elif n_components < min(d, n):
-                name = "pca"
+            if name == "lda" or n_components <= min(d, n_classes - 1):
+                apart = _class_differences(X, y, n_components)
+                if len(apart) == n_components:
+                    return apart
+                if name == "lda":
+                    raise ValueError(
+                        f"init must be another than 'lda', which finds {len(apart)} directions in which the "
+                        f"classes differ, for n_components={n_components}."
+                    )
+            name = "pca" if n_components < min(d, n) else "identity"
         if name == "identity":
             return np.eye(n_components, d)
         if name == "random":
             return check_random_state(self.random_state).standard_normal((n_components, d))
-        if name == "pca":
-            from sklearn.decomposition import PCA
+        from sklearn.decomposition import PCA
 
-            return PCA(n_components, random_state=self.random_state).fit(X).components_.astype(np.float64)
-        if self._loss != "nca":
-            raise ValueError("init must be another than 'lda', which needs classes, with loss='mlkr'.")
-        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-        scalings = LinearDiscriminantAnalysis().fit(X, y).scalings_.T[:n_components]
-        W = np.zeros((n_components, d))  # more components than class differences: the others start at 0
-        W[: len(scalings)] = scalings
-        return W
+        return PCA(n_components, random_state=self.random_state).fit(X).components_.astype(np.float64)
 
     def _teller(self, report, unit):
         """What happens after each step: history, verbose, callback."""
@@ -548,6 +547,19 @@ def _first(X, Y, begin, size):
 
 def _leave_one_out(metric, temperature):
     return Mechanism(metric=metric, kernel=kernels.Exponential(temperature), support="leave_one_out")
+
+
+def _class_differences(X, y, n_components):
+    """Rows of the directions in which classes differ most beside their spread: none where their means agree,
+    fewer where there are fewer, or where scikit-learn's discriminant finds none (rows that repeat)."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        try:
+            W = LinearDiscriminantAnalysis().fit(X, y).scalings_.T[:n_components]
+        except IndexError:
+            return np.empty((0, X.shape[1]))
+    return W[np.isfinite(W).all(axis=1) & W.any(axis=1)]
 
 
 def _resolved_loss(loss, y):

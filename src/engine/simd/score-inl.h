@@ -189,9 +189,6 @@ HWY_NOINLINE void ToInput(const ScoreRule<C>& rule, const C* query_factor, const
 template <class C>
 HWY_NOINLINE void ToExponents(const Profile& profile, const C* key_weight, std::size_t n_keys, C* tile) {
   const Tag<C> d;
-  if (profile.constant())
-    return ChangeTile<C>(tile, n_keys,
-                         [&](Vec<C>, std::size_t j, std::size_t) { return hn::Set(d, key_weight[j]); });
   std::visit(
       [&](const auto& kernel) {
         const auto log2_phi = ex::in_bits(kernel.log_phi(ex::Input{}, profile.scale));
