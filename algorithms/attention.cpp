@@ -11,15 +11,8 @@
 namespace likewise {
 namespace {
 
-Support who_may_attend(const AttentionOptions& options) {
-  Support support;
-  if (options.is_causal) support = support & Causal{};
-  if (options.mask) support = support & Mask{*options.mask};
-  return support;
-}
-
 Mechanism softmax(const Metric& metric, double default_temperature, const AttentionOptions& options) {
-  Mechanism m{metric, Exponential{options.temperature.value_or(default_temperature)}, who_may_attend(options),
+  Mechanism m{metric, Exponential{options.temperature.value_or(default_temperature)}, options.support,
               RowStochastic{}};
   validate(m);
   return m;
@@ -58,7 +51,18 @@ Matrix<T> attend(const Mechanism& mechanism, const Points<T>& q, const Points<T>
   require(v.rows() == k.rows(), "v", "of k's length " + std::to_string(k.rows()), v.rows());
   if (q.rows() == 0 || k.rows() == 0 || v.cols() == 0) return Matrix<T>::Zero(q.rows(), v.cols());
   check_points<T>("v", v);
-  return mechanism.cross_operator(q, k, {.log_key_weights = log_key_weights}, run).apply(v, run);
+  check_points<T>("q", q);
+  check_points<T>("k", k);
+  Vector<double> weights;
+  if (log_key_weights.size() > 0) weights = checked_log_weights(log_key_weights, k.rows());
+  const auto rows = [](const Points<T>& p) {
+    return StridedRows<T>(p.data(), p.rows(), p.cols(), Eigen::OuterStride<>(p.outerStride()));
+  };
+  Matrix<T> y(q.rows(), v.cols());
+  StepTrace<T> trace;
+  step<T>(mechanism, {rows(q), rows(k), rows(v), weights.size() ? &weights : nullptr},
+          {y, 0, y.rows(), 0, y.cols()}, trace, run);
+  return y;
 }
 
 template <class T>

@@ -212,16 +212,16 @@ KMeans<T> kmeans(const Points<T>& points, const KMeansOptions& options, const Ex
   // Starts run beside each other, each from its own stream of random numbers.
   std::vector<KMeans<double>> fits(static_cast<std::size_t>(options.n_init));
   const double operations = static_cast<double>(X.size()) * static_cast<double>(options.n_clusters);
-  const bool beside = options.n_init > 1 && operations < 1e8;  // short: a stop is looked for between starts
-  Execution inside = run;
-  if (beside) inside = Execution{.n_jobs = 1};
-  const Execution outside = beside ? engine::sized(run, 100 * operations) : Execution{.n_jobs = 1};
-  engine::parallel_blocks(options.n_init, outside, "k-means", [&](Index start) {
+  const auto fit = [&](Index start, const Execution& inside) {
     std::mt19937_64 random = stream(options.seed, start);
     Matrix<double> centers = seed_centers(X, columns, options.n_clusters, random, inside);
     fits[static_cast<std::size_t>(start)] =
         lloyd(X, columns, std::move(centers), max_move, options.max_iter, inside);
-  });
+  };
+  if (options.n_init > 1 && operations < 1e8)
+    engine::parallel_tasks(options.n_init, engine::sized(run, 100 * operations), "k-means", fit);
+  else
+    for (Index start = 0; start < options.n_init; ++start) fit(start, run);
   const auto least = std::min_element(fits.begin(), fits.end(),
                                       [](const auto& a, const auto& b) { return a.inertia < b.inertia; });
   KMeans<double> best = std::move(*least);

@@ -27,10 +27,10 @@ template <class T> class PropagationOperator : public LinearMap<T> {
   /// The mechanism with its bandwidth resolved to a number where a rule found one number.
   const Mechanism& mechanism() const;
   const SelectedBandwidth& bandwidth() const;
-  /// log sum_j w_j K_ij, before normalization; -inf for an empty row.
-  const Vector<double>& log_row_sums() const;
-  /// log l and log r.
-  const Vector<double>& log_left() const;
+  /// log sum_j w_j K_ij, before normalization; -inf for an empty row. Computed when first asked for.
+  const Vector<double>& log_row_sums(const Execution& run = {}) const;
+  /// log l, computed when first asked for, and log r.
+  const Vector<double>& log_left(const Execution& run = {}) const;
   const Vector<double>& log_right() const;
   const Matrix<T>& keys() const;
   const Vector<double>& log_key_weights() const;  ///< n_keys, zeros if none were given

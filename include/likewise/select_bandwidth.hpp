@@ -12,7 +12,8 @@ namespace likewise {
 struct BandwidthOptions {
   Vector<double> log_key_weights = {};  ///< empty: 0
   Index n_neighbors = 7;                ///< "self_tuning": s_i is the distance to this neighbor
-  double perplexity = 30;               ///< "perplexity": at most (n - 1)/3 is used
+  /// "perplexity": below the number of other points; none: 30, or a third of the others where these are fewer than 90.
+  std::optional<double> perplexity = {};
   std::uint64_t seed = 0;  ///< of the subsample that "median" and "bgh" look at beyond max_points
   Index max_points = 2000;
 };

@@ -13,31 +13,32 @@ namespace likewise::python {
 
 namespace {
 
-/// A mask that several heads share is copied once.
-class Masks {
+/// The support of each head: what all have, and its own mask. A mask that several heads share is copied once.
+class Supports {
  public:
-  explicit Masks(const std::optional<py::array_t<bool>>& masks) {
+  Supports(const Support& of_all, const std::optional<py::array_t<bool>>& masks) : of_all_(of_all) {
     if (masks) stack_.emplace(*masks);
   }
-  std::optional<Shared<BoolMatrix>> of(Index i) {
-    if (!stack_) return {};
-    const auto [place, is_new] = copies_.try_emplace(stack_->at(i));
-    if (is_new) place->second = Shared<BoolMatrix>(BoolMatrix(stack_->matrix<bool>(i)));
+  Support of(Index i) {
+    if (!stack_) return of_all_;
+    const auto [place, is_new] = masked_.try_emplace(stack_->at(i));
+    if (is_new) place->second = of_all_ & Mask{Shared<BoolMatrix>(BoolMatrix(stack_->matrix<bool>(i)))};
     return place->second;
   }
 
  private:
+  Support of_all_;
   std::optional<Stack> stack_;
-  std::map<const void*, Shared<BoolMatrix>> copies_;
+  std::map<const void*, Support> masked_;
 };
 
 template <class T>
 py::array_t<T> run_heads(bool squared_distances, const py::array_t<T>& q, const py::array_t<T>& k,
-                         const py::array_t<T>& v, std::optional<double> temperature, bool is_causal,
+                         const py::array_t<T>& v, std::optional<double> temperature, const Support& support,
                          const std::optional<py::array_t<bool>>& mask,
                          const std::optional<py::array_t<double>>& log_key_weights) {
   const Stack queries(q), keys(k), values(v);
-  Masks masks(mask);
+  Supports supports(support, mask);
   std::optional<Stack> weights;
   if (log_key_weights) weights.emplace(*log_key_weights, 1);
   std::vector<AttentionHead<T>> heads;
@@ -45,7 +46,7 @@ py::array_t<T> run_heads(bool squared_distances, const py::array_t<T>& q, const 
     heads.push_back({queries.matrix<T>(i),
                      keys.matrix<T>(i),
                      values.matrix<T>(i),
-                     {.temperature = temperature, .is_causal = is_causal, .mask = masks.of(i)}});
+                     {.temperature = temperature, .support = supports.of(i)}});
     if (weights)
       heads.back().options.log_key_weights =
           Eigen::Map<const Vector<double>>(static_cast<const double*>(weights->at(i)), keys.rows());
@@ -58,7 +59,7 @@ py::array_t<T> run_heads(bool squared_distances, const py::array_t<T>& q, const 
 
 template <class T> void bind_dtype(py::module_& m) {
   m.def("attention", &run_heads<T>, py::arg("squared_distances"), py::arg("q").noconvert(),
-        py::arg("k").noconvert(), py::arg("v").noconvert(), py::arg("temperature"), py::arg("is_causal"),
+        py::arg("k").noconvert(), py::arg("v").noconvert(), py::arg("temperature"), py::arg("support"),
         py::arg("mask"), py::arg("log_key_weights"));
 }
 

@@ -38,8 +38,8 @@ grid, curve : arrays, the lengths that were tried and the rule's objective at ea
   });
 }
 
-BandwidthOptions options(const Vector<double>& log_key_weights, Index n_neighbors, double perplexity,
-                         std::uint64_t seed, Index max_points) {
+BandwidthOptions options(const Vector<double>& log_key_weights, Index n_neighbors,
+                         std::optional<double> perplexity, std::uint64_t seed, Index max_points) {
   return {log_key_weights, n_neighbors, perplexity, seed, max_points};
 }
 
@@ -47,8 +47,8 @@ template <class T> void bind_rules(py::module_& m) {
   m.def(
       "select_bandwidth",
       [](const std::string& rule, const Metric& metric, const Kernel& kernel, const Points<T>& Z,
-         const Vector<double>& log_key_weights, Index n_neighbors, double perplexity, std::uint64_t seed,
-         Index max_points) {
+         const Vector<double>& log_key_weights, Index n_neighbors, std::optional<double> perplexity,
+         std::uint64_t seed, Index max_points) {
         return run_without_gil([&](const Execution& run) {
           return select_bandwidth<T>(rule, metric, kernel, Z,
                                      options(log_key_weights, n_neighbors, perplexity, seed, max_points),

@@ -84,14 +84,15 @@ AttentionModelOptions model_options(const py::dict& values) {
 
 Optimizer optimizer_of(const py::dict& values) {
   std::string name = "adamw";
-  double decay = -1, momentum = 0;
+  std::optional<double> decay;
+  double momentum = 0;
   const Options from(values);
   from.take("optimizer", name);
   from.take("weight_decay", decay);
   from.take("momentum", momentum);
   Optimizer o = choice<Optimizer>("optimizer", name, {{"adamw", AdamW{}}, {"adam", Adam{}}, {"sgd", Sgd{}}});
   if (auto* sgd = std::get_if<Sgd>(&o)) sgd->momentum = momentum;
-  if (decay >= 0) std::visit([decay](auto& any) { any.weight_decay = decay; }, o);
+  if (decay) std::visit([&decay](auto& any) { any.weight_decay = *decay; }, o);
   return o;
 }
 
@@ -172,6 +173,22 @@ template <class T> struct LayerState {
   Vector<T> gradient_;
 };
 
+/// Supports that also ask masks (n_masks * n_queries, n_keys): of both there is one for all, one for each sequence or one for
+/// each head.
+std::vector<Support> masked(const std::vector<Support>& supports, const BoolMatrix& masks, Index n_queries) {
+  const Index n_masks = masks.rows() / n_queries, n = std::max<Index>(std::ssize(supports), n_masks);
+  std::vector<Support> own;
+  for (Index i = 0; i < n_masks; ++i)
+    own.emplace_back(Mask{Shared<BoolMatrix>(BoolMatrix(masks.middleRows(i * n_queries, n_queries)))});
+  if (supports.empty()) return own;
+  const auto at = [n](const std::vector<Support>& some, Index i) -> const Support& {
+    return some[static_cast<std::size_t>(i * std::ssize(some) / n)];
+  };
+  std::vector<Support> both;
+  for (Index i = 0; i < n; ++i) both.push_back(at(supports, i) & at(own, i));
+  return both;
+}
+
 template <class T> void bind_layer(py::module_& m) {
   using State = LayerState<T>;
   using Pass = LayerPass<T>;
@@ -191,43 +208,55 @@ template <class T> void bind_layer(py::module_& m) {
                              [](py::object self) { return writable(self.cast<State&>().parameters, self); })
       .def_property_readonly("gradient",
                              [](py::object self) { return writable(self.cast<State&>().gradient(), self); })
-      .def("forward",
-           [](const State& s, Pass& pass, const Points<T>& x, const std::optional<Matrix<T>>& context,
-              Index batch, bool is_causal, const std::optional<BoolMatrix>& mask,
-              const std::optional<BoolMatrix>& padding) {
-             return run_without_gil([&](const Execution& run) {
-               const std::lock_guard mine(pass.lock);
-               pass.who = {.batch = batch, .is_causal = is_causal};
-               if (mask) pass.who.mask = *mask;
-               if (padding) pass.who.key_padding = *padding;
-               return s.layer.template forward<T>(s.parameters, x, context ? &*context : nullptr, pass.who,
-                                                  pass.trace, run);
-             });
-           })
-      .def("backward",
-           [](State& s, Pass& pass, const Points<T>& grad_output) {
-             Vector<T>& sums = s.gradient();  // made with the GIL, which one thread has
-             AttentionGradient<T> found = run_without_gil([&](const Execution& run) {
-               const std::scoped_lock mine(pass.lock, s.gradient_lock);
-               return s.layer.template backward<T>(s.parameters, pass.trace, grad_output, pass.who, sums,
-                                                   run);
-             });
-             return py::make_tuple(std::move(found.x), std::move(found.context));
-           })
-      .def("weights",
-           [](const State& s, Pass& pass, Index sequence, Index head) {
-             return run_without_gil([&](const Execution& run) {
-               const std::lock_guard mine(pass.lock);
-               return s.layer.template weights<T>(s.parameters, pass.trace, pass.who, sequence, head, run);
-             });
-           })
-      .def("metric", [](const State& s, Index head) { return s.layer.metric_of(s.parameters, head); })
-      .def("log_key_weights",
-           [](const State& s, Index head, const Points<T>& z) {
-             return s.layer.template log_key_weights<T>(s.parameters, head, z);
-           })
-      .def("temperature",
-           [](const State& s, Index head) { return s.layer.temperature_of(s.parameters, head); });
+      .def(
+          "forward",
+          [](const State& s, Pass& pass, const Points<T>& x, const std::optional<Matrix<T>>& context,
+             Index batch, std::vector<Support> supports, const std::optional<BoolMatrix>& mask,
+             const std::optional<BoolMatrix>& padding) {
+            return run_without_gil([&](const Execution& run) {
+              const std::lock_guard mine(pass.lock);
+              pass.who = {.batch = batch, .supports = std::move(supports)};
+              if (mask) pass.who.supports = masked(pass.who.supports, *mask, x.rows() / batch);
+              if (padding) pass.who.key_padding = *padding;
+              return s.layer.template forward<T>(s.parameters, x, context ? &*context : nullptr, pass.who,
+                                                 pass.trace, run);
+            });
+          },
+          py::arg("pass"), py::arg("x"), py::arg("context"), py::arg("batch"), py::arg("supports"),
+          py::arg("mask"), py::arg("key_padding_mask"))
+      .def(
+          "backward",
+          [](State& s, Pass& pass, const Points<T>& grad_output) {
+            Vector<T>& sums = s.gradient();  // made with the GIL, which one thread has
+            AttentionGradient<T> found = run_without_gil([&](const Execution& run) {
+              const std::scoped_lock mine(pass.lock, s.gradient_lock);
+              return s.layer.template backward<T>(s.parameters, pass.trace, grad_output, pass.who, sums, run);
+            });
+            return py::make_tuple(std::move(found.x), std::move(found.context));
+          },
+          py::arg("pass"), py::arg("grad_output"))
+      .def(
+          "weights",
+          [](const State& s, Pass& pass, Index sequence, Index head) {
+            return run_without_gil([&](const Execution& run) {
+              const std::lock_guard mine(pass.lock);
+              return s.layer.template weights<T>(s.parameters, pass.trace, pass.who, sequence, head, run);
+            });
+          },
+          py::arg("pass"), py::arg("sequence"), py::arg("head"))
+      .def(
+          "metric", [](const State& s, Index head) { return s.layer.metric_of(s.parameters, head); },
+          py::arg("head"))
+      .def(
+          "log_key_weights",
+          [](const State& s, Index head, const Points<T>& z) {
+            return s.layer.template log_key_weights<T>(s.parameters, head, z);
+          },
+          py::arg("head"), py::arg("tokens"))
+      .def(
+          "temperature",
+          [](const State& s, Index head) { return s.layer.temperature_of(s.parameters, head); },
+          py::arg("head"));
 }
 
 // --- a model and its training ------------------------------------------------------------------------------------------------

@@ -41,11 +41,11 @@ template <class T> void bind_linear_map(py::module_& m) {
           "heat", [](const Map& P, double t) { return heat(P, t); }, py::arg("t"));
 }
 
-// A member of the operator that may be computed when it is first asked for.
+// A member of the operator that is computed when it is first asked for.
 template <class T, class Member> py::array computed(const py::object& self, Member member) {
   const auto& P = self.cast<const PropagationOperator<T>&>();
   const Vector<double>& values =
-      run_without_gil([&](const Execution&) -> const Vector<double>& { return (P.*member)(); });
+      run_without_gil([&](const Execution& run) -> const Vector<double>& { return (P.*member)(run); });
   return view(values, self);
 }
 
@@ -63,8 +63,13 @@ template <class T> void bind_propagation_operator(py::module_& m) {
   };
   def_computed("log_row_sums", &Operator::log_row_sums);
   def_computed("log_left", &Operator::log_left);
-  def_computed("log_right", &Operator::log_right);
-  def_computed("log_key_weights", &Operator::log_key_weights);
+  const auto def_known = [&cls](const char* name, auto member) {
+    cls.def_property_readonly(name, [member](const py::object& self) {
+      return view((self.cast<const Operator&>().*member)(), self);
+    });
+  };
+  def_known("log_right", &Operator::log_right);
+  def_known("log_key_weights", &Operator::log_key_weights);
   cls.def("dense", [](const Operator& P) {
     return run_without_gil([&](const Execution& run) { return P.dense(run); });
   });

@@ -2,13 +2,22 @@
 
 import numpy as np
 
-from likewise import _checks, _core
+from likewise import _checks, _core, supports
+from likewise._slots import as_support
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def attention(
-    q, k, v, temperature=None, is_causal=False, mask=None, key_padding_mask=None, log_key_weights=None
+    q,
+    k,
+    v,
+    temperature=None,
+    is_causal=False,
+    mask=None,
+    key_padding_mask=None,
+    log_key_weights=None,
+    support="all",
 ):
     """softmax(q k^T / t) v: each query's mean of the values, weighted by its scores with the keys.
 
@@ -28,6 +37,9 @@ def attention(
         True = a key that may be attended to; (n_keys,) where q has no leading dimensions.
     log_key_weights : array, broadcastable to (..., n_keys), or None
         Added to the scores: log of a weight for each key, -inf for none.
+    support : str or value of likewise.supports, default="all"
+        Who may attend to whom in every matrix, such as Window(256, 0), Blocks(groups), Neighbors(8);
+        is_causal is "causal", a mask supports.Mask(mask), and all that are given must admit a pair.
 
     Returns
     -------
@@ -42,18 +54,28 @@ def attention(
     O(n_queries n_keys (dim + value_dim)) time for each head, never a matrix n_queries x n_keys. Heads are
     spread over threads. The mechanism is DotProduct, Exponential(t), RowStochastic; one step.
     """
-    return _attend(False, q, k, v, temperature, is_causal, mask, key_padding_mask, log_key_weights)
+    masks = mask, key_padding_mask, log_key_weights
+    return _attend(False, q, k, v, temperature, all_of(support, is_causal), *masks)
 
 
 def metric_attention(
-    q, k, v, temperature=None, is_causal=False, mask=None, key_padding_mask=None, log_key_weights=None
+    q,
+    k,
+    v,
+    temperature=None,
+    is_causal=False,
+    mask=None,
+    key_padding_mask=None,
+    log_key_weights=None,
+    support="all",
 ):
     """softmax(-|q - k|^2 / t) v: kernel regression from keys to queries with bandwidth^2 = t/2.
 
     As `attention`, with squared distances as scores; temperature None is 2 sqrt(dim), with which both agree
     on keys of equal norm.
     """
-    return _attend(True, q, k, v, temperature, is_causal, mask, key_padding_mask, log_key_weights)
+    masks = mask, key_padding_mask, log_key_weights
+    return _attend(True, q, k, v, temperature, all_of(support, is_causal), *masks)
 
 
 def from_torch_mask(mask):
@@ -92,9 +114,15 @@ def dtype_of(given):
     return str(getattr(given, "dtype", None) or np.asarray(given).dtype).removeprefix("torch.")
 
 
-def _attend(squared_distances, q, k, v, temperature, is_causal, mask, key_padding_mask, log_key_weights):
+def all_of(support, is_causal):
+    """The support, and only of keys up to the query's place where is_causal says so."""
     if not isinstance(is_causal, (bool, np.bool_)):
         raise TypeError(f"is_causal must be a bool; got {is_causal!r}.")
+    support = as_support(support)
+    return support & supports.Causal() if is_causal else support
+
+
+def _attend(squared_distances, q, k, v, temperature, support, mask, key_padding_mask, log_key_weights):
     key_padding_mask = boolean_array("key_padding_mask", key_padding_mask)
     q, k, v = _matrices(q, k, v, key_padding_mask)
     n_queries, n_keys = q.shape[-2], k.shape[-2]
@@ -113,7 +141,7 @@ def _attend(squared_distances, q, k, v, temperature, is_causal, mask, key_paddin
         mask = _broadcast("mask", mask, (*lead, n_queries, n_keys))
     weights = _log_weights(log_key_weights, key_padding_mask, lead, n_keys)
     q, k, v = (np.broadcast_to(a, lead + a.shape[-2:]) for a in (q, k, v))
-    return _core.attention(squared_distances, q, k, v, temperature, bool(is_causal), mask, weights)
+    return _core.attention(squared_distances, q, k, v, temperature, support, mask, weights)
 
 
 def _matrices(q, k, v, key_padding_mask):

@@ -18,7 +18,7 @@ def select_bandwidth(
     kernel="gaussian",
     log_key_weights=None,
     n_neighbors=7,
-    perplexity=30.0,
+    perplexity=None,
     random_state=0,
     max_points=2000,
 ):
@@ -40,7 +40,10 @@ def select_bandwidth(
         Numbers: squared error. Booleans or strings (n,): classes and log loss. Objects are what they hold.
     metric, kernel : slot values or names
     log_key_weights : array (n,), optional
-    n_neighbors, perplexity : of the rules "self_tuning" and "perplexity"
+    n_neighbors : of the rule "self_tuning"
+    perplexity : float in (1, n - 1) or None
+        Of the rule of that name; None is 30, or a third of the other points where these are fewer than 90. A
+        row with fewer points elsewhere than that (copies) takes a third of them.
     random_state : int, seed of the subsample of `max_points` that "median" and "bgh" look at beyond so many
 
     Returns

@@ -6,6 +6,7 @@ does not, the types in the function's signature tell which argument it was. Comp
 would take for real ones, are refused before.
 """
 
+import copyreg
 import functools
 import inspect
 import re
@@ -143,7 +144,16 @@ def _wrapped(function, called, is_method=False):
     return call
 
 
+def _reduce(self, protocol=2):
+    """As pickle has it from protocol 2 on. Older ones call pybind11's base class, which aborts."""
+    if not hasattr(type(self), "__setstate__"):
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+    return copyreg.__newobj__, (type(self),), self.__getstate__()
+
+
 def _wrap_class(cls):
+    if "__reduce_ex__" not in vars(cls) and "__reduce__" not in vars(cls):
+        cls.__reduce__ = cls.__reduce_ex__ = _reduce
     for name, member in list(vars(cls).items()):
         if name.startswith("__") and name not in ("__init__", "__repr__"):
             continue  # pprint, and so scikit-learn's printing of estimators, looks __repr__ up: it must hash

@@ -261,10 +261,11 @@ class AttentionLayer(torch.nn.Module):
         False: tokens are (length, batch, embed_dim), as torch.nn.MultiheadAttention has them by default.
     settings : those of likewise.nn.AttentionLayer
 
-    forward(x, context=None, mask=None, is_causal=False, key_padding_mask=None) takes CPU tensors
-    (batch, length, embed_dim), or (length, embed_dim) of one sequence; masks are boolean tensors, True = may
-    attend: (length, n_keys), (batch, length, n_keys) or (batch, num_heads, length, n_keys), and of padding
-    (batch, n_keys). Under autocast half precision is computed in float32.
+    forward(x, context=None, mask=None, is_causal=False, key_padding_mask=None, support="all") takes CPU
+    tensors (batch, length, embed_dim), or (length, embed_dim) of one sequence; masks are boolean tensors,
+    True = may attend: (length, n_keys), (batch, length, n_keys) or (batch, num_heads, length, n_keys), and of
+    padding (batch, n_keys); support is that of likewise.nn. Under autocast half precision is computed in
+    float32.
 
     Attributes
     ----------
@@ -296,7 +297,7 @@ class AttentionLayer(torch.nn.Module):
             self.add_module(part, _Part())
         return (self._modules[part] if part else self), last
 
-    def forward(self, x, context=None, mask=None, is_causal=False, key_padding_mask=None):
+    def forward(self, x, context=None, mask=None, is_causal=False, key_padding_mask=None, support="all"):
         self._require_no_dropout()
         x = _on_cpu("x", x)
         context = None if context is None else _on_cpu("context", context)
@@ -305,12 +306,12 @@ class AttentionLayer(torch.nn.Module):
         _require_one_dtype(dict(zip(self._names, parameters)), x, context)
         if not self.batch_first and x.dim() == 3:
             x, context = x.transpose(0, 1), None if context is None else context.transpose(0, 1)
-            return self._pass(x, context, masks, is_causal, parameters).transpose(0, 1)
-        return self._pass(x, context, masks, is_causal, parameters)
+            return self._pass(x, context, masks, (is_causal, support), parameters).transpose(0, 1)
+        return self._pass(x, context, masks, (is_causal, support), parameters)
 
-    def _pass(self, x, context, masks, is_causal, parameters):
+    def _pass(self, x, context, masks, supports, parameters):
         if x.numel() and (context is None or context.numel()):
-            return _Layer.apply(self.options, bool(is_causal), *masks, x, context, *parameters)[0]
+            return _Layer.apply((self.options, *supports), *masks, x, context, *parameters)[0]
         said = x.new_zeros(x.shape)  # nobody attends to anybody: the output's bias
         if self.options["bias"]:
             said = said + parameters[self._names.index("out_proj.bias")]
@@ -370,13 +371,13 @@ class _Layer(_Function):
     gradients."""
 
     @staticmethod
-    def forward(options, is_causal, *inputs):
-        layer, y = _run((options, is_causal), *inputs)
+    def forward(settings, *inputs):
+        layer, y = _run(settings, *inputs)
         return torch.from_numpy(y), *_kept((layer, Lock()))
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.settings, tensors = inputs[:2], inputs[2:]
+        ctx.settings, tensors = inputs[0], inputs[1:]
         _, place, kept = output
         _save(ctx, kept, place, *tensors)
 
@@ -384,7 +385,7 @@ class _Layer(_Function):
     def backward(ctx, grad, *_):
         _require_unbatched(grad)
         kept, tensors = _saved(ctx)
-        return None, None, None, None, *_LayerGradient.apply(kept, ctx.settings, grad, *tensors)
+        return None, None, None, *_LayerGradient.apply(kept, ctx.settings, grad, *tensors)
 
 
 class _LayerGradient(_Gradient):
@@ -402,11 +403,11 @@ class _LayerGradient(_Gradient):
 
 def _run(settings, mask, padding, x, context, *parameters):
     """(the layer with its trace, its output)."""
-    options, is_causal = settings
+    options, is_causal, support = settings
     layer = _layer_of(options, parameters)
     mask, padding, context = (None if each is None else _array(each) for each in (mask, padding, context))
     with execution(n_jobs=_threads()):
-        return layer, layer.forward(_array(x), context, mask, is_causal, padding)
+        return layer, layer.forward(_array(x), context, mask, is_causal, padding, support)
 
 
 def _layer_of(options, parameters):

@@ -18,8 +18,13 @@ class Call {
 
  private:
   const Execution* watched_;  // none without progress
+  bool outermost_;
   int exceptions_ = std::uncaught_exceptions();
 };
+
+/// The callbacks of the outermost call that this thread is in, none outside of calls. For work that waits until it is asked
+/// for: who made it has returned, and who asks must be able to stop it.
+Execution of_this_call(int n_jobs);
 
 /// Tells the caller, if anybody listens, that this fraction of `what` is done; below 1, which is the end of the call.
 void report(const Execution& run, double fraction, const char* what);

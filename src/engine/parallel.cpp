@@ -77,12 +77,34 @@ void run_blocks(Index n_blocks, const Execution& run, const char* what,
         work(block, failed);
         ++done;
       }
+      // Others may be at long blocks still: who called goes on asking for them.
+      while (omp_get_thread_num() == 0 && done < n_blocks && !failed) {
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+        watch.look(done);
+      }
     } catch (...) {
       const std::lock_guard lock(failure_lock);
       if (!failed.exchange(true)) failure = std::current_exception();
     }
   }
   if (failure) std::rethrow_exception(failure);
+}
+
+/// One task's share of the work: on the calling thread it asks and tells the caller as the whole does, on others it ends
+/// when the whole has failed.
+Execution inside_of(const Execution& run, Index task, Index n_tasks, std::thread::id caller,
+                    const std::atomic<bool>& failed) {
+  Execution inside{.n_jobs = 1, .memory_limit = run.memory_limit, .not_converged = run.not_converged};
+  if (std::this_thread::get_id() != caller) {
+    inside.stop_requested = [&failed] { return failed.load(); };
+    return inside;
+  }
+  inside.stop_requested = run.stop_requested;
+  if (run.progress)
+    inside.progress = [&run, task, n_tasks](double fraction, const char* what) {
+      run.progress((static_cast<double>(task) + fraction) / static_cast<double>(n_tasks), what);
+    };
+  return inside;
 }
 
 /// The rounds that each item has been through.
@@ -131,8 +153,10 @@ void parallel_blocks(Index n_blocks, const Execution& run, const char* what,
 void parallel_tasks(Index n, const Execution& run, const char* what,
                     const std::function<void(Index, const Execution&)>& work) {
   if (n >= thread_count(run)) {
-    const Execution alone{.n_jobs = 1, .memory_limit = run.memory_limit};
-    parallel_blocks(n, run, what, [&](Index i) { work(i, alone); });
+    const std::thread::id caller = std::this_thread::get_id();
+    run_blocks(n, run, what, [&](Index i, const std::atomic<bool>& failed) {
+      work(i, inside_of(run, i, n, caller, failed));
+    });
   } else {
     for (Index i = 0; i < n; ++i) work(i, run);
   }

@@ -1,11 +1,11 @@
 #include <likewise/nn/attention_layer.hpp>
 
 #include <cmath>
+#include <limits>
 
 #include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "nn/affine.hpp"
-#include "nn/attention_head.hpp"
 #include "nn/random.hpp"
 
 namespace likewise::nn {
@@ -30,6 +30,12 @@ void check(const AttentionLayerOptions& o) {
 /// The cost that is used: a dot product with the key bias -|k|^2 / (2 t) is a squared distance at 2 t, up to a constant
 /// for each query.
 bool squared(const AttentionLayerOptions& o) { return o.score == Score::sqdist || o.key_bias; }
+
+/// What mapped tokens are compared by.
+Metric cost_of(const AttentionLayerOptions& o) {
+  if (squared(o)) return SquaredEuclidean{};
+  return DotProduct{};
+}
 
 double fixed_temperature(const AttentionLayerOptions& o, Index rank) {
   return (o.score == Score::sqdist ? 2 : 1) * std::sqrt(static_cast<double>(rank));
@@ -70,35 +76,38 @@ Lengths lengths_of(Index query_tokens, Index key_tokens, Index num_heads, const 
     return tokens / who.batch;
   };
   const Lengths n{who.batch, num_heads, divided("x", query_tokens), divided("context", key_tokens)};
-  if (who.mask) {
-    const BoolMatrix& mask = **who.mask;
-    const auto holds = [&](Index masks) { return mask.rows() == masks * n.n_queries; };
-    require(mask.cols() == n.n_keys && (holds(1) || holds(n.batch) || holds(n.batch * num_heads)), "mask",
-            "of shape (" + std::to_string(n.n_queries) + ", " + std::to_string(n.n_keys)
-                + "), or one such for each of " + std::to_string(n.batch)
-                + " sequences, or for each of their " + std::to_string(num_heads) + " heads",
-            std::to_string(mask.rows()) + " x " + std::to_string(mask.cols()));
-  }
+  const Index supports = std::ssize(who.supports);
+  require(supports == 0 || supports == 1 || supports == n.batch || supports == n.batch * num_heads,
+          "supports",
+          "one, or one for each of " + std::to_string(n.batch) + " sequences, or for each of their "
+              + std::to_string(num_heads) + " heads",
+          supports);
   if (who.key_padding) {
     const BoolMatrix& padding = **who.key_padding;
     require(padding.rows() == n.batch && padding.cols() == n.n_keys, "key_padding_mask",
             "of shape (" + std::to_string(n.batch) + ", " + std::to_string(n.n_keys) + ")",
             std::to_string(padding.rows()) + " x " + std::to_string(padding.cols()));
   }
-  require(!who.is_causal || n.n_queries == n.n_keys, "is_causal",
-          "false where queries and keys differ in length", "true");
   return n;
 }
 
-Admitted admitted_of(const Attending& who, const Lengths& n, Index sequence, Index head) {
-  Admitted admitted{.is_causal = who.is_causal};
-  if (who.mask) {
-    const Index masks = (*who.mask)->rows() / n.n_queries;
-    const Index own = masks == 1 ? 0 : masks == n.batch ? sequence : sequence * n.num_heads + head;
-    admitted.mask = (*who.mask)->data() + own * n.n_queries * n.n_keys;
-  }
-  if (who.key_padding) admitted.padding = (*who.key_padding)->data() + sequence * n.n_keys;
-  return admitted;
+const Support& support_of(const Attending& who, const Lengths& n, Index sequence, Index head) {
+  static const Support everybody;
+  const Index supports = std::ssize(who.supports);
+  if (supports == 0) return everybody;
+  const Index own = supports == 1 ? 0 : supports == n.batch ? sequence : sequence * n.num_heads + head;
+  return who.supports[static_cast<std::size_t>(own)];
+}
+
+/// log weights of each sequence's keys: -inf of padding; none where there is none.
+std::vector<Vector<double>> weights_of_padding(const Attending& who) {
+  std::vector<Vector<double>> weights;
+  if (!who.key_padding) return weights;
+  constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
+  for (const auto& tokens : (*who.key_padding)->rowwise())
+    weights.push_back(
+        tokens.transpose().select(0.0, Vector<double>::Constant(tokens.size(), minus_infinity)));
+  return weights;
 }
 
 /// The columns of one head in the rows of one sequence.
@@ -133,18 +142,46 @@ void each_head(const Lengths& n, Index heads, Index width, const Execution& run,
                          [&](Index i, const Execution& inside) { work(i / heads, i % heads, inside); });
 }
 
-template <class T>
-Head<T> head_at(const AttentionLayer& layer, const Vector<T>& parameters, const AttentionTrace<T>& trace,
-                const Attending& who, const Lengths& n, Index sequence, Index head) {
-  const AttentionLayerOptions& o = layer.options();
-  const Place p = place_of(n, sequence, head, layer.rank(), o.embed_dim / o.num_heads);
-  return {.q = queries_at(trace.queries, p),
-          .k = keys_at(trace.keys.size() ? trace.keys : trace.queries, p),
-          .v = values_at(trace.values, p),
-          .score = squared(o) ? Score::sqdist : Score::dot,
-          .temperature = layer.temperature_of(parameters, head),
-          .admitted = admitted_of(who, n, sequence, head)};
-}
+/// One head of one sequence as a step: its mechanism, and what it is taken on.
+template <class T> struct HeadStep {
+  Mechanism mechanism;
+  StepInputs<T> inputs;
+};
+
+/// All heads of the sequences that a trace holds the tokens of.
+template <class T> class Heads {
+ public:
+  Heads(const AttentionLayer& layer, const Vector<T>& parameters, const AttentionTrace<T>& trace,
+        const Attending& who, const Lengths& n)
+      : layer_(layer),
+        parameters_(parameters),
+        trace_(trace),
+        who_(who),
+        n_(n),
+        padding_(weights_of_padding(who)) {}
+
+  HeadStep<T> at(Index sequence, Index head) const {
+    const AttentionLayerOptions& o = layer_.options();
+    const Place p = place_of(n_, sequence, head, layer_.rank(), o.embed_dim / o.num_heads);
+    return {.mechanism = {.metric = cost_of(o),
+                          .kernel = Exponential{layer_.temperature_of(parameters_, head)},
+                          .support = support_of(who_, n_, sequence, head)},
+            .inputs = {
+                .q = queries_at(trace_.queries, p),
+                .k = keys_at(trace_.keys.size() ? trace_.keys : trace_.queries, p),
+                .v = values_at(trace_.values, p),
+                .log_key_weights = padding_.empty() ? nullptr : &padding_[static_cast<std::size_t>(sequence)],
+                .one_set = trace_.keys.size() == 0}};
+  }
+
+ private:
+  const AttentionLayer& layer_;
+  const Vector<T>& parameters_;
+  const AttentionTrace<T>& trace_;
+  const Attending& who_;
+  const Lengths& n_;
+  std::vector<Vector<double>> padding_;
+};
 
 }  // namespace
 
@@ -278,10 +315,12 @@ Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Values<T>& 
 
   trace.attended.resize(x.rows(), E);
   trace.heads.resize(static_cast<std::size_t>(n.batch * heads));
+  const Heads<T> all(*this, parameters, trace, who, n);
   each_head(n, heads, rank_ + E / heads, run, [&](Index s, Index h, const Execution& inside) {
     const Place p = place_of(n, s, h, rank_, E / heads);
-    attend<T>(head_at(*this, parameters, trace, who, n, s, h), attended_at(trace.attended, p),
-              trace.heads[static_cast<std::size_t>(s * heads + h)], inside);
+    const auto [mechanism, inputs] = all.at(s, h);
+    step<T>(mechanism, inputs, attended_at(trace.attended, p),
+            trace.heads[static_cast<std::size_t>(s * heads + h)], inside);
   });
   Matrix<T> out(x.rows(), E);
   affine<T>(trace.attended, matrix_at(out_, parameters), matrix_at(out_bias_, parameters), out, run);
@@ -310,15 +349,16 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, Atten
   trace.by_keys.resize(trace.keys.rows(), trace.keys.cols());
   trace.by_values.resize(source.rows(), E);
   std::vector<double> by_temperature(static_cast<std::size_t>(n.batch * heads));
+  const Heads<T> all(*this, parameters, trace, who, n);
   each_head(n, heads, 3 * (rank_ + E / heads), run, [&](Index s, Index h, const Execution& inside) {
     const std::size_t at = static_cast<std::size_t>(s * heads + h);
     const Place p = place_of(n, s, h, rank_, E / heads);
-    HeadGradient<T> sums{queries_at(trace.by_queries, p),
+    StepGradient<T> sums{queries_at(trace.by_queries, p),
                          keys_at(own_keys ? trace.by_keys : trace.by_queries, p),
                          values_at(trace.by_values, p)};
-    pull_back<T>(head_at(*this, parameters, trace, who, n, s, h), trace.heads[at],
-                 attended_at(std::as_const(trace.attended), p),
-                 attended_at(std::as_const(trace.by_attended), p), sums, inside);
+    const auto [mechanism, inputs] = all.at(s, h);
+    step_vjp<T>(mechanism, inputs, trace.heads[at], attended_at(std::as_const(trace.attended), p),
+                attended_at(std::as_const(trace.by_attended), p), sums, inside);
     by_temperature[at] = sums.log_temperature;
   });
   for (Index i = 0; i < n.batch * heads && options_.learn_temperature; ++i)
@@ -348,7 +388,9 @@ Matrix<T> AttentionLayer::weights(const Vector<T>& parameters, const AttentionTr
           sequence);
   require(head >= 0 && head < options_.num_heads, "head",
           "in [0, " + std::to_string(options_.num_heads - 1) + "]", head);
-  return operator_of<T>(head_at(*this, parameters, trace, who, n, sequence, head), run).dense(run);
+  const Heads<T> all(*this, parameters, trace, who, n);
+  const auto [mechanism, inputs] = all.at(sequence, head);
+  return step_operator<T>(mechanism, inputs, run).dense(run);
 }
 
 template <class T> Metric AttentionLayer::metric_of(const Vector<T>& parameters, Index head) const {

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "engine/call.hpp"
 #include "operator/csr.hpp"
 #include "operator/scalings.hpp"
 #include "operator/walk.hpp"
@@ -134,8 +135,9 @@ std::string choose_storage(const std::string& asked, const KernelMatrix<T>& K, b
   return storage;
 }
 
-template <class T> LogRowSums row_sums_of(std::shared_ptr<const KernelMatrix<T>> K, const Execution& run) {
-  return [K, run](const Vector<double>& bias) { return K->log_row_sums(bias, run); };
+template <class T> LogRowSums row_sums_of(std::shared_ptr<const KernelMatrix<T>> K, int n_jobs) {
+  return
+      [K, n_jobs](const Vector<double>& bias) { return K->log_row_sums(bias, engine::of_this_call(n_jobs)); };
 }
 
 using LazyVector = Lazy<Vector<double>>;
@@ -145,7 +147,7 @@ using LazyVector = Lazy<Vector<double>>;
 template <class T>
 void set_left(detail::OperatorState<T>& state, const Vector<double>& own_weights, const Execution& run,
               const Vector<double>& row_sums = {}) {
-  const LogRowSums sums = row_sums_of(state.matrix, Execution{.n_jobs = run.n_jobs});
+  const LogRowSums sums = row_sums_of(state.matrix, run.n_jobs);
   const Normalization& rule = state.mechanism.normalization;
   const Vector<double> log_w = state.log_key_weights, log_right = state.scaling.log_right;
   state.log_row_sums =
@@ -270,7 +272,7 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
 
   constexpr double least_tol = 32 * static_cast<double>(std::numeric_limits<T>::epsilon());
   const Vector<double>& log_w = state->log_key_weights;
-  const LogRowSums sums = row_sums_of(state->matrix, run);
+  const LogRowSums sums = row_sums_of(state->matrix, run.n_jobs);
   const LogRowSums known = [&](const Vector<double>& bias) {
     if (bias != log_w) return sums(bias);
     if (row_sums.size() == 0) row_sums = sums(bias);

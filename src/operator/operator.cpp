@@ -28,10 +28,12 @@ template <class T> const Mechanism& PropagationOperator<T>::mechanism() const {
 template <class T> const SelectedBandwidth& PropagationOperator<T>::bandwidth() const {
   return this->state().bandwidth;
 }
-template <class T> const Vector<double>& PropagationOperator<T>::log_row_sums() const {
+template <class T> const Vector<double>& PropagationOperator<T>::log_row_sums(const Execution& run) const {
+  const engine::Call call(run);
   return this->state().log_row_sums->get();
 }
-template <class T> const Vector<double>& PropagationOperator<T>::log_left() const {
+template <class T> const Vector<double>& PropagationOperator<T>::log_left(const Execution& run) const {
+  const engine::Call call(run);
   return this->state().scaling.log_left->get();
 }
 template <class T> const Vector<double>& PropagationOperator<T>::log_right() const {

@@ -134,14 +134,18 @@ template <class F> double solve_increasing(F& f, double value, double guess) {
   return high;
 }
 
-/// s of one row. Keys at distance 0 are copies of the point and do not speak.
-double perplexity_scale(const Kernel& kernel, double perplexity, std::vector<Counted>& keys) {
+constexpr double usual_perplexity = 30;
+
+/// s of one row. Keys at distance 0 are copies of the point and do not speak: a row that has fewer others than the perplexity
+/// asks for takes a third of them.
+double perplexity_scale(const Kernel& kernel, std::optional<double> perplexity, std::vector<Counted>& keys) {
   keys.erase(std::remove_if(keys.begin(), keys.end(), [](const Counted& key) { return key.value == 0; }),
              keys.end());
   if (keys.empty()) return any_length;
   double n_others = 0;
   for (const Counted& key : keys) n_others += key.count;
-  const double wanted = std::min(perplexity, n_others / 3);
+  const double wanted =
+      perplexity && *perplexity < n_others ? *perplexity : std::min(usual_perplexity, n_others / 3);
   const double near = counted_quantile(keys, wanted);
   if (wanted <= 1) return near;
   RowEntropy entropy(kernel, keys);
@@ -167,8 +171,14 @@ SelectedBandwidth self_tuning(const Request& request) {
 }
 
 Vector<double> perplexity_scales(const Request& request, const Points<double>& X) {
-  const double perplexity = request.options.perplexity;
-  require(perplexity > 1 && std::isfinite(perplexity), "perplexity", "a finite number above 1", perplexity);
+  const std::optional<double> perplexity = request.options.perplexity;
+  if (perplexity) {
+    const double n_others = request.counts.sum() - 1;
+    require(*perplexity > 1 && *perplexity < n_others, "perplexity",
+            "a number above 1 and below the number of other points ("
+                + std::to_string(static_cast<Index>(n_others)) + ")",
+            *perplexity);
+  }
   require(bandwidth_of(request.kernel) != nullptr, "kernel",
           "one with a bandwidth for bandwidth='perplexity'", repr(request.kernel));
   const Kernel kernel = with_bandwidth(request.kernel, Bandwidth(1.0));

@@ -56,7 +56,11 @@ SelectedBandwidth select_bandwidth(const std::string& rule, const Metric& metric
   const Matrix<double> points = Z.template cast<double>();
   const Points<double> keys = points;
   const Vector<double> counts = checked_counts(options.log_key_weights, Z.rows());
-  return find(Request{metric, kernel, keys, counts, options, run});
+  SelectedBandwidth found = find(Request{metric, kernel, keys, counts, options, run});
+  require(found.length > 0 && std::isfinite(found.length), "metric",
+          "one whose distances are not negative and some of them finite, for bandwidth='" + rule + "'",
+          repr(metric));
+  return found;
 }
 
 template <class T>

@@ -60,8 +60,8 @@ TEST_CASE("masks, causality and key weights", "[attention]") {
   for (Index i = 0; i < 9; ++i)
     for (Index j = 0; j < 12; ++j)
       if (!mask(i, j) || j > i) scores(i, j) = minus_infinity;
-  const Matrix<double> got = attention(
-      s.q, s.k, s.v, {.is_causal = true, .mask = Shared<BoolMatrix>(mask), .log_key_weights = log_w});
+  const Matrix<double> got =
+      attention(s.q, s.k, s.v, {.support = Causal{} & Mask{mask}, .log_key_weights = log_w});
   CHECK(got.isApprox(softmax(scores) * s.v, 1e-12));
   CHECK(got.row(3).isZero());
   const Vector<double> nobody = Vector<double>::Constant(12, minus_infinity);
@@ -105,7 +105,8 @@ TEST_CASE("many heads give what each gives alone, on any number of threads", "[a
   };
   std::vector<AttentionHead<double>> heads;
   for (std::size_t h = 0; h < 6; ++h)
-    heads.push_back({map(q[h]), map(k[h]), map(v[h]), {.is_causal = h % 2 == 0}});
+    heads.push_back(
+        {map(q[h]), map(k[h]), map(v[h]), {.support = h % 2 == 0 ? Support(Causal{}) : Support()}});
   for (const int n_jobs : {1, 2, 16}) {
     const auto got = attention(heads, {.n_jobs = n_jobs});
     const auto metric = metric_attention(heads, {.n_jobs = n_jobs});
@@ -126,7 +127,6 @@ TEST_CASE("empty sequences and what attention refuses", "[attention]") {
   CHECK(refusal([&] { attention(s.q, s.k, s.v.topRows(3)); }).starts_with("v must be"));
   CHECK(refusal([&] { attention(s.q, s.k, s.v, {.temperature = -1}); }).find("temperature must be")
         != std::string::npos);
-  CHECK(refusal(
-            [&] { attention(s.q, s.k, s.v, {.mask = Shared<BoolMatrix>(BoolMatrix::Constant(2, 2, true))}); })
+  CHECK(refusal([&] { attention(s.q, s.k, s.v, {.support = Mask{BoolMatrix::Constant(2, 2, true)}}); })
         != "");
 }

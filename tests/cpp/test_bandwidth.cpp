@@ -221,21 +221,29 @@ TEST_CASE("perplexity gives each row the entropy asked for", "[bandwidth]") {
   for (const Kernel& kernel :
        {Kernel(Gaussian{}), Kernel(Laplacian{}), Kernel(Epanechnikov{}), Kernel(Tricube{}),
         Kernel(AlphaDecay{.decay = 4}), Kernel(StudentT{.df = 40}), Kernel(Matern32{}), Kernel(Matern52{})}) {
-    for (const double wanted : {5.0, 30.0, 1000.0}) {  // the last is more than 149/3
+    for (const double wanted : {5.0, 30.0, 100.0}) {
       const BandwidthOptions options{.perplexity = wanted};
       const SelectedBandwidth found = select("perplexity", Z, options, Euclidean{}, kernel);
       CHECK(found.length == 1);
       CHECK(found.key_scale.size() == 0);
-      const double log_wanted = std::log(std::min(wanted, 149.0 / 3));
+      const double log_wanted = std::log(wanted);
       for (Index i = 0; i < 150; i += 7)
         CHECK(entropy(kernel, Z, i, std::sqrt(found.row_scale(i)), true) == Approx(log_wanted).epsilon(1e-9));
       const Vector<double> at_new = row_scales_at<double>(found, Euclidean{}, kernel, X, Z, options);
       for (Index i = 0; i < 9; ++i)
-        CHECK(entropy(kernel, X, i, std::sqrt(at_new(i)), false)
-              == Approx(std::log(std::min(wanted, 150.0 / 3))).epsilon(1e-9));
+        CHECK(entropy(kernel, X, i, std::sqrt(at_new(i)), false) == Approx(log_wanted).epsilon(1e-9));
       CHECK(row_scales_at<double>(found, Euclidean{}, kernel, Z, Z, options) == found.row_scale);
     }
   }
+}
+
+TEST_CASE("a perplexity is below the number of other points, and 30 or a third of them where none is given",
+          "[bandwidth]") {
+  const Matrix<double> Z = normal_points(40, 3, 10);
+  CHECK(refusal([&] { select("perplexity", Z, {.perplexity = 39}); }).find("other points (39)")
+        != std::string::npos);
+  CHECK(select("perplexity", Z)
+            .row_scale.isApprox(select("perplexity", Z, {.perplexity = 13}).row_scale, 1e-9));
 }
 
 TEST_CASE("an entropy that a heavy tail never falls to ends with a finite scale", "[bandwidth]") {

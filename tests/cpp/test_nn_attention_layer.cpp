@@ -49,15 +49,45 @@ std::vector<std::pair<std::string, AttentionLayerOptions>> arms() {
 
 BoolMatrix random_mask(Index rows, Index cols) { return Matrix<double>::Random(rows, cols).array() < 0.4; }
 
+/// So many supports, each a mask of its own.
+std::vector<Support> random_masks(Index count, Index n_queries, Index n_keys) {
+  std::vector<Support> masks;
+  for (Index i = 0; i < count; ++i) masks.emplace_back(Mask{random_mask(n_queries, n_keys)});
+  return masks;
+}
+
 std::vector<std::pair<std::string, Attending>> ways(Index n_queries, Index n_keys) {
   std::vector<std::pair<std::string, Attending>> all{{"all", {.batch = 3}}};
-  all.push_back({"mask", {.batch = 3, .mask = random_mask(n_queries, n_keys)}});
-  all.push_back({"mask of each sequence", {.batch = 3, .mask = random_mask(3 * n_queries, n_keys)}});
+  all.push_back({"mask", {.batch = 3, .supports = random_masks(1, n_queries, n_keys)}});
+  all.push_back({"mask of each sequence", {.batch = 3, .supports = random_masks(3, n_queries, n_keys)}});
+  all.push_back({"mask of each head", {.batch = 3, .supports = random_masks(6, n_queries, n_keys)}});
+  all.push_back(
+      {"window and mask", {.batch = 3, .supports = {Window{1, 2} & Mask{random_mask(n_queries, n_keys)}}}});
   BoolMatrix padding = random_mask(3, n_keys);
   padding.row(1).setConstant(false);  // a sequence of padding alone
   all.push_back({"padding", {.batch = 3, .key_padding = padding}});
-  if (n_queries == n_keys) all.push_back({"causal", {.batch = 3, .is_causal = true}});
+  if (n_queries == n_keys) all.push_back({"causal", {.batch = 3, .supports = {Causal{}}}});
   return all;
+}
+
+/// Whether token i may attend to token j, by the words of each filter.
+bool admits(const Attending& who, Index sequence, Index head, Index n_heads, Index i, Index j) {
+  if (who.key_padding && !(**who.key_padding)(sequence, j)) return false;
+  const std::size_t n = who.supports.size();
+  if (n == 0) return true;
+  const std::size_t s = static_cast<std::size_t>(sequence), h = static_cast<std::size_t>(head);
+  const std::size_t own = n == 1 ? 0
+                          : n == static_cast<std::size_t>(who.batch)
+                              ? s
+                              : s * static_cast<std::size_t>(n_heads) + h;
+  for (const PairFilter& filter : who.supports[own].filters()) {
+    if (std::holds_alternative<Causal>(filter) && j > i) return false;
+    if (const auto* window = std::get_if<Window>(&filter);
+        window && (j < i - window->before || j > i + window->after))
+      return false;
+    if (const auto* mask = std::get_if<Mask>(&filter); mask && !(*mask->admitted)(i, j)) return false;
+  }
+  return true;
 }
 
 /// The layer by its definition, a pair after the other.
@@ -102,9 +132,7 @@ Matrix<double> by_definition(const Made& made, const Matrix<double>& x, const Ma
         double mass = 0;
         Eigen::RowVectorXd sum = Eigen::RowVectorXd::Zero(dim);
         for (Index j = 0; j < m; ++j) {
-          if (who.is_causal && j > i) continue;
-          if (who.mask && !(**who.mask)((*who.mask)->rows() == n ? i : s * n + i, j)) continue;
-          if (who.key_padding && !(**who.key_padding)(s, j)) continue;
+          if (!admits(who, s, h, H, i, j)) continue;
           const auto qi = q.row(s * n + i).segment(h * r, r), kj = k.row(s * m + j).segment(h * r, r);
           double score = o.score == Score::dot ? qi.dot(kj) / t : -(qi - kj).squaredNorm() / t;
           if (o.key_bias) score -= kj.squaredNorm() / (2 * t);
@@ -193,14 +221,15 @@ TEST_CASE("long sequences go through the operator, with the same result for any 
       CHECK(again == gradient);
     };
     check("everybody", {.batch = 2});
-    Attending some{.batch = 2, .is_causal = true};
+    Attending some{.batch = 2, .supports = {Causal{}}};
     BoolMatrix padding = random_mask(2, 150);
     padding.col(0).setConstant(true);
     some.key_padding = padding;
     check("causal, padded", some);
     BoolMatrix mask = random_mask(150, 150);
     mask.row(7).setConstant(false);
-    check("a mask that leaves one token nobody", {.batch = 2, .mask = mask});
+    check("a mask that leaves one token nobody", {.batch = 2, .supports = {Mask{mask}}});
+    check("a window", {.batch = 2, .supports = {Window{5, 9}}});
     padding.row(1).setConstant(false);
     check("a sequence of padding alone", {.batch = 2, .key_padding = padding});
   }
@@ -295,7 +324,9 @@ TEST_CASE("a layer refuses what does not fit, by name", "[nn]") {
   };
   says(forward(4, 5, {}), "x must be of embed_dim = 6 columns; got 5.");
   says(forward(5, 6, {.batch = 2}), "x must be batch = 2 sequences");
-  says(forward(4, 6, {.mask = BoolMatrix(4, 3)}), "mask must be of shape (4, 4)");
+  says(forward(4, 6, {.supports = {Mask{BoolMatrix(4, 3)}}}), "mask must");
+  says(forward(4, 6, {.batch = 2, .supports = std::vector<Support>(3)}),
+       "supports must be one, or one for each of 2 sequences");
   says(forward(4, 6, {.key_padding = BoolMatrix(2, 4)}), "key_padding_mask must be of shape (1, 4)");
   says(refusal([&] { made.layer.metric_of(made.parameters, 2); }), "head must be in [0, 1]; got 2.");
   says(refusal([&] { made.layout.at("nothing"); }), "in_proj_weight, in_proj_bias");

@@ -458,3 +458,85 @@ def test_custom_metrics_pickle_with_their_function():
     assert pickle.loads(pickle.dumps(m)) == m
     with pytest.raises((pickle.PicklingError, AttributeError)):
         pickle.dumps(metrics.Custom(lambda X, Z: X @ Z.T))
+
+
+# --- everything that takes long asks whether it should stop
+
+
+def layer_pass(name, direction):
+    layer, tokens = getattr(lw.nn, name)(32, 2, random_state=0), points(7000, 32)[None].astype(np.float32)
+    if direction == "forward":
+        return lambda: layer.forward(tokens)
+    grad = layer.forward(tokens)
+    return lambda: layer.backward(grad)
+
+
+def attend(attention, heads):
+    q = points(9000 * heads, 16).reshape(heads, 9000, 16).astype(np.float32)
+    return lambda: attention(q, q, q)
+
+
+def hopfield(method):
+    memory = lw.HopfieldMemory(metric="sqeuclidean", temperature=1.0).fit(points(9000, 16))
+    return lambda: getattr(memory, method)(points(9000, 16, 1))
+
+
+def densities():
+    model = lw.KernelDensity(bandwidth=1.0).fit(points(12000, 4))
+    return lambda: model.score_samples(points(12000, 4, 1))
+
+
+def scalings(which):
+    P = lw.Mechanism(kernel=kernels.Gaussian(1.0)).operator(points(12000, 16))
+    return lambda: getattr(P, which)
+
+
+def mean_shift():
+    X = points(2500)
+    return lambda: lw.MeanShift(bandwidth=1.5, kernel="gaussian", max_iter=8).fit(X)
+
+
+def clustering():
+    X = points(900)
+    A = np.exp(-np.square(X[:, None] - X[None]).sum(-1))
+    return lambda: lw.SpectralClustering(9, n_init=30, random_state=0, affinity="precomputed").fit(A)
+
+
+LONG_CALLS = {
+    "attention": lambda: attend(lw.attention, 1),
+    "metric_attention": lambda: attend(lw.metric_attention, 1),
+    "attention of two heads": lambda: attend(lw.attention, 2),
+    **{
+        f"{direction} of {name}": lambda name=name, direction=direction: layer_pass(name, direction)
+        for name in ("SelfAttention", "MetricAttention")
+        for direction in ("forward", "backward")
+    },
+    "densities": densities,
+    "row sums": lambda: scalings("log_row_sums"),
+    "left scaling": lambda: scalings("log_left"),
+    "mean shift": mean_shift,
+    "retrieving": lambda: hopfield("transform"),
+    "energies": lambda: hopfield("energy"),
+    "clustering": clustering,
+}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("name", LONG_CALLS)
+def test_long_work_asks_for_signals_all_the_time(name, n_jobs):
+    """Kind: parts of a call (heads, rows that are summed when they are asked for) that lose the way back to
+    who called: Ctrl-C waited for the end. Signals are heard where Python is asked, so the handler of a timer
+    (of work done, whatever else the machine does) tells when that was."""
+    call, asked = LONG_CALLS[name](), []
+    old = signal.signal(signal.SIGPROF, lambda *_: asked.append(time.process_time()))
+    signal.setitimer(signal.ITIMER_PROF, 0.02, 0.02)
+    try:
+        with lw.execution(n_jobs=n_jobs):
+            start = time.process_time()
+            call()
+            end = time.process_time()
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, old)
+    gaps = np.diff([start, *asked, end])
+    assert gaps.max() < max(0.4 * (end - start), 0.3), f"{gaps.max():.2f} s of {end - start:.2f} s"

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <likewise/mechanism.hpp>
+#include <likewise/step.hpp>
 
 namespace likewise {
 
@@ -12,9 +13,8 @@ struct AttentionOptions {
   /// Divides the scores; none: sqrt(d) of the dot product, 2 sqrt(d) of the squared distance, with which both
   /// agree on keys of equal norm.
   std::optional<double> temperature = {};
-  bool is_causal = false;                       ///< query i attends to keys 0..i
-  std::optional<Shared<BoolMatrix>> mask = {};  ///< (n_queries, n_keys), true = may attend
-  Vector<double> log_key_weights = {};          ///< (n_keys,) added to the scores; -inf pads a key away
+  Support support = {};  ///< who may attend: Causal{}, Mask{...}, Window{...} and what they make together
+  Vector<double> log_key_weights = {};  ///< (n_keys,) added to the scores; -inf pads a key away
 };
 
 /// One head of one sequence: q (n_queries, d), k (n_keys, d), v (n_keys, c) in row-major memory that somebody
@@ -24,14 +24,14 @@ template <class T> struct AttentionHead {
   AttentionOptions options = {};
 };
 
-/// The mechanism of dot attention: DotProduct, Exponential(t), who may attend, RowStochastic.
+/// The mechanism of dot attention: DotProduct, Exponential(t), the support, RowStochastic.
 Mechanism attention_mechanism(Index d, const AttentionOptions& options = {});
 /// The same with SquaredEuclidean: kernel regression with h^2 = t/2.
 Mechanism metric_attention_mechanism(Index d, const AttentionOptions& options = {});
 
 /// The mechanism's step from k to q of values v: (n_queries, c). A query that may attend to nothing gets 0.
-/// O(n_queries n_keys (d + c)) time, never an n_queries x n_keys matrix. No queries or no columns: an empty
-/// result.
+/// O(n_queries n_keys (d + c)) time, never an n_queries x n_keys matrix where that is large. No queries or no columns: an
+/// empty result.
 template <class T>
 Matrix<T> attend(const Mechanism& mechanism, const Points<T>& q, const Points<T>& k, const Values<T>& v,
                  const Vector<double>& log_key_weights, const Execution& run);

@@ -9,8 +9,9 @@
 #include <likewise/execution.hpp>
 #include <likewise/metric.hpp>
 #include <likewise/nn/parameters.hpp>
-#include <likewise/operator.hpp>
 #include <likewise/shared.hpp>
+#include <likewise/step.hpp>
+#include <likewise/support.hpp>
 
 namespace likewise::nn {
 
@@ -36,19 +37,13 @@ AttentionLayerOptions self_attention(Index embed_dim, Index num_heads, bool bias
 /// Learned pseudo-metric (Ruan and Zhang 2024): softmax(-|W x - W z|^2 / t), t learned for each head.
 AttentionLayerOptions metric_attention(Index embed_dim, Index num_heads, bool bias = true);
 
-/// Sequences of one length: rows of x are tokens, sequence after sequence. Masks: true = may attend.
+/// Sequences of one length: rows of x are tokens, sequence after sequence.
 struct Attending {
   Index batch = 1;
-  bool is_causal = false;  ///< query i attends to keys 0..i
-  /// (n_queries, n_keys) of all, or one such for each sequence, or for each sequence's heads: (batch num_heads n_queries, n_keys)
-  std::optional<Shared<BoolMatrix>> mask = {};
-  std::optional<Shared<BoolMatrix>> key_padding = {};  ///< (batch, n_keys); tokens of NaN there count as 0
-};
-
-/// What one head of one sequence leaves for its derivative.
-template <class T> struct HeadTrace {
-  Vector<double> log_sums;  ///< of short sequences: log sum_j exp(-c_ij / t); -inf: attends to nothing
-  std::optional<PropagationOperator<T>> weights = {};  ///< of long ones, streamed
+  /// Who may attend to whom: one for all, one for each sequence, or one for each sequence's heads; none: everybody.
+  std::vector<Support> supports = {};
+  std::optional<Shared<BoolMatrix>> key_padding =
+      {};  ///< (batch, n_keys), true = a token; NaN in padding counts as 0
 };
 
 /// What `forward` leaves for `backward`, and what that sums up. May be used again and again: memory is kept.
@@ -56,7 +51,7 @@ template <class T> struct AttentionTrace {
   Matrix<T> x, context;             ///< context is empty where tokens attend to one another
   Matrix<T> queries, keys;          ///< (tokens, num_heads * rank); keys are empty where they are the queries
   Matrix<T> values, attended;       ///< (tokens, embed_dim)
-  std::vector<HeadTrace<T>> heads;  ///< of all sequences, a sequence's heads one after the other
+  std::vector<StepTrace<T>> heads;  ///< of all sequences, a sequence's heads one after the other
   Matrix<T> by_queries, by_keys, by_values, by_attended;  ///< the loss's derivatives
 };
 

@@ -77,7 +77,9 @@ class AffinityMixin(MechanismMixin):
     def _neighbors(self, n_samples):
         """The point itself is one of n_neighbors; without self-loops the others are left."""
         k = self._n_neighbors(n_samples)
-        if n_samples is not None and isinstance(k, Integral) and not 1 <= k <= n_samples:
+        if not isinstance(k, Integral) or isinstance(k, bool):
+            raise TypeError(f"n_neighbors must be an int; got {k!r}.")
+        if n_samples is not None and not 1 <= k <= n_samples:
             raise ValueError(
                 f"n_neighbors must be an int in [1, {n_samples}] ({n_samples} samples); got {k!r}."
             )

@@ -28,6 +28,19 @@ _WORDS = {
     "schedule": ("constant", "cosine", "step"),
     "pooling": ("mean", "cls"),
 }
+# What nothing is asked of where rows are the tokens, see fit.
+_OF_TOKENS = (
+    "n_layers",
+    "mlp_ratio",
+    "pooling",
+    "optimizer",
+    "learning_rate",
+    "schedule",
+    "weight_decay",
+    "max_norm",
+    "batch_size",
+    "dtype",
+)
 _NO_EPOCHS = {
     **dict.fromkeys(("loss", "validation_loss", "validation_score", "learning_rate", "seconds"), ()),
     "best_epoch": -1,
@@ -107,7 +120,9 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         context : None, "rows" or (X_context, y_context)
             None: tokens of a row attend to one another. "rows": the rows are the tokens, and attend to the
             other labeled rows, each without its own label. A pair: they attend to those labeled rows.
-            The labeled rows belong to the model, and are in its file (`save`).
+            The labeled rows belong to the model, and are in its file (`save`). One layer is learned by
+            L-BFGS, max_epochs are its steps: n_layers, mlp_ratio, pooling, optimizer, learning_rate,
+            schedule, weight_decay, batch_size, max_norm and dtype say nothing then, and a warning says so.
 
         Returns
         -------
@@ -157,6 +172,10 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
             is_number = isinstance(value, Real) and not isinstance(value, bool)
             if not is_number and not (name in other and value == other[name]):
                 raise TypeError(f"{name} must be a number; got {value!r}.")
+            if is_number:
+                least = "positive" if name in ("learning_rate", "mlp_ratio") else "not negative"
+                holds = value > 0 if least == "positive" else value >= 0
+                require(holds and math.isfinite(value), name, f"a finite number that is {least}")
         for name, words in _WORDS.items():
             quoted = ", ".join(f'"{word}"' for word in words)
             require(getattr(self, name) in words, name, f"one of {quoted}")
@@ -255,6 +274,14 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
     # --- in context -------------------------------------------------------------------------------------
 
     def _fit_in_context(self, X, y, context):
+        usual = type(self)().get_params()
+        idle = [name for name in _OF_TOKENS if getattr(self, name) != usual[name]]
+        if idle:
+            warnings.warn(
+                f"{', '.join(idle)} say nothing to a fit with a context of rows: L-BFGS learns one layer of "
+                "float64 from all rows at once.",
+                stacklevel=3,
+            )
         if isinstance(self.attention, dict):
             raise ValueError(f'attention must be "metric" or "dot" in context; got {self.attention!r}.')
         random_state = check_random_state(self.random_state)
@@ -383,9 +410,12 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
 
     def save(self, path):
         """The trained model in one file that C++ reads too: likewise::nn::load_model, and of a model fitted
-        with a context, which holds the labeled rows, load_in_context_model."""
+        with a context, which holds the labeled rows, load_in_context_model. A generator given as
+        random_state is left out: it is no number."""
         check_is_fitted(self, "_model")
-        params = {name: value for name, value in self.get_params().items() if name != "random_state"}
+        params = self.get_params()
+        if not isinstance(params["random_state"], (Integral, type(None))):
+            params["random_state"] = None
         fitted = {name: value for name, value in vars(self).items() if name.endswith("_")}
         fitted |= {"_token_shape": np.array(self._token_shape)}
         about = {"class": type(self).__name__, "params": as_json(params), "fitted": as_json(fitted)}

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 
 import likewise as lw
 from likewise import _checks, _core
-from likewise._attention import boolean_array
+from likewise._attention import all_of, boolean_array
 from likewise.nn._parameters import Parametrized, load_into, named_views, numbers_of
 
 _CORES = {
@@ -156,7 +156,7 @@ class AttentionLayer(Parametrized):
 
     # --- the pass ---------------------------------------------------------------------------------------
 
-    def forward(self, x, context=None, mask=None, is_causal=False, key_padding_mask=None):
+    def forward(self, x, context=None, mask=None, is_causal=False, key_padding_mask=None, support="all"):
         """The layer's output for tokens x (batch, length, embed_dim), or (length, embed_dim) of one sequence.
 
         Parameters
@@ -167,6 +167,10 @@ class AttentionLayer(Parametrized):
             True = may attend
         is_causal : token i attends to tokens 0..i
         key_padding_mask : boolean array (batch, n_keys), True = a token, False = padding
+        support : str or value of likewise.supports, or a list of such, default="all"
+            Who may attend to whom: Window(64, 0), Blocks(groups), Neighbors(8), ...; one for all, one for
+            each sequence, or one for each sequence's heads. is_causal and mask are supports too, and all
+            that are given must admit a pair.
 
         Returns
         -------
@@ -177,8 +181,8 @@ class AttentionLayer(Parametrized):
         ValueError or TypeError that names the argument: shapes, masks that are not boolean, values that
         are not finite
         """
-        if not isinstance(is_causal, (bool, np.bool_)):
-            raise TypeError(f"is_causal must be a bool; got {is_causal!r}.")
+        many = support if isinstance(support, (list, tuple)) else [support]
+        many = [all_of(one, is_causal) for one in many]
         mask = boolean_array("mask", mask)
         key_padding_mask = boolean_array("key_padding_mask", key_padding_mask)
         x = self._tokens("x", x, key_padding_mask if context is None else None)
@@ -196,13 +200,24 @@ class AttentionLayer(Parametrized):
             raise ValueError(f"x must hold a token or more; got shape {x.shape}.")
         if n_keys == 0:
             raise ValueError(f"context must hold a token or more; got shape {context_shape}.")
+        if is_causal and length != n_keys:
+            raise ValueError(
+                "is_causal must be False where x and context differ in length; got True. "
+                "support=supports.Causal(align) says which tokens stand beside each other."
+            )
+        heads = self.options["num_heads"]
+        if len(many) not in (1, batch, batch * heads):
+            raise ValueError(
+                f"support must be one, or one for each of {batch} sequences or of their {batch * heads} "
+                f"heads; got {len(many)}."
+            )
         one = (length, n_keys)
-        mask = _of_shape("mask", mask, [one, (batch, *one), (batch, self.options["num_heads"], *one)])
+        mask = _of_shape("mask", mask, [one, (batch, *one), (batch, heads, *one)])
         padding = _of_shape("key_padding_mask", key_padding_mask, [(batch, n_keys)])
         flat = x.reshape(-1, x.shape[-1])
         rows = None if mask is None else mask.reshape(-1, n_keys)
         trace = self._take_pass()
-        y = self._core.forward(trace, flat, context, batch, bool(is_causal), rows, padding)
+        y = self._core.forward(trace, flat, context, batch, many, rows, padding)
         self._of_thread.last = self._last = _Pass(trace, x.shape, context_shape)
         return y.reshape(x.shape)
 

@@ -125,13 +125,11 @@ class Model(Parametrized):
 
 
 def as_json(value):
-    """Arrays by dtype and list, so that they come back as they were."""
+    """Arrays by dtype and list, so that they come back as they were; objects may be strings alone."""
     if isinstance(value, dict):
         return {"dict": {name: as_json(part) for name, part in value.items()}}
     if isinstance(value, np.ndarray):
-        if value.dtype == object and all(isinstance(part, str) for part in value.ravel()):
-            value = value.astype(str)  # names of columns
-        if value.dtype == object:
+        if value.dtype == object and not all(isinstance(part, str) for part in value.ravel()):
             raise ValueError(f"y must hold numbers or strings for a model in a file; got {value.dtype}.")
         return {"dtype": value.dtype.str, "array": value.tolist()}
     return {"value": value.item() if isinstance(value, np.generic) else value}
