@@ -116,5 +116,5 @@ $(VENV)/.peers: pyproject.toml | $(VENV)/.installed
 $(VENV)/.installed: $(VENV)/.tools $(PACKAGE_SOURCES)
 	@echo "Building and installing likewise; the first time takes some minutes"
 	$(BIN)/python -m pip install --quiet --no-build-isolation --config-settings=build-dir=build \
-	  --config-settings=cmake.define.LIKEWISE_WERROR=ON '.[test,study]'
+	  --config-settings=cmake.define.LIKEWISE_WERROR=ON '.[test]'
 	touch $@

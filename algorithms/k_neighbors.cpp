@@ -2,11 +2,11 @@
 
 #include <string>
 
-#include <likewise/algorithms/neighbor_votes.hpp>
+#include <likewise/algorithms/parts/neighbor_votes.hpp>
 
 #include "checks.hpp"
 #include "engine/call.hpp"
-#include "training_data.hpp"
+#include "parts/training_data.hpp"
 
 namespace likewise {
 

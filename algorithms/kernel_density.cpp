@@ -11,7 +11,7 @@
 #include "checks.hpp"
 #include "engine/call.hpp"
 #include "engine/exp_weights.hpp"
-#include "training_data.hpp"
+#include "parts/training_data.hpp"
 
 namespace likewise {
 namespace {

@@ -7,10 +7,10 @@
 #include <likewise/operator.hpp>
 
 #include "engine/call.hpp"
-#include "leave_one_out.hpp"
-#include "local_moments.hpp"
+#include "parts/leave_one_out.hpp"
+#include "parts/local_moments.hpp"
+#include "parts/training_data.hpp"
 #include "select_bandwidth/places.hpp"
-#include "training_data.hpp"
 
 namespace likewise {
 namespace {

@@ -10,7 +10,7 @@
 #include <likewise/algorithms/label_propagation.hpp>
 #include <likewise/algorithms/mean_shift.hpp>
 #include <likewise/algorithms/metric_learning.hpp>
-#include <likewise/algorithms/neighbor_votes.hpp>
+#include <likewise/algorithms/parts/neighbor_votes.hpp>
 #include <likewise/algorithms/spectral_clustering.hpp>
 #include <likewise/algorithms/spectral_embedding.hpp>
 #include <likewise/class_labels.hpp>

@@ -1,6 +1,6 @@
 // Means and votes of neighbors. Points, targets and labels stay the caller's, so that an estimator holds them once.
 #include <likewise/algorithms/k_neighbors.hpp>
-#include <likewise/algorithms/neighbor_votes.hpp>
+#include <likewise/algorithms/parts/neighbor_votes.hpp>
 
 #include <pybind11/eigen.h>
 #include <pybind11/stl.h>

@@ -44,7 +44,7 @@ def execution(*, n_jobs=None, memory_limit=None, progress=None):
         True shows a tqdm bar on stderr, False is silent.
     """
     if progress is True:
-        need("progress=True", "tqdm")
+        need("progress=True", "tqdm", extra="study")
     bar = _Bar() if progress is True else None
     given = {
         "n_jobs": _threads(n_jobs),

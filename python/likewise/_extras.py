@@ -3,7 +3,7 @@
 import importlib.util
 
 
-def need(who, *packages, extra="study"):
+def need(who, *packages, extra):
     """A ModuleNotFoundError that says which packages `who` lacks, and the extra that brings them."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:

@@ -209,7 +209,7 @@ def load_csv(path, target, *, task: Optional[str] = None):
     ValueError : no such file or column, missing or infinite values, a text column with more than 20 levels,
         fewer than 10 rows, a single class
     """
-    need("likewise.datasets.load_csv", "pandas")
+    need("likewise.datasets.load_csv", "pandas", extra="study")
     import pandas as pd
 
     path = Path(path)

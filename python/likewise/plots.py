@@ -189,7 +189,7 @@ def _square(ax):
 def _axes(ax):
     if ax is not None:
         return ax
-    need("likewise.plots", "matplotlib")
+    need("likewise.plots", "matplotlib", extra="plots")
     import matplotlib.pyplot as plt
 
     return plt.subplots()[1]

@@ -10,7 +10,9 @@ whose vmap runs them one by one, over tokens and masks, nested in any order.
 try:
     import torch
 except ImportError as missing:
-    raise ImportError("likewise.torch needs PyTorch: pip install torch (a CPU build is enough).") from missing
+    raise ImportError(
+        "likewise.torch needs PyTorch; install with: pip install 'likewise[torch]' (a CPU build is enough)."
+    ) from missing
 
 import operator
 from threading import Lock

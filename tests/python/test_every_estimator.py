@@ -1,6 +1,8 @@
-"""What every estimator has: its slots as a value, scikit-learn's names, float32, pickles."""
+"""What every estimator has: its slots as a value, scikit-learn's names, float32, pickles, documentation."""
 
+import inspect
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -55,6 +57,24 @@ def result(model):
 
 def same_slots(a, b):
     return a.replace(empty_row="zero") == b.replace(empty_row="zero")
+
+
+EVERY = [
+    cls
+    for cls in (getattr(lw, n) for n in lw.__all__)
+    if isinstance(cls, type) and hasattr(cls, "get_params")
+]
+
+
+@pytest.mark.parametrize("cls", EVERY, ids=lambda cls: cls.__name__)
+def test_documentation_names_every_parameter_and_method(cls):
+    told = inspect.getdoc(cls)
+    for other in re.findall(r"(?:See|as in) (\w+)", told):
+        told += inspect.getdoc(getattr(lw, other, cls))
+    assert "Parameters\n----------" in told
+    assert [p for p in inspect.signature(cls).parameters if not re.search(rf"\b{p}\b", told)] == []
+    public = inspect.getmembers(cls, lambda member: callable(member) or isinstance(member, property))
+    assert [name for name, member in public if name[0] != "_" and not inspect.getdoc(member)] == []
 
 
 @pytest.fixture(params=ESTIMATORS)

@@ -108,6 +108,27 @@ def without(names, body):
     )
 
 
+EXTRAS = (
+    *("pandas", "matplotlib", "jinja2", "tqdm"),  # of plots and study
+    *("torch", "pykeops", "faiss", "pydiffmap", "statsmodels"),  # of bench and torch
+)
+
+
+def test_no_extra_is_needed_by_the_package():
+    """Everything public is imported, and an estimator of each kind is fitted, without any extra."""
+    done = without(
+        EXTRAS,
+        "import numpy as np, likewise as lw\n"
+        "import likewise.estimators.neighbors, likewise.plots, likewise.datasets, likewise.gradients\n"
+        "every = [getattr(lw, name) for name in lw.__all__]\n"
+        "X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2\n"
+        "lw.KNeighborsClassifier().fit(X, y).predict(X), lw.SpectralClustering(2).fit(X)\n"
+        "lw.AttentionClassifier(max_epochs=1, embed_dim=8, num_heads=2).fit(X, y).predict(X)\n"
+        "lw.MetricLearner(max_iter=1).fit(X, y); print('done')",
+    )
+    assert done.stdout == "done\n", done.stderr
+
+
 def test_numpy_and_scipy_are_enough_for_operators():
     """Operators must need neither scikit-learn nor what only studies use."""
     done = without(
@@ -122,10 +143,11 @@ def test_numpy_and_scipy_are_enough_for_operators():
 @pytest.mark.parametrize("command", [["study", "--quick"], ["study", "--transfer"], ["bench", "--list"]])
 def test_a_missing_extra_is_named_with_the_way_to_get_it(command):
     """Without pandas, matplotlib, jinja2 and tqdm the command line ended in a traceback."""
+    needs = f"likewise {command[0]} needs pandas and tqdm; install with: pip install 'likewise[{command[0]}]'"
     body = f"from likewise.__main__ import main; sys.exit(main({command!r}))"
     done = without(("pandas", "tqdm"), body)
     assert done.returncode == 2
-    assert "needs pandas and tqdm; install with: pip install 'likewise[study]'" in done.stderr
+    assert needs in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -136,7 +158,13 @@ def test_progress_and_plots_name_the_extra_too():
         in without(("tqdm",), body).stderr
     )
     body = "from likewise import plots; plots.matrix([[1.0]])"
-    assert "likewise.plots needs matplotlib" in without(("matplotlib",), body).stderr
+    needs = "likewise.plots needs matplotlib; install with: pip install 'likewise[plots]'"
+    assert needs in without(("matplotlib",), body).stderr
+    body = "import likewise as lw; lw.AttentionRegressor().plot_attention([0.0])"
+    assert (
+        "plot_attention needs matplotlib; install with: pip install 'likewise[plots]'"
+        in without(("matplotlib",), body).stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,6 +184,20 @@ def test_dependencies_have_lower_bounds_and_studies_are_an_extra():
     assert all(">=" in need for need in project["dependencies"])
     names = {need.partition(">")[0] for need in project["dependencies"]}
     assert names == {"numpy", "scipy", "scikit-learn", "threadpoolctl"}
-    assert {"pandas", "jinja2", "tqdm"} <= set(project["optional-dependencies"]["study"])
+    extras = project["optional-dependencies"]
+
+    def brought_by(extra):
+        """What an extra installs, those that it names included."""
+        found = set()
+        for need in extras[extra]:
+            of_ours = re.fullmatch(r"likewise\[(.*)\]", need)
+            names = of_ours[1].split(",") if of_ours else ()
+            found |= set().union(*map(brought_by, names)) if names else {re.split("[>=]", need)[0]}
+        return found
+
+    page = {"pandas", "matplotlib", "jinja2", "tqdm"}  # of study and bench
+    assert brought_by("study") == page and brought_by("plots") == {"matplotlib"}
+    assert brought_by("bench") > page and not brought_by("test") & {"torch", "faiss-cpu", "statsmodels"}
+    assert brought_by("all") == brought_by("bench") | brought_by("torch")
     readme = (ROOT / project["readme"]).read_text(encoding="utf-8")
     assert "](docs/" not in readme and "![" not in readme  # what a package index cannot follow

@@ -289,4 +289,4 @@ def test_without_torch_the_import_says_what_to_do():
     code = "import sys; sys.modules['torch'] = None; import likewise.torch"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "likewise.torch needs PyTorch: pip install torch" in done.stderr
+    assert "likewise.torch needs PyTorch; install with: pip install 'likewise[torch]'" in done.stderr

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include <likewise/algorithms/parts/local_plane.hpp>
 #include <likewise/class_labels.hpp>
 #include <likewise/mechanism.hpp>
 
@@ -27,10 +28,6 @@ template <class T> struct KernelPrediction {
   Matrix<T> std;        ///< the same: root of sum_j p_ij y_j^2 - (sum_j p_ij y_j)^2; empty unless asked for
   Index n_reduced = 0;  ///< queries that degree 1 could not serve: fewer effective points than columns
 };
-
-/// Relative ridge of the local normal equations, and the width beyond which degree 0 is used.
-constexpr double local_linear_ridge = 1e-10;
-constexpr Index local_linear_max_features = 50;
 
 /// Degree 0: y(x) = sum_j p_j y_j,  p_j = w_j phi(c(x, z_j)) / sum_k w_k phi(c(x, z_k))
 /// (Nadaraya 1964, Watson 1964).

@@ -1,7 +1,7 @@
 // Spectral clustering: clusters that a random walk rarely leaves.
 #pragma once
 
-#include <likewise/algorithms/embedding_labels.hpp>
+#include <likewise/algorithms/parts/embedding_labels.hpp>
 #include <likewise/algorithms/spectral_embedding.hpp>
 
 namespace likewise {

@@ -9,12 +9,16 @@ import dataclasses
 import sys
 import time
 
-from likewise._experiments import page
-from likewise._experiments.bars import WEIGHTED, progress_bar
-from likewise._experiments.checks import output_folder
-from likewise.bench import machine, peers, report, results, runner, workloads
-from likewise.bench.results import Results, table
-from likewise.bench.settings import Settings
+from likewise._experiments import need_packages_of
+
+need_packages_of("bench")
+
+from likewise._experiments import page  # noqa: E402
+from likewise._experiments.bars import WEIGHTED, progress_bar  # noqa: E402
+from likewise._experiments.checks import output_folder  # noqa: E402
+from likewise.bench import machine, peers, report, results, runner, workloads  # noqa: E402
+from likewise.bench.results import Results, table  # noqa: E402
+from likewise.bench.settings import Settings  # noqa: E402
 
 __all__ = ["Results", "Settings", "listing", "run", "table"]
 

@@ -17,6 +17,7 @@ from likewise._checks import unboxed
 from likewise._errors import ConvergenceError
 from likewise._estimator import check_dense, checked_sample_weight, naming, without_column
 from likewise._execution import execution, one_call
+from likewise._extras import need
 from likewise._mechanism import Mechanism
 from likewise.estimators._attention_targets import Classes, Numbers
 from likewise.nn._in_context import InContextModel, log_loss, squared_loss
@@ -388,6 +389,7 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         -------
         array of axes
         """
+        need("plot_attention", "matplotlib", extra="plots")
         import matplotlib.pyplot as plt
 
         padding = None if key_padding_mask is None else np.asarray(key_padding_mask)[None]

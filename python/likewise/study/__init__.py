@@ -8,11 +8,15 @@ writes a self-contained report.html and CSV files. The command line is ``likewis
 import sys
 import time
 
-from likewise._experiments.bars import progress_bar
-from likewise._experiments.checks import output_folder
-from likewise.study import agreement, cells, readings, report, results, runner
-from likewise.study.results import Results, Study
-from likewise.study.settings import Settings, from_toml
+from likewise._experiments import need_packages_of
+
+need_packages_of("study")
+
+from likewise._experiments.bars import progress_bar  # noqa: E402
+from likewise._experiments.checks import output_folder  # noqa: E402
+from likewise.study import agreement, cells, readings, report, results, runner  # noqa: E402
+from likewise.study.results import Results, Study  # noqa: E402
+from likewise.study.settings import Settings, from_toml  # noqa: E402
 
 __all__ = ["Settings", "Study", "from_toml", "run"]
 

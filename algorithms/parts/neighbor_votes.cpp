@@ -1,4 +1,4 @@
-#include <likewise/algorithms/neighbor_votes.hpp>
+#include <likewise/algorithms/parts/neighbor_votes.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include <likewise/algorithms/embedding_labels.hpp>
+#include <likewise/algorithms/parts/embedding_labels.hpp>
 
 #include <Eigen/QR>
 #include <Eigen/SVD>

@@ -8,7 +8,7 @@
 
 #include <Eigen/Cholesky>
 
-#include <likewise/algorithms/kernel_regression.hpp>
+#include <likewise/algorithms/parts/local_plane.hpp>
 
 namespace likewise {
 namespace {

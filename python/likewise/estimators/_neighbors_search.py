@@ -1,0 +1,147 @@
+"""What neighbor estimators search, and whom they ask: their nearest points, or all within a radius.
+
+``Points`` is what fit keeps. ``Nearest`` and ``Within`` are the two ways to choose neighbors: an estimator
+has one, or asks for one by a method. What they find is ``Found``, the same for both.
+"""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from likewise import _checks, _core, supports
+from likewise.estimators._metric import require_width
+
+_ALGORITHMS = {"auto": "auto", "brute": "brute", "kd_tree": "kd_tree", "ball_tree": "auto"}
+
+
+class Points:
+    """Training points with the metric and the algorithm that they are searched by."""
+
+    def __init__(self, X, metric, metric_params, algorithm, *, pairwise):
+        """Keeps a copy of X; refuses a metric or an algorithm that does not fit it."""
+        if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
+            known = ", ".join(map(repr, _ALGORITHMS))
+            raise ValueError(f"algorithm must be one of {known}; got {algorithm!r}.")
+        self.X = X.copy()  # what the caller does to X later is no affair of the model
+        self.metric, self.asked_algorithm = metric, _ALGORITHMS[algorithm]
+        self._algorithm = None
+        require_width(metric, X, metric_params)
+        if not pairwise:  # one pair tells what many would
+            self._one_neighbor_each(X[:1])
+
+    @property
+    def algorithm(self):
+        """The one that runs. Found out when asked for, since a tree is built for it."""
+        if self._algorithm is None:
+            *_, self._algorithm = self._one_neighbor_each(self.X)
+        return self._algorithm
+
+    def _one_neighbor_each(self, keys):
+        return _core.kneighbors(self.metric, self.X[:1], keys, 1, self.asked_algorithm)
+
+    @property
+    def dtype(self):
+        return self.X.dtype
+
+    def asked_by(self, queries):
+        """Queries, keys, and whether they are the same (queries None), each left out of its own row."""
+        alone = queries is None
+        return self.X if alone else queries, self.X, alone
+
+    def search(self, by, queries, limit):
+        """What a search of the core finds of so many neighbors, or so far away."""
+        X, Z, alone = self.asked_by(queries)
+        return by(self.metric, X, Z, limit, self.asked_algorithm, alone)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Neighbors of all queries one after the other, those of query i from ends[i] to ends[i + 1]."""
+
+    distances: np.ndarray
+    indices: np.ndarray
+    ends: np.ndarray
+
+    def rows(self, values):
+        """An object array of each query's part of the values."""
+        rows = np.empty(len(self.ends) - 1, dtype=object)
+        for i in range(len(rows)):  # np.array would make a matrix of parts of equal length
+            rows[i] = values[self.ends[i] : self.ends[i + 1]]
+        return rows
+
+    def graph(self, n_keys, mode):
+        """CSR (n_queries, n_keys) of 1 (mode "connectivity") or distances ("distance")."""
+        if mode not in ("connectivity", "distance"):
+            raise ValueError(f"mode must be 'connectivity' or 'distance'; got {mode!r}.")
+        values = np.ones(len(self.indices)) if mode == "connectivity" else self.distances
+        return csr_matrix((values, self.indices, self.ends), shape=(len(self.ends) - 1, n_keys))
+
+
+class Nearest:
+    """The k nearest points, by (distance, index)."""
+
+    parameter = "n_neighbors"
+    empty_row = "nearest"  # of kernels that end before the nearest point
+
+    def __init__(self, n_neighbors):
+        if not isinstance(n_neighbors, Integral) or isinstance(n_neighbors, bool):
+            raise TypeError(f"n_neighbors must be an int; got {n_neighbors!r}.")
+        if n_neighbors < 1:
+            raise ValueError(f"n_neighbors must be an int >= 1; got {n_neighbors}.")
+        self.k = int(n_neighbors)
+
+    @staticmethod
+    def of(support):
+        """The parameter of a support of this kind."""
+        if not isinstance(support, supports.Neighbors):
+            raise ValueError(f"support must be Neighbors(n_neighbors); got {support!r}.")
+        return support.n_neighbors
+
+    def support(self, **settings):
+        return supports.Neighbors(self.k, **settings)
+
+    def find(self, points, queries):
+        distances, indices, _ = points.search(_core.kneighbors, queries, self.k)
+        return Found(distances.ravel(), indices.ravel(), np.arange(0, indices.size + 1, self.k))
+
+    def weigh(self, function, found):
+        """What a function makes of distances (n_queries, k)."""
+        weights = function(found.distances.reshape(-1, self.k))
+        return _checks.reals(weights, "weights", np.float64).ravel()
+
+
+class Within:
+    """All points at most a radius away, by (distance, index)."""
+
+    parameter = "radius"
+    empty_row = "zero"
+
+    def __init__(self, radius):
+        if not isinstance(radius, Real) or isinstance(radius, bool):
+            raise TypeError(f"radius must be a number; got {radius!r}.")
+        if not radius >= 0:
+            raise ValueError(f"radius must be a number >= 0; got {radius}.")
+        self.radius = float(radius)
+
+    @staticmethod
+    def of(support):
+        """The parameter of a support of this kind."""
+        if not isinstance(support, supports.Radius):
+            raise ValueError(f"support must be Radius(radius); got {support!r}.")
+        return support.radius
+
+    def support(self):
+        return supports.Radius(self.radius)
+
+    def find(self, points, queries):
+        *found, _ = points.search(_core.radius_neighbors, queries, self.radius)
+        return Found(*found)
+
+    def weigh(self, function, found):
+        """What a function makes of an object array of each query's distances."""
+        rows = [
+            _checks.reals(row, "weights", np.float64).ravel() for row in function(found.rows(found.distances))
+        ]
+        return np.concatenate(rows) if rows else np.empty(0)
