@@ -98,7 +98,7 @@ template <class T> void append_column(Matrix<T>& V, const Vector<T>& column) {
 }  // namespace
 
 template <class T>
-Equilibrium<T> clamped_equilibrium(const SelfOperator<T>& P, const Values<T>& V,
+SteadyValues<T> clamped_equilibrium(const SelfOperator<T>& P, const Values<T>& V,
                                    const std::vector<bool>& clamped, const EquilibriumOptions& options,
                                    const Execution& run) {
   const engine::Call call(run);
@@ -127,7 +127,7 @@ Equilibrium<T> clamped_equilibrium(const SelfOperator<T>& P, const Values<T>& V,
 }
 
 template <class T>
-Equilibrium<T> soft_equilibrium(const SelfOperator<T>& P, const Values<T>& V, double alpha,
+SteadyValues<T> soft_equilibrium(const SelfOperator<T>& P, const Values<T>& V, double alpha,
                                 const EquilibriumOptions& options, const Execution& run) {
   const engine::Call call(run);
   check(P, V, options);
@@ -148,10 +148,10 @@ Equilibrium<T> soft_equilibrium(const SelfOperator<T>& P, const Values<T>& V, do
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                    \
-  template Equilibrium<T> clamped_equilibrium(const SelfOperator<T>&, const Values<T>&,            \
+  template SteadyValues<T> clamped_equilibrium(const SelfOperator<T>&, const Values<T>&,            \
                                               const std::vector<bool>&, const EquilibriumOptions&, \
                                               const Execution&);                                   \
-  template Equilibrium<T> soft_equilibrium(const SelfOperator<T>&, const Values<T>&, double,       \
+  template SteadyValues<T> soft_equilibrium(const SelfOperator<T>&, const Values<T>&, double,       \
                                            const EquilibriumOptions&, const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -194,6 +194,7 @@ class NearestNeighbors(_KNeighborsSearch, _RadiusSearch):
     """
     )
 
+    _values = "none: the support itself is the answer"
     _fixed_slots = {"kernel": "indicator", "normalization": "none"}  # noqa: RUF012 (read only)
 
     def __init__(
@@ -373,6 +374,8 @@ class _NeighborsRegressor(RegressorMixin, _NeighborsSupervised):
 
 
 class _NeighborsClassifier(ClassifierMixin, _NeighborsSupervised):
+    _values = "one-hot classes"
+
     def fit(self, X, y):
         """X (n, d), or distances (n, n) with metric="precomputed"; y (n,) or (n, n_outputs) of labels."""
         X, y = self._check_X_y(X, y, multi_output=True)
