@@ -27,8 +27,8 @@ template <class T> double unit_of_moves(const SelfOperator<T>& P, const Values<T
 /// Squares of what is still moving must stay in range.
 template <class T> void require_bounded(const Matrix<T>& moved, const Mechanism& mechanism) {
   const double largest = std::sqrt(static_cast<double>(std::numeric_limits<T>::max())) * 1e-3;
-  if (moved.size() == 0 || static_cast<double>(moved.cwiseAbs().maxCoeff()) < largest)
-    return;  // false of NaN
+  if (moved.size() == 0 || (moved.allFinite() && static_cast<double>(moved.cwiseAbs().maxCoeff()) < largest))
+    return;
   throw NotConverged("steps grow without bound under " + repr(mechanism.normalization)
                      + ", whose rows need not sum to 1; use RowStochastic() or a number t of steps.");
 }
@@ -36,6 +36,8 @@ template <class T> void require_bounded(const Matrix<T>& moved, const Mechanism&
 template <class T>
 Propagated<T> moved_points(const SelfOperator<T>& P, Matrix<T> points, const Values<T>& V, const Steps& how,
                            const Execution& run) {
+  require(!points_are_costs(P.mechanism().metric), "metric", "one of coordinates where points move",
+          repr(P.mechanism().metric));
   require(V.cols() == points.cols(), "V",
           "a matrix of the points' width where points move: " + std::to_string(points.cols()) + " columns",
           V.cols());

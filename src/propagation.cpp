@@ -11,9 +11,7 @@ namespace {
 
 using detail::print_number;
 
-void check_tol(double tol) {
-  require(tol >= 0, "tol", "a number >= 0", print_number(tol));
-}
+void check_tol(double tol) { require(tol >= 0, "tol", "a number >= 0", print_number(tol)); }
 void check_time(double t, const char* name) {
   require(t >= 0 && std::isfinite(t), name, "a finite number >= 0", print_number(t));
 }

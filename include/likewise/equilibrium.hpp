@@ -29,14 +29,14 @@ template <class T> struct SteadyValues {
 /// Lafferty 2003). Rows of V that are not clamped are not looked at. A few products with P for each step.
 template <class T>
 SteadyValues<T> clamped_equilibrium(const SelfOperator<T>& P, const Values<T>& V,
-                                   const std::vector<bool>& clamped, const EquilibriumOptions& options = {},
-                                   const Execution& run = {});
+                                    const std::vector<bool>& clamped, const EquilibriumOptions& options = {},
+                                    const Execution& run = {});
 
 /// Soft clamping: F = alpha P F + (1 - alpha) V, alpha in (0, 1) (Zhou et al. 2004). "iterate" starts from F
 /// = V.
 template <class T>
 SteadyValues<T> soft_equilibrium(const SelfOperator<T>& P, const Values<T>& V, double alpha,
-                                const EquilibriumOptions& options = {}, const Execution& run = {});
+                                 const EquilibriumOptions& options = {}, const Execution& run = {});
 
 /// Rows from which no row of `held` can be reached along non-zero entries of P. A graph search where P is
 /// stored, O(entries); else products with one column, as many as the longest way has steps.

@@ -57,7 +57,7 @@ template <class T> struct Eigenpairs {
 /// NotConverged on request.
 template <class T>
 Eigenpairs<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const SpectrumOptions& options = {},
-                               const Execution& run = {});
+                                 const Execution& run = {});
 
 /// Component number of each point in the undirected graph of the non-zeros; numbered by first appearance.
 std::vector<Index> connected_components(const SparseMatrix<double>& graph);

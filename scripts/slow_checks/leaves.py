@@ -4,7 +4,8 @@
 
 The files of scripts/slow_checks/leaves go where the table puts them, and LINES are the lines that it asks
 for. The copy is built, and leaves/test_leaves.py compares the new metric, kernel, support, normalization,
-propagation and method with NumPy. Writes docs/reports/leaves-DATE.md, with every place that a leaf of each kind touched.
+propagation and method with NumPy. Writes docs/reports/leaves-DATE.md, with every place that a leaf of each
+kind touched.
 """
 
 import os

@@ -158,6 +158,14 @@ def test_a_spectrum_is_scaled_by_its_power(power):
         (lambda: walk(Spectrum(3)).propagate(X, V), "V must be left out with Spectrum"),
         (lambda: walk(Spectrum(41)).propagate(X), "k must be"),
         (lambda: walk(Steps(moving="points")).propagate(X, V), "V must be a matrix of the points' width"),
+        (
+            lambda: (
+                walk(Steps(moving="points"))
+                .replace(metric="precomputed")
+                .propagate(np.sqrt(((X[:, None] - X) ** 2).sum(-1)))
+            ),
+            "metric must be one of coordinates where points move",
+        ),
         (lambda: Steps(-1), "t must be an int >= 0"),
         (lambda: Steps(2, tol=0.1), "t must be None together with tol and max_iter"),
         (lambda: Steps(moving="all"), "moving must be one of 'values', 'points'; got 'all'"),
