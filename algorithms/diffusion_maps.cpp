@@ -7,24 +7,11 @@
 
 #include "engine/call.hpp"
 #include "operator/new_points.hpp"
+#include "spectrum/eigenvalue_powers.hpp"
 
 namespace likewise {
 
 namespace {
-
-/// mu^s. Rounding below 0 counts as 0; an eigenvalue that is truly negative has whole powers only.
-Vector<double> power(const Vector<double>& values, double s) {
-  const bool whole = s == std::floor(s);
-  require(whole || values.minCoeff() > -1e-6, "diffusion_time",
-          "an integer with this kernel and metric (an eigenvalue is negative: "
-              + std::to_string(values.minCoeff()) + ")",
-          s);
-  return values.unaryExpr([whole, s](double mu) {
-    if (s == 0) return 1.0;
-    if (std::abs(mu) < 1e-12) return s > 0 ? std::pow(std::abs(mu), s) : 0.0;
-    return whole ? std::pow(mu, s) : std::pow(std::max(mu, 0.0), s);
-  });
-}
 
 Kernel with_open_bandwidth(const Kernel& kernel, const Bandwidth& bandwidth) {
   const Bandwidth* own = bandwidth_of(kernel);
@@ -45,6 +32,8 @@ Mechanism diffusion_mechanism(const DiffusionMapsOptions& o) {
           .kernel = with_open_bandwidth(o.kernel, o.bandwidth),
           .support = o.support.value_or(neighbors),
           .normalization = o.normalization.value_or(Density{o.density_alpha}),
+          .propagation = Spectrum{o.n_components + 1, o.diffusion_time, o.spectrum.tol, o.spectrum.max_iter,
+                                  o.spectrum.solver},
           .empty_row = EmptyRow::self};
 }
 
@@ -57,11 +46,13 @@ DiffusionMap<T> fit_diffusion_maps(const Points<T>& X, const DiffusionMapsOption
   require(o.diffusion_time >= 0 && std::isfinite(o.diffusion_time), "diffusion_time", "a number >= 0",
           o.diffusion_time);
   const SelfOperator<T> P = diffusion_mechanism(o).self_operator(X, o.operator_options, run);
-  const Spectrum<T> s = largest_eigenpairs(P, o.n_components + 1, o.spectrum, run);  // pair 0: (1, constant)
+  const Eigenpairs<T> s =
+      largest_eigenpairs(P, o.n_components + 1, o.spectrum, run);  // pair 0: (1, constant)
   const Vector<double> values = s.values.tail(o.n_components);
   const Matrix<T> psi = s.vectors.rightCols(o.n_components);
   // Coifman and Lafon 2006: coordinate k of point i is mu_k^t psi_k(i).
-  Matrix<T> embedding = psi * power(values, o.diffusion_time).template cast<T>().asDiagonal();
+  Matrix<T> embedding =
+      psi * eigenvalue_powers(values, o.diffusion_time, "diffusion_time").template cast<T>().asDiagonal();
   return {P,
           values,
           psi,
@@ -76,7 +67,7 @@ template <class T> Matrix<T> DiffusionMap<T>::transform(const Points<T>& X, cons
   const engine::Call call(run);
   // psi = P psi / mu, at new points too.
   const Vector<double> factor =
-      diffusion_time == 0 ? power(eigenvalues, -1) : power(eigenvalues, diffusion_time - 1);
+      eigenvalue_powers(eigenvalues, diffusion_time == 0 ? -1 : diffusion_time - 1, "diffusion_time");
   if (!std::holds_alternative<Symmetric>(P.mechanism().normalization))
     return at_new_points(P, X, run).apply(eigenvectors, run) * factor.template cast<T>().asDiagonal();
   return P.at(X, run).apply(eigenvectors, run) * factor.template cast<T>().asDiagonal();

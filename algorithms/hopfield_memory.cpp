@@ -1,12 +1,12 @@
 #include <likewise/algorithms/hopfield_memory.hpp>
 
 #include <cmath>
-#include <numeric>
 
 #include <likewise/operator.hpp>
 
 #include "checks.hpp"
 #include "engine/call.hpp"
+#include "until_still.hpp"
 
 namespace likewise {
 
@@ -15,7 +15,9 @@ HopfieldMemory<T> fit_hopfield_memory(const Points<T>& patterns, const HopfieldO
   require(o.max_iter >= 1, "max_iter", "an int >= 1", o.max_iter);
   require(o.tol >= 0, "tol", "a number >= 0", o.tol);
   check_points<T>("patterns", patterns);
-  const Mechanism m{o.metric, Exponential{o.temperature}, AllPairs{}, RowStochastic{}};
+  const Mechanism m{.metric = o.metric,
+                    .kernel = Exponential{o.temperature},
+                    .propagation = Steps{.moving = "points", .tol = o.tol, .max_iter = o.max_iter}};
   validate(m);
   return {m, patterns, o.max_iter, o.tol};
 }
@@ -60,27 +62,15 @@ Retrieval<T> HopfieldMemory<T>::retrieve(const Points<T>& queries, const Executi
   const engine::Call call(run);
   const double longest = patterns.template cast<double>().rowwise().norm().maxCoeff();
   const auto to_patterns = [&](const Matrix<T>& q) { return mechanism.cross_operator(q, patterns, {}, run); };
-  Retrieval<T> r{queries, {}, {.solver = "iterate"}};
+  Retrieval<T> r{queries, {}, {}};
   if (has_energy()) r.energies = energy(queries, run).transpose();
-  // Each query stops by itself, so that a batch gives what its queries give alone.
-  std::vector<Index> moving(static_cast<std::size_t>(queries.rows()));
-  std::iota(moving.begin(), moving.end(), Index(0));
-  for (; r.report.n_iter < max_iter && !moving.empty(); ++r.report.n_iter) {
-    const Matrix<T> from = r.states(moving, Eigen::all), to = to_patterns(from).apply(patterns, run);
-    const Vector<double> moved =
-        (to - from).template cast<double>().rowwise().norm() / (longest > 0 ? longest : 1);
-    r.states(moving, Eigen::all) = to;
-    r.report.residual = moved.maxCoeff();
-    if (has_energy()) {
-      repeat_last_row(r.energies);
-      r.energies(Eigen::last, moving) = energy_of<T>(to_patterns(to), patterns, to).transpose();
-    }
-    std::vector<Index> still;
-    for (std::size_t i = 0; i < moving.size(); ++i)
-      if (moved(static_cast<Index>(i)) > tol) still.push_back(moving[i]);
-    moving = std::move(still);
-  }
-  r.report.converged = moving.empty();
+  const auto step = [&](const Matrix<T>& q) { return to_patterns(q).apply(patterns, run); };
+  const auto tell_energy = [&](const std::vector<Index>& moving, const Matrix<T>&, const Matrix<T>& to) {
+    if (!has_energy()) return;
+    repeat_last_row(r.energies);
+    r.energies(Eigen::last, moving) = energy_of<T>(to_patterns(to), patterns, to).transpose();
+  };
+  r.report = rows_until_still<T>(r.states, longest > 0 ? longest : 1, tol, max_iter, step, tell_energy);
   return r;
 }
 

@@ -11,10 +11,11 @@
 namespace likewise {
 
 Mechanism k_neighbors_mechanism(const KNeighborsOptions& o) {
-  return {o.metric, o.weights, Neighbors{.n_neighbors = o.n_neighbors}, RowStochastic{}, EmptyRow::zero};
+  return {o.metric,        o.weights, Neighbors{.n_neighbors = o.n_neighbors},
+          RowStochastic{}, OneStep{}, EmptyRow::zero};
 }
 Mechanism radius_neighbors_mechanism(const RadiusNeighborsOptions& o) {
-  return {o.metric, o.weights, Radius{o.radius}, RowStochastic{}, EmptyRow::zero};
+  return {o.metric, o.weights, Radius{o.radius}, RowStochastic{}, OneStep{}, EmptyRow::zero};
 }
 
 template <class T>

@@ -49,7 +49,7 @@ KernelRegression<T> fit(const Points<T>& X, const Values<T>& Y, const KernelRegr
   }
   check_slots(o, X.rows());
   const Kernel kernel = filled_kernel(o.kernel, o.bandwidth, o.support);
-  const Mechanism asked{o.metric, kernel, o.support, o.normalization, o.empty_row};
+  const Mechanism asked{o.metric, kernel, o.support, o.normalization, OneStep{}, o.empty_row};
   validate(asked);
   const int degree = X.cols() > local_linear_max_features ? 0 : o.degree;
   std::vector<Index> point_of = bandwidths::place_of_points<T>(X, log_w);

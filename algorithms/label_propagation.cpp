@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "engine/call.hpp"
 #include "operator/with_entries.hpp"
+#include "until_still.hpp"
 
 namespace likewise {
 namespace {
@@ -124,22 +126,26 @@ SelfOperator<double> spreading_operator(const Mechanism& m, const Matrix<double>
 // --- solving
 // --------------------------------------------------------------------------------------------------------
 
-EquilibriumOptions exactly(double tol, int max_iter) {
-  return {.tol = std::min(tol, 1e-8), .max_iter = std::max(max_iter, 1000)};
+/// What the options ask for: "cg" solves to 1e-8 or less whatever they say, "iterate" is scikit-learn's loop.
+template <class Options> Equilibrium equilibrium_of(const Options& o, std::optional<double> alpha = {}) {
+  if (o.solver == "iterate") return {alpha, o.tol, o.max_iter, o.solver};
+  return {.alpha = alpha, .tol = std::min(o.tol, 1e-8), .max_iter = std::max(o.max_iter, 1000)};
 }
 
-/// scikit-learn's loop: `step` until the sum of all changes is below tol.
+EquilibriumOptions options_of(const Equilibrium& e) { return {e.solver, e.tol, e.max_iter}; }
+
+/// scikit-learn's loop: `step` until the sum of all changes is below tol. Finding them still is no step.
 template <class Step>
 Matrix<double> repeat(Matrix<double> F, const Step& step, double tol, int max_iter, IterationReport& report) {
   Matrix<double> previous = Matrix<double>::Zero(F.rows(), F.cols());
-  report = {.converged = false, .solver = "iterate"};
-  for (; report.n_iter < max_iter; ++report.n_iter) {
-    report.residual = (F - previous).cwiseAbs().sum();
-    report.converged = report.residual < tol;
-    if (report.converged) return F;
+  report = until_still("iterate", max_iter, [&]() -> Move {
+    const double change = (F - previous).cwiseAbs().sum();
+    if (change < tol) return {change, true};
     previous = F;
     F = step(F);
-  }
+    return {change, false};
+  });
+  report.n_iter -= report.converged;
   return F;
 }
 
@@ -149,12 +155,12 @@ template <class Step> Matrix<double> settle(const Matrix<double>& solved, const 
   constexpr int max_sweeps = 200;
   constexpr double tol = 1e-10;
   Matrix<double> F = solved.cwiseMax(0.0);
-  for (int sweep = 0; sweep < max_sweeps; ++sweep) {
+  until_still("sweeps", max_sweeps, [&]() -> Move {
     const Matrix<double> next = step(F);
     const Vector<double> change = (next - F).cwiseAbs().rowwise().sum(), size = next.rowwise().sum();
     F = next;
-    if ((change.array() <= tol * size.array()).all()) break;
-  }
+    return {change.maxCoeff(), (change.array() <= tol * size.array()).all()};
+  });
   return F;
 }
 
@@ -176,9 +182,9 @@ void check_neighbors(const Mechanism& m, Index n) {
 
 /// Distributions of all points; those that nothing reached get the class shares of the labeled points.
 template <class T>
-PropagatedLabels<T> finish(Mechanism mechanism, const Kernel& resolved, const Points<T>& X, Matrix<double> F,
-                           const Matrix<double>& Y, std::vector<bool> unreached,
-                           const IterationReport& report) {
+PropagatedLabels<T> finish(Mechanism mechanism, const Kernel& resolved, const Equilibrium& how,
+                           const Points<T>& X, Matrix<double> F, const Matrix<double>& Y,
+                           std::vector<bool> unreached, const IterationReport& report) {
   F = F.cwiseMax(0.0);  // a solver's rounding
   scale_rows_to_one(F);
   // What reaches a point below the least positive number has not reached it.
@@ -187,6 +193,7 @@ PropagatedLabels<T> finish(Mechanism mechanism, const Kernel& resolved, const Po
   for (std::size_t i = 0; i < unreached.size(); ++i)
     if (unreached[i]) F.row(static_cast<Index>(i)) = Y.colwise().sum() / Y.sum();
   mechanism.kernel = resolved;
+  mechanism.propagation = how;
   return {std::move(mechanism), X, F.template cast<T>(), std::move(unreached), report};
 }
 
@@ -205,6 +212,7 @@ Mechanism label_prediction(const Mechanism& mechanism) {
   const Normalization& rule = mechanism.normalization;
   if (std::holds_alternative<Symmetric>(rule) || std::holds_alternative<Unnormalized>(rule))
     asks.normalization = RowStochastic{};
+  asks.propagation = OneStep{};
   asks.empty_row = EmptyRow::nearest;
   return asks;
 }
@@ -219,6 +227,7 @@ PropagatedLabels<T> fit_label_propagation(const Points<T>& X, const std::vector<
   const Matrix<double> points = X.template cast<double>();
   const Matrix<double> Y = one_hot(labels, X.rows(), n_classes);
   const std::vector<bool> labeled = labeled_rows(labels);
+  const Equilibrium how = equilibrium_of(o);
   const Mechanism walk = o.solver == "cg" ? without_self_loops(o.mechanism) : o.mechanism;
   SelfOperator<double> P = reused_operator(walk, points, {}, run);
   const std::vector<bool> unreached = unreached_rows(P, labeled, run);
@@ -226,8 +235,8 @@ PropagatedLabels<T> fit_label_propagation(const Points<T>& X, const std::vector<
     P = reused_operator(walk, points, reachable_keys(unreached), run);
 
   if (o.solver == "cg") {
-    const Equilibrium<double> F = clamped_equilibrium<double>(P, Y, labeled, exactly(o.tol, o.max_iter), run);
-    return finish<T>(o.mechanism, P.mechanism().kernel, X, F.values, Y, unreached, F.report);
+    const SteadyValues<double> F = clamped_equilibrium<double>(P, Y, labeled, options_of(how), run);
+    return finish<T>(o.mechanism, P.mechanism().kernel, how, X, F.values, Y, unreached, F.report);
   }
   IterationReport report;
   const auto step = [&](const Matrix<double>& F) {
@@ -238,7 +247,7 @@ PropagatedLabels<T> fit_label_propagation(const Points<T>& X, const std::vector<
     return next;
   };
   const Matrix<double> F = repeat(Y, step, o.tol, o.max_iter, report);
-  return finish<T>(o.mechanism, P.mechanism().kernel, X, F, Y, unreached, report);
+  return finish<T>(o.mechanism, P.mechanism().kernel, how, X, F, Y, unreached, report);
 }
 
 template <class T>
@@ -251,17 +260,18 @@ PropagatedLabels<T> fit_label_spreading(const Points<T>& X, const std::vector<In
   const Matrix<double> points = X.template cast<double>();
   const Matrix<double> Y = one_hot(labels, X.rows(), n_classes);
   const SelfOperator<double> S = spreading_operator(o.mechanism, points, run);
+  const Equilibrium how = equilibrium_of(o, o.alpha);
   const Kernel& resolved = S.mechanism().kernel;
   const auto step = [&](const Matrix<double>& F) {
     return Matrix<double>(o.alpha * S.apply(F, run) + (1 - o.alpha) * Y);
   };
   if (o.solver == "cg") {
-    const Equilibrium<double> F = soft_equilibrium<double>(S, Y, o.alpha, exactly(o.tol, o.max_iter), run);
-    return finish<T>(o.mechanism, resolved, X, settle(F.values, step), Y, F.unreached, F.report);
+    const SteadyValues<double> F = soft_equilibrium<double>(S, Y, o.alpha, options_of(how), run);
+    return finish<T>(o.mechanism, resolved, how, X, settle(F.values, step), Y, F.unreached, F.report);
   }
   IterationReport report;
   const Matrix<double> F = repeat(Y, step, o.tol, o.max_iter, report);
-  return finish<T>(o.mechanism, resolved, X, F, Y, unreached_rows(S, labeled_rows(labels), run), report);
+  return finish<T>(o.mechanism, resolved, how, X, F, Y, unreached_rows(S, labeled_rows(labels), run), report);
 }
 
 template <class T> std::vector<Index> PropagatedLabels<T>::transduction() const {

@@ -11,6 +11,7 @@
 #include <likewise/select_bandwidth.hpp>
 
 #include "engine/call.hpp"
+#include "until_still.hpp"
 
 namespace likewise {
 namespace {
@@ -99,30 +100,17 @@ template <class T> struct Climb {
 };
 
 template <class T>
-Climb<T> climb(const Mechanism& m, Matrix<T> start, const Points<T>& X, double h, const MeanShiftOptions& o,
-               const Execution& run) {
-  Climb<T> c{start, start, {.converged = false, .solver = "iterate"}};
-  std::vector<Index> moving(static_cast<std::size_t>(start.rows()));
-  std::iota(moving.begin(), moving.end(), Index(0));
-  while (true) {
-    const Matrix<T> from = c.ends(moving, Eigen::all);
-    const Matrix<T> to = m.cross_operator(from, X, {}, run).apply(X, run);
-    Vector<double> step = (to - from).template cast<double>().rowwise().norm();
-    // A step as short as rounding is none, however short the bandwidth.
-    const Vector<double> rounding =
-        to.template cast<double>().rowwise().norm() * (8.0 * std::numeric_limits<T>::epsilon());
-    step = (step.array() <= rounding.array()).select(0.0, step.array() / h);
-    c.ends(moving, Eigen::all) = to;
+Climb<T> climb(const Mechanism& m, const Matrix<T>& start, const Points<T>& X, double h,
+               const MeanShiftOptions& o, const Execution& run) {
+  Climb<T> c{start, start, {}};
+  const auto step = [&](const Matrix<T>& from) { return m.cross_operator(from, X, {}, run).apply(X, run); };
+  const auto keep = [&](const std::vector<Index>& moving, const Matrix<T>& from, const Matrix<T>&) {
     c.last(moving, Eigen::all) = from;
-    c.report.residual = step.maxCoeff();
-    c.report.converged = c.report.residual <= o.tol;
-    if (c.report.converged || c.report.n_iter == o.max_iter) return c;
-    ++c.report.n_iter;
-    std::vector<Index> still;
-    for (std::size_t i = 0; i < moving.size(); ++i)
-      if (step(static_cast<Index>(i)) > o.tol) still.push_back(moving[i]);
-    moving = std::move(still);
-  }
+  };
+  // scikit-learn's count: the step that finds a point at rest is none.
+  c.report = rows_until_still<T>(c.ends, h, o.tol, o.max_iter + 1, step, keep);
+  --c.report.n_iter;
+  return c;
 }
 
 /// Ends by descending density at their last step, then by coordinates: an order that no rounding of ties
@@ -190,7 +178,10 @@ MeanShift<T> fit_mean_shift(const Points<T>& X, const MeanShiftOptions& o, const
   require(o.max_iter >= 0, "max_iter", "an int >= 0", o.max_iter);
   require(o.min_bin_freq >= 1, "min_bin_freq", "an int >= 1", o.min_bin_freq);
   const double h = find_bandwidth(X, o, run);
-  const Mechanism m{o.metric, of_length(o.kernel, h), AllPairs{}, RowStochastic{}, EmptyRow::nearest};
+  const Mechanism m{.metric = o.metric,
+                    .kernel = of_length(o.kernel, h),
+                    .propagation = Steps{.moving = "points", .tol = o.tol, .max_iter = o.max_iter},
+                    .empty_row = EmptyRow::nearest};
   const Climb<T> ends = climb(m, with_mass(m, starts(X, o, h), X, o, h, run), X, h, o, run);
   const Matrix<T> centers = merged(by_density(m, ends, X, run), o.metric, h, run);
   MeanShift<T> result{m, centers, nearest_center<T>(o.metric, X, centers, run), ends.report};

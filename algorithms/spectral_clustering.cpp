@@ -20,15 +20,13 @@ void check(const SpectralClusteringOptions& o, Index n) {
   require(o.max_clusters >= 1, "max_clusters", "an int of at least 1", o.max_clusters);
 }
 
-/// Enough eigenpairs to see the gap.
-template <class T>
-Spectrum<T> spectrum_with_gap(const SelfOperator<T>& P, const SpectralClusteringOptions& o,
-                              const Execution& run) {
-  return largest_eigenpairs(P, std::min(P.rows(), std::max(o.max_clusters + 1, o.n_components)), o.spectrum,
-                            run);
+/// How many eigenpairs are looked at: enough to see the gap where one is looked for.
+Index n_pairs(const SpectralClusteringOptions& o, Index n) {
+  if (o.n_clusters == 0) return std::min(n, std::max(o.max_clusters + 1, o.n_components));
+  return o.n_components ? o.n_components : o.n_clusters;
 }
 
-template <class T> Spectrum<T> first_pairs(Spectrum<T> s, Index k) {
+template <class T> Eigenpairs<T> first_pairs(Eigenpairs<T> s, Index k) {
   s.vectors = s.vectors.leftCols(k).eval();
   if (s.walk_vectors.size()) s.walk_vectors = s.walk_vectors.leftCols(k).eval();
   return s;
@@ -58,10 +56,10 @@ SpectralClustering<T> fit_spectral_clustering(const Points<T>& X, const Spectral
   const engine::Call call(run);
   check(o, X.rows());
   const bool find_gap = o.n_clusters == 0;
-  const SelfOperator<T> P = o.mechanism.self_operator(X, o.operator_options, run);
-  Spectrum<T> s =
-      find_gap ? spectrum_with_gap(P, o, run)
-               : largest_eigenpairs(P, o.n_components ? o.n_components : o.n_clusters, o.spectrum, run);
+  Mechanism m = o.mechanism;
+  m.propagation = Spectrum{n_pairs(o, X.rows()), 0, o.spectrum.tol, o.spectrum.max_iter, o.spectrum.solver};
+  const SelfOperator<T> P = m.self_operator(X, o.operator_options, run);
+  Eigenpairs<T> s = largest_eigenpairs(P, n_pairs(o, X.rows()), o.spectrum, run);
   const Eigengap gap =
       find_gap ? eigengap(s.values, s.n_components, o.max_clusters) : Eigengap{o.n_clusters, true};
   const Index n_clusters = gap.n_clusters;

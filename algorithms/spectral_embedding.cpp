@@ -22,7 +22,7 @@ double log_total(const Vector<double>& log_x) {
 }
 
 /// The walk's eigenvectors, each column of unit measure.
-template <class T> Matrix<T> walk_eigenvectors(const SelfOperator<T>& P, const Spectrum<T>& spectrum) {
+template <class T> Matrix<T> walk_eigenvectors(const SelfOperator<T>& P, const Eigenpairs<T>& spectrum) {
   const Normalization& rule = P.mechanism().normalization;
   if (std::holds_alternative<Symmetric>(rule)) return spectrum.walk_vectors;
   if (std::holds_alternative<Unnormalized>(rule)) return spectrum.vectors;
@@ -50,7 +50,7 @@ template <class T> std::vector<Index> equal_rows(const Points<T>& X, const Matri
 }  // namespace
 
 template <class T>
-SpectralEmbedding<T> make_embedding(const SelfOperator<T>& P, Spectrum<T> spectrum, Index from,
+SpectralEmbedding<T> make_embedding(const SelfOperator<T>& P, Eigenpairs<T> spectrum, Index from,
                                     Index n_components) {
   Matrix<T> embedding = walk_eigenvectors(P, spectrum).middleCols(from, n_components);
   spectrum.walk_vectors = {};  // the embedding holds them
@@ -66,8 +66,12 @@ SpectralEmbedding<T> fit_spectral_embedding(const Points<T>& X, const SpectralEm
       o.n_components >= 1 && o.n_components + dropped <= X.rows(), "n_components",
       "an int in [1, " + std::to_string(X.rows() - dropped) + "] (" + std::to_string(X.rows()) + " samples)",
       o.n_components);
-  const SelfOperator<T> P = o.mechanism.self_operator(X, o.operator_options, run);
-  Spectrum<T> s = largest_eigenpairs(P, o.n_components + dropped, o.spectrum, run);  // pair 0: (1, constant)
+  Mechanism m = o.mechanism;
+  m.propagation =
+      Spectrum{o.n_components + dropped, 0, o.spectrum.tol, o.spectrum.max_iter, o.spectrum.solver};
+  const SelfOperator<T> P = m.self_operator(X, o.operator_options, run);
+  Eigenpairs<T> s =
+      largest_eigenpairs(P, o.n_components + dropped, o.spectrum, run);  // pair 0: (1, constant)
   return make_embedding(P, std::move(s), dropped, o.n_components);
 }
 
@@ -88,7 +92,7 @@ template <class T> Matrix<T> SpectralEmbedding<T>::transform(const Points<T>& X,
 
 #define LIKEWISE_INSTANTIATE(T)                                                                           \
   template struct SpectralEmbedding<T>;                                                                   \
-  template SpectralEmbedding<T> make_embedding(const SelfOperator<T>&, Spectrum<T>, Index, Index);        \
+  template SpectralEmbedding<T> make_embedding(const SelfOperator<T>&, Eigenpairs<T>, Index, Index);      \
   template SpectralEmbedding<T> fit_spectral_embedding(const Points<T>&, const SpectralEmbeddingOptions&, \
                                                        const Execution&);
 LIKEWISE_INSTANTIATE(float)

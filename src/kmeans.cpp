@@ -12,6 +12,7 @@
 #include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "engine/simd/nearest_centers.hpp"
+#include "until_still.hpp"
 
 namespace likewise {
 
@@ -172,19 +173,17 @@ class ClusterSums {
 KMeans<double> lloyd(const Matrix<double>& X, const PointColumns& columns, Matrix<double> centers,
                      double max_move, int max_iter, const Execution& run) {
   KMeans<double> fit;
-  fit.report = {.n_iter = 0, .residual = infinity, .converged = false, .solver = "lloyd"};
   ClusterSums clusters(X, centers.rows());
   Assignment a = assign(columns, centers, run);
-  while (fit.report.n_iter < max_iter && !fit.report.converged) {
+  fit.report = until_still("lloyd", max_iter, [&]() -> Move {
     clusters.follow(a.labels);
     clusters.fill_empty(a);
     const Matrix<double> moved = clusters.means(centers);
-    fit.report.residual = (moved - centers).squaredNorm();
-    fit.report.converged = fit.report.residual <= max_move;
-    ++fit.report.n_iter;
+    const double residual = (moved - centers).squaredNorm();
     centers = moved;
     a = assign(columns, centers, run);
-  }
+    return {residual, residual <= max_move};
+  });
   fit.cluster_centers = std::move(centers);
   fit.labels = std::move(a.labels);
   fit.inertia = a.cost.sum();

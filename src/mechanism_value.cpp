@@ -62,6 +62,7 @@ std::string Mechanism::equation() const {
   std::vector<Line> all = {line("metric c", metric), line("kernel phi", kernel)};
   for (Line& part : lines(support)) all.push_back(std::move(part));
   all.push_back(line("normalization l, r", normalization));
+  all.push_back(line("propagation F", propagation));
   all.push_back({"empty row", "what a row without mass yields", detail::quoted(to_string(empty_row))});
   return "y_i = l_i * sum_{j in S(i)} phi(c(x_i, z_j)) * r_j * v_j" + aligned(all);
 }
@@ -70,6 +71,7 @@ std::string repr(const Mechanism& mechanism) {
   std::string out = "Mechanism(metric=" + repr(mechanism.metric) + ", kernel=" + repr(mechanism.kernel)
                     + ", support=" + repr(mechanism.support)
                     + ", normalization=" + repr(mechanism.normalization);
+  if (mechanism.propagation != Propagation{}) out += ", propagation=" + repr(mechanism.propagation);
   if (mechanism.empty_row != EmptyRow::zero)
     out += ", empty_row=" + detail::quoted(to_string(mechanism.empty_row));
   return out + ")";
@@ -77,8 +79,9 @@ std::string repr(const Mechanism& mechanism) {
 
 std::size_t hash_value(const Mechanism& mechanism) {
   std::size_t hash = static_cast<std::size_t>(mechanism.empty_row);
-  for (const std::size_t part : {hash_value(mechanism.metric), hash_value(mechanism.kernel),
-                                 hash_value(mechanism.support), hash_value(mechanism.normalization)})
+  for (const std::size_t part :
+       {hash_value(mechanism.metric), hash_value(mechanism.kernel), hash_value(mechanism.support),
+        hash_value(mechanism.normalization), hash_value(mechanism.propagation)})
     hash = detail::combine_hashes(hash, part);
   return hash;
 }
@@ -87,6 +90,7 @@ void validate(const Mechanism& mechanism) {
   validate(mechanism.metric);
   validate(mechanism.kernel);
   validate(mechanism.normalization);
+  validate(mechanism.propagation);
   require_law(!reads_distance(traits(mechanism.kernel).input) || traits(mechanism.metric).distance_power != 0,
               mechanism.metric, "a distance or its square", repr(mechanism.kernel));
   require(!traits(mechanism.kernel).infinite_on_self

@@ -169,6 +169,8 @@ void validate(const Metric& metric) {
 }
 
 void require_width(const char* argument, Index width, Index wanted, const Metric& metric) {
+  require(wanted > 0 || width == 0, "metric",
+          "one that is known (its factor is left open until something learns it)", repr(metric));
   require(width == wanted, argument,
           "an array with " + std::to_string(wanted) + " features for " + repr(metric),
           std::to_string(width) + " features");

@@ -19,7 +19,7 @@ struct EquilibriumOptions {
   bool throw_if_not_converged = false;
 };
 
-template <class T> struct Equilibrium {
+template <class T> struct SteadyValues {
   Matrix<T> values;        ///< (n, c)
   IterationReport report;  ///< residual: the largest relative residual of a column, recomputed at the end
   std::vector<bool> unreached;  ///< (n,) rows that no held value reaches: their values are 0
@@ -28,15 +28,15 @@ template <class T> struct Equilibrium {
 /// Hard clamping: F_i = V_i where clamped, else F = P F, i.e. F_u = (I - P_uu)^-1 P_ul V_l (Zhu, Ghahramani,
 /// Lafferty 2003). Rows of V that are not clamped are not looked at. A few products with P for each step.
 template <class T>
-Equilibrium<T> clamped_equilibrium(const SelfOperator<T>& P, const Values<T>& V,
-                                   const std::vector<bool>& clamped, const EquilibriumOptions& options = {},
-                                   const Execution& run = {});
+SteadyValues<T> clamped_equilibrium(const SelfOperator<T>& P, const Values<T>& V,
+                                    const std::vector<bool>& clamped, const EquilibriumOptions& options = {},
+                                    const Execution& run = {});
 
 /// Soft clamping: F = alpha P F + (1 - alpha) V, alpha in (0, 1) (Zhou et al. 2004). "iterate" starts from F
 /// = V.
 template <class T>
-Equilibrium<T> soft_equilibrium(const SelfOperator<T>& P, const Values<T>& V, double alpha,
-                                const EquilibriumOptions& options = {}, const Execution& run = {});
+SteadyValues<T> soft_equilibrium(const SelfOperator<T>& P, const Values<T>& V, double alpha,
+                                 const EquilibriumOptions& options = {}, const Execution& run = {});
 
 /// Rows from which no row of `held` can be reached along non-zero entries of P. A graph search where P is
 /// stored, O(entries); else products with one column, as many as the longest way has steps.

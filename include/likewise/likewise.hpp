@@ -39,6 +39,7 @@
 #include <likewise/operator.hpp>
 #include <likewise/partial.hpp>
 #include <likewise/partial_sums.hpp>
+#include <likewise/propagate.hpp>
 #include <likewise/select_bandwidth.hpp>
 #include <likewise/simd_target.hpp>
 #include <likewise/spectrum.hpp>

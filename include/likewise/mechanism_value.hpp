@@ -7,6 +7,7 @@
 #include <likewise/kernel.hpp>
 #include <likewise/metric.hpp>
 #include <likewise/normalization.hpp>
+#include <likewise/propagation.hpp>
 #include <likewise/support.hpp>
 
 namespace likewise {
@@ -37,12 +38,14 @@ template <class T>
 CrossOperator<T> make_cross_operator(const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z,
                                      const OperatorOptions& options, const Execution& run);
 
-/// Four slots (the fifth is what is done with the operator) and the policy for empty rows: a plain value.
+/// Five slots and the policy for empty rows: a plain value. The first four make the operator, the fifth says what is done with
+/// it (`propagate`, likewise/propagate.hpp).
 struct Mechanism {
   Metric metric = SquaredEuclidean{};
   Kernel kernel = Gaussian{};
   Support support = AllPairs{};
   Normalization normalization = RowStochastic{};
+  Propagation propagation = OneStep{};
   EmptyRow empty_row = EmptyRow::zero;
 
   /// The operator of a point set with itself, n x n. Resolves an open bandwidth, computes the scalings: O(n^2

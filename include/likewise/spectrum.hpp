@@ -40,7 +40,7 @@ struct SpectrumReport : IterationReport {
 /// on points of no mass have unit length. Vector
 /// 0 of a row-stochastic operator is 1 everywhere, also where the graph falls apart and eigenvalue 1 repeats.
 /// The entry of largest magnitude of each vector is positive (the first such entry).
-template <class T> struct Spectrum {
+template <class T> struct Eigenpairs {
   Vector<double> values;  ///< (k,)
   Matrix<T> vectors;      ///< (n, k)
   /// (n, k) right eigenvectors of the random walk behind a `Symmetric` operator, u_i / sqrt(D_i), D its row sums; empty under
@@ -56,8 +56,8 @@ template <class T> struct Spectrum {
 /// products, a sparse factorization, or O(n^2) and O(n^3) for "dense". Throws InvalidArgument naming the law that P lacks,
 /// NotConverged on request.
 template <class T>
-Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const SpectrumOptions& options = {},
-                               const Execution& run = {});
+Eigenpairs<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const SpectrumOptions& options = {},
+                                 const Execution& run = {});
 
 /// Component number of each point in the undirected graph of the non-zeros; numbered by first appearance.
 std::vector<Index> connected_components(const SparseMatrix<double>& graph);

@@ -42,7 +42,7 @@ template <class M> void print_field(std::ostream& out, const M& value) {
   else if constexpr (std::is_same_v<M, std::string>)
     out << quoted(value);
   else if constexpr (requires { value.has_value(); })
-    value ? out << *value : out << "None";
+    value ? print_field(out, *value) : void(out << "None");
   else
     out << value;
 }
@@ -104,7 +104,7 @@ template <SlotValue... Leaves> std::size_t hash_value(const std::variant<Leaves.
 
 }  // namespace likewise
 
-/// Slot values are keys of std::unordered_map; so are a Metric, a Kernel and a Normalization, which are std::variants of them.
+/// Slot values are keys of std::unordered_map; so are a Metric, a Kernel, a Normalization and a Propagation, which are std::variants of them.
 template <likewise::SlotValue V> struct std::hash<V> {
   std::size_t operator()(const V& value) const { return likewise::hash_value(value); }
 };

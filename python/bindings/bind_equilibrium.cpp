@@ -11,7 +11,7 @@ namespace likewise::python {
 namespace {
 
 /// (values (n, c), report, unreached (n,))
-template <class T> py::tuple as_tuple(const Equilibrium<T>& found) {
+template <class T> py::tuple as_tuple(const SteadyValues<T>& found) {
   const Index n = found.values.rows();
   py::array_t<bool> unreached(n);
   for (Index i = 0; i < n; ++i)

@@ -1,4 +1,4 @@
-// The slot values: metrics, kernels, supports, normalizations. A new leaf is a line here.
+// The slot values: metrics, kernels, supports, normalizations, propagations. A new leaf is a line here.
 #include <pybind11/eigen.h>
 
 #include <limits>
@@ -38,16 +38,19 @@ void bind_metrics(py::module_& m) {
   bind_metric<Minkowski>(m, "p > 0; a distance for p >= 1. Unit length.");
   bind_metric<DotProduct>(m, "The score of self-attention with its sign turned.");
   bind_metric<Bilinear>(
-      m, "query_factor Wq (r, dx) and key_factor Wk (r, dz): the learned score of self-attention.");
+      m,
+      "query_factor Wq (r, dx) and key_factor Wk (r, dz): the learned score of self-attention. None leaves "
+      "them open until something learns them.");
   bind_metric<Precomputed>(
       m,
       "The points are rows of costs themselves, (n, n) between the keys, (m, n) from new "
       "points to them: d^distance_power, 1, 2, or None for no distance.");
   using Array = FieldType<Shared<Matrix<double>>>;
-  bind_metric<Mahalanobis>(m, "factor W (r, d) of any rank.")
+  bind_metric<Mahalanobis>(m, "factor W (r, d) of any rank; None leaves it open until something learns it.")
       .def_static(
           "from_matrix",
           [](const py::object& matrix) {
+            if (matrix.is_none()) wrong_type("matrix", "an array of numbers", matrix);
             return Mahalanobis::from_matrix(*Array::from("matrix", matrix), epsilon_of(matrix));
           },
           py::arg("matrix"),
@@ -177,6 +180,30 @@ void bind_normalizations(py::module_& m) {
   bind_normalization<Bistochastic>(m, "Symmetric Sinkhorn until the largest |row sum - 1| is at most tol.");
 }
 
+template <class P> void bind_propagation(py::module_& m, const char* more) {
+  bind_value<P>(m, "likewise.propagations", sentence("", P::formula, more),
+                [](const P& propagation) { validate(Propagation(propagation)); });
+}
+
+void bind_propagations(py::module_& m) {
+  bind_propagation<OneStep>(m, "Kernel regression, nearest neighbors, attention.");
+  bind_propagation<Steps>(
+      m,
+      "moving='values': a random walk that smooths V; 'points': each point moves by itself to what the "
+      "operator from it to the fixed points Z says of V (mean shift, Hopfield memories). Without t a row "
+      "stands still when a step moves it at most tol times the longest row of V, or of points under a kernel "
+      "with a bandwidth tol times that; max_iter and tol belong to steps without t.");
+  bind_propagation<Equilibrium>(
+      m,
+      "Label propagation clamps rows; label spreading holds all softly, alpha in (0, 1). tol: relative "
+      "residual of a column; solver: 'auto', 'cg', 'bicgstab', 'direct' or 'iterate'.");
+  bind_propagation<Spectrum>(
+      m,
+      "n pairs, of a walk the constant one among them: clusters and embeddings (power 0), diffusion maps "
+      "(power t). tol: residual relative to the largest eigenvalue; solver as in SelfOperator.eigsh.");
+  bind_propagation<Heat>(m, "Heat that flows for a time t.");
+}
+
 }  // namespace
 
 py::object support_object(const Support& support) {
@@ -189,6 +216,7 @@ void bind_slots(py::module_& m) {
   bind_kernels(m);
   bind_supports(m);
   bind_normalizations(m);
+  bind_propagations(m);
 
   m.def("metric_from_name", &metric_from_name, py::arg("name"));
   m.def("metric_names", &metric_names);
@@ -200,6 +228,8 @@ void bind_slots(py::module_& m) {
   m.def("support_names", &support_names);
   m.def("normalization_from_name", &normalization_from_name, py::arg("name"));
   m.def("normalization_names", &normalization_names);
+  m.def("propagation_from_name", &propagation_from_name, py::arg("name"));
+  m.def("propagation_names", &propagation_names);
   m.def("bandwidth_rules", &bandwidth_rules);
   m.def(
       "with_bandwidth",

@@ -1,4 +1,4 @@
-// Eigenpairs, spectral embedding and spectral clustering.
+// Spectral embedding and spectral clustering.
 #include <pybind11/operators.h>
 #include <pybind11/stl.h>
 
@@ -12,21 +12,8 @@ namespace likewise::python {
 
 namespace {
 
-template <class T> void bind_eigenpairs(py::module_& m) {
-  m.def(
-      "largest_eigenpairs",
-      [](const SelfOperator<T>& P, Index k, double tol, int max_iter, const std::string& solver) {
-        const SpectrumOptions options{.tol = tol, .max_iter = max_iter, .solver = solver};
-        Spectrum<T> s =
-            run_without_gil([&](const Execution& run) { return largest_eigenpairs(P, k, options, run); });
-        return py::make_tuple(s.values, s.vectors, s.residuals, s.n_components, s.report);
-      },
-      py::arg("P"), py::arg("k"), py::arg("tol") = 1e-9, py::arg("max_iter") = 1000,
-      py::arg("solver") = "auto");
-}
-
 template <class T> py::tuple embedding_state(const SpectralEmbedding<T>& fit) {
-  const Spectrum<T>& s = fit.spectrum;
+  const Eigenpairs<T>& s = fit.spectrum;
   return py::make_tuple(operator_recipe(fit.P), s.values, s.vectors, s.residuals, s.n_components, s.report,
                         fit.embedding);
 }
@@ -159,8 +146,6 @@ certificate : str, what says that none was missed, the strongest first: "whole m
 
 void bind_spectral(py::module_& m) {
   bind_report(m);
-  bind_eigenpairs<float>(m);
-  bind_eigenpairs<double>(m);
   bind_embedding<float>(m);
   bind_embedding<double>(m);
   bind_clustering<float>(m);

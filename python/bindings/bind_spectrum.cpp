@@ -16,7 +16,7 @@ template <class T> void bind_largest_eigenpairs(py::module_& m) {
   m.def(
       "largest_eigenpairs",
       [](const SelfOperator<T>& P, Index k, double tol, int max_iter, const std::string& solver) {
-        const Spectrum<T> found = run_without_gil([&](const Execution& run) {
+        const Eigenpairs<T> found = run_without_gil([&](const Execution& run) {
           return largest_eigenpairs(P, k, {.tol = tol, .max_iter = max_iter, .solver = solver}, run);
         });
         return py::make_tuple(found.values, found.vectors, found.residuals, found.n_components, found.report);

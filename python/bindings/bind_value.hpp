@@ -22,7 +22,10 @@ template <class V, class Member> auto argument(const Field<V, Member>& field) {
 
 template <class> using Object = py::object;
 
-/// V(first, *, others): the main parameter may be given by position; without a default, or where the leaf says so, all may.
+template <class> constexpr bool is_array = false;
+template <class Content> constexpr bool is_array<Shared<Content>> = true;
+
+/// V(first, *, others): the main parameter may be given by position; of arrays, or where the leaf says so, all may.
 template <class V, class Check, class First, class... Rest>
 void def_constructor(py::class_<V>& cls, Check check, Field<V, First> first, Field<V, Rest>... rest) {
   const auto make = [=](const py::object& main, const Object<Rest>&... given) {
@@ -32,7 +35,7 @@ void def_constructor(py::class_<V>& cls, Check check, Field<V, First> first, Fie
     check(v);
     return v;
   };
-  if constexpr (sizeof...(Rest) == 0 || (FieldType<Rest>::required && ...) || requires { V::all_positional; })
+  if constexpr (sizeof...(Rest) == 0 || (is_array<Rest> && ...) || requires { V::all_positional; })
     cls.def(py::init(make), argument(first), argument(rest)...);
   else
     cls.def(py::init(make), argument(first), py::kw_only(), argument(rest)...);

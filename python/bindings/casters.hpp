@@ -25,13 +25,14 @@ template <> struct pybind11::detail::type_caster<likewise::Mechanism> {
     value.kernel = object.attr("kernel").cast<likewise::Kernel>();
     value.support = object.attr("support").cast<likewise::Support>();
     value.normalization = object.attr("normalization").cast<likewise::Normalization>();
+    value.propagation = object.attr("propagation").cast<likewise::Propagation>();
     value.empty_row = likewise::empty_row_from_name(object.attr("empty_row").cast<std::string>());
     return true;
   }
   static handle cast(const likewise::Mechanism& m, return_value_policy, handle) {
     return mechanism_class()(arg("metric") = m.metric, arg("kernel") = m.kernel,
                              arg("support") = likewise::python::support_object(m.support),
-                             arg("normalization") = m.normalization,
+                             arg("normalization") = m.normalization, arg("propagation") = m.propagation,
                              arg("empty_row") = likewise::to_string(m.empty_row))
         .release();
   }

@@ -44,8 +44,8 @@ std::string print_array(const py::object& value) {
   return "<" + shape + (array.ndim() == 1 ? " numbers>" : ">");
 }
 
-template <>
 Shared<Matrix<double>> FieldType<Shared<Matrix<double>>>::from(const char* name, py::handle object) {
+  if (object.is_none()) return {};
   const auto array = matrix_from<double>(name, "an array of numbers", object);
   Matrix<double> content = copied(array);
   require(content.allFinite(), name, "finite", "NaN or infinity");
@@ -53,7 +53,7 @@ Shared<Matrix<double>> FieldType<Shared<Matrix<double>>>::from(const char* name,
 }
 
 // Numbers are refused: in a boolean mask True means "may attend"; additive masks have the other polarity.
-template <> Shared<BoolMatrix> FieldType<Shared<BoolMatrix>>::from(const char* name, py::handle object) {
+Shared<BoolMatrix> FieldType<Shared<BoolMatrix>>::from(const char* name, py::handle object) {
   const auto given = py::array::ensure(object);
   if (!given || given.dtype().kind() != 'b') {
     PyErr_Clear();

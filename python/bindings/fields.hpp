@@ -101,19 +101,28 @@ template <class T> CArray<T> real_numbers(py::handle object) {
 py::array read_only(py::array array);
 std::string print_array(const py::object& array);
 
-template <class T> struct FieldType<Shared<Matrix<T>>> {
+template <class T> py::object view_of(const Shared<Matrix<T>>& content) {
+  const py::capsule keep_alive(new Shared<Matrix<T>>(content),
+                               [](void* p) { delete static_cast<Shared<Matrix<T>>*>(p); });
+  return read_only(py::array_t<T>({content->rows(), content->cols()}, content->data(), keep_alive));
+}
+
+template <> struct FieldType<Shared<BoolMatrix>> {
   static constexpr bool required = true;
-  static py::object to(const char*, const Shared<Matrix<T>>& content) {
-    const py::capsule keep_alive(new Shared<Matrix<T>>(content),
-                                 [](void* p) { delete static_cast<Shared<Matrix<T>>*>(p); });
-    return read_only(py::array_t<T>({content->rows(), content->cols()}, content->data(), keep_alive));
-  }
-  static Shared<Matrix<T>> from(const char* name, py::handle object);
+  static py::object to(const char*, const Shared<BoolMatrix>& content) { return view_of(content); }
+  static Shared<BoolMatrix> from(const char* name, py::handle object);
   static std::string print(const py::object& value) { return print_array(value); }
 };
-template <>
-Shared<Matrix<double>> FieldType<Shared<Matrix<double>>>::from(const char* name, py::handle object);
-template <> Shared<BoolMatrix> FieldType<Shared<BoolMatrix>>::from(const char* name, py::handle object);
+
+/// None where there is no number: a factor that is left open until something learns it.
+template <> struct FieldType<Shared<Matrix<double>>> {
+  static constexpr bool required = false;
+  static py::object to(const char*, const Shared<Matrix<double>>& content) {
+    return content->rows() + content->cols() > 0 ? view_of(content) : py::none();
+  }
+  static Shared<Matrix<double>> from(const char* name, py::handle object);
+  static std::string print(const py::object& value) { return value.is_none() ? "None" : print_array(value); }
+};
 
 /// An int for each point.
 template <> struct FieldType<Shared<GroupLabels>> {

@@ -30,4 +30,5 @@ PYBIND11_MODULE(_core, m) {
   bind_kernel_density(m);
   bind_spectrum(m);
   bind_equilibrium(m);
+  bind_propagate(m);
 }

@@ -3,7 +3,7 @@
 import importlib
 
 # _bound comes first: it makes the errors of what the others import name their arguments.
-from likewise import _bound, _core, kernels, metrics, normalizations, supports  # noqa: F401
+from likewise import _bound, _core, kernels, metrics, normalizations, propagations, supports  # noqa: F401
 from likewise._errors import ConvergenceError, MemoryLimitError
 from likewise._execution import execution
 from likewise._mechanism import Mechanism
@@ -56,6 +56,7 @@ __all__ = [
     "metrics",
     "nn",
     "normalizations",
+    "propagations",
     "simd_target",
     "supports",
     *_lazy,

@@ -4,6 +4,7 @@ from likewise import kernels as kernels
 from likewise import metrics as metrics
 from likewise import nn as nn
 from likewise import normalizations as normalizations
+from likewise import propagations as propagations
 from likewise import supports as supports
 from likewise._attention import attention as attention
 from likewise._attention import from_torch_mask as from_torch_mask

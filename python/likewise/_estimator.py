@@ -25,6 +25,7 @@ from likewise._errors import warn_unless_converged
 from likewise._execution import execution, one_call
 from likewise._mechanism import Mechanism
 from likewise._slots import as_kernel, as_metric
+from likewise.propagations import OneStep
 
 __all__ = [
     "MechanismMixin",
@@ -35,28 +36,37 @@ __all__ = [
     "warn_unless_converged",
 ]
 
-_SLOTS = ("metric", "kernel", "support", "normalization", "empty_row")
+_SLOTS = ("metric", "kernel", "support", "normalization", "empty_row")  # that parameters are named after
+
+_ONE_STEP = OneStep()
 
 
 class MechanismMixin:
     """An estimator that carries its slots as a value: `mechanism`, and once fitted `mechanism_`.
 
-    Class attribute `_fixed_slots`: the slots that no parameter sets, such as {"normalization": "row"}.
+    Class attribute `_fixed_slots`: the slots that no parameter sets, such as {"normalization": "row"}. The
+    propagation is what an estimator is: `_propagation` says it, and `_of_propagation` what parameters one of
+    the same kind gives. `_values` says in words what is propagated.
     """
 
     _fixed_slots = {}  # noqa: RUF012 (read only)
+    _values = "y"
 
     @property
     def mechanism(self):
         """The slots as the parameters give them, before anything is fitted."""
-        return self._make_mechanism()
+        mechanism, how = self._make_mechanism(), self._propagation()
+        return mechanism if how == mechanism.propagation else mechanism.replace(propagation=how)
 
     @classmethod
     def from_mechanism(cls, mechanism, **params):
         """The estimator with the slots of `mechanism`, and other parameters as given.
 
-        A slot that this estimator does not leave open must agree with it: ValueError otherwise.
+        A slot that this estimator does not leave open must agree with it: ValueError otherwise. Of the
+        propagation it takes what its own parameters say; another kind of propagation is another method, and
+        stays behind.
         """
+        params = {**cls._of_propagation(mechanism.propagation), **params}
         for slot in _SLOTS:
             if slot in cls._defaults():
                 params.setdefault(slot, getattr(mechanism, slot))
@@ -64,8 +74,17 @@ class MechanismMixin:
         estimator._require_slots_of(mechanism)
         return estimator
 
+    def _propagation(self):
+        """The fifth slot, from the parameters."""
+        return _ONE_STEP
+
+    @classmethod
+    def _of_propagation(cls, propagation):
+        """The parameters that a propagation of this estimator's kind stands for; none of another's."""
+        return {}
+
     def _make_mechanism(self):
-        """From the parameters named like slots, the fixed slots, and bandwidth and gamma."""
+        """The other slots, from the parameters named like them, the fixed slots, and bandwidth and gamma."""
         slots = {slot: getattr(self, slot) for slot in _SLOTS if slot in self._defaults()}
         return self._fill_bandwidth(Mechanism(**{**slots, **self._fixed_slots}))
 

@@ -1,27 +1,31 @@
 """What mechanism is behind an object: ours, or scikit-learn's where it has a counterpart."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
-from likewise import kernels, metrics, normalizations, supports
-from likewise._mechanism import Mechanism
-
-ONE_STEP = "one step"
+from likewise import kernels, metrics, normalizations, propagations, supports
+from likewise._mechanism import SLOTS, Mechanism
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A mechanism, what is done with it, and what to know; ``str`` is the equation with its slots."""
+    """A mechanism, what its values v are, and what to know; ``str`` is the equation with its slots."""
 
     mechanism: Mechanism
-    propagation: str = ""
+    values: str = ""
     note: str = ""
+
+    @property
+    def propagation(self):
+        """The fifth slot, what is done with the operator: a value of likewise.propagations."""
+        return self.mechanism.propagation
 
     def __str__(self):
         lines = [self.mechanism.equation().rstrip("\n")]
-        if self.propagation:
-            lines.append(f"  {'propagation':<20}{self.propagation}")
+        if self.values:
+            lines.append(f"  {'values v':<20}{self.values}")
         if self.note:
             lines.append(f"  {'note':<20}{self.note}")
         return "\n".join(lines)
@@ -56,13 +60,11 @@ def explain(obj):
     if callable(found):  # of a layer, which has one for each head
         found = found()
     if isinstance(found, Mechanism):
-        name = type(obj).__name__
-        if name in _LEARNED:
-            return Explanation(found, _LEARNED_STEP, _FIRST_OF_MANY)
-        return Explanation(found, PROPAGATIONS.get(name, ""))
+        return Explanation(found, getattr(obj, "_values", ""), getattr(obj, "_note", ""))
     home, name = type(obj).__module__.split(".")[0], type(obj).__name__
     if home == "sklearn" and name in _COUNTERPARTS:
-        return _COUNTERPARTS[name](obj)
+        mechanism, note = _COUNTERPARTS[name](obj)
+        return Explanation(mechanism, _estimator(name)._values, note)
     raise ValueError(
         f"explain() takes a Mechanism, an operator, a layer or an estimator of likewise, or one of "
         f"scikit-learn's {', '.join(sorted(_COUNTERPARTS))}; got {name} of {type(obj).__module__}, "
@@ -77,17 +79,53 @@ def explain_method(name):
     ------
     ValueError : an unknown name; the message lists the known ones
     """
-    import likewise
-
     if name in _ATTENTION:
         return _ATTENTION[name]()
-    cls = METHODS.get(name, name)
-    if cls not in PROPAGATIONS:
+    cls = _estimator(METHODS.get(name, name))
+    if cls is None:
         known = ", ".join((*METHODS, *_ATTENTION))
         raise ValueError(
             f"method must be one of {known}, or a class such as KNeighborsRegressor; got {name!r}."
         )
-    return explain(getattr(likewise, cls)())
+    return explain(cls())
+
+
+def estimators():
+    """The names of all estimators."""
+    import likewise
+
+    named = list(METHODS.values())
+    return named + sorted(name for name in likewise.__all__ if _estimator(name) and name not in named)
+
+
+def _estimator(name):
+    """The estimator class of that name, or None."""
+    import likewise
+    from likewise._estimator import MechanismMixin
+
+    cls = getattr(likewise, name, None) if name in likewise.__all__ else None
+    return cls if isinstance(cls, type) and issubclass(cls, MechanismMixin) else None
+
+
+def short_numbers(text):
+    """Four digits of every number with more."""
+    return re.sub(r"\d+\.\d{4,}(e[+-]?\d+)?", lambda number: f"{float(number[0]):.4g}", text)
+
+
+def table():
+    """README's table of the methods, in Markdown: what fills the slots of each before a parameter is set."""
+    rows = {}
+    for name in (*estimators(), *_ATTENTION):
+        about = explain_method(name)
+        names, values = rows.setdefault(about.mechanism, ([], []))
+        names.append(name)
+        values.append(about.values)
+    lines = ["| method | " + " | ".join(SLOTS) + " | values |", "|---" * (len(SLOTS) + 2) + "|"]
+    for mechanism, (names, values) in rows.items():
+        slots = [f"`{short_numbers(repr(getattr(mechanism, slot)))}`" for slot in SLOTS]
+        cells = [", ".join(names), *slots, "; ".join(dict.fromkeys(values))]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 METHODS = {
@@ -108,53 +146,20 @@ METHODS = {
 
 def _self_attention():
     mechanism = Mechanism(metric="dot", kernel=kernels.Exponential(temperature=8.0))
-    return Explanation(
-        mechanism, "one step, v = Wv x", "x is Wq x, z is Wk z; the temperature is sqrt(d), here of d = 64"
-    )
+    note = "x is Wq x, z is Wk z; the temperature is sqrt(d), here of d = 64"
+    return Explanation(mechanism, "Wv x", note)
 
 
 def _metric_attention():
     mechanism = Mechanism(metric="sqeuclidean", kernel=kernels.Exponential(temperature=16.0))
     note = "x is W x, z is W z; the temperature is learned and starts at 2 sqrt(d), here of d = 64"
-    return Explanation(mechanism, "one step, v = Wv x", note)
+    return Explanation(mechanism, "Wv x", note)
 
 
 _ATTENTION = {"self_attention": _self_attention, "metric_attention": _metric_attention}
 
-_LEARNED = (
-    "AttentionClassifier",
-    "AttentionRegressor",
-    "AttentionLayer",
-    "SelfAttention",
-    "MetricAttention",
-)
-_LEARNED_STEP = "one step, v = Wv x, learned"
-_FIRST_OF_MANY = "the first head; each of the others has a mechanism of its own"
 
-# The fifth slot of our estimators, in words.
-PROPAGATIONS = {
-    "KernelRegressor": "one step, v = y",
-    "KernelClassifier": "one step, v = one-hot classes",
-    "KernelDensity": "one step, v = 1, times the constant of the kernel",
-    "NearestNeighbors": "none: the support itself is the answer",
-    "KNeighborsClassifier": "one step, v = one-hot classes",
-    "KNeighborsRegressor": "one step, v = y",
-    "RadiusNeighborsClassifier": "one step, v = one-hot classes",
-    "RadiusNeighborsRegressor": "one step, v = y",
-    "SpectralClustering": "spectrum, then clusters of its vectors",
-    "SpectralEmbedding": "spectrum",
-    "DiffusionMaps": "spectrum to the power t",
-    "LabelPropagation": "equilibrium, labels clamped",
-    "LabelSpreading": "equilibrium, labels soft",
-    "MeanShift": "repeated steps, v = points",
-    "HopfieldMemory": "repeated steps, v = patterns",
-    "AttentionClassifier": _LEARNED_STEP,
-    "AttentionRegressor": _LEARNED_STEP,
-}
-
-
-def _propagation(model):
-    return PROPAGATIONS[type(model).__name__]
+# --- scikit-learn's: what each says is (mechanism, note) ----------------------------------------------------
 
 
 def _metric(name, parameters=None, p=2):
@@ -166,29 +171,17 @@ def _metric(name, parameters=None, p=2):
 
 
 def _neighbors(model):
-    kernel, note = _vote(model)
-    return Explanation(
-        Mechanism(
-            metric=_metric(model.metric, model.metric_params, model.p),
-            kernel=kernel,
-            support=supports.Neighbors(model.n_neighbors, symmetrize="none"),
-        ),
-        _propagation(model),
-        note,
-    )
+    return _voting(model, supports.Neighbors(model.n_neighbors, symmetrize="none"))
 
 
 def _radius_neighbors(model):
+    return _voting(model, supports.Radius(model.radius))
+
+
+def _voting(model, support):
     kernel, note = _vote(model)
-    return Explanation(
-        Mechanism(
-            metric=_metric(model.metric, model.metric_params, model.p),
-            kernel=kernel,
-            support=supports.Radius(model.radius),
-        ),
-        _propagation(model),
-        note,
-    )
+    metric = _metric(model.metric, model.metric_params, model.p)
+    return Mechanism(metric=metric, kernel=kernel, support=support), note
 
 
 def _vote(model):
@@ -211,14 +204,8 @@ def _kernel_density(model):
             "kernel of KernelDensity must be gaussian, tophat, epanechnikov or exponential to have a "
             f"counterpart; got {model.kernel!r}."
         )
-    return Explanation(
-        Mechanism(
-            metric=_metric(model.metric, model.metric_params),
-            kernel=found(bandwidth=h),
-            normalization=normalizations.Unnormalized(),
-        ),
-        _propagation(model),
-    )
+    metric, none = _metric(model.metric, model.metric_params), normalizations.Unnormalized()
+    return Mechanism(metric=metric, kernel=found(bandwidth=h), normalization=none), ""
 
 
 def _gaussian(gamma):
@@ -244,11 +231,20 @@ def _spectral(model):
             "A given affinity matrix is support=Graph(A, weights='given')."
         )
     mechanism = Mechanism(
-        metric="euclidean", kernel=kernel, support=support, normalization=normalizations.Symmetric()
+        metric="euclidean",
+        kernel=kernel,
+        support=support,
+        normalization=normalizations.Symmetric(),
+        propagation=propagations.Spectrum(_n_pairs(model)),
     )
-    return Explanation(
-        mechanism, _propagation(model), "scikit-learn leaves out self-loops before normalizing"
-    )
+    return mechanism, "scikit-learn leaves out self-loops before normalizing"
+
+
+def _n_pairs(model):
+    """Eigenvectors that it looks at; a spectral embedding leaves out the constant one."""
+    if not hasattr(model, "n_clusters"):
+        return model.n_components + 1
+    return model.n_clusters if model.n_components is None else model.n_components
 
 
 def _label_graph(model):
@@ -263,7 +259,8 @@ def _label_graph(model):
 
 def _label_propagation(model):
     kernel, support = _label_graph(model)
-    return Explanation(Mechanism(metric="euclidean", kernel=kernel, support=support), _propagation(model))
+    clamped = propagations.Equilibrium()
+    return Mechanism(metric="euclidean", kernel=kernel, support=support, propagation=clamped), ""
 
 
 def _label_spreading(model):
@@ -273,9 +270,9 @@ def _label_spreading(model):
         kernel=kernel,
         support=support & supports.LeaveOneOut(),
         normalization=normalizations.Symmetric(),
+        propagation=propagations.Equilibrium(model.alpha),
     )
-    note = f"alpha = {model.alpha}; self-loops are left out after normalizing"
-    return Explanation(mechanism, _propagation(model), note)
+    return mechanism, "self-loops are left out after normalizing"
 
 
 def _mean_shift(model):
@@ -286,7 +283,8 @@ def _mean_shift(model):
         else "the bandwidth is open until sklearn.cluster.estimate_bandwidth finds it"
     )
     kernel = kernels.Indicator() if bandwidth is None else kernels.Indicator(bandwidth=float(bandwidth))
-    return Explanation(Mechanism(metric="euclidean", kernel=kernel), _propagation(model), note)
+    climb = propagations.Steps(moving="points", tol=1e-3, max_iter=model.max_iter)
+    return Mechanism(metric="euclidean", kernel=kernel, propagation=climb), note
 
 
 _COUNTERPARTS = {

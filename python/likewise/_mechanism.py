@@ -1,10 +1,12 @@
-"""The mechanism: four slots, and the policy for rows without mass. The fifth slot is what is done with it."""
+"""The mechanism: five slots, and the policy for rows without mass."""
 
 import dataclasses
 
 from likewise import _core
-from likewise._slots import as_kernel, as_metric, as_normalization, as_support
+from likewise._slots import as_kernel, as_metric, as_normalization, as_propagation, as_support
+from likewise.propagations import OneStep
 
+SLOTS = ("metric", "kernel", "support", "normalization", "propagation")
 _EMPTY_ROW = ("zero", "nearest", "error", "self")
 
 
@@ -22,6 +24,8 @@ class Mechanism:
         S, who may speak to whom.
     normalization : value of likewise.normalizations or name
         The scalings l and r.
+    propagation : value of likewise.propagations or name
+        What is done with the operator that the other slots make: see `propagate`.
     empty_row : "zero", "nearest", "error" or "self"
         What a row without mass yields: 0, the value of its nearest admitted key, a ValueError, or its own
         value (the point keeps to itself with weight 1; a new point takes its nearest key's value).
@@ -40,10 +44,18 @@ class Mechanism:
     kernel: object
     support: object
     normalization: object
+    propagation: object = OneStep()  # also of mechanisms that were pickled before there was a fifth slot
     empty_row: str
 
     def __init__(
-        self, *, metric="sqeuclidean", kernel="gaussian", support="all", normalization="row", empty_row="zero"
+        self,
+        *,
+        metric="sqeuclidean",
+        kernel="gaussian",
+        support="all",
+        normalization="row",
+        propagation=OneStep(),  # noqa: B008 (immutable)
+        empty_row="zero",
     ):
         if empty_row not in _EMPTY_ROW:
             raise ValueError(
@@ -54,6 +66,7 @@ class Mechanism:
             "kernel": as_kernel(kernel),
             "support": as_support(support),
             "normalization": as_normalization(normalization),
+            "propagation": as_propagation(propagation),
             "empty_row": empty_row,
         }
         for name, value in slots.items():
@@ -97,6 +110,47 @@ class Mechanism:
             return self_operator(self, Z if X is None else X, log_key_weights, storage)
         return cross_operator(self, X, Z, log_key_weights, storage)
 
+    def propagate(self, Z, V=None, *, X=None, clamped=None, log_key_weights=None, storage="auto"):
+        """All five slots: the operator of the points Z, and what `propagation` says is done with it.
+
+        Parameters
+        ----------
+        Z : array (n, n_features)
+            The points; float32 stays float32.
+        V : array (n,) or (n, c), optional
+            The values; a Spectrum has none. Of Steps(moving="points") what points move toward, None: the
+            points themselves.
+        X : array (m, n_features), optional
+            New points: OneStep has their values, Steps(moving="points") takes them where they settle. The
+            other propagations answer for Z alone.
+        clamped : boolean array (n,)
+            The rows whose values an Equilibrium without alpha holds.
+        log_key_weights, storage : as in `operator`
+
+        Returns
+        -------
+        F : array of V's shape (with X of m rows); the points after their steps
+        or values, vectors, residuals, n_components, report of a Spectrum, vectors times value^power
+
+        Raises
+        ------
+        ValueError, TypeError : what is given does not fit the slots
+        ConvergenceError : moving points grow without bound. A ConvergenceWarning says what has not converged.
+
+        Examples
+        --------
+        >>> import likewise as lw
+        >>> Z, y = [[0.0], [1.0], [2.0]], [0.0, 1.0, 4.0]
+        >>> m = lw.Mechanism(kernel=lw.kernels.Gaussian(1.0))
+        >>> m.propagate(Z, y).round(3)
+        array([0.722, 1.548, 2.624])
+        >>> m.replace(propagation=lw.propagations.Spectrum(2)).propagate(Z).values.round(3)
+        array([1.   , 0.459])
+        """
+        from likewise._propagate import propagate
+
+        return propagate(self, Z, V, X, clamped, log_key_weights, storage)
+
     def partial(self, X, Z, V, *, log_key_weights=None):
         """The part of a block of keys Z with values V in queries X: a Partial, which merges and finishes.
 
@@ -111,9 +165,9 @@ class Mechanism:
         return _core.equation(self)
 
     def __repr__(self):
-        slots = [
-            f"{name}={getattr(self, name)!r}" for name in ("metric", "kernel", "support", "normalization")
-        ]
+        slots = [f"{name}={getattr(self, name)!r}" for name in SLOTS]
+        if self.propagation == OneStep():
+            slots.pop()
         if self.empty_row != "zero":
             slots.append(f"empty_row={self.empty_row!r}")
         return f"Mechanism({', '.join(slots)})"

@@ -15,8 +15,8 @@ from scipy.sparse.linalg import LinearOperator
 from likewise import _checks, _core
 from likewise._errors import warn_unless_converged
 
-Spectrum = namedtuple("Spectrum", "values vectors residuals n_components report")
-Spectrum.__doc__ = """Eigenpairs P v = w v.
+Eigenpairs = namedtuple("Eigenpairs", "values vectors residuals n_components report")
+Eigenpairs.__doc__ = """Eigenpairs P v = w v.
 
 values : (k,), descending; vectors : (n, k); residuals : (k,), of the symmetric form;
 n_components : connected components of the support; report : SpectrumReport, with solver and certificate"""
@@ -294,7 +294,7 @@ class SelfOperator(PropagationOperator, SquareMap):
 
     def spectrum(self, k=6, *, tol=1e-9, max_iter=1000, solver="auto"):
         """As eigsh, with residuals, the number of components and the report (solver, certificate)."""
-        found = Spectrum(*_core.largest_eigenpairs(self._core, _whole("k", k), tol, max_iter, solver))
+        found = Eigenpairs(*_core.largest_eigenpairs(self._core, _whole("k", k), tol, max_iter, solver))
         warn_unless_converged(found.report, max_iter)
         return found
 

@@ -4,18 +4,19 @@ import ast
 import importlib
 import inspect
 
-from likewise import _core, kernels, metrics, normalizations, supports
+from likewise import _core, kernels, metrics, normalizations, propagations, supports
 
 # For each slot: its value types (leaf classes), and how a name becomes a value.
 _METRICS = tuple(v for v in vars(metrics).values() if isinstance(v, type))
 _KERNELS = tuple(v for v in vars(kernels).values() if isinstance(v, type))
 _SUPPORTS = (*(v for v in vars(supports).values() if isinstance(v, type)), _core.Mask)
 _NORMALIZATIONS = tuple(v for v in vars(normalizations).values() if isinstance(v, type))
+_PROPAGATIONS = tuple(v for v in vars(propagations).values() if isinstance(v, type))
 
 
 def _tell_signatures():
     """What inspect.signature and help show of a slot's class; pybind11 keeps it in a docstring."""
-    for cls in (*_METRICS, *_KERNELS, *_SUPPORTS, *_NORMALIZATIONS):
+    for cls in (*_METRICS, *_KERNELS, *_SUPPORTS, *_NORMALIZATIONS, *_PROPAGATIONS):
         cls.__signature__ = _signature(cls.__init__.__doc__)
 
 
@@ -62,6 +63,11 @@ def as_support(value, name="support"):
 def as_normalization(value, name="normalization"):
     """A normalization from a value of likewise.normalizations or a name."""
     return _as_slot(value, name, _NORMALIZATIONS, normalizations, "a normalization")
+
+
+def as_propagation(value, name="propagation"):
+    """A propagation from a value of likewise.propagations or a name."""
+    return _as_slot(value, name, _PROPAGATIONS, propagations, "a propagation")
 
 
 def _as_slot(value, name, types, module, allowed):

@@ -291,6 +291,7 @@ class AttentionLayer(torch.nn.Module):
             owner.register_parameter(last, torch.nn.Parameter(torch.from_numpy(part)))
 
     _layer = _nn.AttentionLayer
+    _values, _note = _nn.AttentionLayer._values, _nn.AttentionLayer._note
 
     def _owner(self, name):
         """The module that has this parameter, and the parameter's own name there."""
@@ -346,6 +347,10 @@ class AttentionLayer(torch.nn.Module):
     def to_likewise(self):
         """A likewise.nn layer with these parameters."""
         return _layer_of(self.options, self._numbers())
+
+    def mechanism(self, head=0, support="all"):
+        """A head as a mechanism, with the numbers that it has now: see likewise.nn.AttentionLayer."""
+        return self.to_likewise().mechanism(head, support)
 
 
 class SelfAttention(AttentionLayer):

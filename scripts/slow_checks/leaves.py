@@ -3,8 +3,9 @@
     python scripts/slow_checks/leaves.py
 
 The files of scripts/slow_checks/leaves go where the table puts them, and LINES are the lines that it asks
-for. The copy is built, and leaves/test_leaves.py compares the new metric, kernel, support, normalization and
-method with NumPy. Writes docs/reports/leaves-DATE.md, with every place that a leaf of each kind touched.
+for. The copy is built, and leaves/test_leaves.py compares the new metric, kernel, support, normalization,
+propagation and method with NumPy. Writes docs/reports/leaves-DATE.md, with every place that a leaf of each
+kind touched.
 """
 
 import os
@@ -23,6 +24,7 @@ FILES = {
     "kernel": {"cauchy.hpp": "include/likewise/kernel"},
     "support": {"band.hpp": "include/likewise/support"},
     "normalization": {"emphasis.hpp": "include/likewise/normalization"},
+    "propagation": {"lazy.hpp": "include/likewise/propagation"},
     "method": {
         "smoother.hpp": "include/likewise/algorithms",
         "smoother.cpp": "algorithms",
@@ -105,6 +107,33 @@ LINES = {
         "python/likewise/normalizations.py": (
             ("import Bistochastic, Density, ", "@Emphasis, "),
             ('    "Density",\n', '@    "Emphasis",\n'),
+        ),
+    },
+    "propagation": {
+        "include/likewise/propagation.hpp": (
+            ("#include <likewise/propagation/one_step.hpp>", "#include <likewise/propagation/lazy.hpp>\n@"),
+            ("using Propagation = std::variant<OneStep, ", "@Lazy, "),
+        ),
+        "src/propagation.cpp": (
+            ("void check(const OneStep&) {}\n", "@void check(const Lazy&) {}\n"),
+            ('{"heat", Heat{}}', '@, {"lazy", Lazy{}}'),
+        ),
+        "src/propagate.cpp": (
+            (
+                "  Propagated<T> operator()(const OneStep&) const { return {P.apply(V, run)}; }\n",
+                "@  Propagated<T> operator()(const Lazy&) const {\n"
+                "    return {Matrix<T>(T(0.5) * (V + P.apply(V, run)))};\n  }\n",
+            ),
+        ),
+        "python/bindings/bind_slots.cpp": (
+            (
+                'bind_propagation<Heat>(m, "Heat that flows for a time t.");',
+                '@\n  bind_propagation<Lazy>(m, "");',
+            ),
+        ),
+        "python/likewise/propagations.py": (
+            ("import Equilibrium, Heat, ", "@Lazy, "),
+            ('    "Heat",\n', '@    "Lazy",\n'),
         ),
     },
     "method": {

@@ -122,9 +122,9 @@ template <class T> void append_column(Matrix<T>& V, const Vector<T>& column) {
 }  // namespace
 
 template <class T>
-Equilibrium<T> clamped_equilibrium(const SelfOperator<T>& P, const Values<T>& V,
-                                   const std::vector<bool>& clamped, const EquilibriumOptions& options,
-                                   const Execution& run) {
+SteadyValues<T> clamped_equilibrium(const SelfOperator<T>& P, const Values<T>& V,
+                                    const std::vector<bool>& clamped, const EquilibriumOptions& options,
+                                    const Execution& run) {
   const engine::Call call(run);
   check(P, V, options);
   require(static_cast<Index>(clamped.size()) == P.rows(), "clamped",
@@ -151,8 +151,8 @@ Equilibrium<T> clamped_equilibrium(const SelfOperator<T>& P, const Values<T>& V,
 }
 
 template <class T>
-Equilibrium<T> soft_equilibrium(const SelfOperator<T>& P, const Values<T>& V, double alpha,
-                                const EquilibriumOptions& options, const Execution& run) {
+SteadyValues<T> soft_equilibrium(const SelfOperator<T>& P, const Values<T>& V, double alpha,
+                                 const EquilibriumOptions& options, const Execution& run) {
   const engine::Call call(run);
   check(P, V, options);
   require(alpha > 0 && alpha < 1, "alpha", "a number in (0, 1)", alpha);
@@ -171,12 +171,12 @@ Equilibrium<T> soft_equilibrium(const SelfOperator<T>& P, const Values<T>& V, do
   return {s.x, s.report, std::move(unreached)};
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                                    \
-  template Equilibrium<T> clamped_equilibrium(const SelfOperator<T>&, const Values<T>&,            \
-                                              const std::vector<bool>&, const EquilibriumOptions&, \
-                                              const Execution&);                                   \
-  template Equilibrium<T> soft_equilibrium(const SelfOperator<T>&, const Values<T>&, double,       \
-                                           const EquilibriumOptions&, const Execution&);
+#define LIKEWISE_INSTANTIATE(T)                                                                     \
+  template SteadyValues<T> clamped_equilibrium(const SelfOperator<T>&, const Values<T>&,            \
+                                               const std::vector<bool>&, const EquilibriumOptions&, \
+                                               const Execution&);                                   \
+  template SteadyValues<T> soft_equilibrium(const SelfOperator<T>&, const Values<T>&, double,       \
+                                            const EquilibriumOptions&, const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "until_still.hpp"
+
 namespace likewise {
 namespace {
 
@@ -19,14 +21,13 @@ Vector<double> sinkhorn(const Bistochastic& rule, const Vector<double>& log_w, c
                         double least_tol, IterationReport& report) {
   const double tol = std::max(rule.tol, least_tol);
   Vector<double> f = -0.5 * log_row_sums(log_w);
-  report = {.n_iter = 0, .residual = infinity, .converged = false, .solver = "sinkhorn"};
-  while (report.n_iter < rule.max_iter && !report.converged) {
+  report = until_still("sinkhorn", rule.max_iter, [&]() -> Move {
     const Vector<double> log_sums = log_row_sums(f + log_w);
-    report.residual = f.size() ? ((f + log_sums).array().exp() - 1).abs().maxCoeff() : 0.0;
-    report.converged = report.residual <= tol;
-    if (!report.converged) f = 0.5 * (f - log_sums);
-    ++report.n_iter;
-  }
+    const double residual = f.size() ? ((f + log_sums).array().exp() - 1).abs().maxCoeff() : 0.0;
+    const bool still = residual <= tol;
+    if (!still) f = 0.5 * (f - log_sums);
+    return {residual, still};
+  });
   return f;
 }
 

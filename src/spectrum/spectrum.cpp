@@ -20,7 +20,6 @@ namespace {
 
 using spectrum::Columns;
 using spectrum::Component;
-using spectrum::Eigenpairs;
 using spectrum::SymmetricBlock;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -130,7 +129,7 @@ std::vector<Found> largest_of_all(const std::vector<Component>& components, Inde
     const SymmetricBlock& block = components[c].block;
     const Index wanted = std::min(k, block.size - (block.trivial.size() ? 1 : 0));
     if (wanted <= 0) continue;
-    const Eigenpairs pairs = spectrum::largest_beside_trivial(block, wanted, options, run);
+    const spectrum::Eigenpairs pairs = spectrum::largest_beside_trivial(block, wanted, options, run);
     join(report, pairs.report);
     for (Index j = 0; j < wanted; ++j)
       found.push_back({pairs.values(j), pairs.residuals(j), c, pairs.vectors.col(j)});
@@ -248,8 +247,8 @@ template <class T> void fix_signs(Matrix<T>& V, Matrix<T>& W) {
 }  // namespace
 
 template <class T>
-Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const SpectrumOptions& options,
-                               const Execution& run) {
+Eigenpairs<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const SpectrumOptions& options,
+                                 const Execution& run) {
   const engine::Call call(run);
   check(k, P.rows(), options);
   std::vector<Component> components = spectrum::components_of(P, run);
@@ -258,7 +257,7 @@ Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const Spectrum
   const Vector<double> log_mass =
       put_trivial_vectors(components, log_measure, std::max(trivial_tol, 1e-6 * (sizeof(T) == 4)));
 
-  Spectrum<T> s;
+  Eigenpairs<T> s;
   s.n_components = static_cast<Index>(components.size());
   s.report.solver = options.solver == "auto" ? "dense" : options.solver;
   s.report.certificate = "whole matrix";
@@ -301,9 +300,9 @@ Spectrum<T> largest_eigenpairs(const SelfOperator<T>& P, Index k, const Spectrum
   return s;
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                                  \
-  template Spectrum<T> largest_eigenpairs(const SelfOperator<T>&, Index, const SpectrumOptions&, \
-                                          const Execution&);
+#define LIKEWISE_INSTANTIATE(T)                                                                    \
+  template Eigenpairs<T> largest_eigenpairs(const SelfOperator<T>&, Index, const SpectrumOptions&, \
+                                            const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

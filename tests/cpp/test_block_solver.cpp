@@ -86,8 +86,8 @@ TEST_CASE("the block solver finds what a dense one finds on random graphs", "[bl
       GENERATE(Normalization{Symmetric{}}, Normalization{RowStochastic{}}, Normalization{Unnormalized{}});
   const auto k = GENERATE(Index{1}, Index{5}, Index{30});
   const SelfOperator<double> P = operator_of(random_graph(450, 3, n_parts, 4), normalization);
-  const Spectrum<double> dense = largest_eigenpairs(P, k, {.solver = "dense"});
-  const Spectrum<double> s = largest_eigenpairs(P, k, {.tol = 1e-11, .solver = "chebyshev"});
+  const Eigenpairs<double> dense = largest_eigenpairs(P, k, {.solver = "dense"});
+  const Eigenpairs<double> s = largest_eigenpairs(P, k, {.tol = 1e-11, .solver = "chebyshev"});
   CHECK(s.report.solver == "chebyshev");
   CHECK(s.report.converged);
   CHECK(s.n_components == n_parts);
@@ -100,7 +100,7 @@ TEST_CASE("the block solver finds what a dense one finds on random graphs", "[bl
 TEST_CASE("the cube's eigenvalues come as often as binomials say", "[block_solver]") {
   const Index copies = GENERATE(Index{1}, Index{2});  // 1 - 2 j/9, (9 over j) times each
   const SelfOperator<double> P = operator_of(cubes(9, copies), RowStochastic{});
-  const Spectrum<double> s = largest_eigenpairs(P, 46 * copies, {.tol = 1e-11, .solver = "chebyshev"});
+  const Eigenpairs<double> s = largest_eigenpairs(P, 46 * copies, {.tol = 1e-11, .solver = "chebyshev"});
   CHECK(s.report.converged);
   CHECK(s.n_components == copies);
   CHECK(count_near(s.values, 1) == copies);
@@ -112,7 +112,7 @@ TEST_CASE("the cube's eigenvalues come as often as binomials say", "[block_solve
 
 TEST_CASE("a part of a repeated eigenvalue is as good as another", "[block_solver]") {
   const SelfOperator<double> P = operator_of(cubes(9, 1), RowStochastic{});
-  const Spectrum<double> s = largest_eigenpairs(P, 4, {.tol = 1e-11, .solver = "chebyshev"});
+  const Eigenpairs<double> s = largest_eigenpairs(P, 4, {.tol = 1e-11, .solver = "chebyshev"});
   CHECK(s.report.converged);
   CHECK(count_near(s.values, 1 - 2.0 / 9) == 3);
 }
@@ -122,9 +122,9 @@ TEST_CASE("the block solver multiplies streamed and dense operators too", "[bloc
   const auto storage = GENERATE(std::string("dense"), std::string("streamed"));
   const auto P = Mechanism{Euclidean{}, Gaussian{0.4}}.self_operator(X, {.storage = storage});
   const Execution small{.memory_limit = 6u << 20};  // too little to store what is streamed
-  const Spectrum<double> s = largest_eigenpairs(P, 8, {.tol = 1e-10, .solver = "chebyshev"},
-                                                storage == "streamed" ? small : Execution{});
-  const Spectrum<double> dense = largest_eigenpairs(P, 8, {.solver = "dense"});
+  const Eigenpairs<double> s = largest_eigenpairs(P, 8, {.tol = 1e-10, .solver = "chebyshev"},
+                                                  storage == "streamed" ? small : Execution{});
+  const Eigenpairs<double> dense = largest_eigenpairs(P, 8, {.solver = "dense"});
   CHECK(s.report.converged);
   CHECK((s.values - dense.values).cwiseAbs().maxCoeff() < 1e-9);
 }
@@ -133,8 +133,8 @@ TEST_CASE("an operator of low rank fills its block with what has no image", "[bl
   Matrix<double> X(600, 1);  // three places: rank 3
   for (Index i = 0; i < 600; ++i) X(i, 0) = static_cast<double>(i % 3);
   const auto P = Mechanism{Euclidean{}, Gaussian{0.7}}.self_operator(X);
-  const Spectrum<double> s = largest_eigenpairs(P, 5, {.tol = 1e-10, .solver = "chebyshev"});
-  const Spectrum<double> dense = largest_eigenpairs(P, 5, {.solver = "dense"});
+  const Eigenpairs<double> s = largest_eigenpairs(P, 5, {.tol = 1e-10, .solver = "chebyshev"});
+  const Eigenpairs<double> dense = largest_eigenpairs(P, 5, {.solver = "dense"});
   CHECK(s.report.converged);
   CHECK((s.values - dense.values).cwiseAbs().maxCoeff() < 1e-9);
 }
@@ -178,8 +178,8 @@ TEST_CASE("every solver finds every copy on cubes, stars and a grid, or says tha
   for (const SparseMatrix<double>& A : graphs)
     for (const Normalization& rule : {Normalization{Symmetric{}}, Normalization{Unnormalized{}}}) {
       const SelfOperator<double> P = operator_of(A, rule);
-      const Spectrum<double> s = largest_eigenpairs(P, 12, {.solver = solver});
-      const Spectrum<double> dense = largest_eigenpairs(P, 12, {.solver = "dense"});
+      const Eigenpairs<double> s = largest_eigenpairs(P, 12, {.solver = solver});
+      const Eigenpairs<double> dense = largest_eigenpairs(P, 12, {.solver = "dense"});
       const double scale = dense.values(0);
       INFO(solver << " on " << A.rows() << " nodes, certificate " << s.report.certificate);
       CHECK(s.report.converged);
@@ -196,11 +196,11 @@ TEST_CASE("a filtered block that loses its rank is no crash", "[block_solver]") 
     for (int j = 0; j < n - 1; ++j)
       if (i != j) entries.emplace_back(i, j, 1.0);
   const SelfOperator<double> P = operator_of(from_triplets(n, n, entries), Symmetric{});
-  const Spectrum<double> s = largest_eigenpairs(P, 5);
+  const Eigenpairs<double> s = largest_eigenpairs(P, 5);
   CHECK(s.report.converged);
   CHECK(s.values(1) > 0);  // of the 3 x 3 quotient
   for (Index j = 2; j < 5; ++j) CHECK(s.values(j) == Approx(-1.0 / (n - 2)).margin(1e-9));
-  const Spectrum<double> few = largest_eigenpairs(P, 5, {.max_iter = 3, .solver = "chebyshev"});
+  const Eigenpairs<double> few = largest_eigenpairs(P, 5, {.max_iter = 3, .solver = "chebyshev"});
   CHECK(few.values.allFinite());
   if (few.report.converged) CHECK((few.values - s.values).cwiseAbs().maxCoeff() < 1e-8);
 }
@@ -210,7 +210,7 @@ TEST_CASE("a small spectrum crowded near 1, which Lanczos does not tell apart, i
   const Matrix<double> X = normal_matrix(240, 3, 5);
   for (const double h : {0.08, 0.12, 0.2, 0.3}) {
     const auto P = Mechanism{Euclidean{}, Gaussian{h}}.self_operator(X);
-    const Spectrum<double> s = largest_eigenpairs(P, 5);
+    const Eigenpairs<double> s = largest_eigenpairs(P, 5);
     CHECK(s.report.converged);
     CHECK(s.residuals.maxCoeff() < 1e-8);
     CHECK((s.values - largest_eigenpairs(P, 5, {.solver = "dense"}).values).cwiseAbs().maxCoeff() < 1e-9);
@@ -220,9 +220,9 @@ TEST_CASE("a small spectrum crowded near 1, which Lanczos does not tell apart, i
 TEST_CASE("filtered eigenpairs are the same for any number of threads", "[block_solver]") {
   const Mechanism m{Euclidean{}, Gaussian{0.3}, Neighbors{.n_neighbors = 12}, Symmetric{}};
   const auto P = m.self_operator(normal_matrix(5000, 3, 6));
-  const Spectrum<double> one = largest_eigenpairs(P, 6, {.solver = "chebyshev"}, {.n_jobs = 1});
+  const Eigenpairs<double> one = largest_eigenpairs(P, 6, {.solver = "chebyshev"}, {.n_jobs = 1});
   for (const int n_jobs : {2, 3, 5}) {
-    const Spectrum<double> more = largest_eigenpairs(P, 6, {.solver = "chebyshev"}, {.n_jobs = n_jobs});
+    const Eigenpairs<double> more = largest_eigenpairs(P, 6, {.solver = "chebyshev"}, {.n_jobs = n_jobs});
     CHECK(one.values == more.values);
     CHECK(one.vectors == more.vectors);
   }

@@ -29,7 +29,8 @@ TEST_CASE("under given weights keys without weight are nobody's nearest", "[oper
   weights.insert(0, 1) = 0.2;
   weights.insert(0, 2) = 0.7;
   weights.insert(1, 1) = weights.insert(2, 2) = weights.insert(3, 3) = 1;
-  const Mechanism m{Euclidean{}, Indicator{}, Graph{weights, "given"}, RowStochastic{}, EmptyRow::nearest};
+  const Mechanism m{Euclidean{},     Indicator{}, Graph{weights, "given"},
+                    RowStochastic{}, OneStep{},   EmptyRow::nearest};
   Vector<double> log_w = Vector<double>::Zero(4);
   log_w(1) = log_w(2) = -std::numeric_limits<double>::infinity();  // row 0 has no mass
   const auto P = m.self_operator(line, {.log_key_weights = log_w});

@@ -29,7 +29,7 @@ TEST_CASE("float32 weights are those of float64, in any unit of length", "[opera
     const Matrix<double> Zd = Zf.cast<double>(), Xd = Xf.cast<double>();
     for (const Metric& metric : {Metric(SquaredEuclidean{}), Metric(Euclidean{}), Metric(Manhattan{})})
       for (const Kernel& kernel : kernels_of(unit, traits(metric).distance_power)) {
-        const Mechanism m{metric, kernel, AllPairs{}, RowStochastic{}, EmptyRow::nearest};
+        const Mechanism m{metric, kernel, AllPairs{}, RowStochastic{}, OneStep{}, EmptyRow::nearest};
         INFO(repr(m) << " in units of " << unit);
         const Matrix<double> want = m.cross_operator(Xd, Zd).dense();
         const Matrix<double> got = m.cross_operator(Xf, Zf).dense().cast<double>();
@@ -50,7 +50,8 @@ TEST_CASE("two distant clusters of unlike scale in 1024 dimensions: float32 is f
     INFO(offset);
     const Matrix<float> Z = (points.array() + offset).cast<float>();
     const Matrix<double> same = Z.cast<double>(), V = normal_matrix(2 * n, 3, 45);
-    const Mechanism m{SquaredEuclidean{}, Gaussian{1.0}, AllPairs{}, RowStochastic{}, EmptyRow::zero};
+    const Mechanism m{SquaredEuclidean{}, Gaussian{1.0}, AllPairs{},
+                      RowStochastic{},    OneStep{},     EmptyRow::zero};
     const Matrix<double> want = m.self_operator(same, {.storage = "dense"}) * V;
     const Matrix<float> got = m.self_operator(Z, {.storage = "streamed"}) * Matrix<float>(V.cast<float>());
     CHECK((got.cast<double>() - want).cwiseAbs().maxCoeff() < 2e-5);

@@ -166,13 +166,13 @@ TEST_CASE("a row that a radius leaves empty takes its nearest key where the poli
   Z << 0, 1, 5;
   X << -20, 3.1;
   Y << 3, 4, 6;
-  const Mechanism m{Euclidean{}, Indicator{}, Radius{1}, RowStochastic{}, EmptyRow::nearest};
+  const Mechanism m{Euclidean{}, Indicator{}, Radius{1}, RowStochastic{}, OneStep{}, EmptyRow::nearest};
   const auto P = m.cross_operator(X, Z);
   CHECK((P * Y)(0, 0) == 3);
   CHECK((P * Y)(1, 0) == 6);
   CHECK((P.dense() * Y - P * Y).isZero(0));
-  const auto alone = Mechanism{Euclidean{}, Indicator{}, Support(LeaveOneOut{}) & Support(Radius{1}),
-                               RowStochastic{}, EmptyRow::nearest}
+  const auto alone = Mechanism{Euclidean{},     Indicator{}, Support(LeaveOneOut{}) & Support(Radius{1}),
+                               RowStochastic{}, OneStep{},   EmptyRow::nearest}
                          .self_operator(Z);
   CHECK((alone * Y)(2, 0) == 4);
 }

@@ -69,7 +69,7 @@ TEST_CASE("the estimator is the operator with the same slots") {
                                              .kernel = Laplacian{0.4},
                                              .support = support,
                                              .normalization = RowStochastic{0.1}});
-      const Mechanism m{metric, Laplacian{0.4}, support, RowStochastic{0.1}, EmptyRow::nearest};
+      const Mechanism m{metric, Laplacian{0.4}, support, RowStochastic{0.1}, OneStep{}, EmptyRow::nearest};
       CHECK(fitted.mechanism == m);
       CHECK(fitted.predict(X).mean == m.cross_operator(X, Z) * Y);
       CHECK((fitted.predict(X, true).mean - fitted.predict(X).mean).cwiseAbs().maxCoeff() < 1e-12);

@@ -173,12 +173,12 @@ TEST_CASE("far points keep the digits of weak links", "[label_propagation]") {
 TEST_CASE("any mechanism propagates labels", "[label_propagation]") {
   const Problem p;
   const Matrix<double> W = samples::normal(2, 2, 5), W2 = 2 * W;
-  for (const Mechanism& m :
-       {Mechanism{Manhattan{}, Laplacian{0.3}, AllPairs{}, RowStochastic{}},
-        Mechanism{Cosine{}, Gaussian{0.5}, Neighbors{8}, RowStochastic{}},
-        Mechanism{Bilinear{W, W2}, Exponential{1.0}, AllPairs{}, RowStochastic{}},
-        Mechanism{Euclidean{}, Gaussian{0.3}, AllPairs{}, Density{1.0}},
-        Mechanism{Euclidean{}, Gaussian{0.3}, Neighbors{6, "mutual"}, RowStochastic{}, EmptyRow::nearest}}) {
+  for (const Mechanism& m : {Mechanism{Manhattan{}, Laplacian{0.3}, AllPairs{}, RowStochastic{}},
+                             Mechanism{Cosine{}, Gaussian{0.5}, Neighbors{8}, RowStochastic{}},
+                             Mechanism{Bilinear{W, W2}, Exponential{1.0}, AllPairs{}, RowStochastic{}},
+                             Mechanism{Euclidean{}, Gaussian{0.3}, AllPairs{}, Density{1.0}},
+                             Mechanism{Euclidean{}, Gaussian{0.3}, Neighbors{6, "mutual"}, RowStochastic{},
+                                       OneStep{}, EmptyRow::nearest}}) {
     CAPTURE(repr(m));
     const auto model = label_propagation(p.X, p.labels, 3, {.mechanism = m});
     const auto iterated = label_propagation(

@@ -53,7 +53,7 @@ Index count_near(const Vector<double>& values, double target, double tol) {
 }
 
 /// P v = w v, descending w, and V^T diag(pi) V = I for the stationary law pi: what any answer must satisfy.
-template <class T> void check_eigenpairs(const SelfOperator<T>& P, const Spectrum<T>& s, double tol) {
+template <class T> void check_eigenpairs(const SelfOperator<T>& P, const Eigenpairs<T>& s, double tol) {
   const Matrix<double> V = s.vectors.template cast<double>();
   const Matrix<double> PV = P.dense().template cast<double>() * V;
   CHECK((PV - V * s.values.asDiagonal()).cwiseAbs().maxCoeff() < tol * V.cwiseAbs().maxCoeff());
@@ -89,7 +89,7 @@ TEST_CASE("the ring's spectrum is a Fourier transform", "[spectrum]") {
   const double h = 0.5;
   const auto solver = GENERATE(std::string("dense"), std::string("lanczos"));
   const auto P = Mechanism{Euclidean{}, Gaussian{h}}.self_operator(ring(64));
-  const Spectrum<double> s = largest_eigenpairs(P, 7, {.tol = 1e-13, .solver = solver});
+  const Eigenpairs<double> s = largest_eigenpairs(P, 7, {.tol = 1e-13, .solver = solver});
   CHECK((s.values - ring_eigenvalues(64, h).head(7)).cwiseAbs().maxCoeff() < 1e-13);
   CHECK((s.vectors.col(0).array() - 1).abs().maxCoeff() < 1e-12);
   CHECK(s.report.solver == solver);
@@ -99,7 +99,7 @@ TEST_CASE("the ring's spectrum is a Fourier transform", "[spectrum]") {
 
 TEST_CASE("all eigenvalues of the ring", "[spectrum]") {
   const auto P = Mechanism{Euclidean{}, Gaussian{0.3}}.self_operator(ring(33));
-  const Spectrum<double> s = largest_eigenpairs(P, 33);
+  const Eigenpairs<double> s = largest_eigenpairs(P, 33);
   CHECK((s.values - ring_eigenvalues(33, 0.3)).cwiseAbs().maxCoeff() < 1e-13);
   check_eigenpairs(P, s, 1e-10);
 }
@@ -129,7 +129,7 @@ TEST_CASE("uniform sphere: spherical harmonics with their multiplicities", "[spe
 
   const auto solver = GENERATE(std::string("dense"), std::string("lanczos"));
   const auto P = Mechanism{DotProduct{}, Exponential{eps}}.self_operator(X, {.log_key_weights = log_weights});
-  const Spectrum<double> s = largest_eigenpairs(P, 25, {.tol = 1e-12, .solver = solver});
+  const Eigenpairs<double> s = largest_eigenpairs(P, 25, {.tol = 1e-12, .solver = solver});
   Index at = 0;
   for (int l = 0; l <= 4; ++l) {
     const double want = bessel[std::size_t(l)] / bessel[0];
@@ -151,7 +151,7 @@ TEST_CASE("Ornstein-Uhlenbeck: powers of one number under every density alpha", 
   const auto P =
       Mechanism{SquaredEuclidean{}, Gaussian{std::sqrt(eps)}, AllPairs{}, Density{alpha}}.self_operator(
           X, {.log_key_weights = log_density});
-  const Spectrum<double> s = largest_eigenpairs(P, 5);
+  const Eigenpairs<double> s = largest_eigenpairs(P, 5);
   for (Index k = 0; k < 5; ++k)
     CHECK(s.values(k) == Approx(std::pow(1 + eps * inverse_tau2, -static_cast<double>(k))).margin(1e-10));
   // The first Hermite function is linear; its sign is fixed.
@@ -168,7 +168,7 @@ TEST_CASE("a graph of three parts has eigenvalue 1 three times", "[spectrum]") {
   const Mechanism m{Euclidean{}, Gaussian{1.0}, Neighbors{.n_neighbors = 8, .include_self = true},
                     normalization};
   const auto P = m.self_operator(X);
-  const Spectrum<double> s = largest_eigenpairs(P, 9, {.tol = 1e-12, .solver = solver});
+  const Eigenpairs<double> s = largest_eigenpairs(P, 9, {.tol = 1e-12, .solver = solver});
   CHECK(s.n_components == 3);
   CHECK(count_near(s.values, 1, 1e-12) == 3);
   const Vector<double> want = oracles::eigenvalues(P.dense());
@@ -191,11 +191,11 @@ TEST_CASE("numerically disconnected clusters of a streamed operator are all foun
   const Execution small{.memory_limit = 8u << 20};  // too little to store 600 x 600 numbers beside the rest
   const bool streamed = GENERATE(true, false);
   const Index k = GENERATE(3, 5, 12);
-  const Spectrum<double> s =
+  const Eigenpairs<double> s =
       largest_eigenpairs(P, k, {.tol = 1e-7, .solver = "lanczos"}, streamed ? small : Execution{});
   CHECK(s.n_components == 1);
   CHECK(count_near(s.values, 1, 1e-8) == std::min<Index>(k, 6));
-  const Spectrum<double> dense = largest_eigenpairs(P, k, {.solver = "dense"});
+  const Eigenpairs<double> dense = largest_eigenpairs(P, k, {.solver = "dense"});
   CHECK((s.values - dense.values).cwiseAbs().maxCoeff() < 1e-8);
   check_eigenpairs(P, s, 1e-5);
 }
@@ -203,7 +203,7 @@ TEST_CASE("numerically disconnected clusters of a streamed operator are all foun
 TEST_CASE("entries of a dense operator beyond double precision split it", "[spectrum]") {
   const auto P = Mechanism{Euclidean{}, Gaussian{1.0}}.self_operator(blobs(4, 20, 1e4));
   REQUIRE(P.storage() == "dense");
-  const Spectrum<double> s = largest_eigenpairs(P, 6);
+  const Eigenpairs<double> s = largest_eigenpairs(P, 6);
   CHECK(s.n_components == 4);
   CHECK(count_near(s.values, 1, 1e-13) == 4);
   check_eigenpairs(P, s, 1e-10);
@@ -215,7 +215,7 @@ TEST_CASE("one component for each point", "[spectrum]") {
   for (int i = 0; i < 10; ++i) loops.emplace_back(i, i);
   const auto P = Mechanism{Euclidean{}, Gaussian{1.0}, Graph{sparse_of(10, loops)}}.self_operator(X);
   for (const Index k : {1, 4, 10}) {
-    const Spectrum<double> s = largest_eigenpairs(P, k);
+    const Eigenpairs<double> s = largest_eigenpairs(P, k);
     CHECK(s.n_components == 10);
     CHECK(count_near(s.values, 1, 0) == k);
     check_eigenpairs(P, s, 1e-13);
@@ -237,7 +237,7 @@ TEST_CASE("float32 keeps its dtype and six digits", "[spectrum]") {
   const auto solver = GENERATE(std::string("dense"), std::string("lanczos"));
   const auto P = Mechanism{Euclidean{}, Gaussian{0.5}}.self_operator(Matrix<float>(ring(64).cast<float>()),
                                                                      {.storage = storage});
-  const Spectrum<float> s = largest_eigenpairs(P, 7, {.solver = solver});
+  const Eigenpairs<float> s = largest_eigenpairs(P, 7, {.solver = solver});
   CHECK((s.values - ring_eigenvalues(64, 0.5).head(7)).cwiseAbs().maxCoeff() < 1e-6);
   check_eigenpairs(P, s, 1e-4);
 }
@@ -247,7 +247,7 @@ TEST_CASE("points without measure follow from the others", "[spectrum]") {
   Vector<double> log_weights = Vector<double>::Zero(12);
   log_weights(3) = -std::numeric_limits<double>::infinity();  // padding: hears the others, is not heard
   const auto P = Mechanism{Euclidean{}, Gaussian{0.5}}.self_operator(X, {.log_key_weights = log_weights});
-  const Spectrum<double> s = largest_eigenpairs(P, 5);
+  const Eigenpairs<double> s = largest_eigenpairs(P, 5);
   const Matrix<double> PV = P.dense() * s.vectors;
   CHECK((PV - s.vectors * s.values.asDiagonal()).cwiseAbs().maxCoeff() < 1e-12);
   CHECK(s.vectors(3, 0) == Approx(1).margin(1e-12));
@@ -257,7 +257,7 @@ TEST_CASE("an unnormalized operator has its own scale", "[spectrum]") {
   const Matrix<double> X = blobs(1, 300, 0);
   const auto P = Mechanism{Euclidean{}, Gaussian{1.0}, AllPairs{}, Unnormalized{}}.self_operator(X);
   const oracles::Eigenpairs oracle = oracles::symmetric_eigenpairs(P.dense());
-  const Spectrum<double> s = largest_eigenpairs(P, 5, {.tol = 1e-12, .solver = "lanczos"});
+  const Eigenpairs<double> s = largest_eigenpairs(P, 5, {.tol = 1e-12, .solver = "lanczos"});
   CHECK((s.values - oracle.values.tail(5).reverse()).cwiseAbs().maxCoeff() < 1e-10 * s.values(0));
   const Matrix<double> gram = s.vectors.transpose() * s.vectors;
   CHECK((gram - Matrix<double>::Identity(5, 5)).cwiseAbs().maxCoeff() < 1e-10);
@@ -276,7 +276,7 @@ TEST_CASE("spectra refuse what they cannot do", "[spectrum]") {
 TEST_CASE("a Lanczos run without convergence says so", "[spectrum]") {
   const auto P = Mechanism{Euclidean{}, Gaussian{0.5}}.self_operator(blobs(1, 600, 0));
   SpectrumOptions options{.tol = 1e-14, .max_iter = 1, .solver = "lanczos"};
-  const Spectrum<double> s = largest_eigenpairs(P, 5, options);
+  const Eigenpairs<double> s = largest_eigenpairs(P, 5, options);
   CHECK_FALSE(s.report.converged);
   CHECK(s.report.certificate.empty());
   CHECK(s.values.size() == 5);
@@ -288,8 +288,8 @@ TEST_CASE("a Lanczos run without convergence says so", "[spectrum]") {
 TEST_CASE("spectra do not depend on the number of threads", "[spectrum]") {
   const auto P =
       Mechanism{Euclidean{}, Gaussian{1.0}, Neighbors{.n_neighbors = 10}}.self_operator(blobs(2, 400, 3));
-  const Spectrum<double> one = largest_eigenpairs(P, 4, {}, {.n_jobs = 1});
-  const Spectrum<double> two = largest_eigenpairs(P, 4, {}, {.n_jobs = 2});
+  const Eigenpairs<double> one = largest_eigenpairs(P, 4, {}, {.n_jobs = 1});
+  const Eigenpairs<double> two = largest_eigenpairs(P, 4, {}, {.n_jobs = 2});
   CHECK(one.values == two.values);
   CHECK(one.vectors == two.vectors);
 }

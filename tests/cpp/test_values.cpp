@@ -5,6 +5,7 @@
 
 #include "catch.hpp"
 #include "samples.hpp"
+#include "testing.hpp"
 
 using namespace likewise;
 
@@ -58,6 +59,12 @@ std::vector<Normalization> normalizations() {
           Density{0.5},    Bistochastic{},     Bistochastic{1e-6}, Bistochastic{1e-8, 20}};
 }
 
+std::vector<Propagation> propagations() {
+  return {OneStep{},         Steps{},       Steps{2},         Steps{.moving = "points"},
+          Steps{.tol = 0.1}, Equilibrium{}, Equilibrium{0.2}, Spectrum{3},
+          Spectrum{3, 1},    Heat{},        Heat{2}};
+}
+
 template <class V> void check_values(const std::vector<V>& values) {
   for (std::size_t i = 0; i < values.size(); ++i)
     for (std::size_t j = 0; j < values.size(); ++j) {
@@ -78,6 +85,7 @@ TEST_CASE("values equal their copies and nothing else", "[value]") {
   check_values(samples::kernels());
   check_values(supports());
   check_values(normalizations());
+  check_values(propagations());
 }
 
 TEST_CASE("content decides equality of shared parts, shape decides their hash", "[value]") {
@@ -95,11 +103,13 @@ TEST_CASE("hashes of different scalars differ", "[value]") {
   std::set<std::size_t> hashes;
   for (const Kernel& kernel : samples::kernels()) hashes.insert(hash_value(kernel));
   for (const Normalization& normalization : normalizations()) hashes.insert(hash_value(normalization));
-  CHECK(hashes.size() == samples::kernels().size() + normalizations().size());
+  for (const Propagation& propagation : propagations()) hashes.insert(hash_value(propagation));
+  CHECK(hashes.size() == samples::kernels().size() + normalizations().size() + propagations().size());
   CHECK(hash_value(Gaussian{"median"}) != hash_value(Gaussian{"scott"}));
   CHECK(hash_value(Mechanism{}) == hash_value(Mechanism{}));
   CHECK(hash_value(Mechanism{}) != hash_value(Mechanism{.empty_row = EmptyRow::nearest}));
   CHECK(hash_value(Mechanism{}) != hash_value(Mechanism{.kernel = Gaussian{0.3}}));
+  CHECK(hash_value(Mechanism{}) != hash_value(Mechanism{.propagation = Heat{}}));
 }
 
 TEST_CASE("a value prints as the call that makes it", "[value]") {
@@ -127,6 +137,11 @@ TEST_CASE("a value prints as the call that makes it", "[value]") {
   CHECK(repr(Mechanism{.metric = Cosine{}, .kernel = Gaussian{0.3}, .normalization = Density{0.5}}) ==
         "Mechanism(metric=Cosine(), kernel=Gaussian(bandwidth=0.3), support=AllPairs(), "
         "normalization=Density(alpha=0.5))");
+  CHECK(repr(Propagation(Steps{3})) == "Steps(t=3)");
+  CHECK(repr(Propagation(Equilibrium{0.123456789})) == "Equilibrium(alpha=0.123456789)");
+  CHECK(repr(Propagation(Spectrum{3, 0.5})) == "Spectrum(n=3, power=0.5)");
+  CHECK(repr(Metric(Mahalanobis{})) == "Mahalanobis()");
+  CHECK(contains(repr(Mechanism{.propagation = Heat{2}}), ", propagation=Heat(t=2))"));
   CHECK(repr(Mechanism{.empty_row = EmptyRow::error}) ==
         "Mechanism(metric=SquaredEuclidean(), kernel=Gaussian(), support=AllPairs(), "
         "normalization=RowStochastic(), empty_row='error')");
@@ -196,6 +211,12 @@ TEST_CASE("every listed name resolves; an unknown one is answered with the list"
   CHECK(message_of([] { normalization_from_name("col"); }) ==
         "normalization must be one of 'row', 'row_stochastic', 'none', 'unnormalized', 'symmetric', "
         "'density', 'bistochastic'; got 'col'.");
+  CHECK(message_of([] { propagation_from_name("step"); })
+        == "propagation must be one of 'one_step', 'steps', 'equilibrium', 'spectrum', 'heat'; got 'step'.");
+  CHECK(message_of([] {
+          Mechanism{.metric = Mahalanobis{}}.self_operator(samples::normal(3, 2, 1));
+        }) == "metric must be one that is known (its factor is left open until something learns it); got "
+              "Mahalanobis().");
   CHECK(message_of([] { empty_row_from_name("nan"); })
         == "empty_row must be one of 'zero', 'nearest', 'error', 'self'; got 'nan'.");
 }
@@ -373,5 +394,6 @@ TEST_CASE("the equation shows each slot's formula and value", "[value]") {
         "  support S           j != i                                             LeaveOneOut()\n"
         "    and               the k nearest keys                                 Neighbors(n_neighbors=15)\n"
         "  normalization l, r  l_i = 1 / (null_mass + sum_j w_j K_ij), r_j = w_j  RowStochastic()\n"
+        "  propagation F       F = P V                                            OneStep()\n"
         "  empty row           what a row without mass yields                     'zero'");
 }

@@ -372,7 +372,7 @@ def test_explained_before_and_after_fit(attention):
     """Kind: an estimator without the slots that all others show."""
     model = lw.AttentionClassifier(attention, **SMALL)
     before = lw.explain(model)
-    assert before.mechanism == model.mechanism and before.propagation
+    assert before.mechanism == model.mechanism and before.values
     t = model.mechanism.kernel.temperature
     squared = attention != "dot"
     assert t == pytest.approx((2 if squared else 1) * np.sqrt(3 if isinstance(attention, dict) else 4))

@@ -15,6 +15,8 @@ from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 import likewise as lw
 from likewise import _explain, kernels, metrics, normalizations, supports
 from likewise.__main__ import main
+from likewise._mechanism import SLOTS
+from likewise.propagations import Equilibrium, Spectrum, Steps
 
 FEW = ["--metrics", "euclidean", "cosine", "--kernels", "--normalizations", "--supports"]
 SHORT = ["--repeats", "2", "--n-samples", "60", "--no-agreement", "--jobs", "1"]
@@ -104,15 +106,15 @@ def test_what_does_not_fit_is_one_line_and_status_2(tmp_path, capsys, options, m
     assert not out.exists()
 
 
-@pytest.mark.parametrize("name", [*_explain.METHODS, *_explain._ATTENTION, *_explain.PROPAGATIONS])
+@pytest.mark.parametrize("name", [*_explain.METHODS, *_explain._ATTENTION, *_explain.estimators()])
 def test_explain_prints_the_equation_with_its_slots(capsys, name):
     assert main(["explain", name]) == 0
     text = capsys.readouterr().out
     mechanism = _explain.explain_method(name).mechanism
     assert mechanism.equation().strip() in text
-    for slot in ("metric", "kernel", "support", "normalization"):
+    for slot in SLOTS:
         assert repr(getattr(mechanism, slot)).split("(")[0] in text
-    assert "propagation " in text
+    assert "values v " in text
 
 
 def test_explain_lists_the_known_methods(capsys):
@@ -157,7 +159,7 @@ def mechanism(**slots):
         ),
         (
             SpectralClustering(gamma=2.0),
-            mechanism(kernel=kernels.Gaussian(0.5), normalization="symmetric"),
+            mechanism(kernel=kernels.Gaussian(0.5), normalization="symmetric", propagation=Spectrum(8)),
         ),
         (
             SpectralClustering(affinity="nearest_neighbors", n_neighbors=7),
@@ -165,18 +167,26 @@ def mechanism(**slots):
                 kernel="indicator",
                 support=supports.Neighbors(7, symmetrize="average", include_self=True),
                 normalization="symmetric",
+                propagation=Spectrum(8),
             ),
         ),
-        (LabelPropagation(gamma=8.0), mechanism(kernel=kernels.Gaussian(0.25))),
+        (
+            LabelPropagation(gamma=8.0),
+            mechanism(kernel=kernels.Gaussian(0.25), propagation=Equilibrium()),
+        ),
         (
             LabelSpreading("knn", n_neighbors=3),
             mechanism(
                 kernel="indicator",
                 support=supports.Neighbors(3, symmetrize="none", include_self=True) & supports.LeaveOneOut(),
                 normalization=normalizations.Symmetric(),
+                propagation=Equilibrium(0.2),
             ),
         ),
-        (MeanShift(bandwidth=0.8), mechanism(kernel=kernels.Indicator(0.8))),
+        (
+            MeanShift(bandwidth=0.8),
+            mechanism(kernel=kernels.Indicator(0.8), propagation=Steps(moving="points", tol=1e-3)),
+        ),
     ],
 )
 def test_a_peer_of_scikit_learn_is_read_as_a_mechanism(model, want):

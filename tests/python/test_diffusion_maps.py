@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import likewise as lw
-from likewise import kernels, normalizations, supports
+from likewise import kernels, normalizations, propagations, supports
 
 RNG = np.random.default_rng(0)
 CLOUD = RNG.normal(size=(40, 3))
@@ -42,7 +42,11 @@ def test_estimator_equals_bare_operator_equals_numpy(alpha):
     fit = lw.DiffusionMaps(4, density_alpha=alpha, bandwidth=1.1, diffusion_time=3).fit(CLOUD)
     density = normalizations.Density(alpha)
     m = lw.Mechanism(
-        metric="euclidean", kernel=kernels.Gaussian(1.1), normalization=density, empty_row="self"
+        metric="euclidean",
+        kernel=kernels.Gaussian(1.1),
+        normalization=density,
+        propagation=propagations.Spectrum(5, power=3),
+        empty_row="self",
     )
     assert fit.mechanism == fit.mechanism_ == m
     w, v = m.operator(CLOUD).eigsh(5)
@@ -149,9 +153,10 @@ def test_one_slot_changed_gives_another_map():
         kernel=kernels.StudentT(0.5),
         support=supports.Neighbors(8),
         normalization="row",
+        propagation=propagations.Spectrum(4, power=1),
         empty_row="self",
     )
-    handed = lw.DiffusionMaps.from_mechanism(m, n_components=3)
+    handed = lw.DiffusionMaps.from_mechanism(m)
     assert handed.mechanism == m
     assert handed.fit(CLOUD).mechanism_ == m
 

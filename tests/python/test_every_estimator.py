@@ -3,6 +3,7 @@
 import inspect
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ import sklearn.semi_supervised
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
 
 import likewise as lw
 from likewise import kernels, metrics, normalizations, supports
+from likewise.propagations import Equilibrium, OneStep, Spectrum, Steps
 
 X, Y = load_iris(return_X_y=True)
 X, Y = X[::3], Y[::3]
@@ -40,11 +43,21 @@ ESTIMATORS = {
     "MeanShift": (lw.MeanShift(bandwidth=1.5), None),
     "HopfieldMemory": (lw.HopfieldMemory(temperature=0.02, metric="sqeuclidean"), None),
 }
+# What is learned is open before fit: the metric and where its temperature goes.
+_small = dict(embed_dim=4, num_heads=2, max_epochs=3, early_stopping=False, random_state=0)
+LEARNED = {
+    "MetricLearner": (lw.MetricLearner(max_iter=3), Y),
+    "AttentionClassifier": (lw.AttentionClassifier(**_small), Y),
+    "AttentionRegressor": (lw.AttentionRegressor("dot", **_small), X[:, 3]),
+}
 OTHER_METRIC = {"HopfieldMemory": metrics.DotProduct()}  # Manhattan elsewhere
 
 
 def fitted(name, model=None):
-    return clone(model or ESTIMATORS[name][0]).fit(X, ESTIMATORS[name][1])
+    estimator, y = {**ESTIMATORS, **LEARNED}[name]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "max_iter=3", ConvergenceWarning)
+        return clone(model or estimator).fit(X, y)
 
 
 def result(model):
@@ -82,21 +95,75 @@ def name(request):
     return request.param
 
 
+@pytest.mark.parametrize("name", [*ESTIMATORS, *LEARNED])
 def test_slots_before_and_after_fit(name):
-    model = ESTIMATORS[name][0]
+    model = {**ESTIMATORS, **LEARNED}[name][0]
     before = model.mechanism
     assert isinstance(before, lw.Mechanism)
     with pytest.raises(AttributeError):
         model.mechanism = before
     after = fitted(name)
     assert isinstance(after.mechanism_, lw.Mechanism)
-    assert same_slots(after.mechanism_, before)  # every bandwidth here is a number
+    if name in LEARNED:
+        assert is_open(before.metric) and not is_open(after.mechanism_.metric)
+        learned = {"metric": before.metric, "kernel": before.kernel}
+        assert same_slots(after.mechanism_.replace(**learned), before)
+        assert type(after.mechanism_.metric) is type(before.metric)
+    else:
+        assert same_slots(after.mechanism_, before)  # every bandwidth here is a number
     assert after.mechanism == before
     for text in (str(before), str(lw.explain(after))):
         assert text.startswith("y_i = l_i * sum_{j in S(i)} phi(c(x_i, z_j)) * r_j * v_j")
-        for slot in (before.metric, before.kernel, before.support, before.normalization):
+        for slot in (before.metric, before.kernel, before.support, before.normalization, before.propagation):
             assert repr(slot).split("(")[0] in text
-    assert lw.explain(after).mechanism == after.mechanism_ and lw.explain(after).propagation
+    assert lw.explain(after).mechanism == after.mechanism_
+    assert lw.explain(after).propagation == after.mechanism_.propagation and lw.explain(after).values
+
+
+def is_open(metric):
+    """A factor is left to be learned."""
+    return (metric.factor if hasattr(metric, "factor") else metric.query_factor) is None
+
+
+# Estimators whose parameters say something of their fifth slot, and what it is then.
+FIFTH_SLOTS = [
+    (lw.KernelRegressor(), OneStep()),
+    (lw.NearestNeighbors(), OneStep()),
+    (lw.MetricLearner(), OneStep()),
+    (lw.AttentionClassifier("dot"), OneStep()),
+    (lw.SpectralClustering(5), Spectrum(5)),
+    (lw.SpectralClustering(5, n_components=3, eigen_tol=1e-6), Spectrum(3, tol=1e-6)),
+    (lw.SpectralClustering("auto"), Spectrum(21)),
+    (lw.SpectralEmbedding(4), Spectrum(5)),
+    (lw.DiffusionMaps(3, diffusion_time=2.5), Spectrum(4, 2.5)),
+    (lw.LabelPropagation(), Equilibrium()),
+    (
+        lw.LabelPropagation(solver="iterate", max_iter=20, tol=0.01),
+        Equilibrium(tol=0.01, max_iter=20, solver="iterate"),
+    ),
+    (lw.LabelSpreading(alpha=0.7), Equilibrium(0.7)),
+    (lw.MeanShift(max_iter=50), Steps(moving="points", tol=1e-3, max_iter=50)),
+    (lw.HopfieldMemory(tol=1e-6, max_iter=7), Steps(moving="points", tol=1e-6, max_iter=7)),
+]
+
+
+@pytest.mark.parametrize(("model", "propagation"), FIFTH_SLOTS, ids=lambda v: repr(v)[:50])
+def test_the_fifth_slot_is_what_the_parameters_say(model, propagation):
+    m = model.mechanism
+    assert m.propagation == propagation
+    again = type(model).from_mechanism(m).mechanism
+    if "auto" not in repr(model):  # 21 pairs are looked at; how many clusters they show is not known yet
+        assert again == m
+    other = lw.DiffusionMaps if isinstance(propagation, Steps) else lw.MeanShift
+    assert other._of_propagation(propagation) == {}  # another kind's parameters stay as they are
+
+
+def test_the_fifth_slot_after_fit_is_what_was_done():
+    assert lw.SpectralClustering("auto", gamma=0.5).fit(X).mechanism_.propagation == Spectrum(21)
+    model = lw.DiffusionMaps(3, diffusion_time=2, bandwidth=1.0).fit(X)
+    assert model.mechanism_.propagation == Spectrum(4, 2)
+    found = model.mechanism_.propagate(X)
+    assert_allclose(found.vectors[:, 1:], model.embedding_, atol=1e-10)
 
 
 def test_from_mechanism_is_the_same_model(name):
@@ -130,6 +197,7 @@ def test_one_slot_changed_is_the_other_method(name):
 def test_the_normalization_of_spectral_methods_can_be_set_and_set_back(estimator):
     m = lw.Mechanism(kernel=kernels.Gaussian(1.0), normalization="row")
     model = estimator.from_mechanism(m)
+    m = m.replace(propagation=model.mechanism.propagation)
     assert model.mechanism == m
     for normalization in (
         normalizations.Density(1.0),
@@ -173,6 +241,7 @@ def test_float32_stays(name):
     assert_allclose(got, result(fitted(name)), rtol=2e-3, atol=2e-3)
 
 
+@pytest.mark.parametrize("name", [*ESTIMATORS, *LEARNED])
 def test_pickles(name):
     model = fitted(name)
     again = pickle.loads(pickle.dumps(model))

@@ -54,7 +54,8 @@ def test_one_update_is_the_bare_operator_and_attention():
     q = X[:9] + 0.1
     memory = lw.HopfieldMemory(temperature=0.1, max_iter=1, tol=np.inf).fit(X)
     bare = lw.Mechanism(metric="dot", kernel=lw.kernels.Exponential(0.1))
-    assert memory.mechanism_ == bare
+    step = lw.propagations.Steps(moving="points", tol=np.inf, max_iter=1)
+    assert memory.mechanism_ == bare.replace(propagation=step)
     assert_allclose(memory.transform(q), bare.operator(q, X) @ X, atol=1e-14)
     assert_allclose(memory.transform(q), softmax(q @ X.T / 0.1, axis=1) @ X, atol=1e-13)
     assert_allclose(memory.transform(q), lw.attention(q, X, X, temperature=0.1), atol=1e-14)
@@ -80,6 +81,7 @@ def test_other_slots():
     assert_allclose(step, gaussian.operator(X + 0.01, X) @ X, atol=1e-12)
     assert np.diff(memory.retrieve(X[:5] + 0.02).energies, axis=0).max() <= 1e-13
     again = lw.HopfieldMemory.from_mechanism(memory.mechanism_)
+    assert again.mechanism == memory.mechanism
     assert (again.metric, again.temperature) == (lw.metrics.SquaredEuclidean(), 0.02)
     manhattan = lw.HopfieldMemory(metric="manhattan", temperature=0.02).fit(X)
     assert manhattan.retrieve(X[:2]).energies.size == 0

@@ -86,7 +86,12 @@ def test_a_fit_is_the_bare_operator_repeated():
     nearest = ((x[:, None] - model.cluster_centers_) ** 2).sum(-1).argmin(1)
     assert_array_equal(nearest, model.labels_)
     assert_allclose(model.cluster_centers_[nearest], x, atol=0.05)
-    assert m == lw.Mechanism(metric="euclidean", kernel=lw.kernels.Gaussian(1.0), empty_row="nearest")
+    assert m == lw.Mechanism(
+        metric="euclidean",
+        kernel=lw.kernels.Gaussian(1.0),
+        propagation=lw.propagations.Steps(moving="points", tol=1e-3, max_iter=model.max_iter),
+        empty_row="nearest",
+    )
 
 
 @pytest.mark.parametrize("kernel", ["flat", "gaussian", "epanechnikov", "tricube", "student_t"])

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from likewise import _explain
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -44,3 +46,8 @@ def test_cpp_is_the_quick_start(block):
 def test_files_that_it_names_exist():
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_the_table_of_methods_is_what_the_estimators_say():
+    """python scripts/methods_table.py writes it."""
+    assert _explain.table() in README

@@ -8,10 +8,11 @@ import pytest
 from scipy.sparse import csr_matrix
 
 import likewise as lw
-from likewise import kernels, metrics, normalizations, supports
+from likewise import kernels, metrics, normalizations, propagations, supports
 from likewise.kernels import *  # noqa: F403 (what repr prints is evaluated here)
 from likewise.metrics import *  # noqa: F403
 from likewise.normalizations import *  # noqa: F403
+from likewise.propagations import *  # noqa: F403
 from likewise.supports import *  # noqa: F403
 
 
@@ -26,6 +27,8 @@ EDGES = csr_matrix(([1.0, 0.0, 0.25], ([0, 1, 2], [1, 2, 0])), shape=(3, 3))
 PRINTABLE = [
     metrics.SquaredEuclidean(),
     metrics.Euclidean(),
+    metrics.Mahalanobis(),
+    metrics.Bilinear(),
     metrics.Mahalanobis(W),
     metrics.Mahalanobis.from_diagonal([1.0, 4.0]),
     metrics.Cosine(),
@@ -76,6 +79,16 @@ PRINTABLE = [
     normalizations.Symmetric(),
     normalizations.Density(0.5),
     normalizations.Bistochastic(tol=1e-6, max_iter=50),
+    propagations.OneStep(),
+    propagations.Steps(),
+    propagations.Steps(3),
+    propagations.Steps(moving="points", tol=0.1, max_iter=20),
+    propagations.Equilibrium(),
+    propagations.Equilibrium(0.2, solver="iterate"),
+    propagations.Spectrum(),
+    propagations.Spectrum(3, 1.5, tol=1e-6),
+    propagations.Heat(),
+    propagations.Heat(2.5),
 ]
 LARGE = [supports.Graph(EDGES), supports.Graph(EDGES, weights="given"), metrics.Mahalanobis(np.eye(40))]
 VALUES = PRINTABLE + LARGE

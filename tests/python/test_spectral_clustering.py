@@ -15,7 +15,7 @@ from sklearn.neighbors import kneighbors_graph
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import likewise as lw
-from likewise import kernels, metrics, normalizations, supports
+from likewise import kernels, metrics, normalizations, propagations, supports
 
 MOONS = datasets.make_moons(240, noise=0.05, random_state=0)
 CIRCLES = datasets.make_circles(240, noise=0.03, factor=0.5, random_state=0)
@@ -178,6 +178,7 @@ def test_estimator_equals_bare_operator_equals_numpy():
         kernel=gaussian,
         support="leave_one_out",
         normalization="symmetric",
+        propagation=propagations.Spectrum(3),
         empty_row="self",
     )
     assert fit.mechanism_ == fit.mechanism == m
@@ -200,9 +201,9 @@ def test_slots_are_handed_on_and_changed():
     X, _ = MOONS
     m = lw.Mechanism(metric="manhattan", kernel=kernels.Laplacian(0.2), support=supports.Neighbors(10))
     fit = lw.SpectralClustering.from_mechanism(m, n_clusters=2).fit(X)
-    assert fit.mechanism_ == fit.mechanism == m
+    assert fit.mechanism_ == fit.mechanism == m.replace(propagation=propagations.Spectrum(2))
     changed = lw.SpectralClustering(2, affinity=m).set_params(metric="chebyshev", normalization="density")
-    assert changed.mechanism == m.replace(metric="chebyshev", normalization="density")
+    assert changed.mechanism == fit.mechanism.replace(metric="chebyshev", normalization="density")
     assert changed.fit(X).mechanism_.metric == metrics.Chebyshev()
     by_name = lw.SpectralClustering(2, affinity="nearest_neighbors", metric="cosine")
     assert by_name.mechanism.metric == metrics.Cosine()

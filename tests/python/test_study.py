@@ -16,11 +16,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-import likewise as lw
 from likewise import datasets, study
 from likewise.study import agreement, cells, dials, figures, methods, readings, runner, statistics
 from likewise.study.splits import make_split
-from likewise.study.steps import repeated_steps
 
 SMALL = {"n_samples": 60, "repeats": 2, "agreement": False}
 
@@ -217,7 +215,7 @@ def test_a_dial_turns_one_slot():
         for dial in dials.SLOT_DIALS:
             for value in dial.names():
                 turned = dial.turn(base, value, split.X_train)
-                kept = {"metric", "kernel", "support", "normalization"} - {dial.slot}
+                kept = {"metric", "kernel", "support", "normalization", "propagation"} - {dial.slot}
                 assert all(getattr(turned, slot) == getattr(base, slot) for slot in kept)
 
 
@@ -492,13 +490,3 @@ def test_the_example_of_a_toml_file_is_valid():
     example = Path(__file__).parents[2] / "examples" / "study.toml"
     settings = study.from_toml(example)
     assert settings.data == ("two_moons", "iris", "diabetes") and settings.supports == ()
-
-
-def test_repeated_steps_climb_to_the_mode_or_say_that_they_grow():
-    keys = np.array([[-1.0], [1.0]])
-    narrow = lw.Mechanism(kernel=lw.kernels.Gaussian(bandwidth=0.3))
-    ends = repeated_steps(narrow.operator(keys), np.array([[-0.4], [0.7]]), max_iter=200)
-    assert_allclose(ends, [[-1.0], [1.0]], atol=1e-3)
-    growing = lw.Mechanism(metric="dot", kernel=lw.kernels.Exponential(1.0), normalization="none")
-    with pytest.raises(ArithmeticError, match="grow without bound under Unnormalized"):
-        repeated_steps(growing.operator(keys), np.array([[5.0]]), max_iter=200)

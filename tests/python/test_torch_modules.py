@@ -299,3 +299,18 @@ def test_conversions_round_no_parameter():
             ValueError, match=r"^out_proj\.(weight|bias) must have the dtype|^in_proj_weight must"
         ):
             convert(module)
+
+
+def test_a_head_is_a_mechanism_of_five_slots():
+    layer = lt.MetricAttention(6, 2, dtype=torch.float64, random_state=0)
+    W = layer.metric_proj.weight.detach().numpy()
+    t = np.exp(layer.log_temperature.detach().numpy())
+    x = tokens()[0].numpy()
+    for head in range(2):
+        w = x @ W[3 * head : 3 * head + 3].T
+        K = np.exp(-((w[:, None] - w[None]) ** 2).sum(-1) / t[head])
+        m = layer.mechanism(head)
+        assert m.propagation == lw.propagations.OneStep()
+        np.testing.assert_allclose(m.propagate(x, x), K @ x / K.sum(1, keepdims=True), atol=1e-12)
+    assert lw.explain(layer).mechanism == layer.mechanism()
+    assert lw.explain(layer).values == "Wv x, learned"

@@ -25,7 +25,7 @@ struct SpectralEmbeddingOptions {
 template <class T> struct SpectralEmbedding {
   SelfOperator<T> P;
   /// Eigenvalues of P, largest first, with the dropped one; `spectrum.vectors` are P's.
-  Spectrum<T> spectrum;
+  Eigenpairs<T> spectrum;
   /// (n, n_components) eigenvectors of the random walk: u_i / sqrt(D_i), u the unit eigenvectors of
   /// D^-1/2 K D^-1/2, as scikit-learn scales them. D is the walk's stationary measure under other
   /// normalizations.
@@ -58,7 +58,7 @@ SpectralEmbedding<ScalarOf<D>> spectral_embedding(const Eigen::MatrixBase<D>& X,
 
 /// The embedding that P's eigenpairs `from`, ..., `from + n_components - 1` make.
 template <class T>
-SpectralEmbedding<T> make_embedding(const SelfOperator<T>& P, Spectrum<T> spectrum, Index from,
+SpectralEmbedding<T> make_embedding(const SelfOperator<T>& P, Eigenpairs<T> spectrum, Index from,
                                     Index n_components);
 
 }  // namespace likewise

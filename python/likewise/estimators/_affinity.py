@@ -15,6 +15,7 @@ from likewise._core import Bistochastic
 from likewise._estimator import MechanismMixin, bandwidth_from_gamma
 from likewise._mechanism import Mechanism
 from likewise.estimators._training import require_weights, weights_of
+from likewise.propagations import Spectrum
 
 _GIVEN = ("precomputed", "precomputed_nearest_neighbors")
 _OF_POINTS = ("rbf", "laplacian", "nearest_neighbors")
@@ -32,18 +33,37 @@ _GIVEN_AFFINITIES = Mechanism(
 class AffinityMixin(MechanismMixin):
     """Parameters affinity, gamma, n_neighbors, metric, normalization and self_loops as a mechanism.
 
-    A subclass says in `_gamma(n_features)` and `_n_neighbors(n)` what its defaults are, in
+    A subclass says in `_n_pairs()` how many eigenpairs it looks at, of which `_n_dropped` are not in what the
+    parameter named `_counted` counts, in `_gamma(n_features)` and `_n_neighbors(n)` what its defaults are, in
     `_kernel_matrix(X, Z)` what a callable or a kernel of scikit-learn gives, and sets `_map`, the embedding.
     """
 
     @classmethod
     def from_mechanism(cls, mechanism, **params):
-        """The estimator whose affinity is this mechanism, normalization included."""
+        """The estimator whose affinity is this mechanism, normalization included.
+
+        A Spectrum of power 0 gives the number of eigenvectors, where that is not given.
+        """
+        params = cls._with_spectrum(mechanism.propagation, params)
         params.setdefault("normalization", mechanism.normalization)
         # The parameter alone decides: set back to its default it must not find another one in the mechanism.
         return cls(affinity=mechanism.replace(normalization=cls._defaults()["normalization"]), **params)
 
     # --- the mechanism
+
+    _values = "none"
+
+    def _propagation(self):
+        return Spectrum(self._n_pairs(), 0, self._tol())
+
+    @classmethod
+    def _with_spectrum(cls, propagation, params):
+        """The parameters, and those that a Spectrum without a power stands for beside them."""
+        own = isinstance(propagation, Spectrum) and propagation.power == 0 and propagation.n > cls._n_dropped
+        if not own or not params.keys().isdisjoint(("n_components", "n_clusters")):
+            return params
+        tol = {} if propagation.tol == Spectrum().tol else {"eigen_tol": propagation.tol}
+        return {cls._counted: propagation.n - cls._n_dropped, **tol, **params}
 
     def _make_mechanism(self, shape=(None, None)):
         """The slots that the parameters name, for X of this shape where it is known."""

@@ -12,14 +12,21 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from likewise import _checks, _core, kernels
+from likewise import _checks, _core, kernels, metrics
 from likewise._checks import unboxed
 from likewise._errors import ConvergenceError
-from likewise._estimator import check_dense, checked_sample_weight, naming, without_column
+from likewise._estimator import (
+    MechanismMixin,
+    check_dense,
+    checked_sample_weight,
+    naming,
+    without_column,
+)
 from likewise._execution import execution, one_call
 from likewise._extras import need
 from likewise._mechanism import Mechanism
 from likewise.estimators._attention_targets import Classes, Numbers
+from likewise.nn import FIRST_OF_MANY
 from likewise.nn._in_context import InContextModel, log_loss, squared_loss
 from likewise.nn._model import ATTENTION, HEAD_SETTINGS, Model, as_json, from_json, head_settings
 from likewise.nn._parameters import as_path
@@ -51,8 +58,11 @@ _NO_EPOCHS = {
 _OF_KIND = {"attention model": Model, "in-context model": InContextModel}  # by what a file says it holds
 
 
-class _AttentionEstimator(TransformerMixin, BaseEstimator):
+class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
     """What AttentionClassifier and AttentionRegressor share."""
+
+    _values = "Wv x, learned; in context the labels of rows"
+    _note = FIRST_OF_MANY
 
     def __init__(
         self,
@@ -351,19 +361,28 @@ class _AttentionEstimator(TransformerMixin, BaseEstimator):
         """mechanisms_[0][0]: who the first head of the first layer attends to."""
         return self.mechanisms_[0][0]
 
-    @property
-    def mechanism(self):
-        """The slots of a head as training starts, on what its maps make of a token; its metric is learned.
+    @classmethod
+    def from_mechanism(cls, mechanism, **params):
+        """The estimator whose heads start as `mechanism`, "dot" of an open Bilinear() and "metric" of an open
+        Mahalanobis(): what is learned is the fit's affair.
+        """
+        params.setdefault("attention", "dot" if isinstance(mechanism.metric, metrics.Bilinear) else "metric")
+        return super().from_mechanism(mechanism, **params)
 
-        A dot product or a squared distance under exp(-c / t), t = sqrt(rank) or 2 sqrt(rank).
+    def _make_mechanism(self):
+        """Of one head as training starts: its metric is open, its temperature where it starts.
+
+        A dot product or a squared distance under exp(-c / t), t = sqrt(rank) or 2 sqrt(rank). Squared
+        distances of two maps are no metric of tokens, but one of what the maps make of them.
         """
         settings = head_settings(self.attention)
         rank = settings.get("rank") or self.embed_dim // self.num_heads
         if settings.get("diagonal"):
             rank = self.embed_dim
         squared = settings.get("score", "dot") == "sqdist" or settings.get("key_bias", False)
+        learned = metrics.Mahalanobis() if settings.get("tied") else metrics.SquaredEuclidean()
         return Mechanism(
-            metric="sqeuclidean" if squared else "dot",
+            metric=learned if squared else metrics.Bilinear(),
             kernel=kernels.Exponential((2 if squared else 1) * math.sqrt(rank)),
         )
 

@@ -12,6 +12,7 @@ from likewise._estimator import MechanismMixin, warn_unless_converged
 from likewise._mechanism import Mechanism
 from likewise.estimators._affinity import undirected, warn_of_isolated
 from likewise.normalizations import Density
+from likewise.propagations import Spectrum
 
 
 class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -91,6 +92,22 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    _values = "none"
+
+    def _propagation(self):
+        """With the constant pair, which is no coordinate."""
+        return Spectrum(self.n_components + 1, self.diffusion_time, self.eigen_tol)
+
+    @classmethod
+    def _of_propagation(cls, propagation):
+        if not isinstance(propagation, Spectrum) or propagation.n < 2:
+            return {}
+        return {
+            "n_components": propagation.n - 1,
+            "diffusion_time": propagation.power,
+            "eigen_tol": propagation.tol,
+        }
+
     def _make_mechanism(self):
         support = self.support
         if support is None and self.n_neighbors is None:
@@ -122,15 +139,14 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             raise TypeError(f"n_components must be an int; got {self.n_components!r}.")
         if not isinstance(self.diffusion_time, Real):
             raise TypeError(f"diffusion_time must be a number; got {self.diffusion_time!r}.")
-        if isinstance(self.mechanism.metric, metrics.Precomputed):
+        mechanism = self._make_mechanism()
+        if isinstance(mechanism.metric, metrics.Precomputed):
             X = np.ascontiguousarray(undirected(X))
         tol = _finite(self.eigen_tol, "eigen_tol")
         if not tol > 0:
             raise ValueError(f"eigen_tol must be positive; got {tol!r}.")
         with self._execution():
-            self._fitted = _core.diffusion_maps(
-                X, self.mechanism, self.n_components, self.diffusion_time, tol
-            )
+            self._fitted = _core.diffusion_maps(X, mechanism, self.n_components, self.diffusion_time, tol)
         self.eigenvalues_ = self._fitted.eigenvalues
         self.eigenvectors_ = np.asarray(self._fitted.eigenvectors)
         self.embedding_ = np.asarray(self._fitted.embedding)

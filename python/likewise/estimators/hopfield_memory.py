@@ -11,6 +11,7 @@ from likewise._errors import warn_unless_converged
 from likewise._estimator import MechanismMixin
 from likewise._mechanism import Mechanism
 from likewise.estimators._metric import require_width
+from likewise.propagations import Steps
 
 Retrieval = namedtuple("Retrieval", "states energies report")
 Retrieval.__doc__ = """States (n_queries, n_features), energies (n_iter + 1, n_queries), IterationReport."""
@@ -60,9 +61,23 @@ class HopfieldMemory(OneToOneFeatureMixin, MechanismMixin, TransformerMixin, Bas
 
     @classmethod
     def from_mechanism(cls, mechanism, **params):
-        """The memory with the metric and the temperature of `mechanism`, whose kernel must be Exponential."""
+        """The memory with the metric and the temperature of `mechanism`, whose kernel must be Exponential.
+
+        Steps of points until they stand still give tol and max_iter.
+        """
         params.setdefault("temperature", getattr(mechanism.kernel, "temperature", 1.0))
         return super().from_mechanism(mechanism, **params)
+
+    _values = "the patterns"
+
+    def _propagation(self):
+        return Steps(moving="points", tol=self.tol, max_iter=self.max_iter)
+
+    @classmethod
+    def _of_propagation(cls, propagation):
+        if not isinstance(propagation, Steps) or propagation.moving != "points" or propagation.t is not None:
+            return {}
+        return {"tol": propagation.tol, "max_iter": propagation.max_iter}
 
     def _make_mechanism(self):
         return Mechanism(metric=self.metric, kernel=kernels.Exponential(self.temperature))
@@ -80,7 +95,7 @@ class HopfieldMemory(OneToOneFeatureMixin, MechanismMixin, TransformerMixin, Bas
     def _store(self, X, earlier):
         patterns = np.concatenate([*earlier, X], dtype=(earlier or [X])[0].dtype)
         with self._execution():
-            metric = self.mechanism.metric
+            metric = self._make_mechanism().metric
             require_width(metric, patterns)
             self.mechanism_ = _core.fit_hopfield_memory(
                 patterns, metric, self.temperature, self.max_iter, self.tol

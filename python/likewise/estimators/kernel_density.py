@@ -53,6 +53,7 @@ class KernelDensity(MechanismMixin, BaseEstimator):
     Rosenblatt (1956); Parzen (1962).
     """
 
+    _values = "1 / n, or the weights; times the constant of the kernel"
     _fixed_slots = {"support": "all", "normalization": "none"}  # noqa: RUF012 (read only)
 
     def __init__(

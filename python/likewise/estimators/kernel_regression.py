@@ -191,6 +191,8 @@ class KernelClassifier(ClassifierMixin, _KernelEstimator):
     Nadaraya (1964); Watson (1964).
     """
 
+    _values = "one-hot classes"
+
     def fit(self, X, y, sample_weight=None):
         """X (n, d), y (n,) class labels, sample_weight (n,) >= 0."""
         X, y = self._check_X_y(X, y)

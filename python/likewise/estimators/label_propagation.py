@@ -13,6 +13,7 @@ from likewise._estimator import MechanismMixin, check_labels, fill_bandwidth
 from likewise._mechanism import Mechanism
 from likewise._slots import as_metric, as_support
 from likewise.estimators._training import weights_of
+from likewise.propagations import Equilibrium
 
 _LEAST_MAX_ITER = 1000  # what solver="cg" may always take
 
@@ -20,10 +21,38 @@ _LEAST_MAX_ITER = 1000  # what solver="cg" may always take
 class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
     """What both classes share. `_support` and `_normalization` make their own graph."""
 
+    _values = "one-hot labels, 0 where there is none"
+
     @classmethod
     def from_mechanism(cls, mechanism, **params):
-        """The estimator with all slots from `mechanism`: short for ``kernel=mechanism``."""
-        return cls(kernel=mechanism, **params)
+        """The estimator with all slots from `mechanism`: short for ``kernel=mechanism``.
+
+        Of its propagation an Equilibrium of this estimator's kind gives alpha, tol and max_iter.
+        """
+        return cls(kernel=mechanism, **{**cls._of_propagation(mechanism.propagation), **params})
+
+    def _propagation(self):
+        """solver="cg" goes to 1e-8 or beyond, whatever tol and max_iter are for scikit-learn's loop."""
+        alpha = getattr(self, "alpha", None)
+        if self.solver == "iterate":
+            return Equilibrium(alpha, tol=self.tol, max_iter=self.max_iter, solver="iterate")
+        return Equilibrium(
+            alpha, tol=min(self.tol, Equilibrium().tol), max_iter=max(self.max_iter, _LEAST_MAX_ITER)
+        )
+
+    @classmethod
+    def _of_propagation(cls, propagation):
+        soft = "alpha" in cls._defaults()
+        if not isinstance(propagation, Equilibrium) or soft != (propagation.alpha is not None):
+            return {}
+        params = {"alpha": propagation.alpha} if soft else {}
+        if propagation.solver == "iterate":
+            return {**params, "solver": "iterate", "tol": propagation.tol, "max_iter": propagation.max_iter}
+        if propagation.tol < Equilibrium().tol:
+            params["tol"] = propagation.tol
+        if propagation.max_iter > _LEAST_MAX_ITER:
+            params["max_iter"] = propagation.max_iter
+        return params
 
     def _make_mechanism(self):
         if isinstance(self.kernel, Mechanism):
@@ -64,7 +93,7 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
         self.classes_, codes = np.unique(y[labeled], return_inverse=True)
         labels = np.full(len(y), -1)
         labels[labeled] = codes
-        mechanism = self._graph(X) if callable(self.kernel) else self.mechanism
+        mechanism = self._graph(X) if callable(self.kernel) else self._make_mechanism()
         with self._execution():
             fitted = self._fit(X, labels, mechanism)
         self.mechanism_, self.label_distributions_, self.unreached_, self.report_ = fitted
@@ -84,7 +113,7 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
     def _graph(self, X):
         """A function's affinities as given edges."""
         graph = supports.Graph(sparse.csr_matrix(self._affinities(X, X)), weights="given")
-        return self.mechanism.replace(support=graph & as_support(self._support))
+        return self._make_mechanism().replace(support=graph & as_support(self._support))
 
     def _affinities(self, X, Z):
         """The function's, dense or sparse."""

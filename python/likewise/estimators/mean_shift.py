@@ -8,6 +8,9 @@ from likewise import _checks, _core, kernels
 from likewise._errors import warn_unless_converged
 from likewise._estimator import MechanismMixin, naming
 from likewise._slots import as_metric
+from likewise.propagations import Steps
+
+_TOL = 1e-3  # bandwidths: a step that is no longer is none
 
 
 class MeanShift(MechanismMixin, ClusterMixin, BaseEstimator):
@@ -85,6 +88,17 @@ class MeanShift(MechanismMixin, ClusterMixin, BaseEstimator):
         self.metric = metric
         self.kernel = kernel
 
+    _values = "the points"
+
+    def _propagation(self):
+        return Steps(moving="points", tol=_TOL, max_iter=self.max_iter)
+
+    @classmethod
+    def _of_propagation(cls, propagation):
+        if not isinstance(propagation, Steps) or propagation.moving != "points" or propagation.t is not None:
+            return {}
+        return {"max_iter": propagation.max_iter}
+
     def _fill_bandwidth(self, mechanism):
         if mechanism.kernel == kernels.Indicator() and isinstance(self.bandwidth, str):
             return mechanism.replace(kernel=kernels.Indicator(self.bandwidth))
@@ -97,7 +111,7 @@ class MeanShift(MechanismMixin, ClusterMixin, BaseEstimator):
         with self._execution():
             self.mechanism_, self.cluster_centers_, self.labels_, self.report_ = _core.fit_mean_shift(
                 X,
-                self.mechanism,
+                self._make_mechanism(),
                 seeds,
                 bool(self.bin_seeding),
                 self.min_bin_freq,

@@ -148,19 +148,23 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
 
     # --- the slots
 
+    _values = "one-hot classes, or y"
+
     @classmethod
     def from_mechanism(cls, mechanism, **params):
         """The learner that starts at `mechanism`: a Mahalanobis metric's factor and the temperature."""
-        if isinstance(mechanism.metric, metrics.Mahalanobis):
+        if mechanism.metric == metrics.SquaredEuclidean():  # what no start is told of
+            mechanism = mechanism.replace(metric=metrics.Mahalanobis())
+        if isinstance(mechanism.metric, metrics.Mahalanobis) and mechanism.metric.factor is not None:
             params.setdefault("init", mechanism.metric.factor)
         params.setdefault("temperature", getattr(mechanism.kernel, "temperature", "auto"))
         return super().from_mechanism(mechanism, **params)
 
     def _make_mechanism(self):
-        """With the W of init where it is given; else it is the data's, and plain distances stand for it."""
+        """With the W of init where it is given; else it is left open."""
         given = None if isinstance(self.init, str) else _array("init", self.init)
         if given is None:
-            return _leave_one_out("sqeuclidean", self._fixed_temperature())
+            return _leave_one_out(metrics.Mahalanobis(), self._fixed_temperature())
         factor = np.diag(given) if given.ndim == 1 else given
         return _leave_one_out(metrics.Mahalanobis(factor), self._fixed_temperature())
 

@@ -184,6 +184,7 @@ class NearestNeighbors(_FindsNearest, _FindsWithin, _Neighbors):
     tree in few dimensions. Float32 points are compared in float64.
     """
 
+    _values = "none: the support itself is the answer"
     _fixed_slots = {"kernel": "indicator", "normalization": "none"}  # noqa: RUF012 (read only)
 
     def __init__(
@@ -315,6 +316,8 @@ class _Regressor(RegressorMixin, _Predictor):
 
 class _Classifier(ClassifierMixin, _Predictor):
     """Votes of the neighbors."""
+
+    _values = "one-hot classes"
 
     def fit(self, X, y):
         """X (n, d), or distances (n, n) with metric="precomputed"; y (n,) or (n, n_outputs) of labels."""

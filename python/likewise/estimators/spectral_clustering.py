@@ -12,6 +12,8 @@ from likewise._checks import reals
 from likewise._estimator import seed_of, warn_unless_converged
 from likewise.estimators._affinity import AffinityMixin, pairwise_affinities, pairwise_affinity
 
+_LOOKED_AT = 21  # eigenvalues among which n_clusters="auto" looks for a gap
+
 
 class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
     """Clusters of the points in the first eigenvectors of the random walk on a graph of affinities.
@@ -114,6 +116,12 @@ class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
         self.metric = metric
         self.normalization = normalization
         self.self_loops = self_loops
+
+    _counted, _n_dropped = "n_clusters", 0
+
+    def _n_pairs(self):
+        n_clusters, n_components = self._count("n_clusters", "auto"), self._count("n_components", None)
+        return max(_LOOKED_AT, n_components) if n_clusters == 0 else n_components or n_clusters
 
     def _gamma(self, n_features):
         return self.gamma

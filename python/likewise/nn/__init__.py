@@ -5,6 +5,6 @@ them that an honest comparison tells apart. The estimators AttentionClassifier a
 whole models of them.
 """
 
-from likewise.nn._layers import AttentionLayer, MetricAttention, SelfAttention, arms
+from likewise.nn._layers import FIRST_OF_MANY, AttentionLayer, MetricAttention, SelfAttention, arms  # noqa: F401
 
 __all__ = ["AttentionLayer", "MetricAttention", "SelfAttention", "arms"]

@@ -18,6 +18,8 @@ _CORES = {
 }
 
 
+# What is said of the one mechanism that stands for several heads.
+FIRST_OF_MANY = "the first head; each of the others has a mechanism of its own"
 # Of settings; the others are bools.
 _KINDS = {"embed_dim": Integral, "num_heads": Integral, "rank": Integral, "score": str}
 
@@ -74,6 +76,8 @@ class AttentionLayer(Parametrized):
     >>> layer.backward(np.ones_like(y)).shape
     (3, 5, 8)
     """
+
+    _values, _note = "Wv x, learned", FIRST_OF_MANY
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from likewise import datasets, execution
+from likewise._mechanism import SLOTS
 from likewise.study import dials, methods
 from likewise.study.splits import make_split
 
@@ -30,7 +31,7 @@ OK, REFUSED, FAILED = "ok", "refused", "failed"
 OWN = "own"  # the dial, and its value, of a method as it is before any slot is turned
 RECORD = (
     *("dial", "value", "method", "dataset", "task", "repeat", "score_name", "score", "overlap", "seconds"),
-    *("status", "message", "warnings", "metric", "kernel", "support", "normalization"),
+    *("status", "message", "warnings", *SLOTS),
 )
 
 
@@ -165,7 +166,7 @@ def _outcome(method, split, dial_name, value, known):
 
 
 def _slots(mechanism):
-    return {slot: repr(getattr(mechanism, slot)) for slot in ("metric", "kernel", "support", "normalization")}
+    return {slot: repr(getattr(mechanism, slot)) for slot in SLOTS}
 
 
 def _shortened(message):

@@ -13,8 +13,8 @@ from sklearn.metrics import accuracy_score, adjusted_rand_score, r2_score
 
 import likewise as lw
 from likewise import kernels, metrics, normalizations, supports
+from likewise.propagations import Equilibrium, Spectrum
 from likewise.study.dials import N_NEIGHBORS
-from likewise.study.steps import OneStepClassifier, OneStepRegressor, repeated_steps
 
 CLASSES = ("classification",)
 BOTH = ("classification", "regression")
@@ -38,7 +38,7 @@ class Method:
 
     Attributes
     ----------
-    name, title, propagation : str; the propagation is the fifth slot in words
+    name, title : str
     tasks : tuple of "classification", "regression"
     scores : dict, task -> name of the score
     protocol : str, what is fitted and what is scored
@@ -48,7 +48,6 @@ class Method:
 
     name: str
     title: str
-    propagation: str
     scores: dict
     protocol: str
     base: Callable
@@ -87,23 +86,22 @@ def _run_k_nearest_neighbors(mechanism, split):
     return _run_one_step(mechanism, split)
 
 
-def _graph(split, normalization):
+def _graph(split, normalization, propagation):
     return lw.Mechanism(
         metric="euclidean",
         kernel=kernels.Gaussian(bandwidth="self_tuning"),
         support=supports.Neighbors(N_NEIGHBORS, include_self=True),
         normalization=normalization,
+        propagation=propagation,
     )
 
 
 def _spectral_clustering(split):
-    return _graph(split, normalizations.Symmetric())
+    return _graph(split, normalizations.Symmetric(), Spectrum(split.n_classes))
 
 
 def _run_spectral_clustering(mechanism, split):
-    model = lw.SpectralClustering.from_mechanism(
-        mechanism, n_clusters=split.n_classes, random_state=split.seed
-    )
+    model = lw.SpectralClustering.from_mechanism(mechanism, random_state=split.seed)
     return _clustering(model, split)
 
 
@@ -112,14 +110,14 @@ def _diffusion_maps(split):
         metric="euclidean",
         kernel=kernels.Gaussian(bandwidth="bgh"),
         normalization=normalizations.Density(1.0),
+        propagation=Spectrum(1 + (2 if split.task == "geometry" else N_COMPONENTS), power=1),
     )
 
 
 def _run_diffusion_maps(mechanism, split):
-    geometry = split.task == "geometry"
-    model = lw.DiffusionMaps.from_mechanism(mechanism, n_components=2 if geometry else N_COMPONENTS)
+    model = lw.DiffusionMaps.from_mechanism(mechanism)
     embedded = model.fit_transform(split.X_train)
-    if geometry:
+    if split.task == "geometry":
         return Outcome(_circle_recovered(embedded, split.y_train), model.mechanism_)
     reader = lw.KNeighborsClassifier if split.task == "classification" else lw.KNeighborsRegressor
     reader = reader(n_neighbors=5).fit(embedded, split.y_train)
@@ -135,7 +133,7 @@ def _circle_recovered(embedded, angle):
 
 
 def _label_propagation(split):
-    return _graph(split, normalizations.RowStochastic())
+    return _graph(split, normalizations.RowStochastic(), Equilibrium())
 
 
 def _run_label_propagation(mechanism, split):
@@ -143,16 +141,15 @@ def _run_label_propagation(mechanism, split):
 
 
 def _label_spreading(split):
-    return _graph(split, normalizations.Symmetric())
+    return _graph(split, normalizations.Symmetric(), Equilibrium(alpha=0.2))
 
 
 def _run_label_spreading(mechanism, split):
-    return _transductive(lw.LabelSpreading.from_mechanism(mechanism, alpha=0.2), split)
+    return _transductive(lw.LabelSpreading.from_mechanism(mechanism), split)
 
 
 def _mean_shift(split):
-    kernel = kernels.Gaussian(bandwidth="silverman")
-    return lw.Mechanism(metric="euclidean", kernel=kernel, empty_row="nearest")
+    return lw.MeanShift(kernel=kernels.Gaussian(bandwidth="silverman")).mechanism
 
 
 def _run_mean_shift(mechanism, split):
@@ -160,15 +157,15 @@ def _run_mean_shift(mechanism, split):
     if mechanism.support == own.support and mechanism.normalization == own.normalization:
         return _clustering(lw.MeanShift.from_mechanism(mechanism), split)
     # MeanShift is row-stochastic over all pairs; beyond, the bare operator steps; ends within h are one mode.
-    P = mechanism.operator(split.X_train)
-    h = P.mechanism.kernel.bandwidth
-    ends = repeated_steps(P, split.X_train, max_iter=300, tol=1e-3 * h)
+    used = mechanism.operator(split.X_train).mechanism
+    h = used.kernel.bandwidth
+    ends = used.propagate(split.X_train)
     modes = AgglomerativeClustering(n_clusters=None, distance_threshold=h, linkage="single").fit(ends)
-    return Outcome(float(adjusted_rand_score(split.y_train, modes.labels_)), P.mechanism)
+    return Outcome(float(adjusted_rand_score(split.y_train, modes.labels_)), used)
 
 
 def _hopfield(split):
-    return lw.Mechanism(metric="dot", kernel=kernels.Exponential(temperature=2 * NOISE**2))
+    return lw.HopfieldMemory(temperature=2 * NOISE**2).mechanism
 
 
 def _run_hopfield(mechanism, split):
@@ -185,12 +182,11 @@ def _of_equal_norm(X):
 
 
 def _retrieve(mechanism, patterns, queries):
-    if mechanism.replace(metric="dot") == lw.HopfieldMemory(temperature=2 * NOISE**2).mechanism:
+    if mechanism.replace(metric="dot") == _hopfield(None):
         memory = lw.HopfieldMemory.from_mechanism(mechanism).fit(patterns)
         return memory.transform(queries), memory.mechanism_
     # A Hopfield memory is exponential, over all pairs and row-stochastic; beyond, the bare operator steps.
-    P = mechanism.operator(patterns)
-    return repeated_steps(P, queries, max_iter=20), P.mechanism
+    return mechanism.propagate(patterns, X=queries), mechanism.operator(patterns).mechanism
 
 
 def _self_attention(split):
@@ -207,8 +203,14 @@ def _metric_attention(split):
 
 
 def _run_one_step(mechanism, split):
-    estimator = OneStepClassifier if split.task == "classification" else OneStepRegressor
-    return _predictive(estimator(mechanism), split)
+    """The bare operator's step from the training rows to the test rows."""
+    P = mechanism.operator(split.X_train)
+    if split.task == "classification":
+        classes, codes = np.unique(split.y_train, return_inverse=True)
+        predicted = classes[(P.at(split.X_test) @ np.eye(len(classes))[codes]).argmax(axis=1)]
+    else:
+        predicted = P.at(split.X_test) @ np.asarray(split.y_train, float)
+    return Outcome(_predictive_score(split, predicted), P.mechanism)
 
 
 def _predictive(estimator, split):
@@ -248,7 +250,6 @@ _METHODS = (
     Method(
         "kernel_regression",
         "Kernel regression",
-        "one step, v = y (targets, or one-hot classes)",
         _PREDICT,
         "fitted to the training rows, scored on the test rows",
         _kernel_regression,
@@ -257,7 +258,6 @@ _METHODS = (
     Method(
         "k_nearest_neighbors",
         "k nearest neighbors",
-        "one step, v = y (targets, or one-hot classes)",
         _PREDICT,
         "fitted to the training rows, scored on the test rows",
         _k_nearest_neighbors,
@@ -266,7 +266,6 @@ _METHODS = (
     Method(
         "spectral_clustering",
         "Spectral clustering",
-        "spectrum, then k-means",
         _CLUSTER,
         "clusters the training rows without labels into as many clusters as there are classes; agreement of "
         "the clusters with the classes (0 by chance)",
@@ -276,7 +275,6 @@ _METHODS = (
     Method(
         "diffusion_maps",
         "Diffusion maps",
-        "spectrum to the power t = 1",
         {**_PREDICT, "geometry": "circle recovered"},
         f"{N_COMPONENTS} coordinates from the training rows without labels; the test rows are mapped by the "
         "extension and predicted from their 5 nearest training rows in these coordinates. On the uneven "
@@ -287,7 +285,6 @@ _METHODS = (
     Method(
         "label_propagation",
         "Label propagation",
-        "equilibrium, labels clamped",
         _ACCURACY,
         f"one graph of training and test rows, labels on {LABELED_SHARE:.0%} of the training rows; scored on "
         "the test rows",
@@ -297,7 +294,6 @@ _METHODS = (
     Method(
         "label_spreading",
         "Label spreading",
-        "equilibrium, labels soft (alpha = 0.2)",
         _ACCURACY,
         "as label propagation",
         _label_spreading,
@@ -306,7 +302,6 @@ _METHODS = (
     Method(
         "mean_shift",
         "Mean shift",
-        "repeated steps, v = points",
         _CLUSTER,
         "clusters the training rows by the mode they climb to; agreement with the classes (0 by chance)",
         _mean_shift,
@@ -315,7 +310,6 @@ _METHODS = (
     Method(
         "hopfield",
         "Hopfield retrieval",
-        "repeated steps, v = patterns",
         _NOISE_REMOVED,
         f"stores the first {N_PATTERNS} training rows, scaled to equal norm, and retrieves them from copies "
         f"with Gaussian noise of standard deviation {NOISE}; 1 - squared error after / before (1 is perfect)",
@@ -325,7 +319,6 @@ _METHODS = (
     Method(
         "self_attention",
         "Self-attention, fixed weights",
-        "one step, v = y (in context: test rows attend to training rows)",
         _PREDICT,
         "Wq = Wk = identity, temperature sqrt(d); test rows attend to training rows, whose values are their "
         "targets or one-hot classes",
@@ -335,7 +328,6 @@ _METHODS = (
     Method(
         "metric_attention",
         "Metric-attention, fixed weights",
-        "one step, v = y (in context: test rows attend to training rows)",
         _PREDICT,
         "W = identity, temperature 2 sqrt(d); otherwise as self-attention",
         _metric_attention,

@@ -6,7 +6,7 @@ import numpy as np
 
 import likewise as lw
 from likewise import datasets, kernels, supports
-from likewise.study.steps import repeated_steps
+from likewise.propagations import Equilibrium, Steps
 
 BANDWIDTH = 0.15
 N_SAMPLES = 200
@@ -67,8 +67,8 @@ def compute(seed=0):
         clusters=(vectors[:, 1] > 0).astype(int),
         diffusion=vectors[:, 1:] * values[1:] ** DIFFUSION_TIME,
         labeled=labeled,
-        propagated=_propagate(P, y, labeled),
-        modes=repeated_steps(P, X, max_iter=300, tol=1e-5),  # mean shift
+        propagated=_propagate(mechanism, X, y, labeled),
+        modes=mechanism.replace(propagation=Steps(300, moving="points")).propagate(X),  # mean shift
         queries=queries,
         attended=P.at(queries) @ X,
         mechanism=P.mechanism,
@@ -94,9 +94,9 @@ def _neighbor_share(mechanism, X, y, grid):
     return vote.operator(grid, X) @ y.astype(float)
 
 
-def _propagate(P, y, labeled):
+def _propagate(mechanism, X, y, labeled):
     clamped = np.zeros(len(y), bool)
     clamped[labeled] = True
-    values = np.where(clamped, y, 0.0)[:, None]
-    F, _ = P.equilibrium(values, clamped=clamped)
-    return F[:, 0]
+    return mechanism.replace(propagation=Equilibrium()).propagate(
+        X, np.where(clamped, y, 0.0), clamped=clamped
+    )

@@ -1,13 +1,13 @@
 """The report: one HTML file with everything inlined."""
 
-import re
-
 import numpy as np
 import pandas as pd
 
 from likewise import plots
 from likewise._experiments import page
 from likewise._experiments.page import drawn
+from likewise._explain import short_numbers
+from likewise._mechanism import SLOTS
 from likewise.study import dials, figures, methods, splits
 from likewise.study.cells import FAILED, OK, OWN, REFUSED
 
@@ -56,18 +56,11 @@ def _slots(records):
             "about": methods.get(row.method),
             "method": row.method,
             "dataset": row.dataset,
-            "slots": [
-                _short_numbers(slot) for slot in (row.metric, row.kernel, row.support, row.normalization)
-            ],
+            "slots": [short_numbers(getattr(row, slot)) for slot in SLOTS],
         }
         for row in own.itertuples()
     ]
     return sorted(rows, key=lambda row: methods.names().index(row["method"]))
-
-
-def _short_numbers(text):
-    """Four digits of every number with more."""
-    return re.sub(r"\d+\.\d{4,}(e[+-]?\d+)?", lambda number: f"{float(number[0]):.4g}", text)
 
 
 def _dial(study, dial):
