@@ -52,7 +52,7 @@ def _fits(value, kind):
     if kind.startswith("typing.SupportsFloat"):
         return hasattr(value, "__float__") or hasattr(value, "__index__"), "a number"
     if kind.startswith("typing.SupportsInt"):
-        return isinstance(value, Integral) or hasattr(value, "__index__"), "an int"
+        return isinstance(value, Integral) or (hasattr(value, "__index__") and np.ndim(value) == 0), "an int"
     if kind in _PLAIN:
         return isinstance(value, _PLAIN[kind]), f"a {kind}"
     if "numpy" in kind:

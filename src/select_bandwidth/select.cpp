@@ -57,7 +57,9 @@ SelectedBandwidth select_bandwidth(const std::string& rule, const Metric& metric
   const Points<double> keys = points;
   const Vector<double> counts = checked_counts(options.log_key_weights, Z.rows());
   SelectedBandwidth found = find(Request{metric, kernel, keys, counts, options, run});
-  require(found.length > 0 && std::isfinite(found.length), "metric",
+  const bool scales_are_lengths =
+      found.row_scale.size() == 0 || (found.row_scale.allFinite() && found.row_scale.minCoeff() > 0);
+  require(found.length > 0 && std::isfinite(found.length) && scales_are_lengths, "metric",
           "one whose distances are not negative and some of them finite, for bandwidth='" + rule + "'",
           repr(metric));
   return found;

@@ -132,7 +132,7 @@ def test_a_support_of_each_sequence_and_of_each_head():
 
 def test_packed_sequences_are_sequences_of_their_own():
     """Blocks: what a batch of padded sequences is used for, without padding."""
-    layer, x, _ = made("metric", 12)
+    layer, x, _ = made("sqdist tied", 12)
     packed = layer.forward(x[0], support=supports.Blocks(np.repeat([0, 1, 2], [5, 4, 3])))
     apart = [layer.forward(part) for part in np.split(x[0], [5, 9])]
     assert_allclose(packed, np.concatenate(apart), rtol=1e-12)
@@ -153,14 +153,14 @@ def test_packed_sequences_are_sequences_of_their_own():
     ],
 )
 def test_what_layers_refuse(support, error, says):
-    layer, x, _ = made("metric", 9)
+    layer, x, _ = made("sqdist tied", 9)
     with pytest.raises(error, match=says):
         layer.forward(x, support=support)
     assert layer.forward(x).shape == x.shape
 
 
 def test_causality_needs_tokens_of_one_length_unless_the_support_says_where_they_stand():
-    layer, x, _ = made("dot", 9)
+    layer, x, _ = made("dot untied", 9)
     with pytest.raises(ValueError, match="is_causal must be False where x and context differ in length"):
         layer.forward(x[:, :4], x, is_causal=True)
     last = layer.forward(x[:, 5:], x, support=supports.Causal("lower_right"))
@@ -174,8 +174,8 @@ def test_torch_modules(name):
 
     import likewise.torch as lt
 
-    layer, x, grad = made("metric", 9)
-    module = lt.AttentionLayer(**ARMS["metric"], dtype=torch.float64)
+    layer, x, grad = made("sqdist tied", 9)
+    module = lt.AttentionLayer(**ARMS["sqdist tied"], dtype=torch.float64)
     module.load_state_dict({k: torch.from_numpy(v) for k, v in layer.state_dict().items()})
     support, _ = supports_of(9)[name]
     tokens = torch.from_numpy(x).requires_grad_()
