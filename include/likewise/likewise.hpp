@@ -20,6 +20,7 @@
 #include <likewise/kmeans.hpp>
 #include <likewise/many_operators.hpp>
 #include <likewise/mechanism.hpp>
+#include <likewise/neighbor_count.hpp>
 #include <likewise/neighbors.hpp>
 #include <likewise/nn/activation.hpp>
 #include <likewise/nn/archive.hpp>
