@@ -17,6 +17,7 @@
 #include <likewise/convergence.hpp>
 #include <likewise/equilibrium.hpp>
 #include <likewise/gradient.hpp>
+#include <likewise/gradient_through.hpp>
 #include <likewise/kmeans.hpp>
 #include <likewise/many_operators.hpp>
 #include <likewise/mechanism.hpp>

@@ -19,6 +19,7 @@ void bind_neighbors(py::module_& m);
 void bind_nn(py::module_& m);
 void bind_in_context(py::module_& m);
 void bind_operator(py::module_& m);
+void bind_optimizer(py::module_& m);
 void bind_kmeans(py::module_& m);
 void bind_spectral(py::module_& m);
 void bind_diffusion_maps(py::module_& m);
