@@ -21,7 +21,8 @@ from likewise._extras import need
 from likewise._mechanism import Mechanism
 from likewise.estimators._attention_targets import Classes, Numbers
 from likewise.nn._in_context import InContextModel, log_loss, squared_loss
-from likewise.nn._model import ATTENTION, HEAD_SETTINGS, Model, as_json, from_json, head_settings
+from likewise.nn._layers import HEAD_SETTINGS
+from likewise.nn._model import ATTENTION, Model, as_json, from_json, head_settings
 from likewise.nn._parameters import as_path
 
 _WORDS = {
