@@ -4,6 +4,7 @@
 
 #include <likewise/algorithms/parts/neighbor_votes.hpp>
 
+#include <likewise/neighbor_count.hpp>
 #include "checks.hpp"
 #include "engine/call.hpp"
 #include "parts/training_data.hpp"
@@ -21,9 +22,7 @@ Mechanism radius_neighbors_mechanism(const RadiusNeighborsOptions& o) {
 template <class T>
 Mechanism resolve_neighbors(const Mechanism& mechanism, const Points<T>& X, const Execution& run) {
   if (const Neighbors* neighbors = mechanism.support.neighbors())
-    require(neighbors->n_neighbors <= X.rows(), "n_neighbors",
-            "an int in [1, " + std::to_string(X.rows()) + "] (" + std::to_string(X.rows()) + " samples)",
-            neighbors->n_neighbors);
+    check_neighbor_count(neighbors->n_neighbors, X.rows());
   Mechanism all_pairs = mechanism, found = mechanism;
   all_pairs.support = AllPairs{};  // no neighbors are searched: a bandwidth does not depend on them
   found.kernel = resolve_bandwidth<T>(all_pairs, X, {}, run).mechanism.kernel;

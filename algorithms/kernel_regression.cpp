@@ -4,12 +4,14 @@
 #include <string>
 #include <utility>
 
+#include <likewise/neighbor_count.hpp>
 #include <likewise/operator.hpp>
 
 #include "engine/call.hpp"
 #include "parts/leave_one_out.hpp"
 #include "parts/local_moments.hpp"
 #include "parts/training_data.hpp"
+#include "scores.hpp"
 #include "select_bandwidth/places.hpp"
 
 namespace likewise {
@@ -20,8 +22,7 @@ void check_slots(const KernelRegressionOptions& o, Index n_points) {
   require(o.support.filters().empty(), "support",
           "AllPairs, Neighbors or Radius: new points have no index in a filter", repr(o.support));
   if (const Neighbors* neighbors = o.support.neighbors())
-    require(neighbors->n_neighbors <= n_points, "n_neighbors",
-            "an int in [1, " + std::to_string(n_points) + "] (the training points)", neighbors->n_neighbors);
+    check_neighbor_count(neighbors->n_neighbors, n_points);
   if (o.degree == 0) return;
   require(!points_are_costs(o.metric), "metric", "one of coordinates where degree=1", repr(o.metric));
   require(std::holds_alternative<RowStochastic>(o.normalization), "normalization",
@@ -96,7 +97,7 @@ KernelPrediction<T> KernelRegression<T>::predict(const Points<T>& X, bool return
 
 template <class T> double KernelRegression<T>::loo_score(const Execution& run) const {
   const engine::Call call(run);
-  return score_left_out(*this, r_squared, run);
+  return score_left_out(*this, r_squared<double>, run);
 }
 
 template <class T>
@@ -121,7 +122,11 @@ std::vector<Index> KernelClassification<T>::predict(const Points<T>& X, const Ex
 
 template <class T> double KernelClassification<T>::loo_score(const Execution& run) const {
   const engine::Call call(run);
-  return score_left_out(regression, accuracy, run);
+  const auto share_found = [](const Matrix<double>& Y, const Matrix<double>& F,
+                              const Vector<double>& weights) {
+    return accuracy(largest_columns(Y), F, weights);
+  };
+  return score_left_out(regression, share_found, run);
 }
 
 template <class T>

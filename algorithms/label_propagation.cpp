@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include <likewise/neighbor_count.hpp>
+
 #include "engine/call.hpp"
 #include "operator/with_entries.hpp"
 #include "until_still.hpp"
@@ -172,12 +174,8 @@ void check_solver(const std::string& solver, int max_iter, double tol) {
 
 /// Said of the neighbors that were asked for: the solver may look for one less.
 void check_neighbors(const Mechanism& m, Index n) {
-  const Neighbors* neighbors = m.support.neighbors();
-  if (!neighbors) return;
-  const Index most = neighbors->include_self ? n : n - 1;
-  require(neighbors->n_neighbors <= most, "n_neighbors",
-          "an int in [1, " + std::to_string(most) + "] (" + std::to_string(n) + " samples)",
-          neighbors->n_neighbors);
+  if (const Neighbors* neighbors = m.support.neighbors())
+    check_neighbor_count(neighbors->n_neighbors, n, !neighbors->include_self);
 }
 
 /// Distributions of all points; those that nothing reached get the class shares of the labeled points.

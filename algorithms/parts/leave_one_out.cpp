@@ -145,25 +145,6 @@ ResolvedMechanism find_loo_bandwidth(Mechanism m, const TrainingData<T>& data, L
   return {m, found};
 }
 
-double r_squared(const Matrix<double>& Y, const Matrix<double>& F, const Vector<double>& weights) {
-  double sum = 0;
-  for (Index c = 0; c < Y.cols(); ++c) {
-    const double mean = weights.dot(Y.col(c)) / weights.sum();
-    const double left = weights.dot((Y.col(c) - F.col(c)).cwiseAbs2());
-    const double all = weights.dot((Y.col(c).array() - mean).square().matrix());
-    sum += all > 0 ? 1 - left / all : (left == 0 ? 1.0 : 0.0);
-  }
-  return sum / static_cast<double>(Y.cols());
-}
-
-double accuracy(const Matrix<double>& Y, const Matrix<double>& F, const Vector<double>& weights) {
-  const std::vector<Index> want = largest_columns(Y), got = largest_columns(F);
-  double right = 0;
-  for (std::size_t i = 0; i < want.size(); ++i)
-    if (want[i] == got[i]) right += weights(static_cast<Index>(i));
-  return right / weights.sum();
-}
-
 template <class T>
 double leave_one_out_score(const Mechanism& mechanism, const TrainingData<T>& data, int degree, Score score,
                            const Execution& run) {

@@ -30,10 +30,6 @@ ResolvedMechanism find_loo_bandwidth(Mechanism m, const TrainingData<T>& data, L
 
 /// A score of predictions F of targets Y, both (n, n_targets), under weights (n,); higher is better.
 using Score = double (*)(const Matrix<double>& Y, const Matrix<double>& F, const Vector<double>& weights);
-/// 1 - sum w (y - f)^2 / sum w (y - mean)^2, mean over targets; of a constant target 1 if it is met, else 0.
-double r_squared(const Matrix<double>& Y, const Matrix<double>& F, const Vector<double>& weights);
-/// The weighted share of rows in which both have their largest value in the same column.
-double accuracy(const Matrix<double>& Y, const Matrix<double>& F, const Vector<double>& weights);
 
 /// The score of the leave-one-out predictions of all training points; NaN where there is but one.
 template <class T>

@@ -43,12 +43,6 @@ template <class T> Matrix<T> one_hot(const std::vector<Index>& labels, Index n_c
   return columns;
 }
 
-template <class T> std::vector<Index> largest_columns(const Matrix<T>& values) {
-  std::vector<Index> largest(static_cast<std::size_t>(values.rows()));
-  for (Index i = 0; i < values.rows(); ++i) values.row(i).maxCoeff(&largest[static_cast<std::size_t>(i)]);
-  return largest;
-}
-
 Support left_out(const Support& support, Index n_points) {
   if (const Neighbors* neighbors = support.neighbors())
     return without_selector(support) & LeaveOneOut{}
@@ -82,7 +76,6 @@ ResolvedMechanism resolve_bandwidth(const Mechanism& mechanism, const Points<T>&
 #define LIKEWISE_INSTANTIATE(T)                                                                           \
   template void check_training_data(const Points<T>&, const Points<T>&);                                  \
   template Matrix<T> one_hot(const std::vector<Index>&, Index);                                           \
-  template std::vector<Index> largest_columns(const Matrix<T>&);                                          \
   template ResolvedMechanism resolve_bandwidth(const Mechanism&, const Points<T>&, const Vector<double>&, \
                                                const Execution&);
 LIKEWISE_INSTANTIATE(float)

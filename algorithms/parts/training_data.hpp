@@ -19,9 +19,6 @@ Vector<double> log_sample_weights(const Vector<double>& sample_weight, Index n);
 /// (n, n_classes) with a 1 in the column of each label. Throws for a label outside [0, n_classes).
 template <class T> Matrix<T> one_hot(const std::vector<Index>& labels, Index n_classes);
 
-/// The class with the largest value of each row, ties to the lowest.
-template <class T> std::vector<Index> largest_columns(const Matrix<T>& values);
-
 /// The support of training points among each other, each without itself.
 Support left_out(const Support& support, Index n_points);
 

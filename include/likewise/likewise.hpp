@@ -17,9 +17,11 @@
 #include <likewise/convergence.hpp>
 #include <likewise/equilibrium.hpp>
 #include <likewise/gradient.hpp>
+#include <likewise/gradient_through.hpp>
 #include <likewise/kmeans.hpp>
 #include <likewise/many_operators.hpp>
 #include <likewise/mechanism.hpp>
+#include <likewise/neighbor_count.hpp>
 #include <likewise/neighbors.hpp>
 #include <likewise/nn/activation.hpp>
 #include <likewise/nn/archive.hpp>

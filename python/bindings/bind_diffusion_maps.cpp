@@ -11,7 +11,7 @@ namespace {
 
 template <class T> void bind_map(py::module_& m) {
   using Fit = DiffusionMap<T>;
-  py::class_<Fit>(m, fitted_name<T>("DiffusionMap").c_str())
+  py::class_<Fit>(m, name_of_dtype<T>("DiffusionMap").c_str())
       .def_property_readonly("mechanism", [](const Fit& fit) { return fit.P.mechanism(); })
       .def_property_readonly("bandwidth", [](const Fit& fit) { return fit.P.bandwidth(); })
       .def_readonly("eigenvalues", &Fit::eigenvalues)

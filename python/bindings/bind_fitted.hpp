@@ -1,4 +1,4 @@
-// What bound fitted structs share: a name for each dtype, read-only members, pickling.
+// What bound fitted structs share: read-only members, pickling.
 #pragma once
 
 #include <pybind11/eigen.h>
@@ -12,11 +12,6 @@
 #include "fields.hpp"
 
 namespace likewise::python {
-
-/// "KernelRegression_float32"
-template <class T> std::string name_of_dtype(const char* name) {
-  return std::string(name) + (sizeof(T) == 4 ? "_float32" : "_float64");
-}
 
 /// How a member of a fitted struct is pickled.
 template <class Member> struct Pickled {

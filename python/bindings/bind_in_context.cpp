@@ -18,11 +18,12 @@ void bind_in_context(py::module_& m) {
   py::class_<Model> cls(m, "InContextModel");
   cls.def(py::init([](Matrix<double> embedding, Matrix<double> query_maps, Matrix<double> key_maps,
                       Vector<double> log_temperature) {
-       return Model{.embedding = std::move(embedding),
-                    .query_maps = std::move(query_maps),
-                    .key_maps = std::move(key_maps),
-                    .log_temperature = std::move(log_temperature)};
-     }))
+            return Model{.embedding = std::move(embedding),
+                         .query_maps = std::move(query_maps),
+                         .key_maps = std::move(key_maps),
+                         .log_temperature = std::move(log_temperature)};
+          }),
+          py::arg("embedding"), py::arg("query_maps"), py::arg("key_maps"), py::arg("log_temperature"))
       .def_property_readonly("embedding", part(&Model::embedding))
       .def_property_readonly("query_maps", part(&Model::query_maps))
       .def_property_readonly("key_maps", part(&Model::key_maps))
@@ -33,19 +34,27 @@ void bind_in_context(py::module_& m) {
             std::tie(s.context, s.values) = std::move(rows);
           })
       .def("mechanisms", &Model::mechanisms)
-      .def("outputs",
-           [](const Model& s, const Points<double>& X) {
-             return run_without_gil([&](const Execution& run) { return s.outputs(X, run); });
-           })
-      .def("save", [](const Model& s, const std::string& path, const std::string& metadata) {
-        nn::save_model(path, s, metadata);
-      });
+      .def(
+          "outputs",
+          [](const Model& s, const Points<double>& X) {
+            return run_without_gil([&](const Execution& run) { return s.outputs(X, run); });
+          },
+          py::arg("X"))
+      .def(
+          "save",
+          [](const Model& s, const std::string& path, const std::string& metadata) {
+            nn::save_model(path, s, metadata);
+          },
+          py::arg("path"), py::arg("metadata"));
   def_fitted_pickle(cls, &Model::embedding, &Model::query_maps, &Model::key_maps, &Model::log_temperature,
                     &Model::context, &Model::values);
-  m.def("load_in_context_model", [](const std::string& path) {
-    nn::SavedInContextModel saved = nn::load_in_context_model(path);
-    return py::make_tuple(std::move(saved.model), std::move(saved.metadata));
-  });
+  m.def(
+      "load_in_context_model",
+      [](const std::string& path) {
+        nn::SavedInContextModel saved = nn::load_in_context_model(path);
+        return py::make_tuple(std::move(saved.model), std::move(saved.metadata));
+      },
+      py::arg("path"), "(model, metadata)");
 }
 
 }  // namespace likewise::python

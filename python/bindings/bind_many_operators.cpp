@@ -52,15 +52,17 @@ py::dict vjp_of(const OperatorStack<T>& P, const py::array_t<T>& grad_Y, const p
 }
 
 template <class T> void bind_dtype(py::module_& m) {
-  py::class_<OperatorStack<T>>(m, sizeof(T) == 4 ? "OperatorStack_float32" : "OperatorStack_float64")
-      .def("apply",
-           [](const OperatorStack<T>& P, const py::array_t<T>& V) {
-             const EachMatrix<T> values = matrices(V);
-             return stacked<T>(P.queries, Stack(P.queries).rows(), Stack(V).cols(),
-                               run_without_gil([&](const Execution& run) {
-                                 return apply_each<T>(P.operators, values, run);
-                               }));
-           })
+  py::class_<OperatorStack<T>>(m, name_of_dtype<T>("OperatorStack").c_str())
+      .def(
+          "apply",
+          [](const OperatorStack<T>& P, const py::array_t<T>& V) {
+            const EachMatrix<T> values = matrices(V);
+            return stacked<T>(P.queries, Stack(P.queries).rows(), Stack(V).cols(),
+                              run_without_gil([&](const Execution& run) {
+                                return apply_each<T>(P.operators, values, run);
+                              }));
+          },
+          py::arg("V"))
       .def("vjp", &vjp_of<T>, py::arg("grad_Y"), py::arg("V"), py::arg("Y"));
   m.def(
       "operator_stack",

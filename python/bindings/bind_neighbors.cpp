@@ -1,6 +1,7 @@
 // Nearest neighbors and neighbors within a radius.
 #include <pybind11/eigen.h>
 
+#include <likewise/neighbor_count.hpp>
 #include <likewise/neighbors.hpp>
 
 #include "arrays.hpp"
@@ -45,6 +46,8 @@ template <class T> void bind_tables(py::module_& m) {
 void bind_neighbors(py::module_& m) {
   bind_tables<float>(m);
   bind_tables<double>(m);
+  m.def("check_neighbor_count", &check_neighbor_count, py::arg("n_neighbors"), py::arg("n_keys"),
+        py::arg("exclude_self") = false, "A ValueError unless there are so many among so many keys.");
 }
 
 }  // namespace likewise::python

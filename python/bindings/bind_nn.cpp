@@ -16,21 +16,36 @@ namespace {
 
 using namespace likewise::nn;
 
-template <class T> const char* typed(const char* float32, const char* float64) {
-  return sizeof(T) == 4 ? float32 : float64;
-}
-
 // --- options from keywords ---------------------------------------------------------------------------------------------
 
+template <class Choice> using Choices = std::vector<std::pair<std::string, Choice>>;
+
+const Choices<Score>& choices_of(Score) {
+  static const Choices<Score> known = {{"dot", Score::dot}, {"sqdist", Score::sqdist}};
+  return known;
+}
+const Choices<Activation>& choices_of(Activation) {
+  static const Choices<Activation> known = {{"gelu", Activation::gelu}, {"relu", Activation::relu}};
+  return known;
+}
+const Choices<Pooling>& choices_of(Pooling) {
+  static const Choices<Pooling> known = {{"mean", Pooling::mean}, {"cls", Pooling::cls}};
+  return known;
+}
+const Choices<Task>& choices_of(Task) {
+  static const Choices<Task> known = {{"classification", Task::classification},
+                                      {"regression", Task::regression}};
+  return known;
+}
+
 template <class Choice>
-Choice choice(const char* name, const std::string& given,
-              const std::vector<std::pair<std::string, Choice>>& known) {
-  std::string names;
+Choice choice(const char* name, const std::string& given, const Choices<Choice>& known) {
+  std::string all;
   for (const auto& [text, value] : known) {
     if (text == given) return value;
-    names += (names.empty() ? "\"" : ", \"") + text + "\"";
+    all += (all.empty() ? "\"" : ", \"") + text + "\"";
   }
-  refuse(name, "one of " + names, "\"" + given + "\"");
+  refuse(name, "one of " + all, "\"" + given + "\"");
 }
 
 /// Those of a dict; what is not in it keeps its default.
@@ -38,48 +53,38 @@ class Options {
  public:
   explicit Options(const py::dict& values) : values_(values) {}
 
-  template <class Value> void take(const char* name, Value& value) const {
-    if (values_.contains(name)) value = values_[name].cast<Value>();
-  }
-  template <class Choice>
-  void take(const char* name, Choice& value, const std::vector<std::pair<std::string, Choice>>& known) const {
-    if (values_.contains(name)) value = choice(name, values_[name].cast<std::string>(), known);
+  template <class Value> void operator()(const char* name, Value& value) const {
+    if (!values_.contains(name)) return;
+    if constexpr (std::is_enum_v<Value>)
+      value = choice(name, values_[name].cast<std::string>(), choices_of(value));
+    else
+      value = values_[name].cast<Value>();
   }
 
  private:
   const py::dict& values_;
 };
 
-AttentionLayerOptions layer_options(const py::dict& values) {
-  AttentionLayerOptions o;
-  const Options from(values);
-  from.take("embed_dim", o.embed_dim);
-  from.take("num_heads", o.num_heads);
-  from.take<Score>("score", o.score, {{"dot", Score::dot}, {"sqdist", Score::sqdist}});
-  from.take("tied", o.tied);
-  from.take("rank", o.rank);
-  from.take("diagonal", o.diagonal);
-  from.take("learn_temperature", o.learn_temperature);
-  from.take("key_bias", o.key_bias);
-  from.take("bias", o.bias);
-  return o;
+template <class Some> Some options_of(const py::dict& values) {
+  Some options;
+  each_option(options, Options(values));
+  return options;
 }
 
-AttentionModelOptions model_options(const py::dict& values) {
-  AttentionModelOptions o;
-  const Options from(values);
-  from.take("n_tokens", o.n_tokens);
-  from.take("n_features", o.n_features);
-  from.take("n_outputs", o.n_outputs);
-  from.take("n_layers", o.n_layers);
-  from.take("mlp_ratio", o.block.mlp_ratio);
-  from.take<Activation>("activation", o.block.activation,
-                        {{"gelu", Activation::gelu}, {"relu", Activation::relu}});
-  from.take<Pooling>("pooling", o.pooling, {{"mean", Pooling::mean}, {"cls", Pooling::cls}});
-  from.take("positions", o.positions);
-  from.take("position_std", o.position_std);
-  o.block.attention = layer_options(values);
-  return o;
+/// Each option of a layer with its default, in order: what Python's layer checks its own parameters by.
+py::dict layer_defaults() {
+  py::dict found;
+  const AttentionLayerOptions defaults;
+  each_option(defaults, [&](const char* name, const auto& value) {
+    using Value = std::remove_cvref_t<decltype(value)>;
+    if constexpr (std::is_enum_v<Value>)
+      for (const auto& [text, known] : choices_of(value)) {
+        if (known == value) found[name] = text;
+      }
+    else
+      found[name] = value;
+  });
+  return found;
 }
 
 Optimizer optimizer_of(const py::dict& values) {
@@ -87,9 +92,9 @@ Optimizer optimizer_of(const py::dict& values) {
   std::optional<double> decay;
   double momentum = 0;
   const Options from(values);
-  from.take("optimizer", name);
-  from.take("weight_decay", decay);
-  from.take("momentum", momentum);
+  from("optimizer", name);
+  from("weight_decay", decay);
+  from("momentum", momentum);
   Optimizer o = choice<Optimizer>("optimizer", name, {{"adamw", AdamW{}}, {"adam", Adam{}}, {"sgd", Sgd{}}});
   if (auto* sgd = std::get_if<Sgd>(&o)) sgd->momentum = momentum;
   if (decay) std::visit([&decay](auto& any) { any.weight_decay = *decay; }, o);
@@ -99,28 +104,27 @@ Optimizer optimizer_of(const py::dict& values) {
 Schedule schedule_of(const py::dict& values) {
   std::string name = "constant";
   const Options from(values);
-  from.take("schedule", name);
+  from("schedule", name);
   Schedule s = choice<Schedule>(
       "schedule", name, {{"constant", ConstantRate{}}, {"cosine", CosineRate{}}, {"step", StepRate{}}});
-  if (auto* cosine = std::get_if<CosineRate>(&s)) from.take("warmup_steps", cosine->warmup_steps);
+  if (auto* cosine = std::get_if<CosineRate>(&s)) from("warmup_steps", cosine->warmup_steps);
   return s;
 }
 
 TrainingOptions training_options(const py::dict& values) {
   TrainingOptions o;
   const Options from(values);
-  from.take<Task>("task", o.task,
-                  {{"classification", Task::classification}, {"regression", Task::regression}});
+  from("task", o.task);
   o.optimizer = optimizer_of(values);
   o.schedule = schedule_of(values);
-  from.take("learning_rate", o.learning_rate);
-  from.take("batch_size", o.batch_size);
-  from.take("max_epochs", o.max_epochs);
-  from.take("max_norm", o.max_norm);
-  from.take("patience", o.patience);
-  from.take("min_delta", o.min_delta);
-  from.take("seed", o.seed);
-  from.take("batches", o.batches);
+  from("learning_rate", o.learning_rate);
+  from("batch_size", o.batch_size);
+  from("max_epochs", o.max_epochs);
+  from("max_norm", o.max_norm);
+  from("patience", o.patience);
+  from("min_delta", o.min_delta);
+  from("seed", o.seed);
+  from("batches", o.batches);
   return o;
 }
 
@@ -192,15 +196,16 @@ std::vector<Support> masked(const std::vector<Support>& supports, const BoolMatr
 template <class T> void bind_layer(py::module_& m) {
   using State = LayerState<T>;
   using Pass = LayerPass<T>;
-  py::class_<Pass>(m, typed<T>("AttentionPass_float32", "AttentionPass_float64")).def(py::init<>());
-  py::class_<State>(m, typed<T>("AttentionLayer_float32", "AttentionLayer_float64"))
+  py::class_<Pass>(m, name_of_dtype<T>("AttentionPass").c_str()).def(py::init<>());
+  py::class_<State>(m, name_of_dtype<T>("AttentionLayer").c_str())
       .def(py::init([](const py::dict& options, std::uint64_t seed) {
-        return std::make_unique<State>(layer_options(options), seed);
-      }))
+             return std::make_unique<State>(options_of<AttentionLayerOptions>(options), seed);
+           }),
+           py::arg("options"), py::arg("seed"))
       .def_static(
           "of_numbers",
           [](const py::dict& options, Vector<T> numbers) {
-            return std::make_unique<State>(layer_options(options), std::move(numbers));
+            return std::make_unique<State>(options_of<AttentionLayerOptions>(options), std::move(numbers));
           },
           py::arg("options"), py::arg("numbers").noconvert())
       .def_property_readonly("entries", [](const State& s) { return entries(s.layout); })
@@ -222,7 +227,7 @@ template <class T> void bind_layer(py::module_& m) {
                                                  pass.trace, run);
             });
           },
-          py::arg("pass"), py::arg("x"), py::arg("context"), py::arg("batch"), py::arg("supports"),
+          py::arg("trace"), py::arg("x"), py::arg("context"), py::arg("batch"), py::arg("supports"),
           py::arg("mask"), py::arg("key_padding_mask"))
       .def(
           "backward",
@@ -234,7 +239,7 @@ template <class T> void bind_layer(py::module_& m) {
             });
             return py::make_tuple(std::move(found.x), std::move(found.context));
           },
-          py::arg("pass"), py::arg("grad_output"))
+          py::arg("trace"), py::arg("grad_output"), "(dL/dx, dL/dcontext)")
       .def(
           "weights",
           [](const State& s, Pass& pass, Index sequence, Index head) {
@@ -243,7 +248,7 @@ template <class T> void bind_layer(py::module_& m) {
               return s.layer.template weights<T>(s.parameters, pass.trace, pass.who, sequence, head, run);
             });
           },
-          py::arg("pass"), py::arg("sequence"), py::arg("head"))
+          py::arg("trace"), py::arg("sequence"), py::arg("head"))
       .def(
           "metric", [](const State& s, Index head) { return s.layer.metric_of(s.parameters, head); },
           py::arg("head"))
@@ -325,49 +330,70 @@ py::dict train_model(ModelState<T>& s, const py::tuple& training, const std::opt
 
 template <class T> void bind_model(py::module_& m) {
   using State = ModelState<T>;
-  py::class_<State>(m, typed<T>("AttentionModel_float32", "AttentionModel_float64"))
+  py::class_<State>(m, name_of_dtype<T>("AttentionModel").c_str())
       .def(py::init([](const py::dict& options, std::uint64_t seed) {
-        AttentionModel model(model_options(options));
-        Vector<T> parameters = model.initial_parameters<T>(seed);
-        return std::make_unique<State>(State{std::move(model), std::move(parameters)});
-      }))
+             AttentionModel model(options_of<AttentionModelOptions>(options));
+             Vector<T> parameters = model.initial_parameters<T>(seed);
+             return std::make_unique<State>(State{std::move(model), std::move(parameters)});
+           }),
+           py::arg("options"), py::arg("seed"))
       .def_property_readonly("entries", [](const State& s) { return entries(s.model.layout()); })
       .def_property_readonly("parameters",
                              [](py::object self) { return writable(self.cast<State&>().parameters, self); })
-      .def("train", &train_model<T>)
-      .def("predict",
-           [](const State& s, const Points<T>& X, const std::optional<BoolMatrix>& padding) {
-             return run_without_gil([&](const Execution& run) {
-               return s.model.template predict<T>(s.parameters, X, padding ? &*padding : nullptr, run);
-             });
-           })
-      .def("layer_input",
-           [](const State& s, const Points<T>& X, Index layer, const std::optional<BoolMatrix>& padding) {
-             return run_without_gil([&](const Execution& run) {
-               return s.model.template layer_input<T>(s.parameters, X, layer, padding ? &*padding : nullptr,
-                                                      run);
-             });
-           })
-      .def("weights",
-           [](const State& s, const Points<T>& X, const std::optional<BoolMatrix>& padding) {
-             return run_without_gil([&](const Execution& run) {
-               return s.model.template weights<T>(s.parameters, X, padding ? &*padding : nullptr, run);
-             });
-           })
-      .def("metric", [](const State& s, Index layer,
-                        Index head) { return s.layer(layer).metric_of(s.parameters, head); })
-      .def("temperature", [](const State& s, Index layer,
-                             Index head) { return s.layer(layer).temperature_of(s.parameters, head); })
-      .def("save", [](const State& s, const std::string& path, const std::string& metadata) {
-        save_model(path, s.model, s.parameters, metadata);
-      });
-  m.def(typed<T>("load_attention_model_float32", "load_attention_model_float64"),
-        [](const std::string& path) {
-          SavedModel<T> saved = load_model<T>(path);
-          return py::make_tuple(
-              std::make_unique<State>(State{std::move(saved.model), std::move(saved.parameters)}),
-              saved.metadata);
-        });
+      .def("train", &train_model<T>, py::arg("training"), py::arg("validation"), py::arg("options"),
+           "The history.")
+      .def(
+          "predict",
+          [](const State& s, const Points<T>& X, const std::optional<BoolMatrix>& padding) {
+            return run_without_gil([&](const Execution& run) {
+              return s.model.template predict<T>(s.parameters, X, padding ? &*padding : nullptr, run);
+            });
+          },
+          py::arg("X"), py::arg("key_padding_mask"))
+      .def(
+          "layer_input",
+          [](const State& s, const Points<T>& X, Index layer, const std::optional<BoolMatrix>& padding) {
+            return run_without_gil([&](const Execution& run) {
+              return s.model.template layer_input<T>(s.parameters, X, layer, padding ? &*padding : nullptr,
+                                                     run);
+            });
+          },
+          py::arg("X"), py::arg("layer"), py::arg("key_padding_mask"))
+      .def(
+          "weights",
+          [](const State& s, const Points<T>& X, const std::optional<BoolMatrix>& padding) {
+            return run_without_gil([&](const Execution& run) {
+              return s.model.template weights<T>(s.parameters, X, padding ? &*padding : nullptr, run);
+            });
+          },
+          py::arg("X"), py::arg("key_padding_mask"))
+      .def(
+          "metric",
+          [](const State& s, Index layer, Index head) {
+            return s.layer(layer).metric_of(s.parameters, head);
+          },
+          py::arg("layer"), py::arg("head"))
+      .def(
+          "temperature",
+          [](const State& s, Index layer, Index head) {
+            return s.layer(layer).temperature_of(s.parameters, head);
+          },
+          py::arg("layer"), py::arg("head"))
+      .def(
+          "save",
+          [](const State& s, const std::string& path, const std::string& metadata) {
+            save_model(path, s.model, s.parameters, metadata);
+          },
+          py::arg("path"), py::arg("metadata"));
+  m.def(
+      name_of_dtype<T>("load_attention_model").c_str(),
+      [](const std::string& path) {
+        SavedModel<T> saved = load_model<T>(path);
+        return py::make_tuple(
+            std::make_unique<State>(State{std::move(saved.model), std::move(saved.parameters)}),
+            saved.metadata);
+      },
+      py::arg("path"), "(model, metadata)");
 }
 
 }  // namespace
@@ -377,8 +403,9 @@ void bind_nn(py::module_& m) {
   bind_layer<double>(m);
   bind_model<float>(m);
   bind_model<double>(m);
-  m.def("saved_kind", &saved_kind);
-  m.def("saved_number_size", &saved_number_size);
+  m.def("attention_layer_defaults", &layer_defaults, "Each option of a layer with its default.");
+  m.def("saved_kind", &saved_kind, py::arg("path"), "'attention model' or 'in-context model'.");
+  m.def("saved_number_size", &saved_number_size, py::arg("path"), "Bytes of a number in the file: 4 or 8.");
 }
 
 }  // namespace likewise::python

@@ -16,11 +16,9 @@ namespace {
 
 template <class T> constexpr const char* dtype_name = sizeof(T) == 4 ? "float32" : "float64";
 
-template <class T> std::string named(const char* name) { return std::string(name) + "_" + dtype_name<T>; }
-
 template <class T> void bind_linear_map(py::module_& m) {
   using Map = LinearMap<T>;
-  py::class_<Map>(m, named<T>("LinearMap").c_str())
+  py::class_<Map>(m, name_of_dtype<T>("LinearMap").c_str())
       .def_property_readonly("shape", [](const Map& P) { return py::make_tuple(P.rows(), P.cols()); })
       .def_property_readonly("dtype", [](const Map&) { return dtype_name<T>; })
       .def(
@@ -51,7 +49,7 @@ template <class T, class Member> py::array computed(const py::object& self, Memb
 
 template <class T> void bind_propagation_operator(py::module_& m) {
   using Operator = PropagationOperator<T>;
-  py::class_<Operator, LinearMap<T>> cls(m, named<T>("PropagationOperator").c_str());
+  py::class_<Operator, LinearMap<T>> cls(m, name_of_dtype<T>("PropagationOperator").c_str());
   cls.def_property_readonly("storage", &Operator::storage);
   cls.def_property_readonly("mechanism", &Operator::mechanism);
   cls.def_property_readonly("bandwidth", &Operator::bandwidth);
@@ -76,12 +74,12 @@ template <class T> void bind_propagation_operator(py::module_& m) {
   cls.def("sparse", [](const Operator& P) {
     return csr_matrix(run_without_gil([&](const Execution& run) { return P.sparse(run); }));
   });
-  py::class_<CrossOperator<T>, Operator>(m, named<T>("CrossOperator").c_str());
+  py::class_<CrossOperator<T>, Operator>(m, name_of_dtype<T>("CrossOperator").c_str());
 }
 
 template <class T> void bind_self_operator(py::module_& m) {
   using Self = SelfOperator<T>;
-  py::class_<Self, PropagationOperator<T>>(m, named<T>("SelfOperator").c_str())
+  py::class_<Self, PropagationOperator<T>>(m, name_of_dtype<T>("SelfOperator").c_str())
       .def(
           "at",
           [](const Self& P, const Points<T>& X) {

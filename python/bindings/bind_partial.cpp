@@ -11,8 +11,8 @@ namespace likewise::python {
 
 namespace {
 
-template <class T> void bind_partials(py::module_& m, const char* name) {
-  py::class_<Partial<T>>(m, name)
+template <class T> void bind_partials(py::module_& m) {
+  py::class_<Partial<T>>(m, name_of_dtype<T>("Partial").c_str())
       .def(py::init([](Vector<double> log_reference, Vector<double> mass, Matrix<T> sum) {
              return Partial<T>{std::move(log_reference), std::move(mass), std::move(sum)};
            }),
@@ -40,8 +40,8 @@ template <class T> void bind_partials(py::module_& m, const char* name) {
 }  // namespace
 
 void bind_partial(py::module_& m) {
-  bind_partials<float>(m, "Partial_float32");
-  bind_partials<double>(m, "Partial_float64");
+  bind_partials<float>(m);
+  bind_partials<double>(m);
 }
 
 }  // namespace likewise::python

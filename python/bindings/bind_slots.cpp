@@ -117,7 +117,7 @@ template <class S> void bind_support(py::module_& m, py::class_<Support>& compos
       .def(
           "__and__", [](const S& a, const Support& b) { return support_object(Support(a) & b); },
           py::is_operator(), "Both must admit a pair: filters first, then at most one selector.");
-  composed.def(py::init<S>());
+  composed.def(py::init<S>(), py::arg("leaf"));
   py::implicitly_convertible<S, Support>();
 }
 

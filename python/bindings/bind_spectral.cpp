@@ -30,7 +30,7 @@ template <class T> SpectralEmbedding<T> embedding_from_state(const py::tuple& t)
 
 template <class T> void bind_embedding(py::module_& m) {
   using Fit = SpectralEmbedding<T>;
-  py::class_<Fit>(m, fitted_name<T>("SpectralEmbedding").c_str())
+  py::class_<Fit>(m, name_of_dtype<T>("SpectralEmbedding").c_str())
       .def_property_readonly("mechanism", [](const Fit& fit) { return fit.P.mechanism(); })
       .def_property_readonly("bandwidth", [](const Fit& fit) { return fit.P.bandwidth(); })
       .def_property_readonly(
@@ -73,7 +73,7 @@ EmbeddingLabels labels_from_state(const py::tuple& t) {
 
 template <class T> void bind_clustering(py::module_& m) {
   using Fit = SpectralClustering<T>;
-  py::class_<Fit>(m, fitted_name<T>("SpectralClustering").c_str())
+  py::class_<Fit>(m, name_of_dtype<T>("SpectralClustering").c_str())
       .def_readonly("map", &Fit::map)
       .def_readonly("n_clusters", &Fit::n_clusters)
       .def_readonly("gap_stands_out", &Fit::gap_stands_out)

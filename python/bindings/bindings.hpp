@@ -3,10 +3,16 @@
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <string>
 
 namespace likewise::python {
 
 namespace py = pybind11;
+
+/// "KernelRegression_float32": of what is bound for either dtype by a name of its own.
+template <class T> std::string name_of_dtype(const std::string& name) {
+  return name + (sizeof(T) == 4 ? "_float32" : "_float64");
+}
 
 void bind_version(py::module_& m);
 void bind_errors(py::module_& m);
@@ -19,6 +25,7 @@ void bind_neighbors(py::module_& m);
 void bind_nn(py::module_& m);
 void bind_in_context(py::module_& m);
 void bind_operator(py::module_& m);
+void bind_optimizer(py::module_& m);
 void bind_kmeans(py::module_& m);
 void bind_spectral(py::module_& m);
 void bind_diffusion_maps(py::module_& m);

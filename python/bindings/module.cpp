@@ -20,6 +20,7 @@ PYBIND11_MODULE(_core, m) {
   bind_labels(m);
   bind_mean_shift(m);
   bind_metric_learning(m);
+  bind_optimizer(m);
   bind_hopfield(m);
   bind_attention(m);
   bind_many_operators(m);

@@ -20,9 +20,4 @@ template <class T> SelfOperator<T> operator_from_recipe(const py::tuple& recipe)
                                {recipe[2].cast<Vector<double>>(), recipe[3].cast<std::string>()}, {});
 }
 
-/// "DiffusionMap_float32"
-template <class T> std::string fitted_name(const char* name) {
-  return std::string(name) + (sizeof(T) == 4 ? "_float32" : "_float64");
-}
-
 }  // namespace likewise::python

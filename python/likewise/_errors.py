@@ -22,14 +22,16 @@ def _users_level():
 
 def warn_unless_converged(report, max_iter):
     """Warn with scikit-learn's ConvergenceWarning where ``report.converged`` is False."""
-    if report.converged:
-        return
+    if not report.converged:
+        warn_of_convergence(
+            f"max_iter={max_iter} was reached without convergence. "
+            f"residual={report.residual:.3g}, steps={report.n_iter}. "
+            "Increase max_iter or tol, or look at the data."
+        )
+
+
+def warn_of_convergence(message):
+    """scikit-learn's ConvergenceWarning, at the line of the user's that led to it."""
     from sklearn.exceptions import ConvergenceWarning
 
-    warnings.warn(
-        f"max_iter={max_iter} was reached without convergence. "
-        f"residual={report.residual:.3g}, steps={report.n_iter}. "
-        "Increase max_iter or tol, or look at the data.",
-        ConvergenceWarning,
-        stacklevel=_users_level(),
-    )
+    warnings.warn(message, ConvergenceWarning, stacklevel=_users_level())

@@ -3,24 +3,18 @@
 Each function turns dL/d(result) into dL/d(everything that makes P), the dict of ``P.vjp``: points, metric,
 bandwidth or temperature, log_key_weights, and the values that were propagated. For a linear step the rule is
 dL/dP_ij = sum_columns a_i b_j with columns a and b that each function finds; one P.vjp does the rest, in O(n)
-memory for each column. Membership in a support and points' own scales are held constant, as in P.vjp.
+memory for each column. Membership in a support and points' own scales are held constant, as in P.vjp. The
+work is in C++ (likewise/gradient_through.hpp).
 """
 
-import inspect
-import warnings
-from types import SimpleNamespace
-
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, gmres, minres
-from sklearn.exceptions import ConvergenceWarning
 
-from likewise import _checks, normalizations
-from likewise._errors import warn_unless_converged
+from likewise import _checks, _core
+from likewise._errors import warn_of_convergence, warn_unless_converged
 from likewise._operator import SelfOperator
 
 __all__ = ["eigen_vjp", "equilibrium_vjp", "power_vjp"]
 
-_RTOL = "rtol" if "rtol" in inspect.signature(minres).parameters else "tol"  # before SciPy 1.12
 _DENSE_UP_TO = 1000  # rows of a system without symmetric form that is eliminated
 
 
@@ -58,19 +52,8 @@ def power_vjp(P, t, grad_Y, V):
     if t < 0:
         raise ValueError(f"t must be an int >= 0; got {t!r}.")
     V, grad, shape = _pair(P, V, grad_Y, "grad_Y")
-    if t == 0:
-        found = P.vjp(np.zeros_like(grad), V)
-        return {**found, "values": grad.reshape(shape).copy()}
-    values = [V]
-    for _ in range(t):
-        values.append(P @ values[-1])
-    grads = [grad]
-    for _ in range(t - 1):
-        grads.append(P.T @ grads[-1])
-    grads.reverse()  # grads[s] belongs to values[s + 1] = P values[s]
-    found = P.vjp(np.hstack(grads), np.hstack(values[:-1]), np.hstack(values[1:]))
-    found["values"] = found["values"][:, : V.shape[1]].reshape(shape)
-    return found
+    found = _core.power_vjp(P._core, int(t), grad, V)
+    return _with_values(found, shape, P.dtype)
 
 
 def equilibrium_vjp(P, grad_F, V, *, clamped=None, alpha=None, solution=None, tol=1e-10, max_iter=1000):
@@ -117,16 +100,20 @@ def equilibrium_vjp(P, grad_F, V, *, clamped=None, alpha=None, solution=None, to
     F = _checks.columns(F, P.shape[0], P.dtype, name="solution[0]")
     if (clamped is None) == (alpha is None):
         raise ValueError("clamped or alpha must be given, and only one of them.")
+    how = {"tol": tol, "max_iter": max_iter, "eliminate_up_to": _DENSE_UP_TO}
     if alpha is not None:
-        m = _transposed_solve(P, grad, alpha, np.ones(P.shape[0], bool), tol, max_iter)
-        found = P.vjp(np.asarray(alpha * m, P.dtype), F)
-        found["values"] = ((1 - alpha) * m).astype(P.dtype).reshape(shape)
-        return found
-    clamped = _checks.booleans(clamped, P.shape[0], "clamped")
-    m = _transposed_solve(P, grad, 1.0, ~clamped & ~report.unreached, tol, max_iter)
-    found = P.vjp(np.asarray(m, P.dtype), F)
-    found["values"] = np.where(clamped[:, None], grad + found["values"], 0).astype(P.dtype).reshape(shape)
-    return found
+        found, how_solved, singular = _core.soft_equilibrium_vjp(P._core, grad, F, alpha, **how)
+    else:
+        clamped = _checks.booleans(clamped, P.shape[0], "clamped")
+        found, how_solved, singular = _core.clamped_equilibrium_vjp(
+            P._core, grad, F, clamped, report.unreached, **how
+        )
+    if singular:
+        warn_of_convergence(
+            f"P's links are below rounding: its system is singular, residual={how_solved.residual:.3g}."
+        )
+    warn_unless_converged(how_solved, max_iter)
+    return _with_values(found, shape, P.dtype)
 
 
 def eigen_vjp(P, w, v, grad_w=None, grad_v=None, *, min_gap=1e-6, max_iter=5000):
@@ -173,210 +160,15 @@ def eigen_vjp(P, w, v, grad_w=None, grad_v=None, *, min_gap=1e-6, max_iter=5000)
     if P.asymmetry:
         raise ValueError(f"P must have {P.asymmetry}.")
     w, v, grad_w, grad_v = _spectral_arguments(P, w, v, grad_w, grad_v)
-    moved = (grad_v != 0).any(axis=0)
-    weighted = not isinstance(
-        P.mechanism.normalization, (normalizations.Symmetric, normalizations.Unnormalized)
-    )
-    if moved.any() and getattr(P.mechanism.normalization, "null_mass", 0) > 0:
-        raise ValueError("grad_v must be None with a null_mass: the walk has no stationary law there.")
-    if moved.any() and weighted:
-        moved_or_trivial = moved.copy()
-        moved_or_trivial[0] = True  # the law itself is the vector of eigenvalue 1
-    else:
-        moved_or_trivial = moved
-    _require_simple(P, w, (grad_w != 0) | moved_or_trivial, min_gap)
-    law = P.log_stationary
-    law = np.exp(law - (law.max() + np.log(np.exp(law - law.max()).sum()) if weighted else 0))
-    system = _SymmetricForm(P, np.sqrt(law), v)
-    left = [law[:, None] * v * grad_w]
-    right = [v]
-    for k in np.flatnonzero(moved):
-        left[0][:, k] += system.root * system.solve(w[k], k, system.over_root(grad_v[:, k]), max_iter)
-        if weighted:
-            pulled = -0.5 * grad_v[:, k] @ v[:, k]
-            left.append((pulled * law)[:, None])
-            of_law = system.solve(1.0, 0, system.root * (v[:, k] ** 2 - 1), max_iter)
-            right.append(system.over_root(of_law)[:, None])
-    system.warn(max_iter)
-    found = P.vjp(np.hstack(left).astype(P.dtype), np.hstack(right).astype(P.dtype))
-    if not weighted:  # sum_i pi_i v_i^2 = 1 with pi the key weights, where there are any
-        is_law = isinstance(P.mechanism.normalization, normalizations.Unnormalized)
-        if is_law and "log_key_weights" in found:
-            found["log_key_weights"] = found["log_key_weights"] - 0.5 * law * (
-                v**2 @ (grad_v * v).sum(axis=0)
-            )
-    del found["values"]
+    found, report, _ = _core.eigen_vjp(P._core, w, v, grad_w, grad_v, min_gap, max_iter)
+    warn_unless_converged(report, max_iter)
     return found
 
 
-# --- transposed systems
-
-
-def _transposed_solve(P, B, alpha, free, tol, max_iter):
-    """m (n, c) with m = 0 where not free and (m - alpha P^T m)_free = B_free."""
-    tol = max(tol, 10 * np.finfo(P.dtype).eps)
-    free = free[:, None]
-    B = np.where(free, B, 0).astype(np.float64)
-    if not B.any():
-        return B
-    root = None if P.asymmetry else _root_of_law(P)
-    if root is None and len(B) <= _DENSE_UP_TO:
-        return _by_elimination(P, B, alpha, free[:, 0], 10 * tol)
-    if root is None:
-        m, residual, steps = _by_gmres(lambda x: x - alpha * np.where(free, P.T @ x, 0), B, tol, max_iter)
-    else:  # P^T = D S D^-1 with D = sqrt(pi), and S x = D P D^-1 x
-
-        def form(x):
-            return np.where(free, x - alpha * root * (P @ (x / root)), 0)
-
-        m, residual, steps = _by_cg(form, B / root, tol, max_iter)
-        m = root * m
-    # The residual is measured, not the recurrence's: rounding adds to it.
-    report = SimpleNamespace(converged=residual <= 10 * tol, residual=residual, n_iter=steps)
-    warn_unless_converged(report, max_iter)
-    return m
-
-
-def _root_of_law(P):
-    """D = sqrt(pi) (n, 1); None where it spans more than float64 can scale."""
-    log_root = 0.5 * P.log_stationary
-    log_root = log_root - log_root.max()
-    if not log_root.min() > np.log(1e-120):  # -inf and NaN too
-        return None
-    return np.exp(log_root)[:, None]
-
-
-def _by_cg(apply, B, tol, max_iter):
-    """Conjugate gradients for a positive definite map, each column with its own steps."""
-    X, R = np.zeros_like(B), B.copy()
-    D = R.copy()
-    size = start = (R * R).sum(axis=0)
-    enough = tol**2 * start
-    steps = 0
-    while steps < max_iter and (size > enough).any():
-        image = apply(D)
-        curvature = (D * image).sum(axis=0)
-        going = (size > enough) & (curvature > 0)
-        step = np.where(going, size / np.where(going, curvature, 1), 0)
-        X += step * D
-        R -= step * image
-        following = (R * R).sum(axis=0)
-        D = R + np.where(going, following / np.where(size > 0, size, 1), 0) * D
-        size = following
-        steps += 1
-        if not going.any():
-            break
-    left = np.square(B - apply(X)).sum(axis=0) / np.where(start > 0, start, 1)
-    return X, float(np.sqrt(left.max())), steps
-
-
-def _by_elimination(P, B, alpha, free, tol):
-    """Directly; where links below rounding leave a singular system, its shortest least-squares solution."""
-    system = np.eye(free.sum()) - alpha * P.toarray().astype(np.float64)[np.ix_(free, free)].T
-    size = np.linalg.norm(B, axis=0)
-
-    def measured(m):
-        return float((np.linalg.norm(system @ m - B[free], axis=0) / np.where(size > 0, size, 1)).max())
-
-    try:
-        m = np.linalg.solve(system, B[free])
-    except np.linalg.LinAlgError:
-        m = np.full_like(B[free], np.inf)
-    if not (np.isfinite(m).all() and measured(m) <= tol):
-        m = np.linalg.lstsq(system, B[free], rcond=None)[0]
-        warnings.warn(
-            f"P's links are below rounding: its system is singular, residual={measured(m):.3g}.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-    whole = np.zeros_like(B)
-    whole[free] = m
-    return whole
-
-
-def _by_gmres(apply, B, tol, max_iter):
-    """Column by column; the largest relative residual, and all steps."""
-    n = len(B)
-    counted = [0]
-
-    def column(x):
-        counted[0] += 1
-        return apply(x.reshape(-1, 1))[:, 0]
-
-    map_ = LinearOperator((n, n), matvec=column, dtype=np.float64)
-    X, residual = np.zeros_like(B), 0.0
-    restart = min(n, 100)
-    for c in range(B.shape[1]):
-        size = np.linalg.norm(B[:, c])
-        if size == 0:
-            continue
-        X[:, c], _ = gmres(
-            map_, B[:, c], **{_RTOL: tol / 10}, atol=0, restart=restart, maxiter=-(-max_iter // restart)
-        )
-        residual = max(residual, np.linalg.norm(B[:, c] - column(X[:, c])) / size)
-    return X, residual, counted[0]
-
-
-class _SymmetricForm:
-    """w I - S on what is orthogonal to the computed eigenvectors; inside their span it is diagonal."""
-
-    def __init__(self, P, root, v):
-        self.P, self.root = P, root
-        self.U = root[:, None] * v
-        self.w = None
-        self.residual, self.steps = 0.0, 0
-        self.tol = max(1e-12, 10 * np.finfo(P.dtype).eps)
-
-    def over_root(self, x):
-        """D^-1 x, 0 where the law has no mass."""
-        return np.divide(x, self.root, out=np.zeros_like(self.root), where=self.root > 0)
-
-    def __call__(self, x):
-        return self.root * (self.P @ self.over_root(x))
-
-    def out(self, x):
-        """Without the span; twice, for what rounding left."""
-        for _ in range(2):
-            x = x - self.U @ (self.U.T @ x)
-        return x
-
-    def solve(self, w, k, b, max_iter):
-        """(w I - S)^+ b, eigenvector k left out."""
-        gaps = w - self.values
-        gaps[k] = np.inf
-        inside = self.U @ ((self.U.T @ b) / gaps)
-        rest = self.out(b)
-        size = np.linalg.norm(rest)
-        n = len(b)
-        if self.U.shape[1] >= n or size <= 1e-14 * np.linalg.norm(b):
-            return inside
-
-        def apply(x):
-            x = self.out(x)
-            self.steps += 1
-            return self.out(w * x - self(x))
-
-        x, _ = minres(
-            LinearOperator((n, n), matvec=apply, dtype=np.float64),
-            rest,
-            **{_RTOL: self.tol},
-            maxiter=max_iter,
-        )
-        x = self.out(x)
-        self.residual = max(self.residual, np.linalg.norm(rest - apply(x)) / size)
-        return inside + x
-
-    @property
-    def values(self):
-        """The eigenvalues of U's columns, as the operator itself has them."""
-        if self.w is None:
-            self.w = np.array([u @ self(u) / (u @ u) for u in self.U.T])
-        return self.w.copy()
-
-    def warn(self, max_iter):
-        enough = max(1e-6, 1e3 * self.tol)
-        report = SimpleNamespace(converged=self.residual <= enough, residual=self.residual, n_iter=self.steps)
-        warn_unless_converged(report, max_iter)
+def _with_values(found, shape, dtype):
+    """The gradient with that of the values in their own shape; there is none of no columns."""
+    found["values"] = found.get("values", np.empty(0, dtype)).reshape(shape)
+    return found
 
 
 # --- checks
@@ -413,23 +205,3 @@ def _spectral_arguments(P, w, v, grad_w, grad_v):
             raise ValueError(f"{name} must have shape {like.shape}; got shape {grad.shape}.")
         grads.append(grad)
     return w, v, *grads
-
-
-def _require_simple(P, w, needed, min_gap):
-    """Refuse eigenvalues with a gradient that another one coincides with, also one that was not asked for."""
-    if not needed.any():
-        return
-    k, n = len(w), P.shape[0]
-    following = P.eigsh(k + 1, return_eigenvectors=False)[k:] if k < n else []
-    known = np.concatenate([w, following])
-    least = min_gap * np.abs(known).max()
-    for a in np.flatnonzero(needed):
-        gaps = np.abs(known - known[a])
-        gaps[a] = np.inf
-        b = int(gaps.argmin()) if len(gaps) > 1 else a
-        if gaps[b] < least:
-            raise ValueError(
-                f"w must be simple where it has a gradient: eigenvalues {a} and {b}, {known[a]:.10g} and "
-                f"{known[b]:.10g}, coincide (gap {gaps[b]:.3g}, min_gap {least:.3g}); inside their "
-                "eigenspace vectors are arbitrary. Take another k, or a loss of the whole space."
-            )

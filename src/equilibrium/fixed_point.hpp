@@ -3,14 +3,12 @@
 
 #include <likewise/equilibrium.hpp>
 
+#include "linear_solvers/columns.hpp"
+
 namespace likewise::equilibrium {
 
-/// One number for each column.
-using Columns = Eigen::RowVectorXd;
-
-template <class T> Columns column_norms(const Matrix<T>& x) {
-  return x.template cast<double>().colwise().norm();
-}
+using solvers::column_norms;
+using solvers::Columns;
 
 /// x = strength M P M x + b on the free rows (M their projection), and x = 0 on the others.
 template <class T> struct FixedPoint {
@@ -51,8 +49,8 @@ template <class T> struct Solution {
   IterationReport report;
 };
 
-/// Hestenes and Stiefel 1952, every column at once with its own scalars, in the inner product sum_i pi_i x_i
-/// y_i in which P is self-adjoint. `pi` is the stationary law up to a factor.
+/// Conjugate gradients in the inner product sum_i pi_i x_i y_i in which P is self-adjoint. `pi` is the stationary law up to
+/// a factor.
 template <class T>
 Solution<T> conjugate_gradients(const FixedPoint<T>& problem, const Vector<double>& pi, int max_iter,
                                 const Execution& run);

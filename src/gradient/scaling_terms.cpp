@@ -6,6 +6,7 @@
 #include <likewise/error.hpp>
 
 #include "engine/parallel.hpp"
+#include "linear_solvers/conjugate_gradients.hpp"
 
 namespace likewise {
 namespace {
@@ -104,25 +105,19 @@ template <class T> class Terms {
   Vector<double> implicit(const Vector<double>& b) const {
     constexpr int most_steps = 1000;
     constexpr double tol = 1e-12;
-    const Eigen::ArrayXd D = (0.5 * P_.log_key_weights()).array().exp();
-    const auto off = [&](const Eigen::ArrayXd& x) { return (D > 0).select(x / D, 0.0).eval(); };
-    const auto matrix = [&](const Eigen::ArrayXd& y) -> Eigen::ArrayXd {
-      const Vector<T> scaled = off(y).matrix().template cast<T>();
-      return y + D * P_.apply(scaled, run_).template cast<double>().col(0).array();
+    const Vector<double> D = (0.5 * P_.log_key_weights()).array().exp();
+    const auto off = [&D](const Matrix<double>& x) -> Matrix<double> {
+      return (D.array() > 0).select(x.col(0).array() / D.array(), 0.0);
     };
-    Eigen::ArrayXd y = Eigen::ArrayXd::Zero(b.size()), residual = off(b.array()), direction = residual;
-    double size = residual.square().sum();
-    const double enough = std::max(tol * tol, 1e-2 * std::pow(std::numeric_limits<T>::epsilon(), 2)) * size;
-    for (int step = 0; step < most_steps && size > enough; ++step) {
-      const Eigen::ArrayXd image = matrix(direction);
-      const double length = size / (direction * image).sum();
-      y += length * direction;
-      residual -= length * image;
-      const double next = residual.square().sum();
-      direction = residual + next / size * direction;
-      size = next;
-    }
-    return (D * y).matrix();
+    const auto system = [&](const Matrix<double>& y) -> Matrix<double> {
+      return y + D.asDiagonal() * P_.apply(off(y).template cast<T>(), run_).template cast<double>();
+    };
+    const Matrix<double> residual = off(b);
+    const double enough = std::max(tol, 0.1 * static_cast<double>(std::numeric_limits<T>::epsilon()));
+    Matrix<double> y = Matrix<double>::Zero(b.size(), 1);
+    solvers::conjugate_gradients<double>(system, Vector<double>::Ones(b.size()),
+                                         enough * solvers::column_norms(residual), most_steps, y, residual);
+    return D.cwiseProduct(y.col(0));
   }
 
   const PropagationOperator<T>& P_;

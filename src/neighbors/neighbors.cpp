@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include <likewise/error.hpp>
+#include <likewise/neighbor_count.hpp>
 
 #include "checks.hpp"
 #include "engine/call.hpp"
@@ -31,13 +32,6 @@ void check_request(const Points<T>& X, const Points<T>& Z, const NeighborOptions
   require(!options.exclude_self || X.rows() == Z.rows(), "X",
           "the keys themselves (" + std::to_string(Z.rows()) + " rows) where each is left out of its own row",
           std::to_string(X.rows()) + " rows");
-}
-
-void check_count(Index k, Index n_keys, bool exclude_self) {
-  const Index most = exclude_self ? n_keys - 1 : n_keys;
-  std::string allowed = "an int in [1, " + std::to_string(most) + "] (" + std::to_string(n_keys) + " samples";
-  if (exclude_self) allowed += ", a point is not its own neighbor";
-  require(1 <= k && k <= most, "n_neighbors", allowed + ")", k);
 }
 
 void check_algorithm(const Metric& metric, const std::string& algorithm) {
@@ -229,7 +223,7 @@ template <class T>
 void check_nearest(const Points<T>& X, const Points<T>& Z, Index k, const NeighborOptions& options,
                    const Execution& run) {
   check_request<T>(X, Z, options);
-  check_count(k, Z.rows(), options.exclude_self);
+  check_neighbor_count(k, Z.rows(), options.exclude_self);
   run.require_memory(
       static_cast<double>(X.rows()) * static_cast<double>(k) * (sizeof(Index) + sizeof(double)),
       "the neighbors of all queries", "ask for fewer queries at a time or fewer neighbors");

@@ -104,36 +104,13 @@ template <class T> void require_numbers(const Reader& in, Index size) {
           std::to_string(in.left()) + " bytes of numbers");
 }
 
-// --- options, in one order for both ways
-// --------------------------------------------------------------------------
-
-/// Calls visit(field) for each; `Options` is const when they are written.
-template <class Options, class Visit> void each_option(Options& o, const Visit& visit) {
-  visit(o.n_tokens);
-  visit(o.n_features);
-  visit(o.n_outputs);
-  visit(o.n_layers);
-  auto& a = o.block.attention;
-  visit(a.embed_dim);
-  visit(a.num_heads);
-  visit(a.score);
-  visit(a.tied);
-  visit(a.rank);
-  visit(a.diagonal);
-  visit(a.learn_temperature);
-  visit(a.key_bias);
-  visit(a.bias);
-  visit(o.block.mlp_ratio);
-  visit(o.block.activation);
-  visit(o.pooling);
-  visit(o.positions);
-  visit(o.position_std);
-}
+// --- options, by each_option in one order for both ways
+// --------------------------------------------------------------------------------------------------------
 
 template <class Field> constexpr bool is_choice = std::is_enum_v<Field> || std::is_same_v<Field, bool>;
 
 void write_options(Writer& out, const AttentionModelOptions& options) {
-  each_option(options, [&](const auto& field) {
+  each_option(options, [&](const char*, const auto& field) {
     using Field = std::remove_cvref_t<decltype(field)>;
     if constexpr (is_choice<Field>)
       out.number(static_cast<std::uint8_t>(field));
@@ -146,7 +123,7 @@ void write_options(Writer& out, const AttentionModelOptions& options) {
 
 AttentionModelOptions read_options(Reader& in) {
   AttentionModelOptions options;
-  each_option(options, [&](auto& field) {
+  each_option(options, [&](const char*, auto& field) {
     using Field = std::remove_cvref_t<decltype(field)>;
     if constexpr (is_choice<Field>) {
       const auto choice = in.number<std::uint8_t>();

@@ -13,6 +13,7 @@
 
 #include "engine/call.hpp"
 #include "engine/parallel.hpp"
+#include "scores.hpp"
 
 namespace likewise::nn {
 namespace {
@@ -101,41 +102,14 @@ template <class T> Loss<T> loss_of(Task task, const Matrix<T>& outputs, const Sa
 }
 
 template <class T>
-double accuracy(const Matrix<T>& outputs, const std::vector<Index>& labels, const Vector<double>& weights) {
-  double right = 0;
-  for (Index i = 0; i < outputs.rows(); ++i) {
-    Index best = 0;
-    outputs.row(i).maxCoeff(&best);
-    if (best == labels[static_cast<std::size_t>(i)]) right += weights(i);
-  }
-  return right / weights.sum();
-}
-
-/// 1 - squared error / variance, the mean over targets. A target that does not vary: 1 where it is met, else 0,
-/// as scikit-learn's.
-template <class T>
-double r_squared(const Matrix<T>& outputs, const Matrix<T>& targets, const Vector<double>& weights) {
-  double sum = 0;
-  for (Index c = 0; c < targets.cols(); ++c) {
-    const Eigen::ArrayXd y = targets.col(c).template cast<double>(),
-                         error = outputs.col(c).template cast<double>().array() - y;
-    const double mean = (weights.array() * y).sum() / weights.sum(),
-                 varies = (weights.array() * (y - mean).square()).sum(),
-                 misses = (weights.array() * error.square()).sum();
-    sum += varies > 0 ? 1 - misses / varies : misses == 0 ? 1 : 0;
-  }
-  return sum / static_cast<double>(targets.cols());
-}
-
-template <class T>
 Evaluation evaluate_checked(const AttentionModel& model, const Vector<T>& parameters,
                             const Samples<T>& samples, Task task, const Execution& run) {
   const Matrix<T> outputs = model.predict<T>(parameters, samples.X, padding_in(samples), run);
   const Vector<double> weights =
       samples.weights.size() ? samples.weights : Vector<double>::Ones(outputs.rows());
   return {loss_of(task, outputs, samples).value, task == Task::classification
-                                                     ? accuracy(outputs, samples.labels, weights)
-                                                     : r_squared(outputs, samples.targets, weights)};
+                                                     ? accuracy(samples.labels, outputs, weights)
+                                                     : r_squared(samples.targets, outputs, weights)};
 }
 
 // --- the order of samples

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <likewise/error.hpp>
+#include <likewise/neighbor_count.hpp>
 
 #include "engine/cost_source.hpp"
 #include "neighbors/search.hpp"
@@ -71,11 +72,7 @@ struct Choice {
 /// `self`: queries are the keys. Where some point may not speak to itself none is its own neighbor.
 Choice choice_of(const Neighbors& neighbors, bool self, bool leaves_self_out, Index n_keys) {
   const bool with_self = self && neighbors.include_self && !leaves_self_out;
-  const Index n_available = self && !with_self ? n_keys - 1 : n_keys;
-  require(neighbors.n_neighbors >= 1 && neighbors.n_neighbors <= n_available, "n_neighbors",
-          "an int in [1, " + std::to_string(n_available) + "] (" + std::to_string(n_keys) + " samples"
-              + (self && !with_self ? ", a point is not its own neighbor)" : ")"),
-          neighbors.n_neighbors);
+  check_neighbor_count(neighbors.n_neighbors, n_keys, self && !with_self);
   return {neighbors.n_neighbors - (with_self ? 1 : 0), with_self};
 }
 

@@ -1,5 +1,6 @@
 """likewise.nn: layers against NumPy, their state, their heads read as mechanisms, their refusals."""
 
+import inspect
 import pickle
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from sklearn.datasets import load_wine
 
 import likewise as lw
+from likewise import _core
 from likewise.nn import AttentionLayer, MetricAttention, SelfAttention, arms
 
 ARMS = arms(6, 2)
@@ -101,6 +103,16 @@ def test_backward_adds_up_and_zero_grad_begins_again():
         np.testing.assert_allclose(part, 2 * once[name], rtol=1e-6, atol=1e-7)
     layer.zero_grad()
     assert not layer.flat_gradients.any()
+
+
+def test_options_of_a_layer_are_those_that_cpp_lists():
+    """They were listed by hand in four places."""
+    said = inspect.signature(AttentionLayer).parameters
+    told = {name: said[name].default for name in said if name not in ("embed_dim", "dtype", "random_state")}
+    listed = _core.attention_layer_defaults()
+    assert list(listed) == ["embed_dim", *told]
+    assert {**listed, "rank": None} == {"embed_dim": listed["embed_dim"], **told}
+    assert AttentionLayer(8, 2, rank=3).options == {**listed, "embed_dim": 8, "num_heads": 2, "rank": 3}
 
 
 def test_state_names_and_shapes_are_those_of_the_interface():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import likewise as lw
+from likewise import _core
 from likewise.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +62,19 @@ def test_signatures_are_those_that_the_constructors_obey():
         if any(p.default is p.empty for p in parameters):
             continue
         assert cls(**{p.name: p.default for p in parameters}) == cls()
+
+
+def test_every_argument_of_the_extension_has_a_name():
+    """Messages name arguments by the extension's signatures; where it had none they said arg0."""
+    owners = [_core, *(value for value in vars(_core).values() if isinstance(value, type))]
+    nameless = [
+        f"{getattr(owner, '__name__', owner)}.{name}"
+        for owner in owners
+        for name, value in vars(owner).items()
+        if (name == "__init__" or not name.startswith("_"))
+        and re.search(r"\barg\d", getattr(value, "__doc__", None) or "")
+    ]
+    assert nameless == []
 
 
 def test_dir_shows_what_is_public_and_the_stub_names_it():

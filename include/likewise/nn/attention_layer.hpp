@@ -1,9 +1,11 @@
 // Multi-head attention with learned maps: self-attention, metric-attention and what lies between, in one class.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <likewise/execution.hpp>
@@ -31,6 +33,21 @@ struct AttentionLayerOptions {
 
   bool operator==(const AttentionLayerOptions&) const = default;
 };
+
+/// visit(name, option) for each, in the order in which files have them: whatever reads, writes or names options asks here.
+template <class Options, class Visit>
+requires std::same_as<std::remove_const_t<Options>, AttentionLayerOptions>
+void each_option(Options& o, const Visit& visit) {
+  visit("embed_dim", o.embed_dim);
+  visit("num_heads", o.num_heads);
+  visit("score", o.score);
+  visit("tied", o.tied);
+  visit("rank", o.rank);
+  visit("diagonal", o.diagonal);
+  visit("learn_temperature", o.learn_temperature);
+  visit("key_bias", o.key_bias);
+  visit("bias", o.bias);
+}
 
 /// Learned bilinear score (Vaswani et al. 2017): softmax(<Wq x, Wk z> / sqrt(rank)).
 AttentionLayerOptions self_attention(Index embed_dim, Index num_heads, bool bias = true);

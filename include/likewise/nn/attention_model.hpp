@@ -24,6 +24,22 @@ struct AttentionModelOptions {
   bool operator==(const AttentionModelOptions&) const = default;
 };
 
+/// visit(name, option) for each, those of the layers among them, in the order in which files have them.
+template <class Options, class Visit>
+requires std::same_as<std::remove_const_t<Options>, AttentionModelOptions>
+void each_option(Options& o, const Visit& visit) {
+  visit("n_tokens", o.n_tokens);
+  visit("n_features", o.n_features);
+  visit("n_outputs", o.n_outputs);
+  visit("n_layers", o.n_layers);
+  each_option(o.block.attention, visit);
+  visit("mlp_ratio", o.block.mlp_ratio);
+  visit("activation", o.block.activation);
+  visit("pooling", o.pooling);
+  visit("positions", o.positions);
+  visit("position_std", o.position_std);
+}
+
 /// What `forward` leaves for `backward`, and all memory of a step: a second one of the same shape allocates
 /// only what the attention layer does.
 template <class T> struct AttentionModelTrace {

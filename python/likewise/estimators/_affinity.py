@@ -9,7 +9,7 @@ from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS, pairwise_kernels
 from sklearn.neighbors import sort_graph_by_row_values
 from sklearn.utils.validation import check_is_fitted
 
-from likewise import kernels, metrics, supports
+from likewise import _core, kernels, metrics, supports
 from likewise._checks import require_indices_inside
 from likewise._core import Bistochastic
 from likewise._estimator import MechanismMixin, bandwidth_from_gamma
@@ -99,10 +99,8 @@ class AffinityMixin(MechanismMixin):
         k = self._n_neighbors(n_samples)
         if not isinstance(k, Integral) or isinstance(k, bool):
             raise TypeError(f"n_neighbors must be an int; got {k!r}.")
-        if n_samples is not None and not 1 <= k <= n_samples:
-            raise ValueError(
-                f"n_neighbors must be an int in [1, {n_samples}] ({n_samples} samples); got {k!r}."
-            )
+        if n_samples is not None:
+            _core.check_neighbor_count(k, n_samples)
         loops = self.self_loops or k == 1
         return supports.Neighbors(k if loops else k - 1, symmetrize="average", include_self=bool(loops))
 

@@ -28,7 +28,8 @@ from likewise._mechanism import Mechanism
 from likewise.estimators._attention_targets import Classes, Numbers
 from likewise.nn import FIRST_OF_MANY
 from likewise.nn._in_context import InContextModel, log_loss, squared_loss
-from likewise.nn._model import ATTENTION, HEAD_SETTINGS, Model, as_json, from_json, head_settings
+from likewise.nn._layers import HEAD_SETTINGS
+from likewise.nn._model import ATTENTION, Model, as_json, from_json, head_settings
 from likewise.nn._parameters import as_path
 
 _WORDS = {

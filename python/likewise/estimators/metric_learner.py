@@ -496,7 +496,7 @@ class _Search:
         self.report.solver = "adam"
         self._best = W, np.inf
         n = len(self.problem.X)
-        adam = _Adam(W, rate=0.1 * np.sqrt(np.square(W).mean()) or 0.1)
+        adam, rate = _core.Adam(eps=1e-12), 0.1 * np.sqrt(np.square(W).mean()) or 0.1
         n_steps = max_iter * -(-n // batch_size)
         before, at = None, 0
         for _ in range(max_iter):
@@ -506,7 +506,8 @@ class _Search:
                 size = min(batch_size, n - begin)
                 part, slope = self.problem(W, *_first(X, Y, begin, size), n_queries=size)
                 value += part
-                W = adam.step(W, slope / size, 1 - at / n_steps)
+                step = adam.step(W.ravel(), slope.ravel() / size, rate * (1 - at / n_steps))
+                W = step.reshape(W.shape)
                 at += 1
             self._remember(W, value)
             if before is not None:
@@ -520,20 +521,6 @@ class _Search:
                 break
             before = value
         self._best = W, np.inf  # steps end at 0: the last is better than the mean of its epoch tells
-
-
-class _Adam:
-    def __init__(self, W, rate):
-        self.rate, self.t = rate, 0
-        self.mean, self.square = np.zeros_like(W), np.zeros_like(W)
-
-    def step(self, W, slope, share):
-        """W after one step of `share` of the rate."""
-        self.t += 1
-        self.mean += 0.1 * (slope - self.mean)
-        self.square += 0.001 * (np.square(slope) - self.square)
-        mean, square = self.mean / (1 - 0.9**self.t), self.square / (1 - 0.999**self.t)
-        return W - share * self.rate * mean / (np.sqrt(square) + 1e-12)
 
 
 def _power_of_2(number, other):

@@ -20,8 +20,10 @@ _CORES = {
 
 # What is said of the one mechanism that stands for several heads.
 FIRST_OF_MANY = "the first head; each of the others has a mechanism of its own"
-# Of settings; the others are bools.
-_KINDS = {"embed_dim": Integral, "num_heads": Integral, "rank": Integral, "score": str}
+_DEFAULTS = _core.attention_layer_defaults()  # of each option of a layer
+_KINDS = {int: (Integral, "an int"), str: (str, "a str"), bool: ((bool, np.bool_), "a bool")}
+# What may be said of a head alone.
+HEAD_SETTINGS = _DEFAULTS.keys() - {"embed_dim", "num_heads"}
 
 
 @dataclass(frozen=True)
@@ -94,22 +96,9 @@ class AttentionLayer(Parametrized):
         dtype=np.float32,
         random_state=None,
     ):
-        self.options = {
-            "embed_dim": embed_dim,
-            "num_heads": num_heads,
-            "score": score,
-            "tied": tied,
-            "rank": rank or 0,
-            "diagonal": diagonal,
-            "learn_temperature": learn_temperature,
-            "key_bias": key_bias,
-            "bias": bias,
-        }
-        for name, value in self.options.items():
-            kind = _KINDS.get(name, (bool, np.bool_))
-            if not isinstance(value, kind) or (kind is Integral and isinstance(value, bool)):
-                word = {Integral: "an int", str: "a str"}.get(kind, "a bool")
-                raise TypeError(f"{name} must be {word}; got {value!r}.")
+        rank = rank or 0
+        given = locals()  # by the names that C++ has them under
+        self.options = {name: _of_kind_of(default, name, given[name]) for name, default in _DEFAULTS.items()}
         self._seed = check_random_state(random_state).randint(2**31)
         self._make(np.dtype(dtype))
 
@@ -415,6 +404,14 @@ def arms(embed_dim, num_heads=1, *, learn_temperature=True):
             **shared, "score": "sqdist", "tied": True, "rank": 2 * (embed_dim // num_heads)
         },
     }  # fmt: skip
+
+
+def _of_kind_of(default, name, value):
+    """The value, if it is an int, a bool or a str as the option's default is."""
+    kind, word = _KINDS[type(default)]
+    if not isinstance(value, kind) or (kind is Integral and isinstance(value, bool)):
+        raise TypeError(f"{name} must be {word}; got {value!r}.")
+    return value
 
 
 def _of_shape(name, mask, shapes):

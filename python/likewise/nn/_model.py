@@ -16,8 +16,6 @@ ATTENTION = {
     "metric": {"score": "sqdist", "tied": True, "learn_temperature": True},
     "dot": {"score": "dot", "tied": False, "learn_temperature": True},
 }
-# What may be said of a head instead: settings of AttentionLayer.
-HEAD_SETTINGS = {"score", "tied", "rank", "diagonal", "learn_temperature", "key_bias", "bias"}
 
 
 def head_settings(attention):
