@@ -165,6 +165,10 @@ def test_a_spectrum_is_scaled_by_its_power(power):
         (lambda: walk(OneStep()).propagate(X), r"V must be given, the values that OneStep\(\) is done to"),
         (lambda: walk(OneStep()).propagate(X, V[:5]), "V must"),
         (lambda: walk(OneStep()).propagate(X, V, clamped=HELD), "clamped must be left out without an Equil"),
+        (
+            lambda: walk(OneStep()).propagate(X, V, X=Q, clamped=HELD),
+            "clamped must be left out together with X",
+        ),
         (lambda: walk(Equilibrium()).propagate(X, V), "clamped must be of length 40"),
         (lambda: walk(Equilibrium(0.5)).propagate(X, V, clamped=HELD), "clamped must be left out with alpha"),
         (lambda: walk(Spectrum(3)).propagate(X, V), "V must be left out with Spectrum"),
