@@ -64,7 +64,9 @@ Retrieval<T> HopfieldMemory<T>::retrieve(const Points<T>& queries, const Executi
   const auto to_patterns = [&](const Matrix<T>& q) { return mechanism.cross_operator(q, patterns, {}, run); };
   Retrieval<T> r{queries, {}, {}};
   if (has_energy()) r.energies = energy(queries, run).transpose();
-  const auto step = [&](const Matrix<T>& q) { return to_patterns(q).apply(patterns, run); };
+  const auto step = [&](const Matrix<T>& q, const std::vector<Index>&) {
+    return to_patterns(q).apply(patterns, run);
+  };
   const auto tell_energy = [&](const std::vector<Index>& moving, const Matrix<T>&, const Matrix<T>& to) {
     if (!has_energy()) return;
     repeat_last_row(r.energies);

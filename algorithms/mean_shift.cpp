@@ -103,7 +103,9 @@ template <class T>
 Climb<T> climb(const Mechanism& m, const Matrix<T>& start, const Points<T>& X, double h,
                const MeanShiftOptions& o, const Execution& run) {
   Climb<T> c{start, start, {}};
-  const auto step = [&](const Matrix<T>& from) { return m.cross_operator(from, X, {}, run).apply(X, run); };
+  const auto step = [&](const Matrix<T>& from, const std::vector<Index>&) {
+    return m.cross_operator(from, X, {}, run).apply(X, run);
+  };
   const auto keep = [&](const std::vector<Index>& moving, const Matrix<T>& from, const Matrix<T>&) {
     c.last(moving, Eigen::all) = from;
   };

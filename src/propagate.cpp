@@ -41,12 +41,18 @@ Propagated<T> moved_points(const SelfOperator<T>& P, Matrix<T> points, const Val
   require(V.cols() == points.cols(), "V",
           "a matrix of the points' width where points move: " + std::to_string(points.cols()) + " columns",
           V.cols());
-  const auto step = [&](const Matrix<T>& from) { return P.at(from, run).apply(V, run); };
+  // Filters and graphs know points by their place, so that all of them must be there.
+  const Support& support = P.mechanism().support;
+  const bool by_place = !support.filters().empty() || !support.graphs().empty();
+  const auto step = [&](const Matrix<T>& from, const std::vector<Index>& moving) -> Matrix<T> {
+    if (!by_place) return P.at(from, run).apply(V, run);
+    return P.at(points, run).apply(V, run)(moving, Eigen::all);
+  };
   const auto check = [&](const std::vector<Index>&, const Matrix<T>&, const Matrix<T>& to) {
     require_bounded(to, P.mechanism());
   };
   if (how.t) {
-    for (Index left = *how.t; left > 0; --left) points = step(points);
+    for (Index left = *how.t; left > 0; --left) points = P.at(points, run).apply(V, run);
     return {std::move(points)};
   }
   const IterationReport report =

@@ -39,7 +39,7 @@ template <class T> Vector<double> row_moves(const Matrix<T>& from, const Matrix<
 }
 
 /// Rows that move each by itself, so that a batch ends where its rows end alone: those that moved at most tol stay where they
-/// are. step(from) says where rows go, seen(moving, from, to) is told which did; a move is taken in units of `unit`.
+/// are. step(from, moving) says where those rows go, seen(moving, from, to) is told that they did; a move is taken in units of `unit`.
 template <class T, class Step, class Seen>
 IterationReport rows_until_still(Matrix<T>& rows, double unit, double tol, int max_iter, const Step& step,
                                  const Seen& seen) {
@@ -47,7 +47,7 @@ IterationReport rows_until_still(Matrix<T>& rows, double unit, double tol, int m
   std::iota(moving.begin(), moving.end(), Index(0));
   return until_still("iterate", max_iter, [&]() -> Move {
     if (moving.empty()) return {0, true};
-    const Matrix<T> from = rows(moving, Eigen::all), to = step(from);
+    const Matrix<T> from = rows(moving, Eigen::all), to = step(from, moving);
     const Vector<double> moved = row_moves<T>(from, to, unit);
     rows(moving, Eigen::all) = to;
     seen(moving, from, to);

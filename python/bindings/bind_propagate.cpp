@@ -11,15 +11,13 @@ namespace likewise::python {
 
 namespace {
 
-/// (values, report, unreached or None, (eigenvalues, residuals, n_components) or None)
+/// (values, report, (eigenvalues, residuals, n_components) or None)
 template <class T> py::tuple parts_of(Propagated<T> found, const Propagation& how) {
-  py::object unreached = py::none(), spectrum = py::none();
-  if (std::holds_alternative<Equilibrium>(how)) unreached = py::cast(found.unreached);
   if (!std::holds_alternative<Spectrum>(how))
-    return py::make_tuple(std::move(found.values), found.report, unreached, spectrum);
+    return py::make_tuple(std::move(found.values), found.report, py::none());
   const Eigenpairs<T>& s = found.eigenpairs;
-  spectrum = py::make_tuple(s.values, s.residuals, s.n_components);
-  return py::make_tuple(std::move(found.values), s.report, unreached, spectrum);
+  return py::make_tuple(std::move(found.values), s.report,
+                        py::make_tuple(s.values, s.residuals, s.n_components));
 }
 
 template <class T> void bind_propagations_of(py::module_& m) {

@@ -52,7 +52,7 @@ def explain(obj):
     --------
     >>> from sklearn.neighbors import KNeighborsClassifier
     >>> explain(KNeighborsClassifier(5)).mechanism.support
-    Neighbors(n_neighbors=5, symmetrize='none')
+    Neighbors(symmetrize='none')
     """
     if isinstance(obj, Mechanism):
         return Explanation(obj)

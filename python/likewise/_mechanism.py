@@ -143,9 +143,9 @@ class Mechanism:
         >>> Z, y = [[0.0], [1.0], [2.0]], [0.0, 1.0, 4.0]
         >>> m = lw.Mechanism(kernel=lw.kernels.Gaussian(1.0))
         >>> m.propagate(Z, y).round(3)
-        array([0.722, 1.548, 2.624])
+        array([0.659, 1.548, 2.645])
         >>> m.replace(propagation=lw.propagations.Spectrum(2)).propagate(Z).values.round(3)
-        array([1.   , 0.459])
+        array([1.   , 0.496])
         """
         from likewise._propagate import propagate
 

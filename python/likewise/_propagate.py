@@ -11,8 +11,10 @@ from likewise.propagations import OneStep, Spectrum, Steps
 def propagate(mechanism, Z, V, X, clamped, log_key_weights, storage):
     """See Mechanism.propagate."""
     how = mechanism.propagation
+    if X is not None and clamped is not None:
+        raise ValueError("clamped must be left out together with X; it holds rows of Z.")
     if X is not None and isinstance(how, OneStep):  # asks nothing of the keys among themselves
-        return cross_operator(mechanism, X, Z, log_key_weights, storage) @ _given(V, how)
+        return cross_operator(mechanism, X, Z, log_key_weights, storage) @ np.asarray(_given(V, how))
     P = self_operator(mechanism, Z, log_key_weights, storage)
     if V is None and isinstance(how, Steps) and how.moving == "points":
         V = P.keys
@@ -23,10 +25,8 @@ def propagate(mechanism, Z, V, X, clamped, log_key_weights, storage):
     held = [] if clamped is None else _checks.booleans(clamped, len(P.keys), "clamped")
     if X is None:
         found = _core.propagate(P._core, columns, held)
-    elif clamped is None:
-        found = _core.propagate_from(_checks.points(X, "X", P.dtype), P._core, columns)
     else:
-        raise ValueError("clamped must be left out together with X; it holds rows of Z.")
+        found = _core.propagate_from(_checks.points(X, "X", P.dtype), P._core, columns)
     return _result(found, how, V)
 
 
@@ -38,7 +38,7 @@ def _given(V, how):
 
 def _result(found, how, V):
     """Eigenpairs of a spectrum; else an array of V's shape, or of the points' that moved."""
-    values, report, _, spectrum = found
+    values, report, spectrum = found
     if hasattr(how, "max_iter"):
         warn_unless_converged(report, how.max_iter)
     if spectrum is not None:

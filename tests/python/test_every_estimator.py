@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import likewise as lw
 from likewise import kernels, metrics, normalizations, supports
+from likewise._explain import estimators
 from likewise.propagations import Equilibrium, OneStep, Spectrum, Steps
 
 X, Y = load_iris(return_X_y=True)
@@ -301,3 +302,99 @@ def test_effective_metrics_are_scikit_learns(params, want):
     ours, theirs = (c(**params).fit(X) for c in (lw.NearestNeighbors, sklearn.neighbors.NearestNeighbors))
     assert ours.effective_metric_ == theirs.effective_metric_ == want
     np.testing.assert_equal(ours.effective_metric_params_, theirs.effective_metric_params_)
+
+
+# What a fitted estimator says of X or NEW, and what its five slots say alone, run by Mechanism.propagate.
+
+
+def _regression(m, model):
+    return model.predict(NEW), m.propagate(X, ESTIMATORS[type(model).__name__][1], X=NEW)
+
+
+def _classification(m, model):
+    return model.predict_proba(NEW), m.propagate(X, np.eye(3)[Y], X=NEW)
+
+
+def _density(m, model):
+    """Up to the kernel's constant."""
+    said, found = np.exp(model.score_samples(NEW)), m.propagate(X, np.full(len(X), 1 / len(X)), X=NEW)
+    return said / said[0], found / found[0]
+
+
+def _search(m, model):
+    return np.sort(model.kneighbors(NEW)[1]), np.nonzero(m.propagate(X, np.eye(len(X)), X=NEW))[1].reshape(
+        -1, 4
+    )
+
+
+def _walk(m, model):
+    """Vectors of the walk, u / sqrt(D), each up to its sign; of an embedding without the constant one."""
+    vectors = np.asarray(m.propagate(X).vectors) / np.exp(0.5 * m.operator(X).log_row_sums)[:, None]
+    vectors = vectors[:, -model.embedding_.shape[1] :]
+    return model.embedding_, vectors * np.sign((vectors * model.embedding_).sum(0))
+
+
+def _diffusion(m, model):
+    return model.embedding_, m.propagate(X).vectors[:, 1:]
+
+
+def _labels(m, model):
+    one_hot = (SOME[:, None] == np.arange(3)).astype(float)
+    clamped = {} if m.propagation.alpha else {"clamped": SOME != -1}
+    F = m.propagate(X, one_hot, **clamped)
+    return model.label_distributions_, F / F.sum(1, keepdims=True)
+
+
+def _modes(m, model):
+    """Each center is where some point ends, and each point ends within a bandwidth of one."""
+    ends = m.propagate(X)
+    away = np.linalg.norm(model.cluster_centers_[:, None] - ends, axis=-1)
+    assert away.min(0).max() <= m.kernel.bandwidth
+    return model.cluster_centers_, ends[away.argmin(1)]
+
+
+def _memory(m, model):
+    return model.transform(NEW), m.propagate(X, X=NEW)
+
+
+def _learned_metric(m, model):
+    shares = m.propagate(X, np.eye(3)[Y])
+    return model.loss_, (1 - shares[np.arange(len(Y)), Y]).sum()
+
+
+def _head(m, model):
+    """The first head's weights among a row's tokens; of dot products the queries' bias is no part of it."""
+    tokens = model.transform(X[:1])[0].astype(float)
+    said = model.attention_weights(X[:1])[0, 0, 0]
+    found = m.propagate(tokens, np.eye(len(tokens)))
+    return (said, found) if isinstance(m.metric, metrics.Mahalanobis) else (said.sum(1), found.sum(1))
+
+
+ALONE = {
+    "KernelRegressor": _regression,
+    "KernelClassifier": _classification,
+    "KernelDensity": _density,
+    "KNeighborsClassifier": _classification,
+    "KNeighborsRegressor": _regression,
+    "RadiusNeighborsClassifier": _classification,
+    "RadiusNeighborsRegressor": _regression,
+    "NearestNeighbors": _search,
+    "SpectralClustering": _walk,
+    "SpectralEmbedding": _walk,
+    "DiffusionMaps": _diffusion,
+    "LabelPropagation": _labels,
+    "LabelSpreading": _labels,
+    "MeanShift": _modes,
+    "HopfieldMemory": _memory,
+    "MetricLearner": _learned_metric,
+    "AttentionClassifier": _head,
+    "AttentionRegressor": _head,
+}
+
+
+@pytest.mark.parametrize("name", estimators())
+def test_every_method_runs_from_its_value_alone(name):
+    """README's table of values: what they say is what their estimators say."""
+    model = fitted(name)
+    said, found = ALONE[name](model.mechanism_, model)
+    assert_allclose(said, found, atol=1e-6)

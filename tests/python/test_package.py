@@ -1,6 +1,8 @@
 """What a user of the package sees before the first result: names, signatures, stubs, missing packages."""
 
 import ast
+import doctest
+import importlib
 import inspect
 import pydoc
 import re
@@ -17,7 +19,7 @@ from likewise.__main__ import main
 ROOT = Path(__file__).resolve().parents[2]
 SLOTS = [
     getattr(module, name)
-    for module in (lw.metrics, lw.kernels, lw.supports, lw.normalizations)
+    for module in (lw.metrics, lw.kernels, lw.supports, lw.normalizations, lw.propagations)
     for name in module.__all__
     if isinstance(getattr(module, name), type) and name != "Support"
 ]
@@ -50,6 +52,12 @@ def test_slots_have_signatures_and_stubs_that_agree(cls):
     if told:
         shown = re.sub(r"[\s|]", "", pydoc.plaintext.document(cls))  # new Pythons wrap long ones
         assert re.sub(r"\s", "", f"{cls.__name__}{signature}") in shown
+
+
+@pytest.mark.parametrize("module", ["likewise._mechanism", "likewise._explain"])
+def test_examples_print_what_they_say(module):
+    found = doctest.testmod(importlib.import_module(module))
+    assert found.attempted and not found.failed
 
 
 def test_signatures_are_those_that_the_constructors_obey():

@@ -122,6 +122,18 @@ def test_points_that_move_end_each_by_itself():
     assert_allclose(ends, [[-1.0], [1.0]], atol=1e-3)
 
 
+def test_points_that_move_keep_their_place_before_filters():
+    """Each point stays away from where it began, however few others are still moving."""
+    m = walk(Steps(moving="points", tol=1e-3), h=0.4).replace(support="leave_one_out")
+    want = X.copy()
+    for i in range(40):
+        others, step = np.delete(X, i, axis=0), np.inf
+        while step > 1e-3 * 0.4:
+            x = (rows_to_one(gaussians(want[i : i + 1], others, 0.4)) @ others)[0]
+            step, want[i] = np.linalg.norm(x - want[i]), x
+    assert_allclose(m.propagate(X), want, atol=1e-9)
+
+
 def test_points_that_grow_without_bound_are_told():
     growing = lw.Mechanism(
         metric="dot",
@@ -153,6 +165,10 @@ def test_a_spectrum_is_scaled_by_its_power(power):
         (lambda: walk(OneStep()).propagate(X), r"V must be given, the values that OneStep\(\) is done to"),
         (lambda: walk(OneStep()).propagate(X, V[:5]), "V must"),
         (lambda: walk(OneStep()).propagate(X, V, clamped=HELD), "clamped must be left out without an Equil"),
+        (
+            lambda: walk(OneStep()).propagate(X, V, X=Q, clamped=HELD),
+            "clamped must be left out together with X",
+        ),
         (lambda: walk(Equilibrium()).propagate(X, V), "clamped must be of length 40"),
         (lambda: walk(Equilibrium(0.5)).propagate(X, V, clamped=HELD), "clamped must be left out with alpha"),
         (lambda: walk(Spectrum(3)).propagate(X, V), "V must be left out with Spectrum"),
