@@ -152,8 +152,22 @@ bool only_leaves_self_out(const Support& support) {
             });
 }
 
-Edges search(const Mechanism& m, const PairFilters& filters, const Points<double>& X, const Points<double>& Z,
-             bool self, const Execution& run) {
+/// Costs by definition, in float64.
+template <class T>
+std::shared_ptr<const engine::CostSource<double>> exact_costs(const Points<T>& X,
+                                                              const detail::KeysState<T>& keys) {
+  const Metric& metric = keys.searched.metric();
+  if constexpr (std::is_same_v<T, double>)
+    return engine::make_cost_source<double>(metric, X, keys.points(), 0);
+  else
+    return engine::make_cost_source<double>(metric, X.template cast<double>(),
+                                            keys.points().template cast<double>(), 0);
+}
+
+template <class T>
+Edges search(const Mechanism& m, const PairFilters& filters, const Points<T>& X,
+             const detail::KeysState<T>& keys, bool self, const Execution& run) {
+  const Index n_keys = keys.points().rows();
   const MetricTraits laws = traits(m.metric);
   neighbors::Admitted admitted;
   if (!(self && only_leaves_self_out(m.support)) && !filters.empty())
@@ -161,17 +175,17 @@ Edges search(const Mechanism& m, const PairFilters& filters, const Points<double
   NeighborOptions options;
   if (const auto* radius = std::get_if<Radius>(&m.support.selector())) {
     options.exclude_self = self && filters.leaves_self_out();
-    return to_costs(neighbors::within(m.metric, X, Z, radius->radius, admitted, options, run), laws, Z.rows(),
-                    nullptr, run);
+    return to_costs(neighbors::within<T>(keys.searched, X, radius->radius, admitted, options, run), laws,
+                    n_keys, nullptr, run);
   }
   const Neighbors& neighbors = *m.support.neighbors();
-  const Choice choice = choice_of(neighbors, self, filters.leaves_self_out(), Z.rows());
+  const Choice choice = choice_of(neighbors, self, filters.leaves_self_out(), n_keys);
   options.exclude_self = self;
   const neighbors::NeighborLists lists =
-      choice.n_others > 0 ? neighbors::nearest(m.metric, X, Z, choice.n_others, admitted, options, run)
+      choice.n_others > 0 ? neighbors::nearest<T>(keys.searched, X, choice.n_others, admitted, options, run)
                           : no_lists(X.rows());
-  const auto source = choice.with_self ? engine::make_cost_source<double>(m.metric, X, Z, 0) : nullptr;
-  return to_costs(lists, laws, Z.rows(), source.get(), run);
+  const auto source = choice.with_self ? exact_costs<T>(X, keys) : nullptr;
+  return to_costs(lists, laws, n_keys, source.get(), run);
 }
 
 // --- weights
@@ -193,19 +207,19 @@ std::vector<Index> nearest_of_rows(const Edges& costs, const Vector<double>& log
 }
 
 /// Rows that a radius left without edges have their nearest admitted key all the same.
-void find_lonely(const Mechanism& m, const PairFilters& filters, const Points<double>& X,
-                 const Points<double>& Z, const Vector<double>& log_key_weights, std::vector<Index>& nearest,
-                 const Execution& run) {
+template <class T>
+void find_lonely(const PairFilters& filters, const Points<T>& X, const detail::KeysState<T>& keys,
+                 std::vector<Index>& nearest, const Execution& run) {
   std::vector<Index> lonely;
   for (std::size_t i = 0; i < nearest.size(); ++i)
     if (nearest[i] < 0) lonely.push_back(static_cast<Index>(i));
   if (lonely.empty()) return;
-  Matrix<double> queries(static_cast<Index>(lonely.size()), X.cols());
+  Matrix<T> queries(static_cast<Index>(lonely.size()), X.cols());
   for (Index a = 0; a < queries.rows(); ++a) queries.row(a) = X.row(lonely[static_cast<std::size_t>(a)]);
   const neighbors::Admitted admitted = [&](Index a, Index j) {
-    return log_key_weights(j) > minus_infinity && filters.admits(lonely[static_cast<std::size_t>(a)], j);
+    return (*keys.log_weights)(j) > minus_infinity && filters.admits(lonely[static_cast<std::size_t>(a)], j);
   };
-  const neighbors::NeighborLists lists = neighbors::nearest(m.metric, queries, Z, 1, admitted, {}, run);
+  const neighbors::NeighborLists lists = neighbors::nearest<T>(keys.searched, queries, 1, admitted, {}, run);
   for (std::size_t a = 0; a < lonely.size(); ++a)
     if (lists.offsets[a] < lists.offsets[a + 1])
       nearest[static_cast<std::size_t>(lonely[a])] =
@@ -276,24 +290,26 @@ bool is_sparse(const Support& support) {
   return support.selector().index() != 0 || !support.graphs().empty();
 }
 
+template <class T>
 WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const PairFilters& filters,
-                         const Points<double>& X, const Points<double>& Z,
-                         const Vector<double>& log_key_weights, bool self, const Execution& run) {
+                         const Points<T>& X, const detail::KeysState<T>& keys, bool self,
+                         const Execution& run) {
   const std::vector<Graph>& graphs = m.support.graphs();
-  for (const Graph& graph : graphs) check_graph(graph, X.rows(), Z.rows());
+  const Vector<double>& log_key_weights = *keys.log_weights;
+  for (const Graph& graph : graphs) check_graph(graph, X.rows(), keys.points().rows());
   if (has_given_weights(m.support)) return given_weights(graphs, filters, m.support, log_key_weights, run);
 
-  Edges edges(X.rows(), Z.rows());
+  Edges edges(X.rows(), keys.points().rows());
   std::vector<Index> nearest;
   if (graphs.empty()) {
-    edges = search(m, filters, X, Z, self, run);
+    edges = search<T>(m, filters, X, keys, self, run);
     nearest = nearest_of_rows(edges, log_key_weights);
     // Under `self` new points without a neighbor take their nearest key; the keys themselves get loops.
     if (m.empty_row == EmptyRow::nearest || (m.empty_row == EmptyRow::self && !self))
-      find_lonely(m, filters, X, Z, log_key_weights, nearest, run);
+      find_lonely<T>(filters, X, keys, nearest, run);
   } else {
     edges = common_edges(graphs, filters, run);
-    put_costs(edges, *engine::make_cost_source<double>(m.metric, X, Z, 0), run);
+    put_costs(edges, *exact_costs<T>(X, keys), run);
     nearest = nearest_of_rows(edges, log_key_weights);
     edges = select(edges, m.support.selector(), traits(m.metric), self, run);
   }
@@ -302,5 +318,12 @@ WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const
     edges = symmetrized(edges, rule->symmetrize.empty() ? "union" : rule->symmetrize, run);
   return {std::move(edges), std::move(nearest)};
 }
+
+template WeightedEdges find_edges(const Mechanism&, const ResolvedKernel&, const PairFilters&,
+                                  const Points<float>&, const detail::KeysState<float>&, bool,
+                                  const Execution&);
+template WeightedEdges find_edges(const Mechanism&, const ResolvedKernel&, const PairFilters&,
+                                  const Points<double>&, const detail::KeysState<double>&, bool,
+                                  const Execution&);
 
 }  // namespace likewise

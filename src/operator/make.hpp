@@ -7,11 +7,11 @@
 
 namespace likewise {
 
-/// What is known of keys Z before any query: their points, their weights, the kernel with its length. Without a normalization that
+/// What is known of keys before any query: the keys, prepared, and the kernel with its length. Without a normalization that
 /// looks at the keys among themselves, r is their weight.
 template <class T>
 detail::OperatorState<T> met_keys(const Mechanism& mechanism, const SelectedBandwidth& found,
-                                  const Points<T>& Z, const Vector<double>& log_key_weights);
+                                  const PreparedKeys<T>& keys);
 
 /// The keys with themselves: r and l by the normalization.
 template <class T>

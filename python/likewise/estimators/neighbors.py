@@ -57,17 +57,21 @@ class _NeighborsBase(MechanismMixin, BaseEstimator):
         if not isinstance(self.algorithm, str) or self.algorithm not in _ALGORITHMS:
             known = ", ".join(map(repr, _ALGORITHMS))
             raise ValueError(f"algorithm must be one of {known}; got {self.algorithm!r}.")
-        self._fit_X = X.copy()  # what the caller does to X later is no affair of the model
         self._fit_metric = self._metric()
         self._fit_algorithm = _ALGORITHMS[self.algorithm]
         self._algorithm = None
         require_width(self._fit_metric, X, self.metric_params)
         if not self._is_pairwise():  # one pair tells what many would
             _core.kneighbors(self._fit_metric, X[:1], X[:1], 1, self._fit_algorithm)
+        self._keys = _core.prepare_keys(self._fit_metric, X)  # a copy: the caller may change X later
         self.effective_metric_, self.effective_metric_params_ = effective_metric(
             self.metric, self.p, self.metric_params
         )
         self.n_samples_fit_ = X.shape[0]
+
+    @property
+    def _fit_X(self):
+        return self._keys.points
 
     @property
     def algorithm_(self):
@@ -76,7 +80,7 @@ class _NeighborsBase(MechanismMixin, BaseEstimator):
         if self._algorithm is None:
             X = self._fit_X
             with self._execution():
-                *_, self._algorithm = _core.kneighbors(self._fit_metric, X[:1], X, 1, self._fit_algorithm)
+                *_, self._algorithm = _core.kneighbors(self._keys, X[:1], 1, self._fit_algorithm)
         return self._algorithm
 
     def _of_slots(self, mechanism):
@@ -95,10 +99,10 @@ class _NeighborsBase(MechanismMixin, BaseEstimator):
         return like_fitted(self._check_X(X, reset=False), self._fit_X.dtype)
 
     def _search_arguments(self, X):
-        """metric, queries, keys, and whether the queries are the keys, each left out of its own row."""
+        """Keys, queries, and whether the queries are the keys, each left out of its own row."""
         check_is_fitted(self)
         alone = X is None
-        return self._fit_metric, self._fit_X if alone else self._queries(X), self._fit_X, alone
+        return self._keys, self._fit_X if alone else self._queries(X), alone
 
 
 class _KNeighborsSearch(_NeighborsBase):
@@ -120,10 +124,10 @@ class _KNeighborsSearch(_NeighborsBase):
         distances : array (n_queries, n_neighbors), ascending; only with return_distance
         indices : int array (n_queries, n_neighbors)
         """
-        metric, X, Z, alone = self._search_arguments(X)
+        keys, X, alone = self._search_arguments(X)
         k = _checked_count(self.n_neighbors if n_neighbors is None else n_neighbors)
         with self._execution():
-            distances, indices, _ = _core.kneighbors(metric, X, Z, k, self._fit_algorithm, alone)
+            distances, indices, _ = _core.kneighbors(keys, X, k, self._fit_algorithm, alone)
         return (distances, indices) if return_distance else indices
 
     def kneighbors_graph(self, X=None, n_neighbors=None, mode="connectivity"):
@@ -162,10 +166,10 @@ class _RadiusSearch(_NeighborsBase):
         return _graph(distances, indices, ends, self.n_samples_fit_, mode)
 
     def _within(self, X, radius):
-        metric, X, Z, alone = self._search_arguments(X)
+        keys, X, alone = self._search_arguments(X)
         radius = _checked_radius(self.radius if radius is None else radius)
         with self._execution():
-            *found, _ = _core.radius_neighbors(metric, X, Z, radius, self._fit_algorithm, alone)
+            *found, _ = _core.radius_neighbors(keys, X, radius, self._fit_algorithm, alone)
         return found
 
 
@@ -279,7 +283,7 @@ class _NeighborsSupervised(_NeighborsBase):
                 return question(self._rows_by_function(X), *about)
             mechanism, alone = self._current_mechanism(), X is None
             queries = self._fit_X if alone else self._queries(X)
-            return question(mechanism, queries, self._fit_X, alone, *about)
+            return question(mechanism, queries, self._keys, alone, *about)
 
     def _rows_by_function(self, X):
         """The function's weights of each query's neighbors; the nearest alone where all of them are 0."""
