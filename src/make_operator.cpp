@@ -1,4 +1,5 @@
 // A mechanism meets points: its bandwidth is found, then its operator is made.
+#include <likewise/neighbor_operator.hpp>
 #include <likewise/operator.hpp>
 
 #include "checks.hpp"
@@ -29,14 +30,15 @@ SelectedBandwidth bandwidth_of_keys(const Mechanism& mechanism, const PreparedKe
 /// New rows X for the keys of `origin`; where each point has its own scale, X's are found among the keys.
 template <class T>
 CrossOperator<T> extend(const detail::OperatorState<T>& origin, const Points<T>& X, Askers askers,
-                        const std::string& storage, const Execution& run) {
+                        const std::string& storage, const Execution& run,
+                        const Matrix<Index>* neighbors = nullptr) {
   check_points<T>("X", X);
   const Vector<double> row_scale =
       origin.bandwidth.row_scale.size() == 0
           ? Vector<double>()
           : row_scales_at<T>(origin.bandwidth, origin.mechanism.metric, origin.mechanism.kernel, X,
                              origin.keys.points(), {.log_key_weights = origin.keys.log_weights()}, run);
-  return cross_operator_of<T>(origin, X, row_scale, askers, storage, run);
+  return cross_operator_of<T>(origin, X, row_scale, askers, storage, run, neighbors);
 }
 
 }  // namespace
@@ -117,6 +119,24 @@ SelfOperator<T> make_self_operator(const Mechanism& mechanism, const PreparedKey
 }
 
 template <class T>
+SelfOperator<T> self_operator_of_neighbors(const Mechanism& mechanism, const PreparedKeys<T>& keys,
+                                           const Matrix<Index>& neighbors, const Execution& run,
+                                           const std::string& storage) {
+  const engine::Call call(run);
+  check_keys<T>(mechanism, keys);
+  return self_operator_of<T>(met_keys<T>(mechanism, bandwidth_of_keys<T>(mechanism, keys, run), keys),
+                             storage, run, &neighbors);
+}
+
+template <class T>
+CrossOperator<T> cross_operator_of_neighbors(const KeyedMechanism<T>& keyed, const Points<T>& X,
+                                             const Matrix<Index>& neighbors, const Execution& run,
+                                             const std::string& storage) {
+  const engine::Call call(run);
+  return extend(keyed.state().for_queries(run), X, Askers::beside, storage, run, &neighbors);
+}
+
+template <class T>
 CrossOperator<T> make_cross_operator(const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z,
                                      const OperatorOptions& options, const Execution& run) {
   const engine::Call call(run);
@@ -141,15 +161,20 @@ CrossOperator<T> at_new_points(const SelfOperator<T>& P, const Points<T>& X, con
   return extend(origin, X, Askers::new_points, "auto", run);
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                                             \
-  template class KeyedMechanism<T>;                                                                         \
-  template SelfOperator<T> make_self_operator(const Mechanism&, const PreparedKeys<T>&, const std::string&, \
-                                              const Execution&);                                            \
-  template SelfOperator<T> make_self_operator(const Mechanism&, const Points<T>&, const OperatorOptions&,   \
-                                              const Execution&);                                            \
-  template CrossOperator<T> make_cross_operator(const Mechanism&, const Points<T>&, const Points<T>&,       \
-                                                const OperatorOptions&, const Execution&);                  \
-  template CrossOperator<T> SelfOperator<T>::at(const Points<T>&, const Execution&) const;                  \
+#define LIKEWISE_INSTANTIATE(T)                                                                              \
+  template class KeyedMechanism<T>;                                                                          \
+  template SelfOperator<T> self_operator_of_neighbors(                                                       \
+      const Mechanism&, const PreparedKeys<T>&, const Matrix<Index>&, const Execution&, const std::string&); \
+  template CrossOperator<T> cross_operator_of_neighbors(const KeyedMechanism<T>&, const Points<T>&,          \
+                                                        const Matrix<Index>&, const Execution&,              \
+                                                        const std::string&);                                 \
+  template SelfOperator<T> make_self_operator(const Mechanism&, const PreparedKeys<T>&, const std::string&,  \
+                                              const Execution&);                                             \
+  template SelfOperator<T> make_self_operator(const Mechanism&, const Points<T>&, const OperatorOptions&,    \
+                                              const Execution&);                                             \
+  template CrossOperator<T> make_cross_operator(const Mechanism&, const Points<T>&, const Points<T>&,        \
+                                                const OperatorOptions&, const Execution&);                   \
+  template CrossOperator<T> SelfOperator<T>::at(const Points<T>&, const Execution&) const;                   \
   template CrossOperator<T> at_new_points(const SelfOperator<T>&, const Points<T>&, const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

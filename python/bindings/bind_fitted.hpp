@@ -59,8 +59,10 @@ template <class T> struct Pickled<KeyedMechanism<T>> {
   }
   static KeyedMechanism<T> from(const py::handle& object) {
     const auto t = object.cast<py::tuple>();
-    return {t[0].cast<Mechanism>(), Pickled<SelectedBandwidth>::from(t[1]),
-            Pickled<PreparedKeys<T>>::from(t[2])};
+    const PreparedKeys<T> keys = Pickled<PreparedKeys<T>>::from(t[2]);
+    Mechanism mechanism = t[0].cast<Mechanism>();
+    mechanism.metric = keys.metric();  // one function, where it is the user's own
+    return {mechanism, Pickled<SelectedBandwidth>::from(t[1]), keys};
   }
 };
 

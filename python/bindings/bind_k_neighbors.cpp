@@ -79,10 +79,12 @@ Rows given(const UndividedRows& rows) {
   return {rows.mass.size(),
           [&rows](const Execution& run, const UseRows& use) { visit_rows(rows, run, use); }};
 }
-/// Rows that the mechanism finds; `alone`: X are the keys, each left out of its own row.
+/// Rows that the mechanism finds under the keys' metric: a user's function that came out of a pickle is another one to C++.
+/// `alone`: X are the keys, each left out of its own row.
 template <class T>
-Rows searched(const Mechanism& mechanism, const Points<T>& X, const PreparedKeys<T>& keys, bool alone) {
-  return {X.rows(), [&, alone](const Execution& run, const UseRows& use) {
+Rows searched(Mechanism mechanism, const Points<T>& X, const PreparedKeys<T>& keys, bool alone) {
+  mechanism.metric = keys.metric();
+  return {X.rows(), [&X, &keys, mechanism, alone](const Execution& run, const UseRows& use) {
             visit_neighbors<T>(mechanism, alone ? nullptr : &X, keys, run, use);
           }};
 }

@@ -26,7 +26,7 @@ template <class T> void bind_tables(py::module_& m) {
       py::arg("algorithm") = "auto", py::arg("exclude_self") = false,
       "(distances (n, k), indices (n, k), algorithm)");
   m.def(
-      "kneighbors",
+      "kneighbors_among",
       [](const PreparedKeys<T>& keys, const Points<T>& X, Index n_neighbors, const std::string& algorithm,
          bool exclude_self) {
         NeighborTable<T> table = run_without_gil([&](const Execution& run) {
@@ -50,7 +50,7 @@ template <class T> void bind_tables(py::module_& m) {
       py::arg("algorithm") = "auto", py::arg("exclude_self") = false,
       "(distances, indices, offsets (n + 1,), algorithm), rows one after another");
   m.def(
-      "radius_neighbors",
+      "radius_neighbors_among",
       [](const PreparedKeys<T>& keys, const Points<T>& X, double radius, const std::string& algorithm,
          bool exclude_self) {
         RadiusTable<T> table = run_without_gil([&](const Execution& run) {

@@ -12,6 +12,7 @@
 #include "engine/cost_source.hpp"
 #include "neighbors/search.hpp"
 #include "operator/csr.hpp"
+#include "operator/given_neighbors.hpp"
 
 namespace likewise {
 namespace {
@@ -164,9 +165,44 @@ std::shared_ptr<const engine::CostSource<double>> exact_costs(const Points<T>& X
                                             keys.points().template cast<double>(), 0);
 }
 
+/// Rows of indices that are given, with the distances that a search would tell.
+template <class T>
+neighbors::NeighborLists given_lists(const Matrix<Index>& given, Index n_others, const PairFilters& filters,
+                                     const Points<T>& X, const detail::KeysState<T>& keys, bool self) {
+  require(
+      given.rows() == X.rows() && given.cols() == n_others, "neighbors",
+      "a row of " + std::to_string(n_others) + " indices for each of " + std::to_string(X.rows()) + " points",
+      std::to_string(given.rows()) + " x " + std::to_string(given.cols()));
+  const Index n_keys = keys.points().rows();
+  const bool costs = points_are_costs(keys.searched.metric());
+  const auto pairs = costs ? nullptr : neighbors::make_pairs<T>(X, keys.prepared());
+  const auto source = costs ? exact_costs<T>(X, keys) : nullptr;
+  neighbors::NeighborLists lists;
+  lists.indices.assign(given.data(), given.data() + given.size());
+  lists.distances.resize(lists.indices.size());
+  std::vector<Index> row;
+  for (Index i = 0; i < given.rows(); ++i) {
+    lists.offsets.push_back(i * n_others);
+    row.assign(given.row(i).begin(), given.row(i).end());
+    std::sort(row.begin(), row.end());
+    const bool once = std::adjacent_find(row.begin(), row.end()) == row.end();
+    for (const Index j : row)
+      require(once && 0 <= j && j < n_keys && !(self && j == i) && (self || filters.admits(i, j)),
+              "neighbors", "different keys that the support admits, in [0, " + std::to_string(n_keys) + ")",
+              std::to_string(j) + " in row " + std::to_string(i));
+    double* const distances = lists.distances.data() + i * n_others;
+    if (pairs) pairs->distances(i, given.row(i).data(), n_others, distances);
+    for (Index m = 0; source && m < n_others; ++m)
+      distances[m] = source->pair(i, given(i, m), engine::CostUnit::reported);
+  }
+  lists.offsets.push_back(given.size());
+  return lists;
+}
+
 template <class T>
 Edges search(const Mechanism& m, const PairFilters& filters, const Points<T>& X,
-             const detail::KeysState<T>& keys, bool self, const Execution& run) {
+             const detail::KeysState<T>& keys, bool self, const Execution& run,
+             const Matrix<Index>* given = nullptr) {
   const Index n_keys = keys.points().rows();
   const MetricTraits laws = traits(m.metric);
   neighbors::Admitted admitted;
@@ -182,8 +218,9 @@ Edges search(const Mechanism& m, const PairFilters& filters, const Points<T>& X,
   const Choice choice = choice_of(neighbors, self, filters.leaves_self_out(), n_keys);
   options.exclude_self = self;
   const neighbors::NeighborLists lists =
-      choice.n_others > 0 ? neighbors::nearest<T>(keys.searched, X, choice.n_others, admitted, options, run)
-                          : no_lists(X.rows());
+      given                 ? given_lists<T>(*given, choice.n_others, filters, X, keys, self)
+      : choice.n_others > 0 ? neighbors::nearest<T>(keys.searched, X, choice.n_others, admitted, options, run)
+                            : no_lists(X.rows());
   const auto source = choice.with_self ? exact_costs<T>(X, keys) : nullptr;
   return to_costs(lists, laws, n_keys, source.get(), run);
 }
@@ -260,6 +297,15 @@ Edges symmetrized(const Edges& A, const std::string& how, const Execution& run) 
   });
 }
 
+/// Costs to log weights, symmetric where the selector says so.
+WeightedEdges weighed(const Mechanism& m, const ResolvedKernel& kernel, Edges edges,
+                      std::vector<Index> nearest, bool self, const Execution& run) {
+  costs_to_log_weights(traits(m.metric), kernel, edges, run);
+  if (const Neighbors* rule = m.support.neighbors(); rule && self && rule->symmetrize != "none")
+    edges = symmetrized(edges, rule->symmetrize.empty() ? "union" : rule->symmetrize, run);
+  return {std::move(edges), std::move(nearest)};
+}
+
 WeightedEdges given_weights(const std::vector<Graph>& graphs, const PairFilters& filters,
                             const Support& support, const Vector<double>& log_key_weights,
                             const Execution& run) {
@@ -290,40 +336,57 @@ bool is_sparse(const Support& support) {
   return support.selector().index() != 0 || !support.graphs().empty();
 }
 
+namespace {
+
+/// Costs of a neighbor search to weights; `edges` holds them.
+template <class T>
+WeightedEdges searched_edges(const Mechanism& m, const ResolvedKernel& kernel, const PairFilters& filters,
+                             const Points<T>& X, const detail::KeysState<T>& keys, Edges edges, bool self,
+                             const Execution& run) {
+  std::vector<Index> nearest = nearest_of_rows(edges, *keys.log_weights);
+  // Under `self` new points without a neighbor take their nearest key; the keys themselves get loops.
+  if (m.empty_row == EmptyRow::nearest || (m.empty_row == EmptyRow::self && !self))
+    find_lonely<T>(filters, X, keys, nearest, run);
+  return weighed(m, kernel, std::move(edges), std::move(nearest), self, run);
+}
+
+}  // namespace
+
 template <class T>
 WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const PairFilters& filters,
                          const Points<T>& X, const detail::KeysState<T>& keys, bool self,
                          const Execution& run) {
   const std::vector<Graph>& graphs = m.support.graphs();
-  const Vector<double>& log_key_weights = *keys.log_weights;
   for (const Graph& graph : graphs) check_graph(graph, X.rows(), keys.points().rows());
-  if (has_given_weights(m.support)) return given_weights(graphs, filters, m.support, log_key_weights, run);
-
-  Edges edges(X.rows(), keys.points().rows());
-  std::vector<Index> nearest;
-  if (graphs.empty()) {
-    edges = search<T>(m, filters, X, keys, self, run);
-    nearest = nearest_of_rows(edges, log_key_weights);
-    // Under `self` new points without a neighbor take their nearest key; the keys themselves get loops.
-    if (m.empty_row == EmptyRow::nearest || (m.empty_row == EmptyRow::self && !self))
-      find_lonely<T>(filters, X, keys, nearest, run);
-  } else {
-    edges = common_edges(graphs, filters, run);
-    put_costs(edges, *exact_costs<T>(X, keys), run);
-    nearest = nearest_of_rows(edges, log_key_weights);
-    edges = select(edges, m.support.selector(), traits(m.metric), self, run);
-  }
-  costs_to_log_weights(traits(m.metric), kernel, edges, run);
-  if (const Neighbors* rule = m.support.neighbors(); rule && self && rule->symmetrize != "none")
-    edges = symmetrized(edges, rule->symmetrize.empty() ? "union" : rule->symmetrize, run);
-  return {std::move(edges), std::move(nearest)};
+  if (has_given_weights(m.support)) return given_weights(graphs, filters, m.support, *keys.log_weights, run);
+  if (graphs.empty())
+    return searched_edges<T>(m, kernel, filters, X, keys, search<T>(m, filters, X, keys, self, run), self,
+                             run);
+  Edges edges = common_edges(graphs, filters, run);
+  put_costs(edges, *exact_costs<T>(X, keys), run);
+  std::vector<Index> nearest = nearest_of_rows(edges, *keys.log_weights);
+  edges = select(edges, m.support.selector(), traits(m.metric), self, run);
+  return weighed(m, kernel, std::move(edges), std::move(nearest), self, run);
 }
 
-template WeightedEdges find_edges(const Mechanism&, const ResolvedKernel&, const PairFilters&,
-                                  const Points<float>&, const detail::KeysState<float>&, bool,
-                                  const Execution&);
-template WeightedEdges find_edges(const Mechanism&, const ResolvedKernel&, const PairFilters&,
-                                  const Points<double>&, const detail::KeysState<double>&, bool,
-                                  const Execution&);
+template <class T>
+WeightedEdges edges_of_neighbors(const Mechanism& m, const ResolvedKernel& kernel, const PairFilters& filters,
+                                 const Points<T>& X, const detail::KeysState<T>& keys,
+                                 const Matrix<Index>& neighbors, bool self, const Execution& run) {
+  require(m.support.neighbors() && m.support.graphs().empty(), "support",
+          "Neighbors where neighbors are given", repr(m.support));
+  return searched_edges<T>(m, kernel, filters, X, keys, search<T>(m, filters, X, keys, self, run, &neighbors),
+                           self, run);
+}
+
+#define LIKEWISE_INSTANTIATE(T)                                                                             \
+  template WeightedEdges find_edges(const Mechanism&, const ResolvedKernel&, const PairFilters&,            \
+                                    const Points<T>&, const detail::KeysState<T>&, bool, const Execution&); \
+  template WeightedEdges edges_of_neighbors(const Mechanism&, const ResolvedKernel&, const PairFilters&,    \
+                                            const Points<T>&, const detail::KeysState<T>&,                  \
+                                            const Matrix<Index>&, bool, const Execution&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
 
 }  // namespace likewise

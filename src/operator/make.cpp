@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "operator/csr.hpp"
+#include "operator/given_neighbors.hpp"
 #include "operator/scalings.hpp"
 #include "operator/walk.hpp"
 
@@ -82,8 +83,8 @@ WeightedEdges with_loops(WeightedEdges edges, const std::vector<Index>& loops, c
 }
 
 template <class T>
-Assembled<T> assemble(const detail::OperatorState<T>& state, const Execution& run,
-                      const std::vector<Index>& loops = {}) {
+Assembled<T> assemble(const detail::OperatorState<T>& state, const Matrix<Index>* neighbors,
+                      const Execution& run, const std::vector<Index>& loops = {}) {
   const Mechanism& m = state.mechanism;
   const ResolvedKernel& kernel = state.kernel;
   const engine::SharedPoints<T>& X = state.queries;
@@ -91,13 +92,16 @@ Assembled<T> assemble(const detail::OperatorState<T>& state, const Execution& ru
   PairFilters filters(m.support, {X->rows(), state.keys.rows(), askers});
   const bool self = askers == Askers::keys;
   if (is_sparse(m.support)) {
-    WeightedEdges edges =
-        with_loops(find_edges<T>(m, kernel, filters, *X, state.keys.state(), self, run), loops, run);
+    WeightedEdges edges = with_loops(
+        neighbors ? edges_of_neighbors<T>(m, kernel, filters, *X, state.keys.state(), *neighbors, self, run)
+                  : find_edges<T>(m, kernel, filters, *X, state.keys.state(), self, run),
+        loops, run);
     std::string missing;
     if (self && !symmetric(edges.log_weights, run))
       missing = "a symmetric graph; " + repr(m.support) + " gave a directed one";
     return {edge_kernel_matrix<T>(std::move(edges)), missing};
   }
+  require(!neighbors, "support", "Neighbors where neighbors are given", repr(m.support));
   filters.keep_self(loops);
   // What a spectrum would miss; rows that are other points than the keys have none to begin with.
   std::string missing = self ? asymmetry_of_laws(m, kernel, filters) : std::string();
@@ -248,7 +252,7 @@ detail::OperatorState<T> met_keys(const Mechanism& mechanism, const SelectedBand
 
 template <class T>
 SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::string& storage,
-                                 const Execution& run) {
+                                 const Execution& run, const Matrix<Index>* neighbors) {
   auto state = std::make_shared<detail::OperatorState<T>>(std::move(keys));
   state->queries = state->keys.state().prepared()->shared();
   state->askers = Askers::keys;
@@ -256,7 +260,7 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
   const Index n = state->keys.rows();
   const Vector<double>& log_w = state->keys.log_weights();
 
-  Assembled<T> assembled = assemble<T>(*state, run);
+  Assembled<T> assembled = assemble<T>(*state, neighbors, run);
   const PairFilters filters(mechanism.support, {n, n, Askers::keys});
   Vector<double> row_sums;  // of the key weights, where somebody needs them
   if (mechanism.empty_row == EmptyRow::self && may_isolate(mechanism, filters)) {
@@ -264,7 +268,7 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
     state->isolated = empty_rows<T>(mechanism, row_sums);
     if (!state->isolated.empty()) {
       row_sums = {};
-      assembled = assemble<T>(*state, run, state->isolated);
+      assembled = assemble<T>(*state, neighbors, run, state->isolated);
     }
   }
   state->matrix = std::move(assembled.matrix);
@@ -292,12 +296,12 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
 template <class T>
 CrossOperator<T> cross_operator_of(const detail::OperatorState<T>& keys, const Points<T>& X,
                                    const Vector<double>& row_scale, Askers askers, const std::string& storage,
-                                   const Execution& run) {
+                                   const Execution& run, const Matrix<Index>* neighbors) {
   auto state = std::make_shared<detail::OperatorState<T>>(keys);
   state->queries = std::make_shared<const Matrix<T>>(X);
   state->askers = askers;
   state->kernel.row_scale = state->bandwidth.row_scale = row_scale;
-  state->matrix = assemble<T>(*state, run).matrix;
+  state->matrix = assemble<T>(*state, neighbors, run).matrix;
   state->asymmetry = "a square operator; this one goes from queries to keys";
   set_left(*state, {}, run);
   state->scaling.divides_products = true;
@@ -318,13 +322,14 @@ template <class T> SelfOperator<T> walk_of(const SelfOperator<T>& P, const Execu
   return SelfOperator<T>(std::move(state));
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                                              \
-  template detail::OperatorState<T> met_keys(const Mechanism&, const SelectedBandwidth&,                     \
-                                             const PreparedKeys<T>&);                                        \
-  template SelfOperator<T> self_operator_of(detail::OperatorState<T>, const std::string&, const Execution&); \
-  template CrossOperator<T> cross_operator_of(const detail::OperatorState<T>&, const Points<T>&,             \
-                                              const Vector<double>&, Askers, const std::string&,             \
-                                              const Execution&);                                             \
+#define LIKEWISE_INSTANTIATE(T)                                                                             \
+  template detail::OperatorState<T> met_keys(const Mechanism&, const SelectedBandwidth&,                    \
+                                             const PreparedKeys<T>&);                                       \
+  template SelfOperator<T> self_operator_of(detail::OperatorState<T>, const std::string&, const Execution&, \
+                                            const Matrix<Index>*);                                          \
+  template CrossOperator<T> cross_operator_of(const detail::OperatorState<T>&, const Points<T>&,            \
+                                              const Vector<double>&, Askers, const std::string&,            \
+                                              const Execution&, const Matrix<Index>*);                      \
   template SelfOperator<T> walk_of(const SelfOperator<T>&, const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -141,6 +141,58 @@ def test_r_is_found_once_and_right():
         assert_allclose(model.predict(X[:size]), (weights @ y / weights.sum(axis=1))[:size], rtol=1e-10)
 
 
+# --- tables of neighbors
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "kernel", ["indicator", lw.kernels.Gaussian(0.7), lw.kernels.Gaussian("self_tuning")]
+)
+def test_an_operator_takes_the_table_of_a_search(kernel, dtype):
+    Z, X = points(300, 3, dtype)
+    for symmetrize, include_self in (("union", False), ("none", True), ("average", False)):
+        support = lw.supports.Neighbors(7, symmetrize=symmetrize, include_self=include_self)
+        m = lw.Mechanism(metric="euclidean", kernel=kernel, support=support, normalization="density")
+        table, _ = nearest(Z, Z, 8)  # NumPy's, the point itself first
+        table = table[:, 1:] if not include_self else table[:, 1:7]
+        shuffled = np.random.default_rng(0).permuted(table, axis=1)
+        P, Q = m.operator(Z), m.operator(Z, neighbors=shuffled)
+        assert_array_equal(P.toarray(), Q.toarray())
+        asked, _ = nearest(X, Z, 7)
+        assert_array_equal(m.operator(X, Z).toarray(), m.operator(X, Z, neighbors=asked).toarray())
+
+
+def test_the_table_is_taken_and_not_searched_again():
+    Z, _ = points(50, 2)
+    m = lw.Mechanism(kernel="indicator", support=lw.supports.Neighbors(1, symmetrize="none"))
+    other = (np.arange(50)[:, None] + 1) % 50  # no search finds this
+    assert_array_equal(m.operator(Z, neighbors=other).toarray(), np.roll(np.eye(50), 1, axis=1))
+
+
+@pytest.mark.parametrize(
+    ("table", "got"),
+    [
+        ([[1], [2]], "2 x 1"),
+        ([[1, 2], [0, 2], [3, 3], [0, 1]], "3 in row 2"),
+        ([[1, 2], [0, 2], [0, 4], [0, 1]], "4 in row 2"),
+        ([[1, 2], [0, 2], [0, -1], [0, 1]], "-1 in row 2"),
+        ([[1, 2], [0, 1], [0, 1], [0, 1]], "1 in row 1"),
+    ],
+)
+def test_a_table_that_no_search_gives_is_refused(table, got):
+    m = lw.Mechanism(support=lw.supports.Neighbors(2))
+    with pytest.raises(ValueError, match=f"neighbors must .*got {got}"):
+        m.operator(np.arange(8.0).reshape(4, 2), neighbors=table)
+
+
+def test_tables_belong_to_neighbors_and_hold_ints():
+    Z = np.arange(8.0).reshape(4, 2)
+    with pytest.raises(ValueError, match="support must be Neighbors where neighbors are given"):
+        lw.Mechanism().operator(Z, neighbors=[[1], [0], [0], [0]])
+    with pytest.raises(TypeError, match="neighbors must be an int array"):
+        lw.Mechanism(support=lw.supports.Neighbors(1)).operator(Z, neighbors=[[1.0], [0], [0], [0]])
+
+
 # --- threads
 
 
@@ -213,7 +265,7 @@ def test_a_pickle_holds_the_points_and_nothing_that_can_be_made_again():
     y = np.zeros(20_000, int)
     models = {
         "neighbors": (lw.KNeighborsClassifier().fit(Z, y), y.nbytes),
-        "density": (lw.KernelDensity(bandwidth=1.0).fit(Z), 0),
+        "density": (lw.KernelDensity(bandwidth=1.0).fit(Z), 8 * len(Z)),  # weights of sum 1
         "memory": (lw.HopfieldMemory().fit(Z), 0),
     }
     for name, (model, beside) in models.items():
@@ -226,6 +278,23 @@ def test_a_pickle_holds_the_points_and_nothing_that_can_be_made_again():
         again = pickle.loads(written)
         found = getattr(again, ask.__name__)(X)
         assert_array_equal(found, before[0])
+
+
+def _doubled_manhattan(X, Z):
+    return 2 * np.abs(X[:, None] - Z[None]).sum(axis=2)
+
+
+def test_a_function_metric_survives_a_pickle():
+    Z, X = points(200, 3)
+    metric = lw.metrics.Custom(_doubled_manhattan, symmetric=True, zero_on_self=True, distance_power=1)
+    d = _doubled_manhattan(X, Z)
+    y = Z[:, 0]
+    neighbors = pickle.loads(pickle.dumps(lw.KNeighborsRegressor(3, metric=metric).fit(Z, y)))
+    assert_allclose(neighbors.predict(X), y[np.argsort(d, axis=1)[:, :3]].mean(axis=1), rtol=1e-12)
+    smooth = lw.KernelRegressor(metric=metric, kernel="laplacian", bandwidth=2.0).fit(Z, y)
+    K_xz = np.exp(-d / 2)
+    found = pickle.loads(pickle.dumps(smooth)).predict(X)
+    assert_allclose(found, K_xz @ y / K_xz.sum(axis=1), rtol=1e-10)
 
 
 def test_what_is_held_is_told():

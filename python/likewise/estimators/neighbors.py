@@ -80,7 +80,7 @@ class _NeighborsBase(MechanismMixin, BaseEstimator):
         if self._algorithm is None:
             X = self._fit_X
             with self._execution():
-                *_, self._algorithm = _core.kneighbors(self._keys, X[:1], 1, self._fit_algorithm)
+                *_, self._algorithm = _core.kneighbors_among(self._keys, X[:1], 1, self._fit_algorithm)
         return self._algorithm
 
     def _of_slots(self, mechanism):
@@ -127,7 +127,7 @@ class _KNeighborsSearch(_NeighborsBase):
         keys, X, alone = self._search_arguments(X)
         k = _checked_count(self.n_neighbors if n_neighbors is None else n_neighbors)
         with self._execution():
-            distances, indices, _ = _core.kneighbors(keys, X, k, self._fit_algorithm, alone)
+            distances, indices, _ = _core.kneighbors_among(keys, X, k, self._fit_algorithm, alone)
         return (distances, indices) if return_distance else indices
 
     def kneighbors_graph(self, X=None, n_neighbors=None, mode="connectivity"):
@@ -169,7 +169,7 @@ class _RadiusSearch(_NeighborsBase):
         keys, X, alone = self._search_arguments(X)
         radius = _checked_radius(self.radius if radius is None else radius)
         with self._execution():
-            *found, _ = _core.radius_neighbors(keys, X, radius, self._fit_algorithm, alone)
+            *found, _ = _core.radius_neighbors_among(keys, X, radius, self._fit_algorithm, alone)
         return found
 
 
