@@ -19,7 +19,7 @@ HopfieldMemory<T> fit_hopfield_memory(const Points<T>& patterns, const HopfieldO
                     .kernel = Exponential{o.temperature},
                     .propagation = Steps{.moving = "points", .tol = o.tol, .max_iter = o.max_iter}};
   validate(m);
-  return {m, patterns, o.max_iter, o.tol};
+  return {KeyedMechanism<T>(m, PreparedKeys<T>(o.metric, patterns)), o.max_iter, o.tol};
 }
 
 namespace {
@@ -45,23 +45,24 @@ void repeat_last_row(Matrix<double>& rows) {
 }  // namespace
 
 template <class T> bool HopfieldMemory<T>::has_energy() const {
-  return std::holds_alternative<DotProduct>(mechanism.metric)
-         || std::holds_alternative<SquaredEuclidean>(mechanism.metric);
+  const Metric& metric = keyed.keys().metric();
+  return std::holds_alternative<DotProduct>(metric) || std::holds_alternative<SquaredEuclidean>(metric);
 }
 
 template <class T>
 Vector<double> HopfieldMemory<T>::energy(const Points<T>& queries, const Execution& run) const {
   const engine::Call call(run);
   require(has_energy(), "metric", "DotProduct() or SquaredEuclidean(), whose updates have an energy",
-          repr(mechanism.metric));
-  return energy_of<T>(mechanism.cross_operator(queries, patterns, {}, run), patterns, queries);
+          repr(keyed.keys().metric()));
+  return energy_of<T>(keyed.at(queries, run), keyed.keys().points(), queries);
 }
 
 template <class T>
 Retrieval<T> HopfieldMemory<T>::retrieve(const Points<T>& queries, const Execution& run) const {
   const engine::Call call(run);
+  const Matrix<T>& patterns = keyed.keys().points();
   const double longest = patterns.template cast<double>().rowwise().norm().maxCoeff();
-  const auto to_patterns = [&](const Matrix<T>& q) { return mechanism.cross_operator(q, patterns, {}, run); };
+  const auto to_patterns = [&](const Matrix<T>& q) { return keyed.at(q, run); };
   Retrieval<T> r{queries, {}, {}};
   if (has_energy()) r.energies = energy(queries, run).transpose();
   const auto step = [&](const Matrix<T>& q, const std::vector<Index>&) {

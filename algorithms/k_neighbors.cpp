@@ -34,7 +34,7 @@ NeighborsRegression<T> fit_neighbors_regression(const Mechanism& mechanism, cons
                                                 const Values<double>& Y, const Execution& run) {
   const engine::Call call(run);
   check_training_data<T>(X, Y);
-  return {resolve_neighbors<T>(mechanism, X, run), X, Y};
+  return {resolve_neighbors<T>(mechanism, X, run), PreparedKeys<T>(mechanism.metric, X), Y};
 }
 
 template <class T>
@@ -44,16 +44,16 @@ NeighborsClassification<T> fit_neighbors_classification(const Mechanism& mechani
   const engine::Call call(run);
   check_points<T>("X", X);
   check_labels(labels, X.rows(), n_classes);
-  return {resolve_neighbors<T>(mechanism, X, run), X, labels, n_classes};
+  return {resolve_neighbors<T>(mechanism, X, run), PreparedKeys<T>(mechanism.metric, X), labels, n_classes};
 }
 
 namespace {
 
 template <class T>
 NeighborsPrediction means(const NeighborsRegression<T>& fitted, const Points<T>* X, const Execution& run) {
-  const Index n = X ? X->rows() : fitted.points.rows();
+  const Index n = X ? X->rows() : fitted.keys.rows();
   NeighborsPrediction all{Matrix<double>(n, fitted.targets.cols()), {}};
-  visit_neighbors<T>(fitted.mechanism, X, fitted.points, run, [&](Index first, const UndividedRows& rows) {
+  visit_neighbors<T>(fitted.mechanism, X, fitted.keys, run, [&](Index first, const UndividedRows& rows) {
     all.mean.middleRows(first, rows.mass.size()) = means_of(rows, fitted.targets, run);
     const std::vector<bool> empty = empty_rows(rows);
     all.empty.insert(all.empty.end(), empty.begin(), empty.end());
@@ -79,7 +79,7 @@ NeighborsPrediction NeighborsClassification<T>::predict_proba(const Points<T>& X
                                                               const Execution& run) const {
   const engine::Call call(run);
   NeighborsPrediction all{Matrix<double>(X.rows(), n_classes), {}};
-  visit_neighbors<T>(mechanism, &X, points, run, [&](Index first, const UndividedRows& rows) {
+  visit_neighbors<T>(mechanism, &X, keys, run, [&](Index first, const UndividedRows& rows) {
     put_shares(rows, labels, all.mean.middleRows(first, rows.mass.size()), run);
     const std::vector<bool> empty = empty_rows(rows);
     all.empty.insert(all.empty.end(), empty.begin(), empty.end());
@@ -91,7 +91,7 @@ template <class T>
 std::vector<Index> NeighborsClassification<T>::predict(const Points<T>& X, const Execution& run) const {
   const engine::Call call(run);
   std::vector<Index> classes;
-  visit_neighbors<T>(mechanism, &X, points, run, [&](Index, const UndividedRows& rows) {
+  visit_neighbors<T>(mechanism, &X, keys, run, [&](Index, const UndividedRows& rows) {
     const std::vector<Index> some = winners_of(rows, labels, n_classes, run);
     classes.insert(classes.end(), some.begin(), some.end());
   });

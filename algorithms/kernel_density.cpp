@@ -68,14 +68,13 @@ KernelDensity<T> fit_kernel_density(const Points<T>& X, const KernelDensityOptio
           "'" + found.rule + "'");
   const double log_constant = log_kernel_integral(o.metric, mechanism.kernel, X.cols());
   log_w.array() -= engine::log_sum_exp(log_w);
-  return {mechanism, X, std::move(log_w), log_constant, found};
+  return {KeyedMechanism<T>(mechanism, found, PreparedKeys<T>(o.metric, X, log_w)), log_constant, found};
 }
 
 template <class T>
 Vector<double> KernelDensity<T>::score_samples(const Points<T>& X, const Execution& run) const {
   const engine::Call call(run);
-  const auto P = mechanism.cross_operator(X, points, {.log_key_weights = log_key_weights}, run);
-  return P.log_row_sums().array() - log_constant;
+  return keyed.at(X, run).log_row_sums().array() - log_constant;
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                               \

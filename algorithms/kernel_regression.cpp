@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <likewise/neighbor_count.hpp>
@@ -59,15 +60,26 @@ KernelRegression<T> fit(const Points<T>& X, const Values<T>& Y, const KernelRegr
   const auto [mechanism, found] =
       loo ? find_loo_bandwidth<T>(asked, {X, Y, log_w, point_of}, loss, degree, run)
           : resolve_bandwidth<T>(asked, X, log_w, run);
-  return {mechanism, X, Y, log_w, std::move(point_of), degree, found};
+  return {KeyedMechanism<T>(mechanism, found, PreparedKeys<T>(o.metric, X, log_w)), Y, std::move(point_of),
+          degree, found};
 }
 
 template <class T>
 double score_left_out(const KernelRegression<T>& fitted, Score score, const Execution& run) {
-  const Points<T> points = fitted.points;
+  const PreparedKeys<T>& keys = fitted.keyed.keys();
+  const Points<T> points = keys.points();
   const Values<T> targets = fitted.targets;
-  return leave_one_out_score<T>(fitted.mechanism, {points, targets, fitted.log_key_weights, fitted.point_of},
-                                fitted.degree, score, run);
+  return leave_one_out_score<T>(fitted.keyed.mechanism(),
+                                {points, targets, keys.log_weights(), fitted.point_of}, fitted.degree, score,
+                                run);
+}
+
+/// The keys in float64, in which rows are looked at.
+template <class T> PreparedKeys<double> in_double(const PreparedKeys<T>& keys) {
+  if constexpr (std::is_same_v<T, double>)
+    return keys;
+  else
+    return {keys.metric(), Matrix<double>(keys.points().template cast<double>()), keys.log_weights()};
 }
 
 /// Degree 1 and standard deviations look at each row's weights.
@@ -75,10 +87,9 @@ template <class T>
 KernelPrediction<T> predict_rows(const KernelRegression<T>& fitted, const Points<T>& X, bool return_std,
                                  const Execution& run) {
   const Matrix<double> targets = fitted.targets.template cast<double>();
-  const LocalMoments local =
-      local_moments(fitted.mechanism, X.template cast<double>(), fitted.points.template cast<double>(),
-                    targets, fitted.log_key_weights,
-                    {.degree = fitted.degree, .variance = return_std, .point_of = fitted.point_of}, run);
+  const LocalMoments local = local_moments(
+      fitted.keyed.mechanism(), X.template cast<double>(), in_double(fitted.keyed.keys()), targets,
+      {.degree = fitted.degree, .variance = return_std, .point_of = fitted.point_of}, run);
   return {local.mean.template cast<T>(), local.variance.cwiseSqrt().template cast<T>(), local.n_reduced};
 }
 
@@ -88,11 +99,10 @@ template <class T>
 KernelPrediction<T> KernelRegression<T>::predict(const Points<T>& X, bool return_std,
                                                  const Execution& run) const {
   const engine::Call call(run);
-  require(!return_std || std::holds_alternative<RowStochastic>(mechanism.normalization), "return_std",
+  require(!return_std || std::holds_alternative<RowStochastic>(keyed.mechanism().normalization), "return_std",
           "false without RowStochastic() weights, which a variance needs", "true");
   if (degree == 1 || return_std) return predict_rows(*this, X, return_std, run);
-  const auto P = mechanism.cross_operator(X, points, {.log_key_weights = log_key_weights}, run);
-  return {P.apply(targets, run), {}, 0};
+  return {keyed.at(X, run).apply(targets, run), {}, 0};
 }
 
 template <class T> double KernelRegression<T>::loo_score(const Execution& run) const {

@@ -192,7 +192,8 @@ PropagatedLabels<T> finish(Mechanism mechanism, const Kernel& resolved, const Eq
     if (unreached[i]) F.row(static_cast<Index>(i)) = Y.colwise().sum() / Y.sum();
   mechanism.kernel = resolved;
   mechanism.propagation = how;
-  return {std::move(mechanism), X, F.template cast<T>(), std::move(unreached), report};
+  const KeyedMechanism<T> prediction(label_prediction(mechanism), PreparedKeys<T>(mechanism.metric, X));
+  return {std::move(mechanism), prediction, F.template cast<T>(), std::move(unreached), report};
 }
 
 }  // namespace
@@ -277,12 +278,17 @@ template <class T> std::vector<Index> PropagatedLabels<T>::transduction() const 
 }
 
 template <class T>
-Matrix<T> PropagatedLabels<T>::predict_proba(const Points<T>& X, const Execution& run) const {
+Matrix<T> predict_labels(const KeyedMechanism<T>& prediction, const Values<T>& label_distributions,
+                         const Points<T>& X, const Execution& run) {
   const engine::Call call(run);
-  const CrossOperator<T> P = label_prediction(mechanism).cross_operator(X, points, {}, run);
-  Matrix<double> shares = P.apply(label_distributions, run).template cast<double>();
+  Matrix<double> shares = prediction.at(X, run).apply(label_distributions, run).template cast<double>();
   scale_rows_to_one(shares);
   return shares.template cast<T>();
+}
+
+template <class T>
+Matrix<T> PropagatedLabels<T>::predict_proba(const Points<T>& X, const Execution& run) const {
+  return predict_labels<T>(prediction, label_distributions, X, run);
 }
 
 template <class T>
@@ -293,6 +299,8 @@ std::vector<Index> PropagatedLabels<T>::predict(const Points<T>& X, const Execut
 
 #define LIKEWISE_INSTANTIATE(T)                                                                          \
   template struct PropagatedLabels<T>;                                                                   \
+  template Matrix<T> predict_labels(const KeyedMechanism<T>&, const Values<T>&, const Points<T>&,        \
+                                    const Execution&);                                                   \
   template PropagatedLabels<T> fit_label_propagation(const Points<T>&, const std::vector<Index>&, Index, \
                                                      const LabelPropagationOptions&, const Execution&);  \
   template PropagatedLabels<T> fit_label_spreading(const Points<T>&, const std::vector<Index>&, Index,   \

@@ -75,9 +75,9 @@ template <class T> Matrix<T> starts(const Points<T>& X, const MeanShiftOptions& 
 
 /// The starts that see any point.
 template <class T>
-Matrix<T> with_mass(const Mechanism& m, const Matrix<T>& from, const Points<T>& X, const MeanShiftOptions& o,
+Matrix<T> with_mass(const KeyedMechanism<T>& to_points, const Matrix<T>& from, const MeanShiftOptions& o,
                     double h, const Execution& run) {
-  const CrossOperator<T> P = m.cross_operator(from, X, {}, run);
+  const CrossOperator<T> P = to_points.at(from, run);
   std::vector<Index> rows;
   for (Index i = 0; i < from.rows(); ++i)
     if (P.log_row_sums()(i) > log_zero) rows.push_back(i);
@@ -100,11 +100,12 @@ template <class T> struct Climb {
 };
 
 template <class T>
-Climb<T> climb(const Mechanism& m, const Matrix<T>& start, const Points<T>& X, double h,
+Climb<T> climb(const KeyedMechanism<T>& to_points, const Matrix<T>& start, double h,
                const MeanShiftOptions& o, const Execution& run) {
+  const Matrix<T>& X = to_points.keys().points();
   Climb<T> c{start, start, {}};
   const auto step = [&](const Matrix<T>& from, const std::vector<Index>&) {
-    return m.cross_operator(from, X, {}, run).apply(X, run);
+    return to_points.at(from, run).apply(X, run);
   };
   const auto keep = [&](const std::vector<Index>& moving, const Matrix<T>& from, const Matrix<T>&) {
     c.last(moving, Eigen::all) = from;
@@ -118,8 +119,8 @@ Climb<T> climb(const Mechanism& m, const Matrix<T>& start, const Points<T>& X, d
 /// Ends by descending density at their last step, then by coordinates: an order that no rounding of ties
 /// decides.
 template <class T>
-Matrix<T> by_density(const Mechanism& m, const Climb<T>& c, const Points<T>& X, const Execution& run) {
-  const Vector<double> log_density = m.cross_operator(c.last, X, {}, run).log_row_sums();
+Matrix<T> by_density(const KeyedMechanism<T>& to_points, const Climb<T>& c, const Execution& run) {
+  const Vector<double> log_density = to_points.at(c.last, run).log_row_sums();
   std::vector<Index> order(static_cast<std::size_t>(c.ends.rows()));
   std::iota(order.begin(), order.end(), Index(0));
   std::sort(order.begin(), order.end(), [&](Index i, Index j) {
@@ -166,10 +167,11 @@ double estimate_bandwidth(const Points<T>& X, double quantile, const Metric& met
   require(quantile >= 0 && quantile <= 1, "quantile", "a number in [0, 1]", quantile);
   constexpr Index block = 512;  // rows of neighbors in memory at a time
   const Index k = std::max<Index>(1, static_cast<Index>(static_cast<double>(X.rows()) * quantile));
+  const PreparedKeys<T> keys(metric, X);
   double sum = 0;
   for (Index i = 0; i < X.rows(); i += block) {
     const Points<T> rows = X.middleRows(i, std::min(block, X.rows() - i));
-    sum += kneighbors<T>(metric, rows, X, k, {}, run).distances.col(k - 1).template cast<double>().sum();
+    sum += kneighbors<T>(keys, rows, k, {}, run).distances.col(k - 1).template cast<double>().sum();
   }
   return sum / static_cast<double>(X.rows());
 }
@@ -184,8 +186,9 @@ MeanShift<T> fit_mean_shift(const Points<T>& X, const MeanShiftOptions& o, const
                     .kernel = of_length(o.kernel, h),
                     .propagation = Steps{.moving = "points", .tol = o.tol, .max_iter = o.max_iter},
                     .empty_row = EmptyRow::nearest};
-  const Climb<T> ends = climb(m, with_mass(m, starts(X, o, h), X, o, h, run), X, h, o, run);
-  const Matrix<T> centers = merged(by_density(m, ends, X, run), o.metric, h, run);
+  const KeyedMechanism<T> to_points(m, PreparedKeys<T>(o.metric, X));
+  const Climb<T> ends = climb(to_points, with_mass(to_points, starts(X, o, h), o, h, run), h, o, run);
+  const Matrix<T> centers = merged(by_density(to_points, ends, run), o.metric, h, run);
   MeanShift<T> result{m, centers, nearest_center<T>(o.metric, X, centers, run), ends.report};
   if (o.cluster_all) return result;
   const Vector<double> near = within<T>(o.metric, h).cross_operator(X, centers, {}, run).log_row_sums();

@@ -29,8 +29,8 @@ template <class T> Weights<T> leave_one_out(const Matrix<T>& projected, double t
   const auto queries =
       n_queries == keys->rows() ? keys : std::make_shared<const Matrix<T>>(keys->topRows(n_queries));
   const auto filters = PairFilters::first_without_self(n_queries, keys->rows());
-  return make_tile_weights<T>(SquaredEuclidean{}, {Exponential{temperature}, temperature}, filters, queries,
-                              keys);
+  return make_tile_weights<T>({Exponential{temperature}, temperature}, filters, queries,
+                              std::make_shared<const engine::PreparedPoints<T>>(SquaredEuclidean{}, keys));
 }
 
 /// dL/dF, and L.

@@ -1,4 +1,5 @@
 // A mechanism meets points: its bandwidth is found, then its operator is made.
+#include <likewise/neighbor_operator.hpp>
 #include <likewise/operator.hpp>
 
 #include "checks.hpp"
@@ -11,44 +12,136 @@
 namespace likewise {
 namespace {
 
-/// Points, mechanism and weights checked, the bandwidth found.
+/// Whether the mechanism is one, and speaks of these keys' distances.
+template <class T> void check_keys(const Mechanism& mechanism, const PreparedKeys<T>& keys) {
+  require(keys.metric() == mechanism.metric, "keys", "prepared under " + repr(mechanism.metric),
+          repr(keys.metric()));
+  validate(mechanism);
+}
+
 template <class T>
-detail::OperatorState<T> checked_keys(const Mechanism& mechanism, const Points<T>& Z,
-                                      const Vector<double>& log_key_weights, const Execution& run) {
-  const SelectedBandwidth found = bandwidth_among<T>(mechanism, Z, log_key_weights, run);
-  return met_keys<T>(mechanism, found, Z, checked_log_weights(log_key_weights, Z.rows()));
+SelectedBandwidth bandwidth_of_keys(const Mechanism& mechanism, const PreparedKeys<T>& keys,
+                                    const Execution& run) {
+  const Bandwidth* asked = bandwidth_of(mechanism.kernel);
+  if (!asked || asked->is_number()) return {.length = scale_of(mechanism.kernel)};
+  return bandwidth_among<T>(mechanism, keys.points(), keys.log_weights(), run);
 }
 
 /// New rows X for the keys of `origin`; where each point has its own scale, X's are found among the keys.
 template <class T>
 CrossOperator<T> extend(const detail::OperatorState<T>& origin, const Points<T>& X, Askers askers,
-                        const std::string& storage, const Execution& run) {
+                        const std::string& storage, const Execution& run,
+                        const Matrix<Index>* neighbors = nullptr) {
   check_points<T>("X", X);
   const Vector<double> row_scale =
-      row_scales_at<T>(origin.bandwidth, origin.mechanism.metric, origin.mechanism.kernel, X, *origin.keys,
-                       {.log_key_weights = origin.log_key_weights}, run);
-  return cross_operator_of<T>(origin, X, row_scale, askers, storage, run);
+      origin.bandwidth.row_scale.size() == 0
+          ? Vector<double>()
+          : row_scales_at<T>(origin.bandwidth, origin.mechanism.metric, origin.mechanism.kernel, X,
+                             origin.keys.points(), {.log_key_weights = origin.keys.log_weights()}, run);
+  return cross_operator_of<T>(origin, X, row_scale, askers, storage, run, neighbors);
 }
 
 }  // namespace
+
+namespace detail {
+
+/// What a mechanism knows of its keys, and what it finds out about them when a query first needs it.
+template <class T> struct KeyedState {
+  Mechanism mechanism;
+  PreparedKeys<T> keys;
+  Lazy<OperatorState<T>> resolved = {};          ///< with its bandwidth
+  Lazy<OperatorState<T>> among_themselves = {};  ///< with r, where the normalization looks at the keys
+
+  const OperatorState<T>& met(const Execution& run) const {
+    return resolved.get(
+        [&] { return met_keys<T>(mechanism, bandwidth_of_keys<T>(mechanism, keys, run), keys); });
+  }
+  const OperatorState<T>& for_queries(const Execution& run) const {
+    if (right_is_key_weight(mechanism.normalization)) return met(run);
+    return among_themselves.get([&] {
+      const std::string smallest = is_sparse(mechanism.support) ? "sparse" : "streamed";
+      OperatorState<T> found = self_operator_of<T>(met(run), smallest, run).state();
+      found.matrix = nullptr;  // queries need r only
+      found.map = nullptr;
+      found.log_row_sums = found.scaling.log_left = nullptr;
+      return found;
+    });
+  }
+};
+
+}  // namespace detail
+
+template <class T>
+KeyedMechanism<T>::KeyedMechanism(const Mechanism& mechanism, const PreparedKeys<T>& keys)
+    : state_(std::make_shared<const detail::KeyedState<T>>(mechanism, keys)) {
+  check_keys<T>(mechanism, keys);
+}
+
+template <class T>
+KeyedMechanism<T>::KeyedMechanism(const Mechanism& mechanism, const SelectedBandwidth& found,
+                                  const PreparedKeys<T>& keys)
+    : KeyedMechanism(mechanism, keys) {
+  state_->resolved.offer(met_keys<T>(mechanism, found, keys));
+}
+
+template <class T> const detail::KeyedState<T>& KeyedMechanism<T>::state() const {
+  require(state_ != nullptr, "mechanism", "one that has met keys", "none");
+  return *state_;
+}
+template <class T> const Mechanism& KeyedMechanism<T>::mechanism() const { return state().met({}).mechanism; }
+template <class T> const SelectedBandwidth& KeyedMechanism<T>::bandwidth() const {
+  return state().met({}).bandwidth;
+}
+template <class T> const PreparedKeys<T>& KeyedMechanism<T>::keys() const { return state().keys; }
+
+template <class T>
+CrossOperator<T> KeyedMechanism<T>::at(const Points<T>& X, const Execution& run,
+                                       const std::string& storage) const {
+  const engine::Call call(run);
+  return extend(state().for_queries(run), X, Askers::beside, storage, run);
+}
 
 template <class T>
 SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& Z,
                                    const OperatorOptions& options, const Execution& run) {
   const engine::Call call(run);
-  return self_operator_of<T>(checked_keys<T>(mechanism, Z, options.log_key_weights, run), options.storage,
-                             run);
+  const PreparedKeys<T> keys(mechanism.metric, Z, options.log_key_weights);
+  return make_self_operator<T>(mechanism, keys, options.storage, run);
+}
+
+template <class T>
+SelfOperator<T> make_self_operator(const Mechanism& mechanism, const PreparedKeys<T>& keys,
+                                   const std::string& storage, const Execution& run) {
+  const engine::Call call(run);
+  check_keys<T>(mechanism, keys);
+  return self_operator_of<T>(met_keys<T>(mechanism, bandwidth_of_keys<T>(mechanism, keys, run), keys),
+                             storage, run);
+}
+
+template <class T>
+SelfOperator<T> self_operator_of_neighbors(const Mechanism& mechanism, const PreparedKeys<T>& keys,
+                                           const Matrix<Index>& neighbors, const Execution& run,
+                                           const std::string& storage) {
+  const engine::Call call(run);
+  check_keys<T>(mechanism, keys);
+  return self_operator_of<T>(met_keys<T>(mechanism, bandwidth_of_keys<T>(mechanism, keys, run), keys),
+                             storage, run, &neighbors);
+}
+
+template <class T>
+CrossOperator<T> cross_operator_of_neighbors(const KeyedMechanism<T>& keyed, const Points<T>& X,
+                                             const Matrix<Index>& neighbors, const Execution& run,
+                                             const std::string& storage) {
+  const engine::Call call(run);
+  return extend(keyed.state().for_queries(run), X, Askers::beside, storage, run, &neighbors);
 }
 
 template <class T>
 CrossOperator<T> make_cross_operator(const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z,
                                      const OperatorOptions& options, const Execution& run) {
   const engine::Call call(run);
-  const detail::OperatorState<T> keys = checked_keys<T>(mechanism, Z, options.log_key_weights, run);
-  if (right_is_key_weight(mechanism.normalization))
-    return extend(keys, X, Askers::beside, options.storage, run);
-  const std::string smallest = is_sparse(mechanism.support) ? "sparse" : "streamed";
-  return extend(self_operator_of<T>(keys, smallest, run).state(), X, Askers::beside, options.storage, run);
+  const PreparedKeys<T> keys(mechanism.metric, Z, options.log_key_weights);
+  return KeyedMechanism<T>(mechanism, keys).at(X, run, options.storage);
 }
 
 template <class T> CrossOperator<T> SelfOperator<T>::at(const Points<T>& X, const Execution& run) const {
@@ -63,17 +156,25 @@ CrossOperator<T> at_new_points(const SelfOperator<T>& P, const Points<T>& X, con
   origin.mechanism.empty_row = EmptyRow::nearest;
   if (std::holds_alternative<Symmetric>(origin.mechanism.normalization)) {
     origin.mechanism.normalization = RowStochastic{};
-    origin.scaling.log_right = origin.log_key_weights;
+    origin.scaling.log_right = origin.keys.state().log_weights;
   }
   return extend(origin, X, Askers::new_points, "auto", run);
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                                           \
-  template SelfOperator<T> make_self_operator(const Mechanism&, const Points<T>&, const OperatorOptions&, \
-                                              const Execution&);                                          \
-  template CrossOperator<T> make_cross_operator(const Mechanism&, const Points<T>&, const Points<T>&,     \
-                                                const OperatorOptions&, const Execution&);                \
-  template CrossOperator<T> SelfOperator<T>::at(const Points<T>&, const Execution&) const;                \
+#define LIKEWISE_INSTANTIATE(T)                                                                              \
+  template class KeyedMechanism<T>;                                                                          \
+  template SelfOperator<T> self_operator_of_neighbors(                                                       \
+      const Mechanism&, const PreparedKeys<T>&, const Matrix<Index>&, const Execution&, const std::string&); \
+  template CrossOperator<T> cross_operator_of_neighbors(const KeyedMechanism<T>&, const Points<T>&,          \
+                                                        const Matrix<Index>&, const Execution&,              \
+                                                        const std::string&);                                 \
+  template SelfOperator<T> make_self_operator(const Mechanism&, const PreparedKeys<T>&, const std::string&,  \
+                                              const Execution&);                                             \
+  template SelfOperator<T> make_self_operator(const Mechanism&, const Points<T>&, const OperatorOptions&,    \
+                                              const Execution&);                                             \
+  template CrossOperator<T> make_cross_operator(const Mechanism&, const Points<T>&, const Points<T>&,        \
+                                                const OperatorOptions&, const Execution&);                   \
+  template CrossOperator<T> SelfOperator<T>::at(const Points<T>&, const Execution&) const;                   \
   template CrossOperator<T> at_new_points(const SelfOperator<T>&, const Points<T>&, const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -72,8 +72,9 @@ Matrix<double> leave_out_by_rows(const Mechanism& mechanism, const TrainingData<
   const SplitKeys<T> keys = own_rests(mechanism.metric, data);
   Matrix<double> queries = data.points.template cast<double>();
   if (points_are_costs(mechanism.metric)) queries = Matrix<double>(queries(Eigen::all, keys.row));
-  return local_moments(mechanism, queries, keys.points.template cast<double>(),
-                       keys.targets.template cast<double>(), keys.log_weights,
+  const PreparedKeys<double> prepared(mechanism.metric, keys.points.template cast<double>(),
+                                      keys.log_weights);
+  return local_moments(mechanism, queries, prepared, keys.targets.template cast<double>(),
                        {.degree = degree, .left_out = LeftOut{keys.row}, .point_of = keys.point_of}, run)
       .mean;
 }

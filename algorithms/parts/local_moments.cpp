@@ -66,14 +66,15 @@ double effective_points(const RowWeights& row, const Vector<double>& p, const st
 
 }  // namespace
 
-LocalMoments local_moments(const Mechanism& mechanism, const Points<double>& X, const Points<double>& Z,
-                           const Values<double>& Y, const Vector<double>& log_key_weights,
+LocalMoments local_moments(const Mechanism& mechanism, const Points<double>& X,
+                           const PreparedKeys<double>& prepared, const Values<double>& Y,
                            const MomentOptions& options, const Execution& run) {
+  const Matrix<double>& Z = prepared.points();
   LocalMoments local{Matrix<double>::Zero(X.rows(), Y.cols()), {}, 0};
   if (options.variance) local.variance = Matrix<double>::Zero(X.rows(), Y.cols());
   const std::vector<Index> point_of = any_copies(options.point_of) ? options.point_of : std::vector<Index>{};
   std::atomic<Index> n_reduced = 0;
-  for_each_row(mechanism, X, Z, log_key_weights, options.left_out, run, [&](Index i, const RowWeights& row) {
+  for_each_row(mechanism, X, prepared, options.left_out, run, [&](Index i, const RowWeights& row) {
     const double mass = row.weights.sum();  // 1, less under a null mass, 0 in an empty row
     if (mass == 0) return;
     const Vector<double> p = row.weights / mass;

@@ -27,8 +27,8 @@ struct LocalMoments {
 /// Moments of [y, y^2] and, at degree 1, [z, z z^T, z y] propagated by each row, about the row's own mean and
 /// in float64, so that nothing cancels however far the keys are from the origin or however small the window
 /// is.
-LocalMoments local_moments(const Mechanism& mechanism, const Points<double>& X, const Points<double>& Z,
-                           const Values<double>& Y, const Vector<double>& log_key_weights,
+LocalMoments local_moments(const Mechanism& mechanism, const Points<double>& X,
+                           const PreparedKeys<double>& keys, const Values<double>& Y,
                            const MomentOptions& options, const Execution& run);
 
 }  // namespace likewise

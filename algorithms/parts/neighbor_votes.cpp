@@ -29,14 +29,6 @@ Index queries_at_a_time(const Mechanism& m, Index n_queries, Index n_keys) {
              : std::min(n_queries, std::max(least, n_keys / 4));
 }
 
-/// The points in float64, in which neighbors are searched; a copy of float32 points only.
-template <class T> auto in_double(const Points<T>& points) {
-  if constexpr (std::is_same_v<T, double>)
-    return Points<double>(points);
-  else
-    return Matrix<double>(points.template cast<double>());
-}
-
 template <class Operator> UndividedRows rows_of(const Operator& P, const Execution& run) {
   return std::move(*P.state().matrix->undivided(P.state().scaling, run));
 }
@@ -68,26 +60,26 @@ template <class T> Mechanism as_told(Mechanism m) {
 }  // namespace
 
 template <class T>
-void visit_neighbors(const Mechanism& asked, const Points<T>* X, const Points<T>& Z, const Execution& run,
+void visit_neighbors(const Mechanism& asked, const Points<T>* X, const PreparedKeys<T>& keys,
+                     const Execution& run,
                      const std::function<void(Index first, const UndividedRows& rows)>& use) {
   const engine::Call call(run);  // ends when `use` has had the last block
   require(asked.support.selector().index() != 0, "support", "Neighbors or Radius", repr(asked.support));
   const Mechanism mechanism = as_told<T>(asked);
-  const auto keys = in_double<T>(Z);
   if (X == nullptr) {
     Mechanism others = mechanism;
-    others.support = left_out(mechanism.support, Z.rows());
-    return use(0, rows_of(make_self_operator<double>(others, keys, {}, run), run));
+    others.support = left_out(mechanism.support, keys.rows());
+    return use(0, rows_of(make_self_operator<T>(others, keys, "auto", run), run));
   }
-  const Index n = X->rows(), size = std::max<Index>(1, queries_at_a_time(mechanism, n, Z.rows()));
+  const KeyedMechanism<T> keyed(mechanism, keys);
+  const Index n = X->rows(), size = std::max<Index>(1, queries_at_a_time(mechanism, n, keys.rows()));
   Execution quiet = run;
   if (size < n) quiet.progress = {};
   for (Index first = 0; first < n; first += size) {
-    const auto queries = in_double<T>(X->middleRows(first, std::min(size, n - first)));
-    use(first, rows_of(make_cross_operator<double>(mechanism, queries, keys, {}, quiet), quiet));
+    const Index count = std::min(size, n - first);
+    use(first, rows_of(keyed.at(X->middleRows(first, count), quiet), quiet));
     if (size < n)
-      engine::report(run, static_cast<double>(first + queries.rows()) / static_cast<double>(n),
-                     "finding neighbors");
+      engine::report(run, static_cast<double>(first + count) / static_cast<double>(n), "finding neighbors");
   }
 }
 
@@ -169,9 +161,9 @@ std::vector<bool> empty_rows(const UndividedRows& rows) {
   return empty;
 }
 
-template void visit_neighbors(const Mechanism&, const Points<float>*, const Points<float>&, const Execution&,
-                              const std::function<void(Index, const UndividedRows&)>&);
-template void visit_neighbors(const Mechanism&, const Points<double>*, const Points<double>&,
+template void visit_neighbors(const Mechanism&, const Points<float>*, const PreparedKeys<float>&,
+                              const Execution&, const std::function<void(Index, const UndividedRows&)>&);
+template void visit_neighbors(const Mechanism&, const Points<double>*, const PreparedKeys<double>&,
                               const Execution&, const std::function<void(Index, const UndividedRows&)>&);
 
 }  // namespace likewise

@@ -22,6 +22,7 @@
 #include <likewise/many_operators.hpp>
 #include <likewise/mechanism.hpp>
 #include <likewise/neighbor_count.hpp>
+#include <likewise/neighbor_operator.hpp>
 #include <likewise/neighbors.hpp>
 #include <likewise/nn/activation.hpp>
 #include <likewise/nn/archive.hpp>
@@ -41,6 +42,7 @@
 #include <likewise/operator.hpp>
 #include <likewise/partial.hpp>
 #include <likewise/partial_sums.hpp>
+#include <likewise/prepared_keys.hpp>
 #include <likewise/propagate.hpp>
 #include <likewise/select_bandwidth.hpp>
 #include <likewise/simd_target.hpp>

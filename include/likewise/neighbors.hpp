@@ -6,6 +6,7 @@
 
 #include <likewise/execution.hpp>
 #include <likewise/metric.hpp>
+#include <likewise/prepared_keys.hpp>
 #include <likewise/types.hpp>
 
 namespace likewise {
@@ -31,6 +32,10 @@ template <class T> struct NeighborTable {
 template <class T>
 NeighborTable<T> kneighbors(const Metric& metric, const Points<T>& X, const Points<T>& Z, Index k,
                             const NeighborOptions& options = {}, const Execution& run = {});
+/// The same among keys that were prepared: nothing is found out about them again.
+template <class T>
+NeighborTable<T> kneighbors(const PreparedKeys<T>& keys, const Values<T>& X, Index k,
+                            const NeighborOptions& options = {}, const Execution& run = {});
 /// The same for any float or double matrices.
 template <Unnamed S = void, class D, class E>
 NeighborTable<ScalarOf<D, E>> kneighbors(const Metric& metric, const Eigen::MatrixBase<D>& X,
@@ -50,6 +55,9 @@ template <class T> struct RadiusTable {
 
 template <class T>
 RadiusTable<T> radius_neighbors(const Metric& metric, const Points<T>& X, const Points<T>& Z, double radius,
+                                const NeighborOptions& options = {}, const Execution& run = {});
+template <class T>
+RadiusTable<T> radius_neighbors(const PreparedKeys<T>& keys, const Values<T>& X, double radius,
                                 const NeighborOptions& options = {}, const Execution& run = {});
 /// The same for any float or double matrices.
 template <Unnamed S = void, class D, class E>

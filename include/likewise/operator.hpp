@@ -7,12 +7,14 @@
 #include <likewise/bandwidth.hpp>
 #include <likewise/linear_map.hpp>
 #include <likewise/mechanism_value.hpp>
+#include <likewise/prepared_keys.hpp>
 
 namespace likewise {
 
 namespace detail {
 template <class T> struct OperatorState;  // src/operator/state.hpp
-}
+template <class T> struct KeyedState;     // src/make_operator.cpp
+}  // namespace detail
 
 /// y_i = l_i sum_j K_ij r_j v_j, K_ij = phi(c(x_i, z_j)) on the support. n_queries x n_keys, stored as
 /// `storage()` says: "streamed" (O(n d) memory, a product costs n_queries n_keys (d + c)), "dense", "sparse".
@@ -72,6 +74,35 @@ template <class T> class SelfOperator : public PropagationOperator<T> {
   /// log pi_i = log r_i - log l_i, not normalized: P's stationary law where the kernel is symmetric.
   Vector<double> log_stationary() const;
 };
+
+/// A mechanism that has met its keys and waits for queries: keys prepared, bandwidth and r found once, when a query first
+/// needs them. Copies share all of it, and any number of threads may ask.
+template <class T> class KeyedMechanism {
+ public:
+  /// No mechanism, until one is assigned: for members.
+  KeyedMechanism() = default;
+  /// The keys were prepared under the mechanism's metric. An open bandwidth is found when it is first wanted.
+  KeyedMechanism(const Mechanism& mechanism, const PreparedKeys<T>& keys);
+  /// With the bandwidth that was found for it.
+  KeyedMechanism(const Mechanism& mechanism, const SelectedBandwidth& found, const PreparedKeys<T>& keys);
+
+  const Mechanism& mechanism() const;  ///< bandwidth resolved
+  const SelectedBandwidth& bandwidth() const;
+  const PreparedKeys<T>& keys() const;
+  /// Mechanism::cross_operator from queries X to these keys, to the last bit; only X is new work.
+  CrossOperator<T> at(const Points<T>& X, const Execution& run = {},
+                      const std::string& storage = "auto") const;
+
+  const detail::KeyedState<T>& state() const;
+
+ private:
+  std::shared_ptr<const detail::KeyedState<T>> state_;
+};
+
+/// Mechanism::self_operator of keys that were prepared under the mechanism's metric.
+template <class T>
+SelfOperator<T> make_self_operator(const Mechanism& mechanism, const PreparedKeys<T>& keys,
+                                   const std::string& storage = "auto", const Execution& run = {});
 
 /// S = D P D^-1, D = diag(sqrt(r/l)): symmetric with P's eigenvalues. Making one refuses, naming the missing
 /// law, where the metric, the support or the bandwidth rule is not symmetric.

@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include <likewise/bandwidth.hpp>
+#include <likewise/operator.hpp>
 #include <string>
 #include <utility>
 
@@ -33,6 +34,38 @@ template <> struct Pickled<SelectedBandwidth> {
             t[6].cast<std::vector<double>>()};
   }
 };
+
+/// Without what can be found out again.
+template <class T> struct Pickled<PreparedKeys<T>> {
+  static py::object to(const PreparedKeys<T>& keys) {
+    const bool weighted = (keys.log_weights().array() != 0).any();
+    return py::make_tuple(keys.metric(), keys.points(), weighted ? keys.log_weights() : Vector<double>());
+  }
+  static PreparedKeys<T> from(const py::handle& object) {
+    const auto t = object.cast<py::tuple>();
+    const auto points = t[1].cast<Matrix<T>>();
+    return {t[0].cast<Metric>(), points, t[2].cast<Vector<double>>()};
+  }
+};
+template <class T> struct Pickled<KeyedMechanism<T>> {
+  static py::object to(const KeyedMechanism<T>& keyed) {
+    return py::make_tuple(keyed.mechanism(), Pickled<SelectedBandwidth>::to(keyed.bandwidth()),
+                          Pickled<PreparedKeys<T>>::to(keyed.keys()));
+  }
+  static KeyedMechanism<T> from(const py::handle& object) {
+    const auto t = object.cast<py::tuple>();
+    const PreparedKeys<T> keys = Pickled<PreparedKeys<T>>::from(t[2]);
+    Mechanism mechanism = t[0].cast<Mechanism>();
+    mechanism.metric = keys.metric();  // one function, where it is the user's own
+    return {mechanism, Pickled<SelectedBandwidth>::from(t[1]), keys};
+  }
+};
+
+/// Pickles a bound value as above.
+template <class Value> void def_pickle_by(py::class_<Value>& cls) {
+  cls.def(py::pickle([](const Value& value) { return py::tuple(Pickled<Value>::to(value)); },
+                     [](const py::tuple& state) { return Pickled<Value>::from(state); }));
+}
 
 /// Pickles and copies a fitted struct as the tuple of these members: all that its predictions need.
 template <class Fitted, class... Member>

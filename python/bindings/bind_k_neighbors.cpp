@@ -79,16 +79,18 @@ Rows given(const UndividedRows& rows) {
   return {rows.mass.size(),
           [&rows](const Execution& run, const UseRows& use) { visit_rows(rows, run, use); }};
 }
-/// Rows that the mechanism finds; `alone`: X are the keys, each left out of its own row.
+/// Rows that the mechanism finds under the keys' metric: a user's function that came out of a pickle is another one to C++.
+/// `alone`: X are the keys, each left out of its own row.
 template <class T>
-Rows searched(const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z, bool alone) {
-  return {X.rows(), [&, alone](const Execution& run, const UseRows& use) {
-            visit_neighbors<T>(mechanism, alone ? nullptr : &X, Z, run, use);
+Rows searched(Mechanism mechanism, const Points<T>& X, const PreparedKeys<T>& keys, bool alone) {
+  mechanism.metric = keys.metric();
+  return {X.rows(), [&X, &keys, mechanism, alone](const Execution& run, const UseRows& use) {
+            visit_neighbors<T>(mechanism, alone ? nullptr : &X, keys, run, use);
           }};
 }
 
 template <class T> void bind_searched(py::module_& m) {
-  const auto X = py::arg("X").noconvert(), Z = py::arg("Z").noconvert();
+  const auto X = py::arg("X").noconvert();
   m.def(
       "resolve_neighbors",
       [](const Mechanism& mechanism, const Points<T>& X) {
@@ -97,21 +99,25 @@ template <class T> void bind_searched(py::module_& m) {
       py::arg("mechanism"), X);
   m.def(
       "neighbors_means",
-      [](const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z, bool alone,
-         const Values<double>& targets) { return means(searched<T>(mechanism, X, Z, alone), targets); },
-      py::arg("mechanism"), X, Z, py::arg("alone"), py::arg("targets"), "(means, empty)");
+      [](const Mechanism& mechanism, const Points<T>& X, const PreparedKeys<T>& keys, bool alone,
+         const Values<double>& targets) { return means(searched<T>(mechanism, X, keys, alone), targets); },
+      py::arg("mechanism"), X, py::arg("keys"), py::arg("alone"), py::arg("targets"), "(means, empty)");
   m.def(
       "neighbors_shares",
-      [](const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z, bool alone, const Labels& labels,
-         const Counts& n_classes) { return shares(searched<T>(mechanism, X, Z, alone), labels, n_classes); },
-      py::arg("mechanism"), X, Z, py::arg("alone"), py::arg("labels").noconvert(), py::arg("n_classes"),
-      "(a table of shares for each output, empty)");
+      [](const Mechanism& mechanism, const Points<T>& X, const PreparedKeys<T>& keys, bool alone,
+         const Labels& labels, const Counts& n_classes) {
+        return shares(searched<T>(mechanism, X, keys, alone), labels, n_classes);
+      },
+      py::arg("mechanism"), X, py::arg("keys"), py::arg("alone"), py::arg("labels").noconvert(),
+      py::arg("n_classes"), "(a table of shares for each output, empty)");
   m.def(
       "neighbors_winners",
-      [](const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z, bool alone, const Labels& labels,
-         const Counts& n_classes) { return winners(searched<T>(mechanism, X, Z, alone), labels, n_classes); },
-      py::arg("mechanism"), X, Z, py::arg("alone"), py::arg("labels").noconvert(), py::arg("n_classes"),
-      "(classes (n_queries, n_outputs), empty)");
+      [](const Mechanism& mechanism, const Points<T>& X, const PreparedKeys<T>& keys, bool alone,
+         const Labels& labels, const Counts& n_classes) {
+        return winners(searched<T>(mechanism, X, keys, alone), labels, n_classes);
+      },
+      py::arg("mechanism"), X, py::arg("keys"), py::arg("alone"), py::arg("labels").noconvert(),
+      py::arg("n_classes"), "(classes (n_queries, n_outputs), empty)");
 }
 
 }  // namespace

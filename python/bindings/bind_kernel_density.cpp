@@ -1,6 +1,7 @@
 // Kernel density.
 #include <likewise/algorithms/kernel_density.hpp>
 
+#include "arrays.hpp"
 #include "bind_fitted.hpp"
 #include "execution.hpp"
 
@@ -11,12 +12,16 @@ namespace {
 template <class T> void bind_density(py::module_& m) {
   using Fitted = KernelDensity<T>;
   py::class_<Fitted> cls(m, name_of_dtype<T>("KernelDensity").c_str());
-  cls.def_readonly("mechanism", &Fitted::mechanism);
+  cls.def_property_readonly("mechanism", [](const Fitted& f) { return f.keyed.mechanism(); });
   cls.def_readonly("bandwidth", &Fitted::bandwidth);
-  cls.def_readonly("points", &Fitted::points);
-  cls.def_readonly("log_key_weights", &Fitted::log_key_weights);
-  def_fitted_pickle(cls, &Fitted::mechanism, &Fitted::points, &Fitted::log_key_weights, &Fitted::log_constant,
-                    &Fitted::bandwidth);
+  cls.def_property_readonly("points", [](const py::object& self) {
+    return view(self.cast<const Fitted&>().keyed.keys().points(), self);
+  });
+  cls.def_property_readonly("log_key_weights", [](const py::object& self) {
+    return view(self.cast<const Fitted&>().keyed.keys().log_weights(), self);
+  });
+  cls.def_property_readonly("nbytes", [](const Fitted& f) { return f.keyed.keys().bytes(); });
+  def_fitted_pickle(cls, &Fitted::keyed, &Fitted::log_constant, &Fitted::bandwidth);
   cls.def(
       "score_samples",
       [](const Fitted& fitted, const Points<T>& X) {

@@ -25,11 +25,12 @@ template <class Fitted> void def_loo_score(py::class_<Fitted>& cls) {
 template <class T> void bind_kernel_regressor(py::module_& m) {
   using Fitted = KernelRegression<T>;
   py::class_<Fitted> cls(m, name_of_dtype<T>("KernelRegression").c_str());
-  cls.def_readonly("mechanism", &Fitted::mechanism);
+  cls.def_property_readonly("mechanism", [](const Fitted& f) { return f.keyed.mechanism(); });
+  cls.def_property_readonly("nbytes", [](const Fitted& f) { return f.keyed.keys().bytes(); });
   cls.def_readonly("bandwidth", &Fitted::bandwidth);
   cls.def_readonly("degree", &Fitted::degree);
-  def_fitted_pickle(cls, &Fitted::mechanism, &Fitted::points, &Fitted::targets, &Fitted::log_key_weights,
-                    &Fitted::point_of, &Fitted::degree, &Fitted::bandwidth);
+  def_fitted_pickle(cls, &Fitted::keyed, &Fitted::targets, &Fitted::point_of, &Fitted::degree,
+                    &Fitted::bandwidth);
   def_loo_score(cls);
   cls.def(
       "predict",

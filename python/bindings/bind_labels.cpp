@@ -11,12 +11,13 @@ namespace likewise::python {
 
 namespace {
 
-/// (mechanism, label_distributions, unreached, report)
+/// (mechanism, label_distributions, unreached, report, prediction)
 template <class T> py::tuple tuple_of(PropagatedLabels<T> labels) {
   py::array_t<bool> unreached(static_cast<py::ssize_t>(labels.unreached.size()));
   for (std::size_t i = 0; i < labels.unreached.size(); ++i)
     unreached.mutable_at(static_cast<py::ssize_t>(i)) = labels.unreached[i];
-  return py::make_tuple(labels.mechanism, std::move(labels.label_distributions), unreached, labels.report);
+  return py::make_tuple(labels.mechanism, std::move(labels.label_distributions), unreached, labels.report,
+                        labels.prediction);
 }
 
 template <class T> void bind_label_fits(py::module_& m) {
@@ -30,7 +31,7 @@ template <class T> void bind_label_fits(py::module_& m) {
       },
       py::arg("X").noconvert(), py::arg("labels"), py::arg("n_classes"), py::arg("mechanism"),
       py::arg("solver"), py::arg("max_iter"), py::arg("tol"),
-      "(mechanism, label_distributions, unreached, report)");
+      "(mechanism, label_distributions, unreached, report, prediction)");
   m.def(
       "fit_label_spreading",
       [](const Points<T>& X, const std::vector<Index>& labels, Index n_classes, const Mechanism& mechanism,
@@ -41,17 +42,14 @@ template <class T> void bind_label_fits(py::module_& m) {
       },
       py::arg("X").noconvert(), py::arg("labels"), py::arg("n_classes"), py::arg("mechanism"),
       py::arg("solver"), py::arg("max_iter"), py::arg("tol"), py::arg("alpha"),
-      "(mechanism, label_distributions, unreached, report)");
+      "(mechanism, label_distributions, unreached, report, prediction)");
   m.def(
       "label_predict_proba",
-      [](const Points<T>& X, const Points<T>& points, const Values<T>& label_distributions,
-         const Mechanism& mechanism) {
-        return run_without_gil([&](const Execution& run) {
-          return PropagatedLabels<T>{mechanism, points, label_distributions, {}, {}}.predict_proba(X, run);
-        });
+      [](const Points<T>& X, const KeyedMechanism<T>& prediction, const Values<T>& label_distributions) {
+        return run_without_gil(
+            [&](const Execution& run) { return predict_labels<T>(prediction, label_distributions, X, run); });
       },
-      py::arg("X").noconvert(), py::arg("points").noconvert(), py::arg("label_distributions").noconvert(),
-      py::arg("mechanism"));
+      py::arg("X").noconvert(), py::arg("prediction"), py::arg("label_distributions").noconvert());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 // they read a member.
 #include <pybind11/eigen.h>
 
+#include <likewise/neighbor_operator.hpp>
 #include <likewise/operator.hpp>
 #include <string>
 
@@ -100,6 +101,29 @@ template <class T> void bind_self_operator(py::module_& m) {
         });
       },
       py::arg("mechanism"), py::arg("Z").noconvert(), py::arg("log_key_weights"), py::arg("storage"));
+  m.def(
+      "self_operator_of_neighbors",
+      [](const Mechanism& mechanism, const Points<T>& Z, const Vector<double>& log_key_weights,
+         const std::string& storage, const Matrix<Index>& neighbors) {
+        return run_without_gil([&](const Execution& run) {
+          const PreparedKeys<T> keys(mechanism.metric, Z, log_key_weights);
+          return self_operator_of_neighbors<T>(mechanism, keys, neighbors, run, storage);
+        });
+      },
+      py::arg("mechanism"), py::arg("Z").noconvert(), py::arg("log_key_weights"), py::arg("storage"),
+      py::arg("neighbors"));
+  m.def(
+      "cross_operator_of_neighbors",
+      [](const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z,
+         const Vector<double>& log_key_weights, const std::string& storage, const Matrix<Index>& neighbors) {
+        return run_without_gil([&](const Execution& run) {
+          const PreparedKeys<T> keys(mechanism.metric, Z, log_key_weights);
+          return cross_operator_of_neighbors<T>(KeyedMechanism<T>(mechanism, keys), X, neighbors, run,
+                                                storage);
+        });
+      },
+      py::arg("mechanism"), py::arg("X").noconvert(), py::arg("Z").noconvert(), py::arg("log_key_weights"),
+      py::arg("storage"), py::arg("neighbors"));
   m.def(
       "cross_operator",
       [](const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z,

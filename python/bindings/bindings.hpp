@@ -24,6 +24,7 @@ void bind_equilibrium(py::module_& m);
 void bind_neighbors(py::module_& m);
 void bind_nn(py::module_& m);
 void bind_in_context(py::module_& m);
+void bind_keys(py::module_& m);
 void bind_operator(py::module_& m);
 void bind_optimizer(py::module_& m);
 void bind_kmeans(py::module_& m);

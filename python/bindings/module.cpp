@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, m) {
   bind_slots(m);
   bind_custom_metric(m);
   bind_bandwidth(m);
+  bind_keys(m);
   bind_neighbors(m);
   bind_operator(m);
   bind_gradient(m);

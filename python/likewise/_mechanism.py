@@ -76,7 +76,7 @@ class Mechanism:
         """The mechanism with these slots changed: ``m.replace(metric="cosine")``."""
         return Mechanism(**{**vars(self), **slots})
 
-    def operator(self, X=None, Z=None, *, log_key_weights=None, storage="auto"):
+    def operator(self, X=None, Z=None, *, log_key_weights=None, storage="auto", neighbors=None):
         """What the mechanism becomes once it has met points.
 
         ``operator(Z)`` is the self-operator of the points Z, n x n, also as ``operator(Z=points)``;
@@ -90,6 +90,9 @@ class Mechanism:
         log_key_weights : array (n_keys,), optional
             log w_j, before any normalization: sample weights, -inf for padding, log 2 for a point twice.
         storage : "auto", "streamed" (O(n) memory), "dense" or "sparse"
+        neighbors : int array (n_queries, k), optional
+            On Neighbors(k): the indices that kneighbors(X, Z), of a self-operator kneighbors(Z), has found
+            under this metric; one column less where a point is its own neighbor. Nothing is searched again.
 
         Returns
         -------
@@ -107,8 +110,8 @@ class Mechanism:
                 "Z must be given: the points of operator(Z) or the keys of operator(X, Z); got none."
             )
         if X is None or Z is None:
-            return self_operator(self, Z if X is None else X, log_key_weights, storage)
-        return cross_operator(self, X, Z, log_key_weights, storage)
+            return self_operator(self, Z if X is None else X, log_key_weights, storage, neighbors)
+        return cross_operator(self, X, Z, log_key_weights, storage, neighbors)
 
     def propagate(self, Z, V=None, *, X=None, clamped=None, log_key_weights=None, storage="auto"):
         """All five slots: the operator of the points Z, and what `propagation` says is done with it.

@@ -309,19 +309,34 @@ class SelfOperator(PropagationOperator, SquareMap):
         return self._core.log_stationary()
 
 
-def self_operator(mechanism, Z, log_key_weights=None, storage="auto"):
+def self_operator(mechanism, Z, log_key_weights=None, storage="auto", neighbors=None):
     """The operator of the points Z with themselves; see Mechanism.operator."""
     Z = _checks.points(Z, "Z")
     log_w = _checks.log_weights(log_key_weights)
-    core = _core.self_operator(mechanism, Z, log_w, storage)
+    if neighbors is None:
+        core = _core.self_operator(mechanism, Z, log_w, storage)
+    else:
+        core = _core.self_operator_of_neighbors(mechanism, Z, log_w, storage, _indices(neighbors))
     return SelfOperator(core, (self_operator, (mechanism, Z, log_key_weights, core.storage)))
 
 
-def cross_operator(mechanism, X, Z, log_key_weights=None, storage="auto"):
+def cross_operator(mechanism, X, Z, log_key_weights=None, storage="auto", neighbors=None):
     """The operator from queries X to keys Z; see Mechanism.operator."""
     X, Z = _checks.queries_and_keys(X, Z)
-    core = _core.cross_operator(mechanism, X, Z, _checks.log_weights(log_key_weights), storage)
+    log_w = _checks.log_weights(log_key_weights)
+    if neighbors is None:
+        core = _core.cross_operator(mechanism, X, Z, log_w, storage)
+    else:
+        core = _core.cross_operator_of_neighbors(mechanism, X, Z, log_w, storage, _indices(neighbors))
     return CrossOperator(core, (cross_operator, (mechanism, X, Z, log_key_weights, core.storage)))
+
+
+def _indices(neighbors):
+    """A table of indices, as kneighbors gives it."""
+    table = np.asarray(neighbors)
+    if table.ndim != 2 or table.dtype.kind not in "iu":
+        raise TypeError(f"neighbors must be an int array (n, k); got {table.dtype}, shape {table.shape}.")
+    return np.ascontiguousarray(table, dtype=np.int64)
 
 
 def _each(product, V, n_rows, dtype):

@@ -9,6 +9,7 @@
 
 #include <likewise/metric/traits.hpp>
 
+#include "engine/prepared_points.hpp"
 #include "engine/product.hpp"
 #include "engine/terms/lifted_points.hpp"
 
@@ -41,12 +42,6 @@ template <class T> class CostPull {
   /// after it.
   virtual PointGradient<T> take_points() = 0;
 };
-
-/// Points less a center, which may be empty.
-template <class T, class C> Matrix<C> centered(const Points<T>& points, const Vector<double>& center) {
-  if (center.size() == 0) return points.template cast<C>();
-  return (points.template cast<double>().rowwise() - center.transpose()).template cast<C>();
-}
 
 /// c_ij = a_i + b_j - <A_i, B_j>: rows, columns and two products of dcost, the same for every metric that lifts.
 template <class T, class C> class LiftedSums : public CostPull<T> {

@@ -7,7 +7,6 @@
 
 #include <likewise/error.hpp>
 
-#include "engine/center.hpp"
 #include "engine/product.hpp"
 
 namespace likewise::engine {
@@ -45,13 +44,13 @@ template <class T> void convert_tile(Tile<T> tile, int from, int to) {
 template <class T, class M, class Costs> class PairSource : public Costs {
  public:
   template <class... Arguments>
-  PairSource(const M& metric, SharedPoints<T> X, SharedPoints<T> Z, Arguments&&... of_costs)
+  PairSource(const M& metric, SharedPoints<T> X, SharedKeys<T> keys, Arguments&&... of_costs)
       : Costs(metric.traits(), std::forward<Arguments>(of_costs)...),
         metric_(metric),
         held_queries_(std::move(X)),
-        held_keys_(std::move(Z)),
+        held_(std::move(keys)),
         queries_(*held_queries_),
-        keys_(*held_keys_) {}
+        keys_(*held_->shared()) {}
 
   Index rows() const override { return queries_.rows(); }
   Index cols() const override { return keys_.rows(); }
@@ -68,21 +67,33 @@ template <class T, class M, class Costs> class PairSource : public Costs {
 
  protected:
   M metric_;
-  SharedPoints<T> held_queries_, held_keys_;
+  SharedPoints<T> held_queries_;
+  SharedKeys<T> held_;
   const Matrix<T>&queries_, &keys_;
 };
+
+/// a_i + b_j + |A_i||B_j| at most, over all keys j.
+template <class C> double size_of(const LiftedPoints<C>& queries, Index i, const LargestTerms<C>& keys) {
+  return static_cast<double>(std::abs(queries.bias(i)) + keys.bias)
+         + static_cast<double>(queries.features().row(i).norm()) * static_cast<double>(keys.norm);
+}
+template <class C> double largest_size(const LiftedPoints<C>& queries, const LargestTerms<C>& keys) {
+  double largest = 0;
+  for (Index i = 0; i < queries.bias.size(); ++i) largest = std::max(largest, size_of(queries, i, keys));
+  return largest;
+}
 
 /// Costs from products of lifted points, computed in C (T or double): the same for every metric that lifts.
 template <class T, class C> class LiftedCosts : public CostSource<T> {
  public:
-  LiftedCosts(const MetricTraits& laws, bool same_points, LiftedPoints<C> queries, LiftedPoints<C> keys)
+  LiftedCosts(const MetricTraits& laws, bool same_points, LiftedPoints<C> queries,
+              std::shared_ptr<const LiftedKeys<C>> keys)
       : laws_(laws),
         ratio_(laws.lift->ratio),
         same_points_(same_points),
         query_lift_(std::move(queries)),
-        key_lift_(std::move(keys)),
-        largest_key_(key_lift_.features().size() ? key_lift_.features().rowwise().norm().maxCoeff() : C(0)),
-        largest_key_bias_(key_lift_.bias.size() ? key_lift_.bias.cwiseAbs().maxCoeff() : C(0)) {}
+        held_keys_(std::move(keys)),
+        key_lift_(held_keys_->lift) {}
 
   void fill(Index i0, Index j0, CostUnit unit, Tile<T> out) const override {
     fill_exactly(i0, j0, unit, 0, out);
@@ -139,18 +150,10 @@ template <class T, class C> class LiftedCosts : public CostSource<T> {
     return demand.small ? near_share<C> : 0;
   }
 
-  double largest_size() const {
-    double largest = 0;
-    for (Index i = 0; i < query_lift_.bias.size(); ++i) largest = std::max(largest, size(i));
-    return largest;
-  }
+  double largest_size() const { return engine::largest_size(query_lift_, held_keys_->largest); }
 
  private:
-  /// a_i + b_j + |A_i||B_j| at most, over all keys j.
-  double size(Index i) const {
-    return static_cast<double>(std::abs(query_lift_.bias(i)) + largest_key_bias_)
-           + static_cast<double>(query_lift_.features().row(i).norm()) * static_cast<double>(largest_key_);
-  }
+  double size(Index i) const { return size_of(query_lift_, i, held_keys_->largest); }
   static double epsilon() { return static_cast<double>(std::numeric_limits<C>::epsilon()); }
 
   /// Scores of at most that share of a + b are evaluated by definition.
@@ -170,10 +173,9 @@ template <class T, class C> class LiftedCosts : public CostSource<T> {
   MetricTraits laws_;
   double ratio_;
   bool same_points_;
-  LiftedPoints<C> query_lift_, key_lift_;
-
- private:
-  C largest_key_, largest_key_bias_;  ///< norm of features and magnitude of bias, over all keys
+  LiftedPoints<C> query_lift_;
+  std::shared_ptr<const LiftedKeys<C>> held_keys_;
+  const LiftedPoints<C>& key_lift_;
 };
 
 /// The costs of one metric's lift.
@@ -181,37 +183,16 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   using Base = PairSource<T, M, LiftedCosts<T, C>>;
 
  public:
-  LiftedSource(const M& metric, const SharedPoints<T>& X, const SharedPoints<T>& Z,
-               const Vector<double>& center)
-      : Base(metric, X, Z, X == Z,
-             at_center(X, center, [&](const Points<C>& x) { return metric.template lift_queries<C>(x); }),
-             at_center(Z, center, [&](const Points<C>& z) { return metric.template lift_keys<C>(z); })),
-        center_(center) {}
+  LiftedSource(const M& metric, const SharedPoints<T>& X, LiftedPoints<C> queries, const SharedKeys<T>& keys)
+      : Base(metric, X, keys, X == keys->shared(), std::move(queries), keys->template lifted<C>()) {}
 
   std::unique_ptr<CostPull<T>> pull(bool near) const override {
     if constexpr (DifferentiableLift<M>)
-      return std::make_unique<LiftedPull<T, C, M>>(this->metric_, center_, this->queries_, this->query_lift_,
-                                                   this->keys_, this->key_lift_, near);
+      return std::make_unique<LiftedPull<T, C, M>>(this->metric_, this->held_->center(), this->queries_,
+                                                   this->query_lift_, this->keys_, this->key_lift_, near);
     else
       return nullptr;
   }
-
- private:
-  /// lift(points less the center), without a copy of points that are that already.
-  template <class Use>
-  static LiftedPoints<C> at_center(const SharedPoints<T>& points, const Vector<double>& center,
-                                   const Use& lift) {
-    if constexpr (std::is_same_v<T, C>) {
-      if (IdentityLift<M>) return {points, Vector<C>::Zero(points->rows())};
-      if (center.size() == 0) return held(lift(*points));
-    }
-    return held(lift(centered<T, C>(*points, center)));
-  }
-  static LiftedPoints<C> held(Lift<C> lift) {
-    return {std::make_shared<const Matrix<C>>(std::move(lift.features)), std::move(lift.bias)};
-  }
-
-  Vector<double> center_;
 };
 
 /// How the fused loop sums over coordinates, and the power of the distance that comes of it.
@@ -261,7 +242,7 @@ template <class T, class M> class FilledSource final : public PairSource<T, M, P
     const std::optional<CoordinateSum> sum = this->metric_.coordinate_sum();
     if (!sum || sum->factor) return {};
     const Way way =
-        way_of(sum->power, std::max(largest_coordinate(this->queries_), largest_coordinate(this->keys_)));
+        way_of(sum->power, std::max(largest_coordinate(this->queries_), this->held_->largest_coordinate()));
     return Scores<T>{.way = way.way,
                      .power = way.power,
                      .queries = &this->queries_,
@@ -296,20 +277,26 @@ template <class T> class GivenSource final : public PlainCosts<T> {
   const Matrix<T>& costs_;
 };
 
+template <class T, class C, class M>
+LiftedPoints<C> lifted_queries(const M& metric, const SharedPoints<T>& X, const Vector<double>& center) {
+  return lifted_at<T, C>(metric, X, center,
+                         [&](const Points<C>& x) { return metric.template lift_queries<C>(x); });
+}
+
 template <class T, class M>
 std::shared_ptr<const CostSource<T>> lifted(const M& metric, const SharedPoints<T>& X,
-                                            const SharedPoints<T>& Z, double largest_single,
-                                            const Vector<double>& log_weights) {
-  const Vector<double> center =
-      metric.traits().shift_invariant ? center_of<T>(*Z, log_weights) : Vector<double>();
+                                            const SharedKeys<T>& keys, double largest_single) {
   constexpr Index few_pairs = 128 * 128;  // float64 costs nothing there
   if constexpr (std::is_same_v<T, float>) {
-    if (X->rows() * Z->rows() > few_pairs) {
-      auto single = std::make_shared<const LiftedSource<float, float, M>>(metric, X, Z, center);
-      if (single->largest_size() <= largest_single) return single;
+    if (X->rows() * keys->points().rows() > few_pairs) {
+      auto queries = lifted_queries<T, float>(metric, X, keys->center());
+      if (largest_size(queries, keys->template largest<float>()) <= largest_single)
+        return std::make_shared<const LiftedSource<float, float, M>>(metric, X, std::move(queries), keys);
+      keys->template forget<float>();
     }
   }
-  auto source = std::make_shared<const LiftedSource<T, double, M>>(metric, X, Z, center);
+  auto source = std::make_shared<const LiftedSource<T, double, M>>(
+      metric, X, lifted_queries<T, double>(metric, X, keys->center()), keys);
   for (Index i = 0; i < X->rows(); ++i)
     if (!std::isfinite(source->lift_error(i)))
       refuse("X", "of magnitudes whose products fit into float64 (below 1e150)",
@@ -327,23 +314,24 @@ void check_widths(const Metric& metric, Index x_width, Index z_width) {
 }  // namespace
 
 template <class T>
-std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const SharedPoints<T>& X,
-                                                      const SharedPoints<T>& Z, double largest_single,
-                                                      const Vector<double>& log_weights) {
+std::shared_ptr<const CostSource<T>> make_cost_source(const SharedPoints<T>& X, const SharedKeys<T>& keys,
+                                                      double largest_single) {
+  const Points<T>& Z = keys->points();
+  const Metric& metric = keys->metric();
   if (points_are_costs(metric)) {
-    require(X->cols() == Z->rows(), "X",
-            "a matrix of costs with one column for each key (" + std::to_string(Z->rows()) + ")",
+    require(X->cols() == Z.rows(), "X",
+            "a matrix of costs with one column for each key (" + std::to_string(Z.rows()) + ")",
             std::to_string(X->cols()) + " columns");
     return std::make_shared<const GivenSource<T>>(traits(metric), X);
   }
-  check_widths(metric, X->cols(), Z->cols());
+  check_widths(metric, X->cols(), Z.cols());
   return std::visit(
       [&](const auto& leaf) -> std::shared_ptr<const CostSource<T>> {
         using M = std::decay_t<decltype(leaf)>;
         if constexpr (LiftedMetric<M>)
-          return lifted<T, M>(leaf, X, Z, largest_single, log_weights);
+          return lifted<T, M>(leaf, X, keys, largest_single);
         else if constexpr (TileMetric<M>)
-          return std::make_shared<const FilledSource<T, M>>(leaf, X, Z);
+          return std::make_shared<const FilledSource<T, M>>(leaf, X, keys);
         else {
           static_assert(GivenCosts<M>, "a metric lifts or fills, and states the laws that its concept names");
           throw std::logic_error("costs that are given have no points");
@@ -352,9 +340,9 @@ std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, cons
       metric);
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                   \
-  template std::shared_ptr<const CostSource<T>> make_cost_source( \
-      const Metric&, const SharedPoints<T>&, const SharedPoints<T>&, double, const Vector<double>&);
+#define LIKEWISE_INSTANTIATE(T)                                                          \
+  template std::shared_ptr<const CostSource<T>> make_cost_source(const SharedPoints<T>&, \
+                                                                 const SharedKeys<T>&, double);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

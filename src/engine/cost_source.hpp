@@ -9,6 +9,7 @@
 #include <likewise/types.hpp>
 
 #include "engine/cost_pull.hpp"
+#include "engine/prepared_points.hpp"
 #include "engine/terms/exponents.hpp"
 #include "engine/terms/scores.hpp"
 
@@ -61,20 +62,19 @@ template <class T> class CostSource {
   }
 };
 
-/// Checks that the widths fit. Shift-invariant lifts are taken from the center of the keys whose log weight, where such are
-/// given, is above -inf. Where the terms of a lift,
+/// Checks that the widths fit; only the queries are lifted. Where the terms of a lift,
 /// a + b + |A||B|, exceed `largest_single` (in the lift's unit) the products run in float64 on float32 points: their
 /// rounding is about float32's epsilon times that. Infinity: never.
 template <class T>
-std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const SharedPoints<T>& X,
-                                                      const SharedPoints<T>& Z, double largest_single,
-                                                      const Vector<double>& log_weights = {});
+std::shared_ptr<const CostSource<T>> make_cost_source(const SharedPoints<T>& X, const SharedKeys<T>& keys,
+                                                      double largest_single);
 /// The same with copies of the points, one where X and Z are the same memory.
 template <class T>
 std::shared_ptr<const CostSource<T>> make_cost_source(const Metric& metric, const Points<T>& X,
                                                       const Points<T>& Z, double largest_single) {
   const auto [queries, keys] = shared_copies<T>(X, Z);
-  return make_cost_source<T>(metric, queries, keys, largest_single);
+  return make_cost_source<T>(queries, std::make_shared<const PreparedPoints<T>>(metric, keys),
+                             largest_single);
 }
 
 /// A cost that is d^from as d^to. Powers 1 and 2; equal powers return the value unchanged.

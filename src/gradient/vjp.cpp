@@ -24,17 +24,15 @@ template <class C, class T> std::shared_ptr<const engine::LogWeights<C>> weights
   if constexpr (std::is_same_v<C, T>)
     if (auto tiles = state.matrix->tiles()) return tiles;
   const PairFilters filters = detail::filters_of(state);
-  if constexpr (std::is_same_v<C, T>)
-    return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters, state.queries, state.keys,
-                                state.log_key_weights);
-  else {
-    const auto shared = [](const Matrix<T>& points) {
-      return std::make_shared<const Matrix<C>>(points.template cast<C>());
-    };
-    const engine::SharedPoints<C> keys = shared(*state.keys);
-    const engine::SharedPoints<C> queries = state.queries == state.keys ? keys : shared(*state.queries);
-    return make_tile_weights<C>(state.mechanism.metric, state.kernel, filters, queries, keys,
-                                state.log_key_weights);
+  const auto& keys = state.keys.state().prepared();
+  if constexpr (std::is_same_v<C, T>) {
+    return make_tile_weights<C>(state.kernel, filters, state.queries, keys);
+  } else {
+    const auto wide = keys->widened();
+    const auto queries = detail::of_one_point_set(state)
+                             ? wide->shared()
+                             : std::make_shared<const Matrix<C>>(state.queries->template cast<C>());
+    return make_tile_weights<C>(state.kernel, filters, queries, wide);
   }
 }
 
@@ -132,7 +130,7 @@ OperatorGradient<T> vjp(const PropagationOperator<T>& P, const Values<T>& grad_Y
           Y ? std::to_string(Y->rows()) + " x " + std::to_string(Y->cols()) : "");
 
   const State<T>& state = P.state();
-  const bool self = state.queries == state.keys;
+  const bool self = detail::of_one_point_set(state);
   const Matrix<T> computed = Y ? Matrix<T>() : P.apply(V, run);
   ScalingTerms<T> scaling = scaling_terms<T>(P, self, grad_Y, V, Y ? *Y : Values<T>(computed), run);
   scaling.terms.one_point_set = self;

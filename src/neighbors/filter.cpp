@@ -43,6 +43,24 @@ template <class C> void Ranking::add(const engine::simd::NearestLists<C>& lists,
   bound_ = std::min(bound_, static_cast<double>(lists.thresholds[row]));
 }
 
+template <class C>
+ShortList<C>::ShortList(Index k) : keep_(static_cast<std::size_t>(kept(k))), capacity_(4 * keep_) {
+  entries_.reserve(capacity_);
+}
+
+template <class C> void ShortList<C>::cut_back() {
+  const auto lower = [](const Entry& a, const Entry& b) { return a.value < b.value; };
+  const auto last = entries_.begin() + static_cast<std::ptrdiff_t>(keep_) - 1;
+  std::nth_element(entries_.begin(), last, entries_.end(), lower);
+  threshold_ = last->value;
+  entries_.resize(keep_);
+}
+
+template <class C> void Ranking::add(const ShortList<C>& list) {
+  for (const auto& entry : list.entries()) listed_.push_back({static_cast<double>(entry.value), entry.key});
+  bound_ = std::min(bound_, static_cast<double>(list.threshold()));
+}
+
 void Ranking::evaluate(Index query, std::size_t begin, std::size_t end) {
   const std::size_t n = end - begin, before = found_.size();
   keys_.resize(n);
@@ -106,5 +124,9 @@ template class RowLists<float>;
 template class RowLists<double>;
 template void Ranking::add(const engine::simd::NearestLists<float>&, Index);
 template void Ranking::add(const engine::simd::NearestLists<double>&, Index);
+template class ShortList<float>;
+template class ShortList<double>;
+template void Ranking::add(const ShortList<float>&);
+template void Ranking::add(const ShortList<double>&);
 
 }  // namespace likewise::neighbors

@@ -96,6 +96,34 @@ template <class C> class RowLists {
   hwy::AlignedFreeUniquePtr<std::int32_t[]> sizes_;
 };
 
+/// The keys of lowest values for one row, in no order: enough for the k nearest and some that are nearly as near.
+template <class C> class ShortList {
+ public:
+  struct Entry {
+    C value;
+    Index key;
+  };
+  explicit ShortList(Index k);
+  void offer(C value, Index key) {
+    if (!(value < threshold_)) return;
+    entries_.push_back({value, key});
+    if (entries_.size() == capacity_) cut_back();
+  }
+  /// Keys of at least this value need no offer.
+  C threshold() const { return threshold_; }
+  /// Ends with the lowest ones; what is not among them has a value of at least threshold().
+  void finish() {
+    if (entries_.size() > keep_) cut_back();
+  }
+  const std::vector<Entry>& entries() const { return entries_; }
+
+ private:
+  void cut_back();
+  std::size_t keep_, capacity_;
+  C threshold_ = std::numeric_limits<C>::infinity();
+  std::vector<Entry> entries_;
+};
+
 /// Ranks what was listed for a row, in any number of lists. Reuses its memory from row to row.
 class Ranking {
  public:
@@ -106,6 +134,7 @@ class Ranking {
     bound_ = std::numeric_limits<double>::infinity();
   }
   template <class C> void add(const engine::simd::NearestLists<C>& lists, Index row);
+  template <class C> void add(const ShortList<C>& list);
   /// Whether row() is final; else the k-th distance is at most limit().
   bool finish(Index query);
   const std::vector<Found>& row() const { return found_; }

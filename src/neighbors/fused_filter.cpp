@@ -7,6 +7,7 @@
 
 #include "engine/cost_source.hpp"
 #include "engine/parallel.hpp"
+#include "engine/simd/key_values.hpp"
 #include "engine/simd/panel_sum.hpp"
 
 namespace likewise::neighbors {
@@ -15,56 +16,38 @@ namespace {
 using engine::simd::CostBlock;
 using engine::simd::PairRule;
 
-template <class C> using Buffer = hwy::AlignedFreeUniquePtr<C[]>;
-template <class C> Buffer<C> buffer(Index n) {
-  return hwy::AllocateAligned<C>(static_cast<std::size_t>(std::max<Index>(n, 1)));
-}
 constexpr Index lift_block = 512;  // rows that are lifted at a time
 
-/// |A_i| |B_j| <= (s |A_i|^2 + |B_j|^2 / s) / 2 for any s > 0: a bound of a product's terms that splits into one
-/// number for each point. `weight` is s/2 or 1/(2s).
-double term_size(const Lift<double>& lift, Index a, double weight) {
-  return std::abs(lift.bias(a)) + weight * lift.features.row(a).squaredNorm();
-}
-
-/// s from a few points: where both terms are about equal.
-double balance(const LiftedPairs& pairs) {
-  constexpr Index most = 64;
-  const auto mean_square = [](const Lift<double>& lift) {
-    return lift.features.squaredNorm() / static_cast<double>(lift.bias.size());
-  };
-  const double a = mean_square(pairs.lift_queries(0, std::min(most, pairs.n_queries())));
-  const double b = mean_square(pairs.lift_keys(0, std::min(most, pairs.n_keys())));
-  const double s = std::sqrt(b / a);
-  return s > 1e-100 && s < 1e100 ? s : 1;
-}
-
-/// The largest term_size among queries plus that among keys: products and their sums stay below. Not finite where
-/// float64 overflows.
-double largest_terms(const LiftedPairs& pairs, double s, bool queries_are_keys, const Execution& run) {
+/// The largest term_size among queries. Not finite where float64 overflows.
+double largest_query_term(const LiftedPairs& pairs, double s, const Execution& run) {
   std::mutex lock;
-  const auto largest = [&](Index n, bool of_queries) {
-    double most = 0;
-    engine::parallel_blocks(engine::block_count(n, lift_block), run, "lifting points", [&](Index b) {
-      const auto [first, size] = engine::block_of(b, n, lift_block);
-      const Lift<double> lift = of_queries ? pairs.lift_queries(first, size) : pairs.lift_keys(first, size);
-      double block_most = 0;
-      for (Index a = 0; a < size; ++a) {
-        const double term = term_size(lift, a, of_queries ? s / 2 : 1 / (2 * s));
-        if (!std::isfinite(term)) block_most = std::numeric_limits<double>::infinity();
-        block_most = std::max(block_most, term);
-      }
-      const std::lock_guard guard(lock);
-      most = std::max(most, block_most);
-    });
-    return most;
-  };
-  const double keys = largest(pairs.n_keys(), false);
-  return keys + (queries_are_keys ? keys * std::max(1.0, s * s) : largest(pairs.n_queries(), true));
+  double most = 0;
+  engine::parallel_blocks(engine::block_count(pairs.n_queries(), lift_block), run, "lifting points",
+                          [&](Index b) {
+                            const auto [first, size] = engine::block_of(b, pairs.n_queries(), lift_block);
+                            const Lift<double> lift = pairs.lift_queries(first, size);
+                            double block_most = 0;
+                            for (Index a = 0; a < size; ++a) {
+                              const double term = term_size(lift, a, s / 2);
+                              if (!std::isfinite(term)) block_most = std::numeric_limits<double>::infinity();
+                              block_most = std::max(block_most, term);
+                            }
+                            const std::lock_guard guard(lock);
+                            most = std::max(most, block_most);
+                          });
+  return most;
 }
 
-/// Points as the loops read them: features in C, and biases lowered by each point's share of the error, so that
-/// v_ij <= d_ij^lift_power however all roundings fall.
+/// What of all terms of a search is largest: products and their sums stay below. Not finite where float64 overflows.
+template <class C>
+double largest_terms(const LiftedPairs& pairs, const LoweredKeys<C>& keys, bool queries_are_keys,
+                     const Execution& run) {
+  const double of_keys = keys.largest_term, s = keys.s;
+  return of_keys + (queries_are_keys ? of_keys * std::max(1.0, s * s) : largest_query_term(pairs, s, run));
+}
+
+/// Points as the loops read them: v_ij <= d_ij^lift_power however all roundings fall. What projections and underflow may
+/// add is taken from the queries' biases, so that those of the keys depend on no query.
 template <class C> class LoweredLift {
  public:
   struct Rows {
@@ -75,52 +58,34 @@ template <class C> class LoweredLift {
     Buffer<C> features, bias;
   };
 
-  LoweredLift(const LiftedPairs& pairs, const Execution& run) : pairs_(pairs), s_(balance(pairs)) {
-    width_ = pairs.lift_keys(0, 1).features.cols();
-    // Sums of width + 2 terms, biases that are such sums themselves, inputs rounded to C.
-    relative_ = static_cast<double>(std::numeric_limits<C>::epsilon()) * static_cast<double>(width_ + 8);
-    absolute_ = pairs.projection_error()
-                + static_cast<double>(std::numeric_limits<C>::min()) * static_cast<double>(2 * width_ + 8);
-    constexpr double most_kept = 24 << 20;  // bytes; beyond that keys are lifted anew where they are used
-    const Index n = pairs.n_keys();
-    if (static_cast<double>(n) * static_cast<double>((width_ + 1) * Index(sizeof(C))) > most_kept) return;
-    keys_.features = buffer<C>(n * width_);
-    keys_.bias = buffer<C>(n);
-    engine::parallel_blocks(engine::block_count(n, lift_block), run, "lifting points", [&](Index b) {
-      const auto [first, size] = engine::block_of(b, n, lift_block);
-      lower(pairs_.lift_keys(first, size), 1 / (2 * s_), keys_.features.get() + first * width_,
-            keys_.bias.get() + first);
-    });
-  }
+  LoweredLift(const LiftedPairs& pairs, std::shared_ptr<const LoweredKeys<C>> keys)
+      : pairs_(pairs),
+        keys_(std::move(keys)),
+        absolute_(pairs.projection_error()
+                  + static_cast<double>(std::numeric_limits<C>::min())
+                        * static_cast<double>(2 * width() + 8)) {}
 
-  Index width() const { return width_; }
+  Index width() const { return keys_->width; }
 
   void queries(Index first, Index n, const Index* rows, C* features, C* bias) const {
-    lower(pairs_.lift_queries(first, n, rows), s_ / 2, features, bias);
+    lower<C>(pairs_.lift_queries(first, n, rows), keys_->s / 2, absolute_, features, bias);
   }
+  /// Keys that are not kept are lifted anew where they are used.
   Rows keys(Index first, Index n, Scratch& scratch) const {
-    if (keys_.features) return {keys_.features.get() + first * width_, keys_.bias.get() + first};
+    if (keys_->features) return {keys_->features.get() + first * width(), keys_->bias.get() + first};
     if (!scratch.features) {
-      scratch.features = buffer<C>(most_rows * width_);
+      scratch.features = buffer<C>(most_rows * width());
       scratch.bias = buffer<C>(most_rows);
     }
-    lower(pairs_.lift_keys(first, n), 1 / (2 * s_), scratch.features.get(), scratch.bias.get());
+    lower<C>(pairs_.lift_keys(first, n), 1 / (2 * keys_->s), 0, scratch.features.get(), scratch.bias.get());
     return {scratch.features.get(), scratch.bias.get()};
   }
   static constexpr Index most_rows = 1536;  ///< that are asked for at a time
 
  private:
-  void lower(const Lift<double>& lift, double weight, C* features, C* bias) const {
-    const Index n = lift.bias.size();
-    Eigen::Map<Matrix<C>>(features, n, width_) = lift.features.template cast<C>();
-    for (Index a = 0; a < n; ++a)
-      bias[a] = static_cast<C>(lift.bias(a) - relative_ * term_size(lift, a, weight) - absolute_ / 2);
-  }
-
   const LiftedPairs& pairs_;
-  double s_, relative_ = 0, absolute_ = 0;
-  Index width_ = 0;
-  Scratch keys_;
+  std::shared_ptr<const LoweredKeys<C>> keys_;
+  double absolute_;
 };
 
 /// A block of queries ready for the loops.
@@ -141,10 +106,10 @@ template <class C> struct PackedQueries {
 
 template <class C> class FusedFilter final : public Filter {
  public:
-  FusedFilter(const LiftedPairs& pairs, const MetricTraits& laws, const Request& request,
-              const Execution& run)
+  FusedFilter(const LiftedPairs& pairs, std::shared_ptr<const LoweredKeys<C>> keys, const MetricTraits& laws,
+              const Request& request)
       : request_(request),
-        lift_(pairs, run),
+        lift_(pairs, std::move(keys)),
         symmetric_(request.self && laws.symmetric),
         lanes_(engine::simd::panel_lanes(sizeof(C) == 4)) {
     const int from = engine::unit_power(laws, engine::CostUnit::reported), to = laws.lift_power();
@@ -155,6 +120,7 @@ template <class C> class FusedFilter final : public Filter {
     const Index n = request_.pairs.n_queries();
     const double list_bytes = static_cast<double>(n) * static_cast<double>(RowLists<C>::bytes_per_row(k));
     if (symmetric_ && n > lanes_ && list_bytes <= most_list_bytes) return mirrored(k, store, run);
+    if (n <= few_queries) return one_by_one(k, store, run);
     return crossed(nullptr, n, k, store, run);
   }
 
@@ -194,6 +160,7 @@ template <class C> class FusedFilter final : public Filter {
   using Rows = typename LoweredLift<C>::Rows;
   using Scratch = typename LoweredLift<C>::Scratch;
   static constexpr double most_list_bytes = 48 << 20;  // for all rows at once
+  static constexpr Index few_queries = 2;
 
   /// Whole panels, at least 32 blocks where there are enough of them, at most 16 panels: they stay in the second cache.
   Index rows_per_block(Index n) const {
@@ -212,6 +179,47 @@ template <class C> class FusedFilter final : public Filter {
       const Index count = std::min(LoweredLift<C>::most_rows, end - first);
       visit(lift_.keys(first, count, scratch), first, count);
     }
+  }
+
+  /// A few queries, each by itself against parts of the keys: panels of queries would be mostly empty.
+  std::vector<RowLimit> one_by_one(Index k, const Store& store, const Execution& run) const {
+    constexpr Index keys_per_part = 16384;
+    const Index n = request_.pairs.n_queries(), n_keys = request_.pairs.n_keys(),
+                n_parts = engine::block_count(n_keys, keys_per_part);
+    const Buffer<C> features = buffer<C>(n * lift_.width()), bias = buffer<C>(n);
+    lift_.queries(0, n, nullptr, features.get(), bias.get());
+    std::vector<ShortList<C>> lists(static_cast<std::size_t>(n * n_parts), ShortList<C>(k));
+    engine::parallel_blocks(n * n_parts, run, "finding neighbors", [&](Index task) {
+      const Index query = task / n_parts;
+      const auto [begin, size] = engine::block_of(task % n_parts, n_keys, keys_per_part);
+      offer_keys(query, features.get() + query * lift_.width(), bias[static_cast<std::size_t>(query)], begin,
+                 begin + size, lists[static_cast<std::size_t>(task)]);
+    });
+    std::vector<RowLimit> rest;
+    Ranking ranking(request_.pairs, unit_, k);
+    for (Index query = 0; query < n; ++query) {
+      ranking.start();
+      for (Index part = 0; part < n_parts; ++part)
+        ranking.add<C>(lists[static_cast<std::size_t>(query * n_parts + part)]);
+      resolve(ranking, query, store, rest);
+    }
+    return rest;
+  }
+
+  void offer_keys(Index query, const C* features, C bias, Index begin, Index end, ShortList<C>& list) const {
+    constexpr Index at_once = 512;
+    C values[at_once];
+    for_key_blocks(begin, end, [&](const Rows& keys, Index first, Index count) {
+      for (Index j0 = 0; j0 < count; j0 += at_once) {
+        const Index size = std::min(at_once, count - j0);
+        engine::simd::key_values<C>(features, bias, keys.features + j0 * lift_.width(), lift_.width(),
+                                    keys.bias + j0, size, values);
+        for (Index b = 0; b < size; ++b)
+          if (values[b] < list.threshold() && request_.rule.allows(query, first + j0 + b))
+            list.offer(values[b], first + j0 + b);
+      }
+    });
+    list.finish();
   }
 
   /// Queries (or those in `rows`) against all keys. Where the blocks of queries are few, keys are split too.
@@ -360,24 +368,39 @@ constexpr double most_unresolved = 0.1;  // a second pass over that share costs 
 
 }  // namespace
 
-std::unique_ptr<const Filter> make_double_filter(const LiftedPairs& pairs, const MetricTraits& laws,
+template <class T>
+std::unique_ptr<const Filter> make_double_filter(const SearchedKeys<T>& keys, const LiftedPairs& pairs,
                                                  const Request& request, const Execution& run) {
-  return std::make_unique<const FusedFilter<double>>(pairs, laws, request, run);
+  return std::make_unique<const FusedFilter<double>>(pairs, keys.template lowered<double>(pairs, run),
+                                                     traits(keys.metric()), request);
 }
 
-std::unique_ptr<const Filter> make_fused_filter(const LiftedPairs& pairs, const MetricTraits& laws,
+template <class T>
+std::unique_ptr<const Filter> make_fused_filter(const SearchedKeys<T>& keys, const LiftedPairs& pairs,
                                                 const Request& request, Index k, const Execution& run) {
-  const double size = largest_terms(pairs, balance(pairs), request.self && laws.symmetric, run);
+  const MetricTraits laws = traits(keys.metric());
+  const auto lowered = keys.template lowered<float>(pairs, run);
+  const double size = largest_terms(pairs, *lowered, request.self && laws.symmetric, run);
   if (!std::isfinite(size)) return nullptr;
-  if (!(size < 1e37)) return make_double_filter(pairs, laws, request, run);
-  auto single = std::make_unique<const FusedFilter<float>>(pairs, laws, request, run);
+  if (!(size < largest_held<float>)) return make_double_filter<T>(keys, pairs, request, run);
+  auto single = std::make_unique<const FusedFilter<float>>(pairs, lowered, laws, request);
   constexpr Index worth_a_look = 2000;  // queries
   if (k == 0 || pairs.n_queries() < worth_a_look) return single;
   if (single->unresolved_share(k) <= most_unresolved) return single;
-  auto precise = std::make_unique<const FusedFilter<double>>(pairs, laws, request, run);
+  auto precise = std::make_unique<const FusedFilter<double>>(pairs, keys.template lowered<double>(pairs, run),
+                                                             laws, request);
   // Where float64 does not resolve them either they are true ties.
   if (precise->unresolved_share(k) <= most_unresolved) return precise;
   return single;
 }
+
+#define LIKEWISE_INSTANTIATE(T)                                                                         \
+  template std::unique_ptr<const Filter> make_double_filter(const SearchedKeys<T>&, const LiftedPairs&, \
+                                                            const Request&, const Execution&);          \
+  template std::unique_ptr<const Filter> make_fused_filter(const SearchedKeys<T>&, const LiftedPairs&,  \
+                                                           const Request&, Index, const Execution&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
 
 }  // namespace likewise::neighbors

@@ -16,29 +16,17 @@ using engine::simd::SumTreeView;
 constexpr Index leaf_size = engine::simd::tree_leaf_size;
 constexpr Index queries_per_block = 128;
 
-/// Points in which a metric's distance is d = (sum_k |x_k - z_k|^power)^(1/power), a row at a time, so that the
-/// caller's points need no copy.
+/// Points in which a metric's distance is d = (sum_k |x_k - z_k|^power)^(1/power), a row at a time, so that points need no
+/// copy.
 template <class T, class C> class Coordinates {
  public:
-  Coordinates(const CoordinateSum& sum, const Points<T>& X, const Points<T>& Z)
-      : queries_(X), keys_(Z), factor_(sum.factor) {
-    if (!factor_) return;
-    center_ = engine::center_of<T>(Z).transpose();
-    double largest = 0;
-    for (const Points<T>* points : {&X, &Z})
-      for (Index i = 0; i < points->rows(); ++i)
-        largest = std::max(largest, (points->row(i).template cast<double>() - center_).squaredNorm());
-    rounding_ = 16 * std::numeric_limits<double>::epsilon() * static_cast<double>(X.cols() + 4) * largest
-                * factor_->squaredNorm();
+  explicit Coordinates(const engine::PreparedPoints<T>& keys)
+      : keys_(keys), factor_(coordinate_sum(keys.metric()).value().factor) {
+    if (factor_) center_ = engine::center_of<T>(keys.points()).transpose();
   }
 
-  Index width() const { return factor_ ? factor_->rows() : keys_.cols(); }
-  /// Absolute error of a sum of squares from making the points by a projection.
-  double rounding() const { return rounding_; }
-  void query(Index i, C* out) const { put(queries_, i, out); }
-  void key(Index j, C* out) const { put(keys_, j, out); }
-
- private:
+  Index width() const { return factor_ ? factor_->rows() : keys_.points().cols(); }
+  void key(Index j, C* out) const { put(keys_.points(), j, out); }
   void put(const Points<T>& points, Index i, C* out) const {
     Eigen::Map<Eigen::Matrix<C, 1, Eigen::Dynamic>> row(out, width());
     // Near the origin the projection loses the fewest digits.
@@ -48,11 +36,24 @@ template <class T, class C> class Coordinates {
       row = points.row(i).template cast<C>();
   }
 
-  const Points<T>& queries_;
-  const Points<T>& keys_;
+  /// The largest square of a point's length before it is projected; 0 where it is not.
+  double largest_square(const Points<T>& points) const {
+    double largest = 0;
+    for (Index i = 0; factor_ && i < points.rows(); ++i)
+      largest = std::max(largest, (points.row(i).template cast<double>() - center_).squaredNorm());
+    return largest;
+  }
+  /// Absolute error of a sum of squares from making points of such squares by a projection.
+  double rounding(double largest) const {
+    return factor_ ? 16 * std::numeric_limits<double>::epsilon()
+                         * static_cast<double>(keys_.points().cols() + 4) * largest * factor_->squaredNorm()
+                   : 0;
+  }
+
+ private:
+  const engine::PreparedPoints<T>& keys_;
   const Matrix<double>* factor_;
   Eigen::RowVectorXd center_;
-  double rounding_ = 0;
 };
 
 /// The keys in leaves of `leaf_size`, split at medians. A subtree of b leaves takes 2b - 1 nodes one after another, so
@@ -83,6 +84,10 @@ template <class C> class Splits {
   }
   /// Keys in the order of the leaves: near ones are near.
   const std::vector<std::int32_t>& order() const { return order_; }
+  std::size_t bytes() const {
+    return keys_.size() * (sizeof(std::int32_t) + static_cast<std::size_t>(width_) * sizeof(C))
+           + order_.size() * sizeof(std::int32_t) + nodes_.size() * sizeof(Node);
+  }
 
  private:
   struct Part {
@@ -152,16 +157,51 @@ template <class C> class Splits {
   Eigen::Matrix<C, 1, Eigen::Dynamic> low_, high_;
 };
 
-template <class T, class C> class SumTree final : public TreeFilter {
+/// The tree's side that knows no query.
+template <class T, class C> class SumTree final : public KeyTree<T> {
  public:
-  SumTree(const Metric& metric, const Points<T>& X, const Points<T>& Z, const Request& request,
-          const Execution& run)
+  SumTree(const engine::PreparedPoints<T>& keys, const Execution& run)
+      : metric(keys.metric()),
+        coordinates(keys),
+        largest_square(coordinates.largest_square(keys.points())),
+        splits(keys_of(coordinates, keys.points().rows(), run), run) {
+    // Where the tree bounds a branch each of its levels rounds too.
+    view = splits.view(coordinate_sum(metric)->power,
+                       static_cast<C>(4 * static_cast<double>(std::numeric_limits<C>::epsilon())
+                                      * (static_cast<double>(coordinates.width()) + 64)));
+  }
+  std::unique_ptr<const TreeFilter> asked_by(const Points<T>& X, const Request& request) const override;
+  std::size_t bytes() const override { return splits.bytes(); }
+
+  const Metric& metric;
+  Coordinates<T, C> coordinates;
+  double largest_square;
+  Splits<C> splits;
+  SumTreeView<C> view{};
+
+ private:
+  static Matrix<C> keys_of(const Coordinates<T, C>& coordinates, Index n, const Execution& run) {
+    Matrix<C> keys(n, coordinates.width());
+    constexpr Index rows_per_block = 4096;
+    engine::parallel_blocks(engine::block_count(n, rows_per_block), run, "building the tree", [&](Index b) {
+      const auto [first, count] = engine::block_of(b, n, rows_per_block);
+      for (Index j = first; j < first + count; ++j) coordinates.key(j, keys.row(j).data());
+    });
+    return keys;
+  }
+};
+
+template <class T, class C> class SumTreeFilter final : public TreeFilter {
+ public:
+  SumTreeFilter(const SumTree<T, C>& tree, const Points<T>& X, const Request& request)
       : request_(request),
-        coordinates_(coordinate_sum(metric).value(), X, Z),
-        splits_(keys_of(coordinates_, Z.rows(), run), run) {
+        queries_(X),
+        coordinates_(tree.coordinates),
+        splits_(tree.splits),
+        tree_(tree.view) {
     const double epsilon = static_cast<double>(std::numeric_limits<C>::epsilon()),
-                 power = coordinate_sum(metric)->power;
-    const MetricTraits laws = traits(metric);
+                 power = coordinate_sum(tree.metric)->power;
+    const MetricTraits laws = traits(tree.metric);
     const int from = engine::unit_power(laws, engine::CostUnit::reported);
     unit_.of_reported = [=](double reported) {
       const double distance = engine::convert_power(reported, from, 1);
@@ -169,11 +209,8 @@ template <class T, class C> class SumTree final : public TreeFilter {
     };
     unit_.relative = epsilon * (static_cast<double>(coordinates_.width()) + 8);
     unit_.absolute =
-        coordinates_.rounding()
+        coordinates_.rounding(std::max(tree.largest_square, coordinates_.largest_square(X)))
         + static_cast<double>(std::numeric_limits<C>::min()) * static_cast<double>(coordinates_.width());
-    // Where the tree bounds a branch each of its levels rounds too.
-    tree_ =
-        splits_.view(power, static_cast<C>(4 * epsilon * (static_cast<double>(coordinates_.width()) + 64)));
   }
 
   Index width() const override { return coordinates_.width(); }
@@ -251,16 +288,6 @@ template <class T, class C> class SumTree final : public TreeFilter {
   }
 
  private:
-  static Matrix<C> keys_of(const Coordinates<T, C>& coordinates, Index n, const Execution& run) {
-    Matrix<C> keys(n, coordinates.width());
-    constexpr Index rows_per_block = 4096;
-    engine::parallel_blocks(engine::block_count(n, rows_per_block), run, "building the tree", [&](Index b) {
-      const auto [first, count] = engine::block_of(b, n, rows_per_block);
-      for (Index j = first; j < first + count; ++j) coordinates.key(j, keys.row(j).data());
-    });
-    return keys;
-  }
-
   /// Queries that are the keys come in the order of the leaves: what one has met is at hand for the next.
   Index query_at(Index turn) const {
     return request_.self ? splits_.order()[static_cast<std::size_t>(turn)] : turn;
@@ -268,20 +295,21 @@ template <class T, class C> class SumTree final : public TreeFilter {
   Matrix<C> points_of(const std::vector<Index>& ids) const {
     Matrix<C> points(static_cast<Index>(ids.size()), width());
     for (std::size_t a = 0; a < ids.size(); ++a)
-      coordinates_.query(ids[a], points.row(static_cast<Index>(a)).data());
+      coordinates_.put(queries_, ids[a], points.row(static_cast<Index>(a)).data());
     return points;
   }
 
   const Request& request_;
-  Coordinates<T, C> coordinates_;
-  Splits<C> splits_;
-  SumTreeView<C> tree_{};
+  const Points<T>& queries_;
+  const Coordinates<T, C>& coordinates_;
+  const Splits<C>& splits_;
+  SumTreeView<C> tree_;
   FilterUnit unit_;
 };
 
-/// Squares of differences stay finite in float32.
-bool small_enough(const Points<float>& points) {
-  return points.maxCoeff() < 1e15F && points.minCoeff() > -1e15F;
+template <class T, class C>
+std::unique_ptr<const TreeFilter> SumTree<T, C>::asked_by(const Points<T>& X, const Request& request) const {
+  return std::make_unique<const SumTreeFilter<T, C>>(*this, X, request);
 }
 
 }  // namespace
@@ -291,21 +319,28 @@ bool grows_trees(const Metric& metric) {
   return sum && sum->power >= 1 && (!sum->factor || sum->power == 2);
 }
 
-template <class T>
-std::unique_ptr<const TreeFilter> make_kd_tree(const Metric& metric, const Points<T>& X, const Points<T>& Z,
-                                               const Request& request, const Execution& run) {
-  if constexpr (std::is_same_v<T, float>)
-    if (const CoordinateSum sum = coordinate_sum(metric).value();
-        (sum.power <= 2 || std::isinf(sum.power)) && !sum.factor && small_enough(X) && small_enough(Z))
-      return std::make_unique<const SumTree<float, float>>(metric, X, Z, request, run);
-  return std::make_unique<const SumTree<T, double>>(metric, X, Z, request, run);
+template <class T> bool fits_single_tree(const engine::PreparedPoints<T>& keys, const Points<T>& X) {
+  if (std::is_same_v<T, double>) return false;
+  constexpr double most = 1e15;  // squares of differences stay finite in float32
+  const CoordinateSum sum = coordinate_sum(keys.metric()).value();
+  return (sum.power <= 2 || std::isinf(sum.power)) && !sum.factor && keys.largest_coordinate() < most
+         && static_cast<double>(X.cwiseAbs().maxCoeff()) < most;
 }
 
-template std::unique_ptr<const TreeFilter> make_kd_tree(const Metric&, const Points<float>&,
-                                                        const Points<float>&, const Request&,
-                                                        const Execution&);
-template std::unique_ptr<const TreeFilter> make_kd_tree(const Metric&, const Points<double>&,
-                                                        const Points<double>&, const Request&,
-                                                        const Execution&);
+template <class T>
+std::shared_ptr<const KeyTree<T>> grow_tree(const engine::PreparedPoints<T>& keys, bool single,
+                                            const Execution& run) {
+  if constexpr (std::is_same_v<T, float>)
+    if (single) return std::make_shared<const SumTree<float, float>>(keys, run);
+  return std::make_shared<const SumTree<T, double>>(keys, run);
+}
+
+#define LIKEWISE_INSTANTIATE(T)                                                                \
+  template bool fits_single_tree(const engine::PreparedPoints<T>&, const Points<T>&);          \
+  template std::shared_ptr<const KeyTree<T>> grow_tree(const engine::PreparedPoints<T>&, bool, \
+                                                       const Execution&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
 
 }  // namespace likewise::neighbors

@@ -1,6 +1,10 @@
 // The k-d tree for metrics that are sums over coordinates, or the largest of them.
 #pragma once
 
+#include <cstddef>
+#include <memory>
+
+#include "engine/prepared_points.hpp"
 #include "neighbors/filter.hpp"
 
 namespace likewise::neighbors {
@@ -20,9 +24,21 @@ class TreeFilter : public Filter {
   virtual Index width() const = 0;
 };
 
-/// O(n_keys log n_keys) time, O(n_keys width) memory. In float32 where the points are: then no coordinate is rounded.
+/// A tree of keys, which any number of searches may ask at once.
+template <class T> class KeyTree {
+ public:
+  virtual ~KeyTree() = default;
+  /// As a filter for queries X; the tree lives at least as long.
+  virtual std::unique_ptr<const TreeFilter> asked_by(const Points<T>& X, const Request& request) const = 0;
+  virtual std::size_t bytes() const = 0;
+};
+
+/// Whether float32 points and such queries can be told apart in a float32 tree: then no coordinate is rounded.
+template <class T> bool fits_single_tree(const engine::PreparedPoints<T>& keys, const Points<T>& X);
+
+/// O(n_keys log n_keys) time, O(n_keys width) memory; in float32 (`single`, see above) or float64.
 template <class T>
-std::unique_ptr<const TreeFilter> make_kd_tree(const Metric& metric, const Points<T>& X, const Points<T>& Z,
-                                               const Request& request, const Execution& run);
+std::shared_ptr<const KeyTree<T>> grow_tree(const engine::PreparedPoints<T>& keys, bool single,
+                                            const Execution& run);
 
 }  // namespace likewise::neighbors

@@ -16,6 +16,7 @@
 #include "neighbors/brute_force.hpp"
 #include "neighbors/fused_filter.hpp"
 #include "neighbors/kd_tree.hpp"
+#include "neighbors/keys_state.hpp"
 #include "neighbors/search.hpp"
 
 namespace likewise {
@@ -25,10 +26,10 @@ namespace {
 constexpr Index queries_per_block = 64;
 constexpr Index tree_min_keys = 500;
 
+/// Keys have been checked when they were prepared.
 template <class T>
 void check_request(const Points<T>& X, const Points<T>& Z, const NeighborOptions& options) {
   check_points<T>("X", X);
-  check_points<T>("Z", Z);
   require(!options.exclude_self || X.rows() == Z.rows(), "X",
           "the keys themselves (" + std::to_string(Z.rows()) + " rows) where each is left out of its own row",
           std::to_string(X.rows()) + " rows");
@@ -42,11 +43,30 @@ void check_algorithm(const Metric& metric, const std::string& algorithm) {
   require_law(grows_trees(metric), metric, "a sum over coordinates", "kd_tree");
 }
 
+template <class T> bool same(const Points<T>& X, const Points<T>& Z) {
+  return X.data() == Z.data() && X.rows() == Z.rows() && X.cols() == Z.cols()
+         && X.outerStride() == Z.outerStride();
+}
+
+/// All costs in float64; keys of float64 are looked at where they are.
 template <class T>
-std::shared_ptr<const engine::CostSource<double>> costs_of(const Metric& metric, const Points<T>& X,
-                                                           const Points<T>& Z) {
-  return engine::make_cost_source<double>(metric, X.template cast<double>(), Z.template cast<double>(),
-                                          std::numeric_limits<double>::infinity());
+std::shared_ptr<const engine::CostSource<double>> costs_of(const Points<T>& X,
+                                                           const engine::SharedKeys<T>& keys) {
+  constexpr double always = std::numeric_limits<double>::infinity();
+  if constexpr (std::is_same_v<T, double>) {
+    if (!keys->shared()) return engine::make_cost_source<double>(keys->metric(), X, keys->points(), always);
+    return engine::make_cost_source<double>(
+        same<T>(X, keys->points()) ? keys->shared() : std::make_shared<const Matrix<double>>(X), keys,
+        always);
+  } else
+    return engine::make_cost_source<double>(keys->metric(), X.template cast<double>(),
+                                            keys->points().template cast<double>(), always);
+}
+
+/// Refuses points of a width that the metric, or the keys, do not have.
+template <class T> void check_widths(const Points<T>& X, const engine::PreparedPoints<T>& keys) {
+  engine::make_cost_source<T>(keys.metric(), X.topRows(1), keys.points().topRows(1),
+                              std::numeric_limits<double>::infinity());
 }
 
 /// Every query against every key of a metric that does not lift, by tiles of costs.
@@ -95,11 +115,6 @@ class TileSearch {
   bool exclude_self_;
 };
 
-template <class T> bool same(const Points<T>& X, const Points<T>& Z) {
-  return X.data() == Z.data() && X.rows() == Z.rows() && X.cols() == Z.cols()
-         && X.outerStride() == Z.outerStride();
-}
-
 /// The pair rule of the engine's loops.
 engine::simd::PairRule rule_of(const Admitted& admitted, bool exclude_self) {
   engine::simd::PairRule rule{exclude_self};
@@ -114,25 +129,24 @@ engine::simd::PairRule rule_of(const Admitted& admitted, bool exclude_self) {
 /// One search over all queries: for the k nearest keys, or (k = 0) for all within a radius.
 template <class T> class Search {
  public:
-  Search(const Metric& metric, const Points<T>& X, const Points<T>& Z, Index k, double radius,
-         const Admitted& admitted, const NeighborOptions& options, const Execution& run)
-      : metric_(metric), laws_(traits(metric)), X_(X), Z_(Z), k_(k), radius_(radius), run_(sized(run)) {
-    check_algorithm(metric, options.algorithm);
+  Search(const SearchedKeys<T>& keys, const Points<T>& X, Index k, double radius, const Admitted& admitted,
+         const NeighborOptions& options, const Execution& run)
+      : keys_(keys), laws_(traits(keys.metric())), X_(X), k_(k), radius_(radius), run_(sized(run)) {
+    check_algorithm(keys.metric(), options.algorithm);
     const bool may_grow =
         options.algorithm == "kd_tree" || (options.algorithm == "auto" && !admitted && worth_a_tree());
     if (may_grow || laws_.lifts()) {
-      // The widths, which the full source would check.
-      costs_of<T>(metric, X.topRows(1), Z.topRows(1));
+      check_widths<T>(X, keys.prepared());  // which the full source would check
       if (laws_.lifts())
-        pairs_ = lifted_ = make_lifted_pairs<T>(metric, X, Z);
+        pairs_ = lifted_ = make_lifted_pairs<T>(X, keys.prepared());
       else
-        pairs_ = make_pairs<T>(metric, X, Z);
-      request_.emplace(Request{*pairs_, rule_of(admitted, options.exclude_self), same<T>(X, Z)});
+        pairs_ = make_pairs<T>(X, keys.shared());
+      request_.emplace(Request{*pairs_, rule_of(admitted, options.exclude_self), same<T>(X, keys.points())});
     }
-    if (may_grow && fits(X) && fits(Z)) grow(options.algorithm == "auto");
-    if (!filter_ && laws_.lifts()) filter_ = make_fused_filter(*lifted_, laws_, *request_, k, run_);
+    if (may_grow && fits()) grow(options.algorithm == "auto");
+    if (!filter_ && laws_.lifts()) filter_ = make_fused_filter<T>(keys, *lifted_, *request_, k, run_);
     // Also where a lift overflows: the source refuses that by name.
-    if (!filter_) tiles_.emplace(laws_, costs_of<T>(metric, X, Z), admitted, options.exclude_self);
+    if (!filter_) tiles_.emplace(laws_, costs_of<T>(X, keys.shared()), admitted, options.exclude_self);
   }
 
   const std::string& algorithm() const { return algorithm_; }
@@ -144,7 +158,7 @@ template <class T> class Search {
       const std::vector<RowLimit> rest = filter_->nearest(k_, store, run_);
       if (rest.empty()) return;
       if (algorithm_ == "kd_tree") return filter_->within(rest, k_, store, run_);
-      return make_double_filter(*lifted_, laws_, *request_, run_)->within(rest, k_, store, run_);
+      return make_double_filter<T>(keys_, *lifted_, *request_, run_)->within(rest, k_, store, run_);
     }
     std::vector<RowLimit> rows;
     for (Index i = 0; i < X_.rows(); ++i) rows.push_back({i, radius_});
@@ -152,25 +166,37 @@ template <class T> class Search {
   }
 
  private:
+  Index n_keys() const { return keys_.points().rows(); }
   Execution sized(const Execution& run) const {
-    return engine::sized(run, static_cast<double>(X_.rows()) * static_cast<double>(Z_.rows()) / 16
+    return engine::sized(run, static_cast<double>(X_.rows()) * static_cast<double>(n_keys()) / 16
                                   * static_cast<double>(X_.cols() + 4));
   }
   bool worth_a_tree() const {
-    constexpr Index many_keys = 16384,
-                    queries_to_keys = 32;  // few queries do not pay for a tree over many keys
-    return grows_trees(metric_) && Z_.rows() >= tree_min_keys
-           && (Z_.rows() <= many_keys || X_.rows() * queries_to_keys >= Z_.rows());
+    constexpr Index many_keys = 16384;
+    constexpr double queries_to_keys = 32;  // few queries do not pay for a tree over many keys
+    return grows_trees(keys_.metric()) && n_keys() >= tree_min_keys
+           && (n_keys() <= many_keys
+               || keys_.asked_with(X_.rows()) * queries_to_keys >= static_cast<double>(n_keys()));
   }
-  static bool fits(const Points<T>& points) {
-    return static_cast<double>(points.maxCoeff()) < 1e150 && static_cast<double>(points.minCoeff()) > -1e150;
+  bool fits() const {
+    return keys_.prepared().largest_coordinate() < 1e150
+           && static_cast<double>(X_.cwiseAbs().maxCoeff()) < 1e150;
   }
 
-  /// Grows the tree; where it is to be the better choice, it must show that on a few queries.
+  /// Asks the tree; where it is to be the better choice, it must show that on a few queries. What it showed is known for
+  /// the next search, save of the keys among themselves, whose brute force has another price.
   void grow(bool choose) {
-    auto tree = make_kd_tree<T>(metric_, X_, Z_, *request_, run_);
-    if (choose && !pays(*tree)) return;
-    filter_ = std::move(tree);
+    const bool of_queries = choose && !request_->self;
+    const std::optional<bool> known = of_queries ? keys_.tree_pays(k_, radius_) : std::nullopt;
+    if (choose && known == false) return;
+    tree_ = keys_.tree(fits_single_tree<T>(keys_.prepared(), X_), run_);
+    auto asked = tree_->asked_by(X_, *request_);
+    if (choose && !known) {
+      const bool paying = pays(*asked);
+      if (of_queries) keys_.remember_tree(k_, radius_, paying);
+      if (!paying) return keys_.drop_idle_tree();
+    }
+    filter_ = std::move(asked);
     algorithm_ = "kd_tree";
   }
 
@@ -182,13 +208,12 @@ template <class T> class Search {
     const double by_tree = 1400 + 8 * cost.nodes + (20 + 2 * width) * cost.leaves;
     const double mirrored = request_->self && k_ ? 0.6 : 1;
     const double by_pair = laws_.lifts() ? (0.18 + 0.017 * width) * mirrored : 1 + 0.5 * width;
-    return by_tree < 1700 + by_pair * static_cast<double>(Z_.rows());
+    return by_tree < 1700 + by_pair * static_cast<double>(n_keys());
   }
 
-  const Metric& metric_;
+  const SearchedKeys<T>& keys_;
   MetricTraits laws_;
   const Points<T>& X_;
-  const Points<T>& Z_;
   Index k_;
   double radius_;
   Execution run_;
@@ -196,9 +221,16 @@ template <class T> class Search {
   std::shared_ptr<const LiftedPairs> lifted_;
   std::shared_ptr<const Pairs> pairs_;
   std::optional<Request> request_;
+  std::shared_ptr<const KeyTree<T>> tree_;
   std::unique_ptr<const Filter> filter_;
   std::optional<TileSearch> tiles_;
 };
+
+/// Keys that one call asks, looked at where they are.
+template <class T> SearchedKeys<T> keys_of_one_call(const Metric& metric, const Points<T>& Z) {
+  check_points<T>("Z", Z);
+  return {std::make_shared<const engine::PreparedPoints<T>>(metric, Z), false};
+}
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
@@ -220,23 +252,39 @@ void close_gaps(NeighborLists& lists, const std::vector<Index>& sizes, Index k) 
 }
 
 template <class T>
-void check_nearest(const Points<T>& X, const Points<T>& Z, Index k, const NeighborOptions& options,
+void check_nearest(const SearchedKeys<T>& keys, const Points<T>& X, Index k, const NeighborOptions& options,
                    const Execution& run) {
-  check_request<T>(X, Z, options);
-  check_neighbor_count(k, Z.rows(), options.exclude_self);
+  check_request<T>(X, keys.points(), options);
+  check_neighbor_count(k, keys.points().rows(), options.exclude_self);
   run.require_memory(
       static_cast<double>(X.rows()) * static_cast<double>(k) * (sizeof(Index) + sizeof(double)),
       "the neighbors of all queries", "ask for fewer queries at a time or fewer neighbors");
 }
 
+template <class T>
+NeighborTable<T> nearest_table(const SearchedKeys<T>& keys, const Points<T>& X, Index k,
+                               const NeighborOptions& options, const Execution& run) {
+  check_nearest<T>(keys, X, k, options, run);
+  const Admitted everyone;
+  const Search<T> search(keys, X, k, 0, everyone, options, run);
+  NeighborTable<T> table{Matrix<T>(X.rows(), k), Matrix<Index>(X.rows(), k), search.algorithm()};
+  search.run([&](Index i, const std::vector<Found>& found) {
+    for (Index m = 0; m < k; ++m) {
+      table.distances(i, m) = static_cast<T>(found[static_cast<std::size_t>(m)].distance);
+      table.indices(i, m) = found[static_cast<std::size_t>(m)].index;
+    }
+  });
+  return table;
+}
+
 template <class T, class Table>
-void fill_within(Table& table, const Metric& metric, const Points<T>& X, const Points<T>& Z, double radius,
+void fill_within(Table& table, const SearchedKeys<T>& keys, const Points<T>& X, double radius,
                  const Admitted& admitted, const NeighborOptions& options, const Execution& run) {
   using Distance = typename decltype(table.distances)::value_type;
-  check_request<T>(X, Z, options);
-  require(!std::isnan(radius) && (radius >= 0 || !traits(metric).zero_on_self), "radius",
+  check_request<T>(X, keys.points(), options);
+  require(!std::isnan(radius) && (radius >= 0 || !traits(keys.metric()).zero_on_self), "radius",
           "a number that is not negative", radius);
-  const Search<T> search(metric, X, Z, 0, before_rounding<Distance>(radius), admitted, options, run);
+  const Search<T> search(keys, X, 0, before_rounding<Distance>(radius), admitted, options, run);
   std::vector<std::vector<Found>> rows(at(X.rows()));
   search.run([&](Index i, const std::vector<Found>& found) { rows[at(i)] = found; });
   table.algorithm = search.algorithm();
@@ -269,10 +317,11 @@ template <class T> double before_rounding(double radius) {
 template double before_rounding<float>(double);
 template double before_rounding<double>(double);
 
-NeighborLists nearest(const Metric& metric, const Points<double>& X, const Points<double>& Z, Index k,
-                      const Admitted& admitted, const NeighborOptions& options, const Execution& run) {
-  check_nearest<double>(X, Z, k, options, run);
-  const Search<double> search(metric, X, Z, k, 0, admitted, options, run);
+template <class T>
+NeighborLists nearest(const SearchedKeys<T>& keys, const Values<T>& X, Index k, const Admitted& admitted,
+                      const NeighborOptions& options, const Execution& run) {
+  check_nearest<T>(keys, X, k, options, run);
+  const Search<T> search(keys, X, k, 0, admitted, options, run);
   NeighborLists lists;
   lists.algorithm = search.algorithm();
   lists.indices.resize(at(X.rows() * k));
@@ -289,29 +338,47 @@ NeighborLists nearest(const Metric& metric, const Points<double>& X, const Point
   return lists;
 }
 
+NeighborLists nearest(const Metric& metric, const Points<double>& X, const Points<double>& Z, Index k,
+                      const Admitted& admitted, const NeighborOptions& options, const Execution& run) {
+  return nearest<double>(keys_of_one_call<double>(metric, Z), X, k, admitted, options, run);
+}
+
+template <class T>
+NeighborLists within(const SearchedKeys<T>& keys, const Values<T>& X, double radius, const Admitted& admitted,
+                     const NeighborOptions& options, const Execution& run) {
+  NeighborLists lists;
+  fill_within<T>(lists, keys, X, radius, admitted, options, run);
+  return lists;
+}
+
 NeighborLists within(const Metric& metric, const Points<double>& X, const Points<double>& Z, double radius,
                      const Admitted& admitted, const NeighborOptions& options, const Execution& run) {
-  NeighborLists lists;
-  fill_within<double>(lists, metric, X, Z, radius, admitted, options, run);
-  return lists;
+  return within<double>(keys_of_one_call<double>(metric, Z), X, radius, admitted, options, run);
 }
 
 }  // namespace neighbors
 
 template <class T>
+NeighborTable<T> kneighbors(const PreparedKeys<T>& keys, const Values<T>& X, Index k,
+                            const NeighborOptions& options, const Execution& run) {
+  const engine::Call call(run);
+  return neighbors::nearest_table<T>(keys.state().searched, X, k, options, run);
+}
+
+template <class T>
 NeighborTable<T> kneighbors(const Metric& metric, const Points<T>& X, const Points<T>& Z, Index k,
                             const NeighborOptions& options, const Execution& run) {
   const engine::Call call(run);
-  neighbors::check_nearest<T>(X, Z, k, options, run);
-  const neighbors::Admitted everyone;
-  const neighbors::Search<T> search(metric, X, Z, k, 0, everyone, options, run);
-  NeighborTable<T> table{Matrix<T>(X.rows(), k), Matrix<Index>(X.rows(), k), search.algorithm()};
-  search.run([&](Index i, const std::vector<neighbors::Found>& found) {
-    for (Index m = 0; m < k; ++m) {
-      table.distances(i, m) = static_cast<T>(found[static_cast<std::size_t>(m)].distance);
-      table.indices(i, m) = found[static_cast<std::size_t>(m)].index;
-    }
-  });
+  check_points<T>("X", X);
+  return neighbors::nearest_table<T>(neighbors::keys_of_one_call<T>(metric, Z), X, k, options, run);
+}
+
+template <class T>
+RadiusTable<T> radius_neighbors(const PreparedKeys<T>& keys, const Values<T>& X, double radius,
+                                const NeighborOptions& options, const Execution& run) {
+  const engine::Call call(run);
+  RadiusTable<T> table;
+  neighbors::fill_within<T>(table, keys.state().searched, X, radius, {}, options, run);
   return table;
 }
 
@@ -319,18 +386,29 @@ template <class T>
 RadiusTable<T> radius_neighbors(const Metric& metric, const Points<T>& X, const Points<T>& Z, double radius,
                                 const NeighborOptions& options, const Execution& run) {
   const engine::Call call(run);
+  check_points<T>("X", X);
   RadiusTable<T> table;
-  neighbors::fill_within<T>(table, metric, X, Z, radius, {}, options, run);
+  neighbors::fill_within<T>(table, neighbors::keys_of_one_call<T>(metric, Z), X, radius, {}, options, run);
   return table;
 }
 
-template NeighborTable<float> kneighbors(const Metric&, const Points<float>&, const Points<float>&, Index,
-                                         const NeighborOptions&, const Execution&);
-template NeighborTable<double> kneighbors(const Metric&, const Points<double>&, const Points<double>&, Index,
-                                          const NeighborOptions&, const Execution&);
-template RadiusTable<float> radius_neighbors(const Metric&, const Points<float>&, const Points<float>&,
-                                             double, const NeighborOptions&, const Execution&);
-template RadiusTable<double> radius_neighbors(const Metric&, const Points<double>&, const Points<double>&,
-                                              double, const NeighborOptions&, const Execution&);
+#define LIKEWISE_INSTANTIATE(T)                                                                       \
+  template NeighborTable<T> kneighbors(const PreparedKeys<T>&, const Values<T>&, Index,               \
+                                       const NeighborOptions&, const Execution&);                     \
+  template NeighborTable<T> kneighbors(const Metric&, const Points<T>&, const Points<T>&, Index,      \
+                                       const NeighborOptions&, const Execution&);                     \
+  template RadiusTable<T> radius_neighbors(const PreparedKeys<T>&, const Values<T>&, double,          \
+                                           const NeighborOptions&, const Execution&);                 \
+  template RadiusTable<T> radius_neighbors(const Metric&, const Points<T>&, const Points<T>&, double, \
+                                           const NeighborOptions&, const Execution&);                 \
+  namespace neighbors {                                                                               \
+  template NeighborLists nearest<T>(const SearchedKeys<T>&, const Values<T>&, Index, const Admitted&, \
+                                    const NeighborOptions&, const Execution&);                        \
+  template NeighborLists within<T>(const SearchedKeys<T>&, const Values<T>&, double, const Admitted&, \
+                                   const NeighborOptions&, const Execution&);                         \
+  }
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
 
 }  // namespace likewise

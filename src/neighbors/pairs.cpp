@@ -5,7 +5,6 @@
 #include <stdexcept>
 #include <type_traits>
 
-#include "engine/center.hpp"
 #include "engine/cost_source.hpp"
 #include "engine/prefetch.hpp"
 
@@ -13,15 +12,6 @@ namespace likewise::neighbors {
 namespace {
 
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
-
-/// The length of the longest point, from the center where there is one.
-template <class T> double largest_norm(const Points<T>& points, const Eigen::RowVectorXd& center) {
-  double largest = 0;
-  for (Index i = 0; i < points.rows(); ++i)
-    largest = std::max(largest, center.size() ? (points.row(i).template cast<double>() - center).norm()
-                                              : points.row(i).template cast<double>().norm());
-  return largest;
-}
 
 /// |x - z|^2 in float64. Four sums: one alone would wait for each of its additions.
 template <class T> double squared_distance(const T* x, const T* z, Index width) {
@@ -39,8 +29,8 @@ template <class T> double squared_distance(const T* x, const T* z, Index width) 
 
 template <class T, class M> class LiftedPairsOf final : public LiftedPairs {
  public:
-  LiftedPairsOf(const M& metric, const Points<T>& X, const Points<T>& Z)
-      : metric_(metric), laws_(metric.traits()), queries_(X), keys_(Z), center_(center()) {}
+  LiftedPairsOf(const M& metric, const Points<T>& X, const engine::PreparedPoints<T>& keys)
+      : metric_(metric), laws_(metric.traits()), queries_(X), prepared_(keys), keys_(keys.points()) {}
 
   Index n_queries() const override { return queries_.rows(); }
   Index n_keys() const override { return keys_.rows(); }
@@ -87,35 +77,29 @@ template <class T, class M> class LiftedPairsOf final : public LiftedPairs {
     if (metric_.projection_size(1, 1) == 0) return 0;
     const double terms = 16 * epsilon * static_cast<double>(queries_.cols() + 4);
     return terms
-           * metric_.projection_size(largest_norm<T>(queries_, center_), largest_norm<T>(keys_, center_));
+           * metric_.projection_size(engine::largest_norm<T>(queries_, prepared_.center()),
+                                     prepared_.largest_norm());
   }
 
  private:
-  Eigen::RowVectorXd center() const {
-    if (!laws_.shift_invariant) return {};
-    return engine::center_of<T>(keys_).transpose();
-  }
   Matrix<double> centered(const Points<T>& points, Index first, Index n, const Index* rows) const {
-    Matrix<double> block(n, points.cols());
-    if (rows)
-      for (Index a = 0; a < n; ++a) block.row(a) = points.row(rows[a]).template cast<double>();
-    else
-      block = points.middleRows(first, n).template cast<double>();
-    if (center_.size()) block.rowwise() -= center_;
-    return block;
+    if (!rows) return engine::centered<T, double>(points.middleRows(first, n), prepared_.center());
+    Matrix<T> block(n, points.cols());
+    for (Index a = 0; a < n; ++a) block.row(a) = points.row(rows[a]);
+    return engine::centered<T, double>(block, prepared_.center());
   }
 
   M metric_;
   MetricTraits laws_;
   const Points<T>& queries_;
+  const engine::PreparedPoints<T>& prepared_;
   const Points<T>& keys_;
-  Eigen::RowVectorXd center_;
 };
 
 /// Metrics that fill tiles: the tile's own arithmetic, to the last bit.
-class TiledPairs final : public Pairs {
+template <class T> class TiledPairs final : public Pairs {
  public:
-  explicit TiledPairs(std::shared_ptr<const engine::CostSource<double>> costs) : costs_(std::move(costs)) {}
+  explicit TiledPairs(std::shared_ptr<const engine::CostSource<T>> costs) : costs_(std::move(costs)) {}
   Index n_queries() const override { return costs_->rows(); }
   Index n_keys() const override { return costs_->cols(); }
   void distances(Index i, const Index* keys, Index n, double* out) const override {
@@ -123,37 +107,40 @@ class TiledPairs final : public Pairs {
   }
 
  private:
-  std::shared_ptr<const engine::CostSource<double>> costs_;
+  std::shared_ptr<const engine::CostSource<T>> costs_;
 };
 
 }  // namespace
 
 template <class T>
-std::unique_ptr<const LiftedPairs> make_lifted_pairs(const Metric& metric, const Points<T>& X,
-                                                     const Points<T>& Z) {
+std::unique_ptr<const LiftedPairs> make_lifted_pairs(const Points<T>& X,
+                                                     const engine::PreparedPoints<T>& keys) {
   return std::visit(
       [&](const auto& leaf) -> std::unique_ptr<const LiftedPairs> {
         using M = std::decay_t<decltype(leaf)>;
         if constexpr (LiftedMetric<M>)
-          return std::make_unique<const LiftedPairsOf<T, M>>(leaf, X, Z);
+          return std::make_unique<const LiftedPairsOf<T, M>>(leaf, X, keys);
         else
           throw std::logic_error("a metric without a lift");
       },
-      metric);
+      keys.metric());
 }
 
 template <class T>
-std::unique_ptr<const Pairs> make_pairs(const Metric& metric, const Points<T>& X, const Points<T>& Z) {
-  if (traits(metric).lifts()) return make_lifted_pairs<T>(metric, X, Z);
-  return std::make_unique<const TiledPairs>(engine::make_cost_source<double>(
-      metric, X.template cast<double>(), Z.template cast<double>(), std::numeric_limits<double>::infinity()));
+std::unique_ptr<const Pairs> make_pairs(const Points<T>& X, const engine::SharedKeys<T>& keys) {
+  if (traits(keys->metric()).lifts()) return make_lifted_pairs<T>(X, *keys);
+  constexpr double always = std::numeric_limits<double>::infinity();
+  return std::make_unique<const TiledPairs<T>>(
+      keys->shared() ? engine::make_cost_source<T>(std::make_shared<const Matrix<T>>(X), keys, always)
+                     : engine::make_cost_source<T>(keys->metric(), X, keys->points(), always));
 }
 
-template std::unique_ptr<const LiftedPairs> make_lifted_pairs(const Metric&, const Points<float>&,
-                                                              const Points<float>&);
-template std::unique_ptr<const LiftedPairs> make_lifted_pairs(const Metric&, const Points<double>&,
-                                                              const Points<double>&);
-template std::unique_ptr<const Pairs> make_pairs(const Metric&, const Points<float>&, const Points<float>&);
-template std::unique_ptr<const Pairs> make_pairs(const Metric&, const Points<double>&, const Points<double>&);
+#define LIKEWISE_INSTANTIATE(T)                                                                    \
+  template std::unique_ptr<const LiftedPairs> make_lifted_pairs(const Points<T>&,                  \
+                                                                const engine::PreparedPoints<T>&); \
+  template std::unique_ptr<const Pairs> make_pairs(const Points<T>&, const engine::SharedKeys<T>&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
 
 }  // namespace likewise::neighbors

@@ -7,9 +7,11 @@
 #include <likewise/metric.hpp>
 #include <likewise/types.hpp>
 
+#include "engine/prepared_points.hpp"
+
 namespace likewise::neighbors {
 
-/// Reads the caller's points: they must outlive it.
+/// Reads the points that it was made of: they must outlive it.
 class Pairs {
  public:
   virtual ~Pairs() = default;
@@ -29,11 +31,12 @@ class LiftedPairs : public Pairs {
   virtual double projection_error() const = 0;
 };
 
+/// Of a metric that lifts.
 template <class T>
-std::unique_ptr<const LiftedPairs> make_lifted_pairs(const Metric& metric, const Points<T>& X,
-                                                     const Points<T>& Z);
+std::unique_ptr<const LiftedPairs> make_lifted_pairs(const Points<T>& X,
+                                                     const engine::PreparedPoints<T>& keys);
 /// For any metric but Precomputed; by lifts or tiles of one pair.
 template <class T>
-std::unique_ptr<const Pairs> make_pairs(const Metric& metric, const Points<T>& X, const Points<T>& Z);
+std::unique_ptr<const Pairs> make_pairs(const Points<T>& X, const engine::SharedKeys<T>& keys);
 
 }  // namespace likewise::neighbors

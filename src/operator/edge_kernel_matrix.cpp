@@ -134,7 +134,7 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
     if (mass) mass->setZero(rows());
     if (!scaling.by_row_mass) scaling.log_left->get();  // before the threads start
     over_rows(run, [&](Index i, Eigen::ArrayXd& row) {
-      biased_row(i, scaling.log_right, row);
+      biased_row(i, *scaling.log_right, row);
       if (mass)
         (*mass)(i) = weigh_by_mass(scaling, row);
       else

@@ -13,6 +13,7 @@
 #include "engine/cost_source.hpp"
 #include "neighbors/search.hpp"
 #include "operator/csr.hpp"
+#include "operator/given_neighbors.hpp"
 
 namespace likewise {
 namespace {
@@ -149,8 +150,57 @@ bool only_leaves_self_out(const Support& support) {
             });
 }
 
-Edges search(const Mechanism& m, const PairFilters& filters, const Points<double>& X, const Points<double>& Z,
-             bool self, const Execution& run) {
+/// Costs by definition, in float64.
+template <class T>
+std::shared_ptr<const engine::CostSource<double>> exact_costs(const Points<T>& X,
+                                                              const detail::KeysState<T>& keys) {
+  const Metric& metric = keys.searched.metric();
+  if constexpr (std::is_same_v<T, double>)
+    return engine::make_cost_source<double>(metric, X, keys.points(), 0);
+  else
+    return engine::make_cost_source<double>(metric, X.template cast<double>(),
+                                            keys.points().template cast<double>(), 0);
+}
+
+/// Rows of indices that are given, with the distances that a search would tell.
+template <class T>
+neighbors::NeighborLists given_lists(const Matrix<Index>& given, Index n_others, const PairFilters& filters,
+                                     const Points<T>& X, const detail::KeysState<T>& keys, bool self) {
+  require(
+      given.rows() == X.rows() && given.cols() == n_others, "neighbors",
+      "a row of " + std::to_string(n_others) + " indices for each of " + std::to_string(X.rows()) + " points",
+      std::to_string(given.rows()) + " x " + std::to_string(given.cols()));
+  const Index n_keys = keys.points().rows();
+  const bool costs = points_are_costs(keys.searched.metric());
+  const auto pairs = costs ? nullptr : neighbors::make_pairs<T>(X, keys.prepared());
+  const auto source = costs ? exact_costs<T>(X, keys) : nullptr;
+  neighbors::NeighborLists lists;
+  lists.indices.assign(given.data(), given.data() + given.size());
+  lists.distances.resize(lists.indices.size());
+  std::vector<Index> row;
+  for (Index i = 0; i < given.rows(); ++i) {
+    lists.offsets.push_back(i * n_others);
+    row.assign(given.row(i).begin(), given.row(i).end());
+    std::sort(row.begin(), row.end());
+    const bool once = std::adjacent_find(row.begin(), row.end()) == row.end();
+    for (const Index j : row)
+      require(once && 0 <= j && j < n_keys && !(self && j == i) && (self || filters.admits(i, j)),
+              "neighbors", "different keys that the support admits, in [0, " + std::to_string(n_keys) + ")",
+              std::to_string(j) + " in row " + std::to_string(i));
+    double* const distances = lists.distances.data() + i * n_others;
+    if (pairs) pairs->distances(i, given.row(i).data(), n_others, distances);
+    for (Index m = 0; source && m < n_others; ++m)
+      distances[m] = source->pair(i, given(i, m), engine::CostUnit::reported);
+  }
+  lists.offsets.push_back(given.size());
+  return lists;
+}
+
+template <class T>
+Edges search(const Mechanism& m, const PairFilters& filters, const Points<T>& X,
+             const detail::KeysState<T>& keys, bool self, const Execution& run,
+             const Matrix<Index>* given = nullptr) {
+  const Index n_keys = keys.points().rows();
   const MetricTraits laws = traits(m.metric);
   neighbors::Admitted admitted;
   if (!(self && only_leaves_self_out(m.support)) && !filters.empty())
@@ -158,17 +208,18 @@ Edges search(const Mechanism& m, const PairFilters& filters, const Points<double
   NeighborOptions options;
   if (const auto* radius = std::get_if<Radius>(&m.support.selector())) {
     options.exclude_self = self && filters.leaves_self_out();
-    return to_costs(neighbors::within(m.metric, X, Z, radius->radius, admitted, options, run), laws, Z.rows(),
-                    nullptr, run);
+    return to_costs(neighbors::within<T>(keys.searched, X, radius->radius, admitted, options, run), laws,
+                    n_keys, nullptr, run);
   }
   const Neighbors& neighbors = *m.support.neighbors();
-  const Choice choice = choice_of(neighbors, self, filters.leaves_self_out(), Z.rows());
+  const Choice choice = choice_of(neighbors, self, filters.leaves_self_out(), n_keys);
   options.exclude_self = self;
   const neighbors::NeighborLists lists =
-      choice.n_others > 0 ? neighbors::nearest(m.metric, X, Z, choice.n_others, admitted, options, run)
-                          : no_lists(X.rows());
-  const auto source = choice.with_self ? engine::make_cost_source<double>(m.metric, X, Z, 0) : nullptr;
-  return to_costs(lists, laws, Z.rows(), source.get(), run);
+      given                 ? given_lists<T>(*given, choice.n_others, filters, X, keys, self)
+      : choice.n_others > 0 ? neighbors::nearest<T>(keys.searched, X, choice.n_others, admitted, options, run)
+                            : no_lists(X.rows());
+  const auto source = choice.with_self ? exact_costs<T>(X, keys) : nullptr;
+  return to_costs(lists, laws, n_keys, source.get(), run);
 }
 
 // --- weights
@@ -190,19 +241,19 @@ std::vector<Index> nearest_of_rows(const Edges& costs, const Vector<double>& log
 }
 
 /// Rows that a radius left without edges have their nearest admitted key all the same.
-void find_lonely(const Mechanism& m, const PairFilters& filters, const Points<double>& X,
-                 const Points<double>& Z, const Vector<double>& log_key_weights, std::vector<Index>& nearest,
-                 const Execution& run) {
+template <class T>
+void find_lonely(const PairFilters& filters, const Points<T>& X, const detail::KeysState<T>& keys,
+                 std::vector<Index>& nearest, const Execution& run) {
   std::vector<Index> lonely;
   for (std::size_t i = 0; i < nearest.size(); ++i)
     if (nearest[i] < 0) lonely.push_back(static_cast<Index>(i));
   if (lonely.empty()) return;
-  Matrix<double> queries(static_cast<Index>(lonely.size()), X.cols());
+  Matrix<T> queries(static_cast<Index>(lonely.size()), X.cols());
   for (Index a = 0; a < queries.rows(); ++a) queries.row(a) = X.row(lonely[static_cast<std::size_t>(a)]);
   const neighbors::Admitted admitted = [&](Index a, Index j) {
-    return log_key_weights(j) > minus_infinity && filters.admits(lonely[static_cast<std::size_t>(a)], j);
+    return (*keys.log_weights)(j) > minus_infinity && filters.admits(lonely[static_cast<std::size_t>(a)], j);
   };
-  const neighbors::NeighborLists lists = neighbors::nearest(m.metric, queries, Z, 1, admitted, {}, run);
+  const neighbors::NeighborLists lists = neighbors::nearest<T>(keys.searched, queries, 1, admitted, {}, run);
   for (std::size_t a = 0; a < lonely.size(); ++a)
     if (lists.offsets[a] < lists.offsets[a + 1])
       nearest[static_cast<std::size_t>(lonely[a])] =
@@ -243,6 +294,15 @@ Edges symmetrized(const Edges& A, const std::string& how, const Execution& run) 
   });
 }
 
+/// Costs to log weights, symmetric where the selector says so.
+WeightedEdges weighed(const Mechanism& m, const ResolvedKernel& kernel, Edges edges,
+                      std::vector<Index> nearest, bool self, const Execution& run) {
+  costs_to_log_weights(traits(m.metric), kernel, edges, run);
+  if (const Neighbors* rule = m.support.neighbors(); rule && self && rule->symmetrize != "none")
+    edges = symmetrized(edges, rule->symmetrize.empty() ? "union" : rule->symmetrize, run);
+  return {std::move(edges), std::move(nearest)};
+}
+
 WeightedEdges given_weights(const std::vector<Graph>& graphs, const PairFilters& filters,
                             const Support& support, const Vector<double>& log_key_weights,
                             const Execution& run) {
@@ -273,31 +333,57 @@ bool is_sparse(const Support& support) {
   return support.selector().index() != 0 || !support.graphs().empty();
 }
 
-WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const PairFilters& filters,
-                         const Points<double>& X, const Points<double>& Z,
-                         const Vector<double>& log_key_weights, bool self, const Execution& run) {
-  const std::vector<Graph>& graphs = m.support.graphs();
-  for (const Graph& graph : graphs) check_graph(graph, X.rows(), Z.rows());
-  if (has_given_weights(m.support)) return given_weights(graphs, filters, m.support, log_key_weights, run);
+namespace {
 
-  Edges edges(X.rows(), Z.rows());
-  std::vector<Index> nearest;
-  if (graphs.empty()) {
-    edges = search(m, filters, X, Z, self, run);
-    nearest = nearest_of_rows(edges, log_key_weights);
-    // Under `self` new points without a neighbor take their nearest key; the keys themselves get loops.
-    if (m.empty_row == EmptyRow::nearest || (m.empty_row == EmptyRow::self && !self))
-      find_lonely(m, filters, X, Z, log_key_weights, nearest, run);
-  } else {
-    edges = common_edges(graphs, filters, run);
-    put_costs(edges, *engine::make_cost_source<double>(m.metric, X, Z, 0), run);
-    nearest = nearest_of_rows(edges, log_key_weights);
-    edges = select(edges, m.support.selector(), traits(m.metric), self, run);
-  }
-  costs_to_log_weights(traits(m.metric), kernel, edges, run);
-  if (const Neighbors* rule = m.support.neighbors(); rule && self && rule->symmetrize != "none")
-    edges = symmetrized(edges, rule->symmetrize.empty() ? "union" : rule->symmetrize, run);
-  return {std::move(edges), std::move(nearest)};
+/// Costs of a neighbor search to weights; `edges` holds them.
+template <class T>
+WeightedEdges searched_edges(const Mechanism& m, const ResolvedKernel& kernel, const PairFilters& filters,
+                             const Points<T>& X, const detail::KeysState<T>& keys, Edges edges, bool self,
+                             const Execution& run) {
+  std::vector<Index> nearest = nearest_of_rows(edges, *keys.log_weights);
+  // Under `self` new points without a neighbor take their nearest key; the keys themselves get loops.
+  if (m.empty_row == EmptyRow::nearest || (m.empty_row == EmptyRow::self && !self))
+    find_lonely<T>(filters, X, keys, nearest, run);
+  return weighed(m, kernel, std::move(edges), std::move(nearest), self, run);
 }
+
+}  // namespace
+
+template <class T>
+WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const PairFilters& filters,
+                         const Points<T>& X, const detail::KeysState<T>& keys, bool self,
+                         const Execution& run) {
+  const std::vector<Graph>& graphs = m.support.graphs();
+  for (const Graph& graph : graphs) check_graph(graph, X.rows(), keys.points().rows());
+  if (has_given_weights(m.support)) return given_weights(graphs, filters, m.support, *keys.log_weights, run);
+  if (graphs.empty())
+    return searched_edges<T>(m, kernel, filters, X, keys, search<T>(m, filters, X, keys, self, run), self,
+                             run);
+  Edges edges = common_edges(graphs, filters, run);
+  put_costs(edges, *exact_costs<T>(X, keys), run);
+  std::vector<Index> nearest = nearest_of_rows(edges, *keys.log_weights);
+  edges = select(edges, m.support.selector(), traits(m.metric), self, run);
+  return weighed(m, kernel, std::move(edges), std::move(nearest), self, run);
+}
+
+template <class T>
+WeightedEdges edges_of_neighbors(const Mechanism& m, const ResolvedKernel& kernel, const PairFilters& filters,
+                                 const Points<T>& X, const detail::KeysState<T>& keys,
+                                 const Matrix<Index>& neighbors, bool self, const Execution& run) {
+  require(m.support.neighbors() && m.support.graphs().empty(), "support",
+          "Neighbors where neighbors are given", repr(m.support));
+  return searched_edges<T>(m, kernel, filters, X, keys, search<T>(m, filters, X, keys, self, run, &neighbors),
+                           self, run);
+}
+
+#define LIKEWISE_INSTANTIATE(T)                                                                             \
+  template WeightedEdges find_edges(const Mechanism&, const ResolvedKernel&, const PairFilters&,            \
+                                    const Points<T>&, const detail::KeysState<T>&, bool, const Execution&); \
+  template WeightedEdges edges_of_neighbors(const Mechanism&, const ResolvedKernel&, const PairFilters&,    \
+                                            const Points<T>&, const detail::KeysState<T>&,                  \
+                                            const Matrix<Index>&, bool, const Execution&);
+LIKEWISE_INSTANTIATE(float)
+LIKEWISE_INSTANTIATE(double)
+#undef LIKEWISE_INSTANTIATE
 
 }  // namespace likewise

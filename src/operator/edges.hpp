@@ -7,6 +7,7 @@
 #include <likewise/execution.hpp>
 #include <likewise/mechanism_value.hpp>
 
+#include "neighbors/keys_state.hpp"
 #include "operator/csr.hpp"
 #include "operator/pair_filters.hpp"
 #include "operator/tile_weights.hpp"
@@ -29,10 +30,11 @@ bool is_sparse(const Support& support);
 /// The support is a graph whose values are the weights.
 bool has_given_weights(const Support& support);
 
-/// All edges between queries X and keys Z; `self`: X is Z, and the selector's symmetrization applies.
+/// All edges between queries X and the keys; `self`: X is them, and the selector's symmetrization applies.
 /// A neighbor search for a selector, O(edges) for given graphs. Keys of log weight -inf are nobody's nearest.
+template <class T>
 WeightedEdges find_edges(const Mechanism& mechanism, const ResolvedKernel& kernel, const PairFilters& filters,
-                         const Points<double>& X, const Points<double>& Z,
-                         const Vector<double>& log_key_weights, bool self, const Execution& run);
+                         const Points<T>& X, const detail::KeysState<T>& keys, bool self,
+                         const Execution& run);
 
 }  // namespace likewise

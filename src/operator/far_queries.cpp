@@ -180,8 +180,10 @@ template <class T> class FarWeights final : public engine::LogWeights<T> {
 
 template <class T>
 std::shared_ptr<const engine::LogWeights<T>> with_far_queries(
-    std::shared_ptr<const engine::LogWeights<T>> weights, const Metric& metric, const ResolvedKernel& kernel,
-    const PairFilters& filters, const Points<T>& X, const Points<T>& Z) {
+    std::shared_ptr<const engine::LogWeights<T>> weights, const ResolvedKernel& kernel,
+    const PairFilters& filters, const Points<T>& X, const engine::PreparedPoints<T>& prepared) {
+  const Metric& metric = prepared.metric();
+  const Points<T>& Z = prepared.points();
   const std::optional<CoordinateSum> how = sum_with_digits(metric);
   const Decay decay = decay_of(metric, kernel.kernel, kernel.scale);
   const bool sums = how && how->power == 1;
@@ -196,8 +198,7 @@ std::shared_ptr<const engine::LogWeights<T>> with_far_queries(
   const double width = static_cast<double>(std::max<Index>(X.cols(), 1));
   const double stretch = how->factor ? how->factor->norm() : 1;
   if (X.size() == 0 || Z.size() == 0) return weights;
-  const double farthest =
-      static_cast<double>(X.cwiseAbs().maxCoeff()) + static_cast<double>(Z.cwiseAbs().maxCoeff());
+  const double farthest = static_cast<double>(X.cwiseAbs().maxCoeff()) + prepared.largest_coordinate();
   if (farthest * stretch * (sums ? width : std::sqrt(width)) < least_length) return weights;
 
   const Vector<double> center = engine::center_of<T>(Z);
@@ -215,10 +216,10 @@ std::shared_ptr<const engine::LogWeights<T>> with_far_queries(
                                                std::move(keys), std::move(far));
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                           \
-  template std::shared_ptr<const engine::LogWeights<T>> with_far_queries(                 \
-      std::shared_ptr<const engine::LogWeights<T>>, const Metric&, const ResolvedKernel&, \
-      const PairFilters&, const Points<T>&, const Points<T>&);
+#define LIKEWISE_INSTANTIATE(T)                                                                \
+  template std::shared_ptr<const engine::LogWeights<T>> with_far_queries(                      \
+      std::shared_ptr<const engine::LogWeights<T>>, const ResolvedKernel&, const PairFilters&, \
+      const Points<T>&, const engine::PreparedPoints<T>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

@@ -14,7 +14,7 @@ namespace likewise {
 /// a query is far, memory; n_keys d for each far query.
 template <class T>
 std::shared_ptr<const engine::LogWeights<T>> with_far_queries(
-    std::shared_ptr<const engine::LogWeights<T>> weights, const Metric& metric, const ResolvedKernel& kernel,
-    const PairFilters& filters, const Points<T>& X, const Points<T>& Z);
+    std::shared_ptr<const engine::LogWeights<T>> weights, const ResolvedKernel& kernel,
+    const PairFilters& filters, const Points<T>& X, const engine::PreparedPoints<T>& keys);
 
 }  // namespace likewise

@@ -27,7 +27,7 @@ template <class T> class StreamedMap final : public LinearMapStorage<T> {
   Index cols() const override { return tiles_->cols(); }
 
   Matrix<T> apply(const Values<T>& V, const Execution& run) const override {
-    Partial<T> part = engine::exp_sum<T>(*tiles_, scaling_.log_right, V, run);
+    Partial<T> part = engine::exp_sum<T>(*tiles_, *scaling_.log_right, V, run);
     if (scaling_.by_row_mass && !scaling_.log_left->known()) scaling_.log_left->offer(log_left(part));
     for (Index i = 0; i < rows(); ++i) finish_row(part, V, i);
     return std::move(part.sum);
@@ -37,11 +37,11 @@ template <class T> class StreamedMap final : public LinearMapStorage<T> {
     const Vector<double>& left = scaling_.log_left->get();
     Partial<T> part =
         engine::exp_sum_transposed<T>(*tiles_, shifted_log_left(*tiles_, scaling_, run), V, run);
-    for (Index j = 0; j < cols(); ++j) scale(part.sum, j, part.log_reference(j) + scaling_.log_right(j));
+    for (Index j = 0; j < cols(); ++j) scale(part.sum, j, part.log_reference(j) + (*scaling_.log_right)(j));
     if (may_be_replaced(scaling_))
       for (Index i = 0; i < rows(); ++i)
         if (left(i) == minus_infinity)
-          if (const Index key = stand_in(scaling_, i, tiles_->nearest_key(i, scaling_.log_right)); key >= 0)
+          if (const Index key = stand_in(scaling_, i, tiles_->nearest_key(i, *scaling_.log_right)); key >= 0)
             part.sum.row(key) += V.row(i);
     return std::move(part.sum);
   }
@@ -68,7 +68,7 @@ template <class T> class StreamedMap final : public LinearMapStorage<T> {
       return;
     }
     if (!may_be_replaced(scaling_)) return;
-    if (const Index key = stand_in(scaling_, i, tiles_->nearest_key(i, scaling_.log_right)); key >= 0)
+    if (const Index key = stand_in(scaling_, i, tiles_->nearest_key(i, *scaling_.log_right)); key >= 0)
       part.sum.row(i) = V.row(key);
   }
 
@@ -86,7 +86,7 @@ Vector<double> shifted_log_left(const engine::LogWeights<T>& K, const Scaling& s
   if (!shift) return left;
   if (!scaling.by_row_mass) return left + *shift;
   // Found again beside the shift: in log l itself the mass has no digits left.
-  const Partial<T> part = engine::exp_sum_less_shift<T>(K, scaling.log_right, Matrix<T>(K.cols(), 0), run);
+  const Partial<T> part = engine::exp_sum_less_shift<T>(K, *scaling.log_right, Matrix<T>(K.cols(), 0), run);
   Vector<double> found(left.size());
   for (Index i = 0; i < found.size(); ++i) {
     const double log_mass = part.log_reference(i) + std::log(part.mass(i));
@@ -175,14 +175,14 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
         weights = stored.transpose().template cast<double>();
       else
         weights = logs.row(a).transpose();
-      weights += scaling.log_right.segment(keys.begin, keys.size).array();
+      weights += scaling.log_right->segment(keys.begin, keys.size).array();
       // Divided by its own mass a row does not need what was taken out of it; a null mass is no part of it.
       const bool needs_shift = !scaling.by_row_mass || scaling.null_mass > 0;
       if (const Vector<double>* shift = K.row_shift(); shift && needs_shift) weights += (*shift)(row);
       scale_row(scaling, row, weights);
       stored = weights.matrix().transpose().template cast<T>();
       if (may_be_replaced(scaling) && (weights == 0).all())
-        if (const Index key = stand_in(scaling, row, tiles_->nearest_key(row, scaling.log_right)); key >= 0)
+        if (const Index key = stand_in(scaling, row, tiles_->nearest_key(row, *scaling.log_right)); key >= 0)
           P(a, key) = T(1);
     }
   }

@@ -21,7 +21,7 @@ namespace likewise {
 /// What scales K's rows and columns, and what a row without mass yields.
 struct Scaling {
   std::shared_ptr<const Lazy<Vector<double>>> log_left;
-  Vector<double> log_right;
+  std::shared_ptr<const Vector<double>> log_right;
   bool by_row_mass = false;  ///< l_i is 1/(null_mass + mass of row i): taken from the product's own pass
   double null_mass = 0;
   EmptyRow empty_row = EmptyRow::zero;

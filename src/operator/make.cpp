@@ -6,6 +6,7 @@
 
 #include "engine/call.hpp"
 #include "operator/csr.hpp"
+#include "operator/given_neighbors.hpp"
 #include "operator/scalings.hpp"
 #include "operator/walk.hpp"
 
@@ -83,32 +84,39 @@ WeightedEdges with_loops(WeightedEdges edges, const std::vector<Index>& loops, c
 }
 
 template <class T>
-Assembled<T> assemble(const Mechanism& m, const ResolvedKernel& kernel, const engine::SharedPoints<T>& X,
-                      const engine::SharedPoints<T>& Z, const Vector<double>& log_w, Askers askers,
+Assembled<T> assemble(const detail::OperatorState<T>& state, const Matrix<Index>* neighbors,
                       const Execution& run, const std::vector<Index>& loops = {}) {
-  PairFilters filters(m.support, {X->rows(), Z->rows(), askers});
+  const Mechanism& m = state.mechanism;
+  const ResolvedKernel& kernel = state.kernel;
+  const engine::SharedPoints<T>& X = state.queries;
+  const Askers askers = state.askers;
+  PairFilters filters(m.support, {X->rows(), state.keys.rows(), askers});
   const bool self = askers == Askers::keys;
   if (is_sparse(m.support)) {
-    WeightedEdges edges = with_loops(find_edges(m, kernel, filters, X->template cast<double>(),
-                                                Z->template cast<double>(), log_w, self, run),
-                                     loops, run);
+    WeightedEdges edges = with_loops(
+        neighbors ? edges_of_neighbors<T>(m, kernel, filters, *X, state.keys.state(), *neighbors, self, run)
+                  : find_edges<T>(m, kernel, filters, *X, state.keys.state(), self, run),
+        loops, run);
     std::string missing;
     if (self && !symmetric(edges.log_weights, run))
       missing = "a symmetric graph; " + repr(m.support) + " gave a directed one";
     return {edge_kernel_matrix<T>(std::move(edges)), missing};
   }
+  require(!neighbors, "support", "Neighbors where neighbors are given", repr(m.support));
   filters.keep_self(loops);
   // What a spectrum would miss; rows that are other points than the keys have none to begin with.
   std::string missing = self ? asymmetry_of_laws(m, kernel, filters) : std::string();
   if (self && missing.empty() && points_are_costs(m.metric) && *X != X->transpose())
     missing = "a symmetric metric; the precomputed costs are not";
-  const auto wide = [=, metric = m.metric] {
-    const auto keys = std::make_shared<const Matrix<double>>(Z->template cast<double>());
-    const auto queries = X == Z ? keys : std::make_shared<const Matrix<double>>(X->template cast<double>());
-    return make_tile_weights<double>(metric, kernel, filters, queries, keys, log_w);
+  const engine::SharedKeys<T> keys = state.keys.state().prepared();
+  const auto wide = [=] {
+    const auto wide_keys = keys->widened();
+    const auto queries = X == keys->shared()
+                             ? wide_keys->shared()
+                             : std::make_shared<const Matrix<double>>(X->template cast<double>());
+    return make_tile_weights<double>(kernel, filters, queries, wide_keys);
   };
-  return {tiled_kernel_matrix<T>(make_tile_weights<T>(m.metric, kernel, filters, X, Z, log_w), wide),
-          missing};
+  return {tiled_kernel_matrix<T>(make_tile_weights<T>(kernel, filters, X, keys), wide), missing};
 }
 
 // --- 2. the scalings, and the storage
@@ -141,6 +149,7 @@ template <class T> LogRowSums row_sums_of(std::shared_ptr<const KernelMatrix<T>>
 }
 
 using LazyVector = Lazy<Vector<double>>;
+using SharedVector = std::shared_ptr<const Vector<double>>;
 
 /// Row sums and l are computed when first asked for, unless r has needed the sums: a product of a
 /// row-stochastic operator finds them in its own pass.
@@ -149,17 +158,17 @@ void set_left(detail::OperatorState<T>& state, const Vector<double>& own_weights
               const Vector<double>& row_sums = {}) {
   const LogRowSums sums = row_sums_of(state.matrix, run.n_jobs);
   const Normalization& rule = state.mechanism.normalization;
-  const Vector<double> log_w = state.log_key_weights, log_right = state.scaling.log_right;
+  const SharedVector log_w = state.keys.state().log_weights, log_right = state.scaling.log_right;
   state.log_row_sums =
-      std::make_shared<const LazyVector>([=] { return row_sums.size() ? row_sums : sums(log_w); });
+      std::make_shared<const LazyVector>([=] { return row_sums.size() ? row_sums : sums(*log_w); });
   // Row sums under the key weights, which l may look at too, are computed once.
   const auto shared_sums = state.log_row_sums;
   const LogRowSums known = [=](const Vector<double>& bias) {
-    return bias == log_w ? shared_sums->get() : sums(bias);
+    return &bias == log_w.get() || bias == *log_w ? shared_sums->get() : sums(bias);
   };
   const Index n_rows = state.matrix->rows();
   state.scaling.log_left = std::make_shared<const LazyVector>(
-      [=] { return log_left_scaling(rule, n_rows, log_right, log_w, own_weights, known); });
+      [=] { return log_left_scaling(rule, n_rows, *log_right, *log_w, own_weights, known); });
   state.scaling.by_row_mass = divides_by_row_mass(rule);
   state.scaling.null_mass = null_mass(rule);
   const EmptyRow policy = state.mechanism.empty_row;
@@ -232,38 +241,36 @@ template <class T> void check_bistochastic(const detail::OperatorState<T>& state
 
 template <class T>
 detail::OperatorState<T> met_keys(const Mechanism& mechanism, const SelectedBandwidth& found,
-                                  const Points<T>& Z, const Vector<double>& log_key_weights) {
+                                  const PreparedKeys<T>& keys) {
   detail::OperatorState<T> state;
-  state.log_key_weights = log_key_weights;
-  state.keys = std::make_shared<const Matrix<T>>(Z);
+  state.keys = keys;
   state.bandwidth = found;
   state.kernel = resolve(mechanism.kernel, found);
   state.mechanism = mechanism;
   state.mechanism.kernel = state.kernel.kernel;
-  state.scaling.log_right = log_key_weights;
+  state.scaling.log_right = keys.state().log_weights;
   return state;
 }
 
 template <class T>
 SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::string& storage,
-                                 const Execution& run) {
+                                 const Execution& run, const Matrix<Index>* neighbors) {
   auto state = std::make_shared<detail::OperatorState<T>>(std::move(keys));
-  state->queries = state->keys;
+  state->queries = state->keys.state().prepared()->shared();
   state->askers = Askers::keys;
   const Mechanism& mechanism = state->mechanism;
-  const Index n = state->keys->rows();
+  const Index n = state->keys.rows();
+  const Vector<double>& log_w = state->keys.log_weights();
 
-  Assembled<T> assembled = assemble<T>(mechanism, state->kernel, state->keys, state->keys,
-                                       state->log_key_weights, Askers::keys, run);
+  Assembled<T> assembled = assemble<T>(*state, neighbors, run);
   const PairFilters filters(mechanism.support, {n, n, Askers::keys});
   Vector<double> row_sums;  // of the key weights, where somebody needs them
   if (mechanism.empty_row == EmptyRow::self && may_isolate(mechanism, filters)) {
-    row_sums = assembled.matrix->log_row_sums(state->log_key_weights, run);
+    row_sums = assembled.matrix->log_row_sums(log_w, run);
     state->isolated = empty_rows<T>(mechanism, row_sums);
     if (!state->isolated.empty()) {
       row_sums = {};
-      assembled = assemble<T>(mechanism, state->kernel, state->keys, state->keys, state->log_key_weights,
-                              Askers::keys, run, state->isolated);
+      assembled = assemble<T>(*state, neighbors, run, state->isolated);
     }
   }
   state->matrix = std::move(assembled.matrix);
@@ -271,15 +278,15 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
   check_bistochastic(*state, run);
 
   constexpr double least_tol = 32 * static_cast<double>(std::numeric_limits<T>::epsilon());
-  const Vector<double>& log_w = state->log_key_weights;
   const LogRowSums sums = row_sums_of(state->matrix, run.n_jobs);
   const LogRowSums known = [&](const Vector<double>& bias) {
     if (bias != log_w) return sums(bias);
     if (row_sums.size() == 0) row_sums = sums(bias);
     return row_sums;
   };
-  state->scaling.log_right =
-      log_right_scaling(mechanism.normalization, log_w, known, least_tol, state->report);
+  if (!right_is_key_weight(mechanism.normalization))
+    state->scaling.log_right = std::make_shared<const Vector<double>>(
+        log_right_scaling(mechanism.normalization, log_w, known, least_tol, state->report));
   if (!state->report.converged && run.not_converged) run.not_converged(state->report);
   set_left(*state, log_w, run, row_sums);
   if (mechanism.empty_row == EmptyRow::error) check_empty_rows(mechanism, state->log_row_sums->get());
@@ -291,14 +298,12 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
 template <class T>
 CrossOperator<T> cross_operator_of(const detail::OperatorState<T>& keys, const Points<T>& X,
                                    const Vector<double>& row_scale, Askers askers, const std::string& storage,
-                                   const Execution& run) {
+                                   const Execution& run, const Matrix<Index>* neighbors) {
   auto state = std::make_shared<detail::OperatorState<T>>(keys);
   state->queries = std::make_shared<const Matrix<T>>(X);
   state->askers = askers;
   state->kernel.row_scale = state->bandwidth.row_scale = row_scale;
-  state->matrix = assemble<T>(state->mechanism, state->kernel, state->queries, keys.keys,
-                              state->log_key_weights, askers, run)
-                      .matrix;
+  state->matrix = assemble<T>(*state, neighbors, run).matrix;
   state->asymmetry = "a square operator; this one goes from queries to keys";
   set_left(*state, {}, run);
   state->scaling.divides_products = true;
@@ -312,20 +317,21 @@ CrossOperator<T> cross_operator_of(const detail::OperatorState<T>& keys, const P
 template <class T> SelfOperator<T> walk_of(const SelfOperator<T>& P, const Execution& run) {
   auto state = std::make_shared<detail::OperatorState<T>>(P.state());
   state->mechanism.normalization = RowStochastic{};
-  state->scaling.log_right = state->log_key_weights;
-  set_left(*state, state->log_key_weights, run, state->log_row_sums->get());
+  state->scaling.log_right = state->keys.state().log_weights;
+  set_left(*state, state->keys.log_weights(), run, state->log_row_sums->get());
   state->storage = is_sparse(state->mechanism.support) ? "sparse" : "streamed";
   state->map = state->matrix->scaled(state->scaling, state->storage, run);
   return SelfOperator<T>(std::move(state));
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                                              \
-  template detail::OperatorState<T> met_keys(const Mechanism&, const SelectedBandwidth&, const Points<T>&,   \
-                                             const Vector<double>&);                                         \
-  template SelfOperator<T> self_operator_of(detail::OperatorState<T>, const std::string&, const Execution&); \
-  template CrossOperator<T> cross_operator_of(const detail::OperatorState<T>&, const Points<T>&,             \
-                                              const Vector<double>&, Askers, const std::string&,             \
-                                              const Execution&);                                             \
+#define LIKEWISE_INSTANTIATE(T)                                                                             \
+  template detail::OperatorState<T> met_keys(const Mechanism&, const SelectedBandwidth&,                    \
+                                             const PreparedKeys<T>&);                                       \
+  template SelfOperator<T> self_operator_of(detail::OperatorState<T>, const std::string&, const Execution&, \
+                                            const Matrix<Index>*);                                          \
+  template CrossOperator<T> cross_operator_of(const detail::OperatorState<T>&, const Points<T>&,            \
+                                              const Vector<double>&, Askers, const std::string&,            \
+                                              const Execution&, const Matrix<Index>*);                      \
   template SelfOperator<T> walk_of(const SelfOperator<T>&, const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

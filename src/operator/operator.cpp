@@ -37,11 +37,13 @@ template <class T> const Vector<double>& PropagationOperator<T>::log_left(const 
   return this->state().scaling.log_left->get();
 }
 template <class T> const Vector<double>& PropagationOperator<T>::log_right() const {
-  return this->state().scaling.log_right;
+  return *this->state().scaling.log_right;
 }
-template <class T> const Matrix<T>& PropagationOperator<T>::keys() const { return *this->state().keys; }
+template <class T> const Matrix<T>& PropagationOperator<T>::keys() const {
+  return this->state().keys.points();
+}
 template <class T> const Vector<double>& PropagationOperator<T>::log_key_weights() const {
-  return this->state().log_key_weights;
+  return this->state().keys.log_weights();
 }
 template <class T> const IterationReport& PropagationOperator<T>::report() const {
   return this->state().report;
@@ -101,7 +103,8 @@ std::shared_ptr<const LinearMapStorage<T>> symmetric_form(const SelfOperator<T>&
           missing.empty() ? "" : "one whose operator has a spectrum, which needs " + missing,
           repr(P.mechanism()));
   const Vector<double> half = 0.5 * (P.log_left() + P.log_right());
-  const Scaling scaling{.log_left = std::make_shared<const Lazy<Vector<double>>>(half), .log_right = half};
+  const Scaling scaling{.log_left = std::make_shared<const Lazy<Vector<double>>>(half),
+                        .log_right = std::make_shared<const Vector<double>>(half)};
   return P.state().matrix->scaled(scaling, storage, run);
 }
 

@@ -67,10 +67,10 @@ Index block_size(const Mechanism& m, Index n_queries, Index n_keys, bool masked)
 
 }  // namespace
 
-void for_each_row(const Mechanism& mechanism, const Points<double>& X, const Points<double>& Z,
-                  const Vector<double>& log_key_weights, const std::optional<LeftOut>& left_out,
-                  const Execution& run, const std::function<void(Index, const RowWeights&)>& visit) {
-  const Index size = block_size(mechanism, X.rows(), Z.rows(), left_out.has_value());
+void for_each_row(const Mechanism& mechanism, const Points<double>& X, const PreparedKeys<double>& keys,
+                  const std::optional<LeftOut>& left_out, const Execution& run,
+                  const std::function<void(Index, const RowWeights&)>& visit) {
+  const Index size = block_size(mechanism, X.rows(), keys.rows(), left_out.has_value());
   const Index n_blocks = engine::block_count(X.rows(), size);
   Execution quiet = run;
   quiet.progress = {};
@@ -78,10 +78,9 @@ void for_each_row(const Mechanism& mechanism, const Points<double>& X, const Poi
     const engine::Block block = engine::block_of(b, X.rows(), size);
     Mechanism m = mechanism;
     if (left_out) m.support = others_only(block, *left_out) & mechanism.support;
-    const auto P = m.cross_operator(X.middleRows(block.begin, block.size), Z,
-                                    {.log_key_weights = log_key_weights}, quiet);
+    const auto P = KeyedMechanism<double>(m, keys).at(X.middleRows(block.begin, block.size), quiet);
     const BlockRows rows(P, quiet);
-    const double weights = static_cast<double>(block.size) * static_cast<double>(Z.rows());
+    const double weights = static_cast<double>(block.size) * static_cast<double>(keys.rows());
     engine::parallel_blocks(engine::block_count(block.size, rows_per_task), engine::sized(quiet, weights),
                             "visiting rows", [&](Index task) {
                               const engine::Block part = engine::block_of(task, block.size, rows_per_task);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <likewise/mechanism_value.hpp>
+#include <likewise/prepared_keys.hpp>
 
 namespace likewise {
 
@@ -28,8 +29,8 @@ struct LeftOut {
 
 /// Calls visit(i, row) for every query, from several threads. O(n_keys) memory a query, in blocks of bounded size;
 /// O(n_queries n_keys d) time, or a neighbor search.
-void for_each_row(const Mechanism& mechanism, const Points<double>& X, const Points<double>& Z,
-                  const Vector<double>& log_key_weights, const std::optional<LeftOut>& left_out,
-                  const Execution& run, const std::function<void(Index, const RowWeights&)>& visit);
+void for_each_row(const Mechanism& mechanism, const Points<double>& X, const PreparedKeys<double>& keys,
+                  const std::optional<LeftOut>& left_out, const Execution& run,
+                  const std::function<void(Index, const RowWeights&)>& visit);
 
 }  // namespace likewise

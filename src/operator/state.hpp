@@ -6,6 +6,7 @@
 
 #include <likewise/operator.hpp>
 
+#include "neighbors/keys_state.hpp"
 #include "operator/kernel_matrix.hpp"
 #include "operator/tile_weights.hpp"
 
@@ -16,9 +17,8 @@ template <class T> struct OperatorState {
   SelectedBandwidth bandwidth;
   ResolvedKernel kernel;
   std::shared_ptr<const Matrix<T>> queries;  ///< the keys themselves on a self-operator
-  std::shared_ptr<const Matrix<T>> keys;
+  PreparedKeys<T> keys;
   Askers askers = Askers::beside;  ///< who the queries are
-  Vector<double> log_key_weights;
   std::string storage;
   std::shared_ptr<const KernelMatrix<T>> matrix;
   Scaling scaling;
@@ -29,10 +29,14 @@ template <class T> struct OperatorState {
   std::shared_ptr<const LinearMapStorage<T>> map;
 };
 
+template <class T> bool of_one_point_set(const OperatorState<T>& state) {
+  return state.queries == state.keys.state().prepared()->shared();
+}
+
 /// The filters of an operator's support, with the loops of those that keep to themselves.
 template <class T> PairFilters filters_of(const OperatorState<T>& state) {
-  PairFilters filters(state.mechanism.support, {state.queries->rows(), state.keys->rows(), state.askers});
-  if (state.queries == state.keys) filters.keep_self(state.isolated);
+  PairFilters filters(state.mechanism.support, {state.queries->rows(), state.keys.rows(), state.askers});
+  if (of_one_point_set(state)) filters.keep_self(state.isolated);
   return filters;
 }
 

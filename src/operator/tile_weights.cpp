@@ -93,16 +93,15 @@ bool has_scale(const ResolvedKernel& kernel) {
 
 template <class T> class TileWeights final : public engine::LogWeights<T> {
  public:
-  TileWeights(const Metric& metric, const ResolvedKernel& kernel, const PairFilters& filters,
-              const engine::SharedPoints<T>& X, const engine::SharedPoints<T>& Z,
-              const Vector<double>& log_weights)
-      : laws_(traits(metric)),
+  TileWeights(const ResolvedKernel& kernel, const PairFilters& filters, const engine::SharedPoints<T>& X,
+              const engine::SharedKeys<T>& keys)
+      : laws_(traits(keys->metric())),
         kernel_(kernel),
         input_(traits(kernel.kernel).input),
         has_edge_(has_edge(kernel.kernel)),
         unit_(unit_of(input_)),
         filters_(filters),
-        costs_(engine::make_cost_source<T>(metric, X, Z, largest_single(laws_, kernel), log_weights)) {
+        costs_(engine::make_cost_source<T>(X, keys, largest_single(laws_, kernel))) {
     const int power = engine::unit_power(laws_, unit_);
     row_factor_ = factors(kernel.row_scale, power);
     key_factor_ = factors(kernel.key_scale, power);
@@ -344,14 +343,14 @@ float largest(const Points<float>& X) { return X.size() ? X.cwiseAbs().maxCoeff(
 
 /// Whether float32 tiles hold what the kernel reads: not where the lengths at which it changes, squared, leave
 /// float32's range, nor where any distance may matter, however short.
-bool float32_holds_input(const Metric& metric, const ResolvedKernel& kernel, const Points<float>& X,
-                         const Points<float>& Z) {
+bool float32_holds_input(const ResolvedKernel& kernel, const Points<float>& X,
+                         const engine::PreparedPoints<float>& keys) {
   const KernelTraits laws = traits(kernel.kernel);
   if (laws.input == KernelInput::nothing) return true;
   if (laws.infinite_on_self) return false;
-  const bool of_length = laws.input != KernelInput::cost || traits(metric).distance_power == 1;
+  const bool of_length = laws.input != KernelInput::cost || traits(keys.metric()).distance_power == 1;
   return fits_float32(of_length ? kernel.scale : std::sqrt(kernel.scale)) && fit_float32(kernel.row_scale)
-         && fit_float32(kernel.key_scale) && largest(X) < 1e15F && largest(Z) < 1e15F;
+         && fit_float32(kernel.key_scale) && largest(X) < 1e15F && keys.largest_coordinate() < 1e15;
 }
 
 class WidenedPull final : public engine::CostPull<float> {
@@ -413,19 +412,22 @@ class WidenedWeights final : public engine::LogWeights<float> {
 }  // namespace
 
 template <class T>
-std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(
-    const Metric& metric, const ResolvedKernel& kernel, const PairFilters& filters,
-    const engine::SharedPoints<T>& X, const engine::SharedPoints<T>& Z, const Vector<double>& log_weights) {
+std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const ResolvedKernel& kernel,
+                                                               const PairFilters& filters,
+                                                               const engine::SharedPoints<T>& X,
+                                                               const engine::SharedKeys<T>& keys) {
   if constexpr (std::is_same_v<T, float>)
-    if (!float32_holds_input(metric, kernel, *X, *Z)) {
-      const auto keys = std::make_shared<const Matrix<double>>(Z->template cast<double>());
-      const auto queries = X == Z ? keys : std::make_shared<const Matrix<double>>(X->template cast<double>());
+    if (!float32_holds_input(kernel, *X, *keys)) {
+      const auto wide = keys->widened();
+      const auto queries = X == keys->shared()
+                               ? wide->shared()
+                               : std::make_shared<const Matrix<double>>(X->template cast<double>());
       return std::make_shared<const WidenedWeights>(
-          make_tile_weights<double>(metric, kernel, filters, queries, keys, log_weights));
+          make_tile_weights<double>(kernel, filters, queries, wide));
     }
-  auto weights = std::make_shared<const TileWeights<T>>(metric, kernel, filters, X, Z, log_weights);
-  if (X == Z) return weights;
-  return with_far_queries<T>(std::move(weights), metric, kernel, filters, *X, *Z);
+  auto weights = std::make_shared<const TileWeights<T>>(kernel, filters, X, keys);
+  if (X == keys->shared()) return weights;
+  return with_far_queries<T>(std::move(weights), kernel, filters, *X, *keys);
 }
 
 namespace {
@@ -472,10 +474,10 @@ void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel
                           weigh);
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                                 \
-  template std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(                      \
-      const Metric&, const ResolvedKernel&, const PairFilters&, const engine::SharedPoints<T>&, \
-      const engine::SharedPoints<T>&, const Vector<double>&);
+#define LIKEWISE_INSTANTIATE(T)                                                  \
+  template std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(       \
+      const ResolvedKernel&, const PairFilters&, const engine::SharedPoints<T>&, \
+      const engine::SharedKeys<T>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

@@ -25,14 +25,12 @@ struct ResolvedKernel {
 engine::CostUnit unit_of(KernelInput input);
 
 /// log phi(c) of a tile or of single pairs, costs converted to what the kernel reads. Refuses a kernel of a
-/// distance with a metric that has none. Keys of log weight -inf, where such are given, may lie anywhere.
+/// distance with a metric that has none. Keys whose log weight was -inf when they were prepared may lie anywhere.
 template <class T>
-std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& metric,
-                                                               const ResolvedKernel& kernel,
+std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const ResolvedKernel& kernel,
                                                                const PairFilters& filters,
                                                                const engine::SharedPoints<T>& X,
-                                                               const engine::SharedPoints<T>& Z,
-                                                               const Vector<double>& log_weights = {});
+                                                               const engine::SharedKeys<T>& keys);
 /// The same with copies of the points.
 template <class T>
 std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& metric,
@@ -41,7 +39,8 @@ std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const Metric& met
                                                                const Points<T>& Z,
                                                                const Vector<double>& log_weights = {}) {
   const auto [queries, keys] = engine::shared_copies<T>(X, Z);
-  return make_tile_weights<T>(metric, kernel, filters, queries, keys, log_weights);
+  return make_tile_weights<T>(kernel, filters, queries,
+                              std::make_shared<const engine::PreparedPoints<T>>(metric, keys, log_weights));
 }
 
 /// Turns the costs of listed pairs (the stored entries, as the metric defines them) into log phi, in place.

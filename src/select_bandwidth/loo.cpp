@@ -289,13 +289,13 @@ std::vector<double> losses_of_operators(const Problem& p, const std::vector<doub
   const Matrix<double> points = points_are_costs(m.metric)
                                     ? Matrix<double>(p.places.points(rows.point, rows.point))
                                     : rows_at(p.places.points, rows.point);
+  const PreparedKeys<double> keys(m.metric, points, rows.log_weights);
   const Matrix<double> targets = rows_at(p.targets, rows.point);
   const Vector<double> counts = p.counts();
   std::vector<double> losses;
   for (const double length : lengths) {
     m.kernel = with_scale(m.kernel, length);
-    const auto P = self_operator_of<double>(met_keys<double>(m, {.length = length}, points, rows.log_weights),
-                                            "auto", run);
+    const auto P = self_operator_of<double>(met_keys<double>(m, {.length = length}, keys), "auto", run);
     const Matrix<double> F = P.apply(targets, run);
     double sum = 0;
     for (Index i = 0; i < n; ++i) sum += counts(i) * p.loss_of(i, F.row(i));

@@ -64,7 +64,7 @@ TEST_CASE(
 TEST_CASE("rules find the bandwidth, and what has no constant is refused by name") {
   const Matrix<double> Z = normal_matrix(200, 2, 5);
   const auto fitted = kernel_density(Z, {.bandwidth = "silverman"});
-  CHECK(std::get<Gaussian>(fitted.mechanism.kernel).bandwidth == Bandwidth(fitted.bandwidth.length));
+  CHECK(std::get<Gaussian>(fitted.keyed.mechanism().kernel).bandwidth == Bandwidth(fitted.bandwidth.length));
   CHECK(fitted.bandwidth.length
         == Approx(std::pow(200.0, -1.0 / 6)).epsilon(0.2));  // Silverman: sigma n^(-1/6) at d = 2
   const auto refused = [&](const KernelDensityOptions& o) { return refusal([&] { kernel_density(Z, o); }); };

@@ -70,7 +70,7 @@ TEST_CASE("the estimator is the operator with the same slots") {
                                              .support = support,
                                              .normalization = RowStochastic{0.1}});
       const Mechanism m{metric, Laplacian{0.4}, support, RowStochastic{0.1}, OneStep{}, EmptyRow::nearest};
-      CHECK(fitted.mechanism == m);
+      CHECK(fitted.keyed.mechanism() == m);
       CHECK(fitted.predict(X).mean == m.cross_operator(X, Z) * Y);
       CHECK((fitted.predict(X, true).mean - fitted.predict(X).mean).cwiseAbs().maxCoeff() < 1e-12);
     }
@@ -253,7 +253,7 @@ TEST_CASE("the chosen bandwidth beats its neighbors in leave-one-out score") {
   for (const int degree : {0, 1}) {
     const auto fitted = kernel_regression(Z, Y, {.degree = degree});
     const double h = fitted.bandwidth.length;
-    CHECK(fitted.mechanism.kernel == Kernel(Gaussian{h}));
+    CHECK(fitted.keyed.mechanism().kernel == Kernel(Gaussian{h}));
     for (const double factor : {0.25, 0.5, 2.0, 4.0})
       CHECK(kernel_regression(Z, Y, {.kernel = Gaussian{factor * h}, .degree = degree}).loo_score()
             < fitted.loo_score());

@@ -21,8 +21,8 @@ template <class T> struct Retrieval {
 };
 
 template <class T> struct HopfieldMemory {
-  Mechanism mechanism;  ///< metric, Exponential(temperature), all pairs, row-stochastic
-  Matrix<T> patterns;   ///< (n, d)
+  KeyedMechanism<T>
+      keyed;  ///< metric, Exponential(temperature), all pairs, row-stochastic; keys: patterns (n, d)
   int max_iter = 20;
   double tol = 1e-4;
 

@@ -30,7 +30,7 @@ struct NeighborsPrediction {
 /// the mean of equal targets is that target. Targets and means are float64 whatever the points are.
 template <class T> struct NeighborsRegression {
   Mechanism mechanism;     ///< Neighbors(k) or Radius(r), RowStochastic
-  Matrix<T> points;        ///< (n, d)
+  PreparedKeys<T> keys;    ///< (n, d)
   Matrix<double> targets;  ///< (n, n_targets)
 
   /// A neighbor search (see kneighbors) and O(n_queries k n_targets) beyond it.
@@ -42,7 +42,7 @@ template <class T> struct NeighborsRegression {
 /// A vote: each neighbor gives its weight to its class.
 template <class T> struct NeighborsClassification {
   Mechanism mechanism;
-  Matrix<T> points;           ///< (n, d)
+  PreparedKeys<T> keys;       ///< (n, d)
   std::vector<Index> labels;  ///< (n,)
   Index n_classes = 0;
 

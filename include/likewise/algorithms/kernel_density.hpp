@@ -16,10 +16,8 @@ struct KernelDensityOptions {
 
 /// p(x) = sum_j w_j phi(|x - z_j|) / (sum_j w_j integral of phi(|u|) du)  (Rosenblatt 1956, Parzen 1962).
 template <class T> struct KernelDensity {
-  Mechanism mechanism;             ///< Unnormalized, bandwidth resolved
-  Matrix<T> points;                ///< (n, d)
-  Vector<double> log_key_weights;  ///< (n,) log of w_j / sum w
-  double log_constant = 0;         ///< log of the integral of phi over R^d
+  KeyedMechanism<T> keyed;  ///< Unnormalized, bandwidth resolved; keys (n, d) with log weights of w_j / sum w
+  double log_constant = 0;  ///< log of the integral of phi over R^d
   SelectedBandwidth bandwidth = {};
 
   /// log p at the rows of X, (n_queries,), in the log domain: finite however far, where the kernel never is

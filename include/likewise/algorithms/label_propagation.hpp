@@ -6,6 +6,7 @@
 
 #include <likewise/class_labels.hpp>
 #include <likewise/equilibrium.hpp>
+#include <likewise/operator.hpp>
 
 namespace likewise {
 
@@ -36,10 +37,14 @@ struct LabelSpreadingOptions {
 Mechanism label_propagation_knn(Index n_neighbors = 7);
 Mechanism label_spreading_knn(Index n_neighbors = 7);
 
+/// How new points ask the training points: the mechanism with rows that sum to 1, and without LeaveOneOut,
+/// for a new point is none of them. A row without mass asks its nearest training point.
+Mechanism label_prediction(const Mechanism& mechanism);
+
 /// Class shares of every point.
 template <class T> struct PropagatedLabels {
   Mechanism mechanism;            ///< bandwidth resolved
-  Matrix<T> points;               ///< (n, d)
+  KeyedMechanism<T> prediction;   ///< `label_prediction(mechanism)`; keys: all points (n, d)
   Matrix<T> label_distributions;  ///< (n, n_classes), rows sum to 1
   /// Points that no label reaches (whose component has none): they get the class shares of the labeled
   /// points.
@@ -55,9 +60,10 @@ template <class T> struct PropagatedLabels {
   std::vector<Index> predict(const Points<T>& X, const Execution& run = {}) const;
 };
 
-/// How new points ask the training points: the mechanism with rows that sum to 1, and without LeaveOneOut,
-/// for a new point is none of them. A row without mass asks its nearest training point.
-Mechanism label_prediction(const Mechanism& mechanism);
+/// The class shares of new points: the mean of the keys' distributions (n, n_classes) under this mechanism, rows scaled to 1.
+template <class T>
+Matrix<T> predict_labels(const KeyedMechanism<T>& prediction, const Values<T>& label_distributions,
+                         const Points<T>& X, const Execution& run = {});
 
 template <class T>
 PropagatedLabels<T> fit_label_propagation(const Points<T>& X, const std::vector<Index>& labels,

@@ -48,7 +48,10 @@ GOALS = (
     Goal("training-step-n16384-1", "PyTorch", 1.5, 2),
 )
 
-EACH_OF_A_GROUP = {"iris": ("scikit-learn", 1, 3)}  # the goal of every workload of the group
+EACH_OF_A_GROUP = {
+    "iris": ("scikit-learn", 1, 3),
+    "serve": ("scikit-learn", 1, 3),
+}  # the goal of every workload of the group
 
 MEMORY_GOAL, MEMORY_STRETCH = 64 * 2**20, 16 * 2**20  # bytes
 

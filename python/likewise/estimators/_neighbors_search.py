@@ -24,22 +24,28 @@ class Points:
         if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
             known = ", ".join(map(repr, _ALGORITHMS))
             raise ValueError(f"algorithm must be one of {known}; got {algorithm!r}.")
-        self.X = X.copy()  # what the caller does to X later is no affair of the model
-        self.metric, self.asked_algorithm = metric, _ALGORITHMS[algorithm]
-        self._algorithm = None
+        self.asked_algorithm, self._algorithm = _ALGORITHMS[algorithm], None
         require_width(metric, X, metric_params)
         if not pairwise:  # one pair tells what many would
-            self._one_neighbor_each(X[:1])
+            _core.kneighbors(metric, X[:1], X[:1], 1, self.asked_algorithm)
+        self.keys = _core.prepare_keys(
+            metric, X
+        )  # a copy: what the caller does to X later is no affair of it
 
     @property
     def algorithm(self):
         """The one that runs. Found out when asked for, since a tree is built for it."""
         if self._algorithm is None:
-            *_, self._algorithm = self._one_neighbor_each(self.X)
+            *_, self._algorithm = _core.kneighbors_among(self.keys, self.X[:1], 1, self.asked_algorithm)
         return self._algorithm
 
-    def _one_neighbor_each(self, keys):
-        return _core.kneighbors(self.metric, self.X[:1], keys, 1, self.asked_algorithm)
+    @property
+    def X(self):
+        return self.keys.points
+
+    @property
+    def metric(self):
+        return self.keys.metric
 
     @property
     def dtype(self):
@@ -48,12 +54,12 @@ class Points:
     def asked_by(self, queries):
         """Queries, keys, and whether they are the same (queries None), each left out of its own row."""
         alone = queries is None
-        return self.X if alone else queries, self.X, alone
+        return self.X if alone else queries, self.keys, alone
 
     def search(self, by, queries, limit):
         """What a search of the core finds of so many neighbors, or so far away."""
-        X, Z, alone = self.asked_by(queries)
-        return by(self.metric, X, Z, limit, self.asked_algorithm, alone)
+        X, keys, alone = self.asked_by(queries)
+        return by(keys, X, limit, self.asked_algorithm, alone)
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ class Nearest:
         return supports.Neighbors(self.k, **settings)
 
     def find(self, points, queries):
-        distances, indices, _ = points.search(_core.kneighbors, queries, self.k)
+        distances, indices, _ = points.search(_core.kneighbors_among, queries, self.k)
         return Found(distances.ravel(), indices.ravel(), np.arange(0, indices.size + 1, self.k))
 
     def weigh(self, function, found):
@@ -136,7 +142,7 @@ class Within:
         return supports.Radius(self.radius)
 
     def find(self, points, queries):
-        *found, _ = points.search(_core.radius_neighbors, queries, self.radius)
+        *found, _ = points.search(_core.radius_neighbors_among, queries, self.radius)
         return Found(*found)
 
     def weigh(self, function, found):

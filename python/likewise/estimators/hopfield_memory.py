@@ -97,12 +97,17 @@ class HopfieldMemory(OneToOneFeatureMixin, MechanismMixin, TransformerMixin, Bas
         with self._execution():
             metric = self._make_mechanism().metric
             require_width(metric, patterns)
-            self.mechanism_ = _core.fit_hopfield_memory(
+            self._keyed = _core.fit_hopfield_memory(
                 patterns, metric, self.temperature, self.max_iter, self.tol
             )
-        self.patterns_ = patterns
+        self.mechanism_ = self._keyed.mechanism
         self.n_iter_ = 1
         return self
+
+    @property
+    def patterns_(self):
+        """All stored patterns (n_patterns, n_features), read-only."""
+        return self._keyed.points
 
     def transform(self, X):
         """The states to which the queries X (n_queries, n_features) settle; a warning if some do not."""
@@ -120,9 +125,7 @@ class HopfieldMemory(OneToOneFeatureMixin, MechanismMixin, TransformerMixin, Bas
         """
         X = self._queries(X)
         with self._execution():
-            found = Retrieval(
-                *_core.hopfield_retrieve(X, self.patterns_, self.mechanism_, self.max_iter, self.tol)
-            )
+            found = Retrieval(*_core.hopfield_retrieve(X, self._keyed, self.max_iter, self.tol))
         warn_unless_converged(found.report, self.max_iter)
         return found
 
@@ -134,7 +137,7 @@ class HopfieldMemory(OneToOneFeatureMixin, MechanismMixin, TransformerMixin, Bas
         """
         X = self._queries(X)
         with self._execution():
-            return _core.hopfield_energy(X, self.patterns_, self.mechanism_)
+            return _core.hopfield_energy(X, self._keyed)
 
     def _queries(self, X):
         check_is_fitted(self)

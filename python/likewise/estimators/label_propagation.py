@@ -96,8 +96,7 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
         mechanism = self._graph(X) if callable(self.kernel) else self._make_mechanism()
         with self._execution():
             fitted = self._fit(X, labels, mechanism)
-        self.mechanism_, self.label_distributions_, self.unreached_, self.report_ = fitted
-        self.X_ = X.copy()  # what the caller does to X later is no affair of the model
+        self.mechanism_, self.label_distributions_, self.unreached_, self.report_, self._prediction = fitted
         self.transduction_ = self.classes_[np.argmax(self.label_distributions_, axis=1)]
         self.n_iter_ = max(1, self.report_.n_iter)
         max_iter = max(self.max_iter, _LEAST_MAX_ITER) if self.solver == "cg" else self.max_iter
@@ -109,6 +108,11 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
                 stacklevel=2,
             )
         return self
+
+    @property
+    def X_(self):
+        """The model's own copy of the points, read-only."""
+        return self._prediction.points
 
     def _graph(self, X):
         """A function's affinities as given edges."""
@@ -138,7 +142,7 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
         if callable(self.kernel):
             return self._shares_by_function(X)
         with self._execution():
-            return _core.label_predict_proba(X, self.X_, self.label_distributions_, self.mechanism_)
+            return _core.label_predict_proba(X, self._prediction, self.label_distributions_)
 
     def _shares_by_function(self, X):
         shares = np.asarray(self._affinities(self.X_, X).T @ self.label_distributions_)

@@ -76,6 +76,10 @@ class _Neighbors(MechanismMixin, BaseEstimator):
         self.n_samples_fit_ = X.shape[0]
 
     @property
+    def _fit_X(self):
+        return self._keys.points
+
+    @property
     def algorithm_(self):
         """Found out when asked for, since a tree is built for it."""
         check_is_fitted(self)

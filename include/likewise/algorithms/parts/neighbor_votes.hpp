@@ -11,10 +11,12 @@
 
 namespace likewise {
 
-/// Calls use(first, rows) for blocks of queries first, first + 1, ... in ascending order: their neighbors' weights. X
+/// Calls use(first, rows) for blocks of queries first, first + 1, ... in ascending order: their neighbors' weights. The keys
+/// were prepared under the mechanism's metric. X
 /// nullptr: the keys themselves, each without itself. Within a radius a block holds so many queries that edges stay few.
 template <class T>
-void visit_neighbors(const Mechanism& mechanism, const Points<T>* X, const Points<T>& Z, const Execution& run,
+void visit_neighbors(const Mechanism& mechanism, const Points<T>* X, const PreparedKeys<T>& keys,
+                     const Execution& run,
                      const std::function<void(Index first, const UndividedRows& rows)>& use);
 
 /// The same of rows that are there already: one block.

@@ -11,6 +11,7 @@ from likewise.bench.workloads import (
     iris,
     labels,
     neighbors,
+    serve,
     spectral,
     training,
 )
@@ -20,6 +21,7 @@ _MODULES = (
     backward,
     gaussian,
     neighbors,
+    serve,
     spectral,
     diffusion_maps,
     labels,
