@@ -294,8 +294,7 @@ TEST_CASE("a head of dot attention is a bilinear score, and its queries' bias we
   AttentionTrace<double> trace;
   made.layer.forward<double>(made.parameters, x, nullptr, {}, trace);
   for (const Index head : {0, 1}) {
-    const Mechanism m{.metric = made.layer.metric_of(made.parameters, head),
-                      .kernel = Exponential{made.layer.temperature_of(made.parameters, head)}};
+    const Mechanism m = made.layer.mechanism_of(made.parameters, head);
     const auto P = m.cross_operator(
         x, x, {.log_key_weights = made.layer.log_key_weights<double>(made.parameters, head, x)});
     CHECK((P.dense() - made.layer.weights<double>(made.parameters, trace, {}, 0, head)).norm() < 1e-12);

@@ -118,6 +118,10 @@ class AttentionLayer {
   Vector<double> log_key_weights(const Vector<T>& parameters, Index head, const Values<T>& z) const;
   /// The t that goes with `metric_of`.
   template <class T> double temperature_of(const Vector<T>& parameters, Index head) const;
+  /// That head as a value of five slots: its metric, exp(-c / t), every key, rows that sum to 1, one step.
+  template <class T> Mechanism mechanism_of(const Vector<T>& parameters, Index head) const {
+    return {.metric = metric_of(parameters, head), .kernel = Exponential{temperature_of(parameters, head)}};
+  }
 
  private:
   template <class T>
