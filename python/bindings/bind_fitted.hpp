@@ -47,9 +47,14 @@ template <class T> struct Pickled<PreparedKeys<T>> {
     return {t[0].cast<Metric>(), points, t[2].cast<Vector<double>>()};
   }
 };
+/// Without the GIL, which another thread that finds the bandwidth may need for a user's metric.
+template <class T> Mechanism mechanism_of(const KeyedMechanism<T>& keyed) {
+  const py::gil_scoped_release without_gil;
+  return keyed.mechanism();
+}
 template <class T> struct Pickled<KeyedMechanism<T>> {
   static py::object to(const KeyedMechanism<T>& keyed) {
-    return py::make_tuple(keyed.mechanism(), Pickled<SelectedBandwidth>::to(keyed.bandwidth()),
+    return py::make_tuple(mechanism_of(keyed), Pickled<SelectedBandwidth>::to(keyed.bandwidth()),
                           Pickled<PreparedKeys<T>>::to(keyed.keys()));
   }
   static KeyedMechanism<T> from(const py::handle& object) {

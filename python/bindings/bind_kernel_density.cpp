@@ -12,7 +12,7 @@ namespace {
 template <class T> void bind_density(py::module_& m) {
   using Fitted = KernelDensity<T>;
   py::class_<Fitted> cls(m, name_of_dtype<T>("KernelDensity").c_str());
-  cls.def_property_readonly("mechanism", [](const Fitted& f) { return f.keyed.mechanism(); });
+  cls.def_property_readonly("mechanism", [](const Fitted& f) { return mechanism_of(f.keyed); });
   cls.def_readonly("bandwidth", &Fitted::bandwidth);
   cls.def_property_readonly("points", [](const py::object& self) {
     return view(self.cast<const Fitted&>().keyed.keys().points(), self);

@@ -25,7 +25,7 @@ template <class Fitted> void def_loo_score(py::class_<Fitted>& cls) {
 template <class T> void bind_kernel_regressor(py::module_& m) {
   using Fitted = KernelRegression<T>;
   py::class_<Fitted> cls(m, name_of_dtype<T>("KernelRegression").c_str());
-  cls.def_property_readonly("mechanism", [](const Fitted& f) { return f.keyed.mechanism(); });
+  cls.def_property_readonly("mechanism", [](const Fitted& f) { return mechanism_of(f.keyed); });
   cls.def_property_readonly("nbytes", [](const Fitted& f) { return f.keyed.keys().bytes(); });
   cls.def_readonly("bandwidth", &Fitted::bandwidth);
   cls.def_readonly("degree", &Fitted::degree);

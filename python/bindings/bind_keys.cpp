@@ -28,7 +28,7 @@ template <class T> void bind_keys_of(py::module_& m) {
 
   using Keyed = KeyedMechanism<T>;
   py::class_<Keyed> keyed(m, name_of_dtype<T>("KeyedMechanism").c_str());
-  keyed.def_property_readonly("mechanism", &Keyed::mechanism);
+  keyed.def_property_readonly("mechanism", &mechanism_of<T>);
   keyed.def_property_readonly(
       "points", [](const py::object& self) { return view(self.cast<const Keyed&>().keys().points(), self); });
   keyed.def_property_readonly("nbytes", [](const Keyed& self) { return self.keys().bytes(); });

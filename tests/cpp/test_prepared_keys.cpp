@@ -1,5 +1,8 @@
 // Keys that were prepared answer as the points themselves do, to the last bit, in any order and from several threads.
+#include <algorithm>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <likewise/likewise.hpp>
 
@@ -37,6 +40,24 @@ template <class T> void check_searches(const Metric& metric, Index n, Index d) {
   CHECK(again.indices == once.indices);
 }
 
+/// One or two rows at a time against all distances, sorted.
+template <class T> void check_rows(Index n, Index d) {
+  const Matrix<T> Z = points<T>(n, d, 1), X = points<T>(6, d, 2);
+  const PreparedKeys<T> keys(Euclidean{}, Z);
+  std::vector<std::pair<double, Index>> all(static_cast<std::size_t>(n));
+  for (const Index n_rows : {1, 2})
+    for (Index i = 0; i + n_rows <= X.rows(); i += n_rows) {
+      const auto found = kneighbors<T>(keys, X.middleRows(i, n_rows), 9, {.algorithm = "brute"});
+      for (Index a = 0; a < n_rows; ++a) {
+        for (Index j = 0; j < n; ++j)
+          all[static_cast<std::size_t>(j)] = {
+              (X.row(i + a).template cast<double>() - Z.row(j).template cast<double>()).norm(), j};
+        std::sort(all.begin(), all.end());
+        for (Index m = 0; m < 9; ++m) CHECK(found.indices(a, m) == all[static_cast<std::size_t>(m)].second);
+      }
+    }
+}
+
 template <class T> void check_operators(const Mechanism& m, const Vector<double>& log_w) {
   const Matrix<T> Z = points<T>(200, 3, 5), V = points<T>(200, 2, 6);
   const KeyedMechanism<T> keyed(m, PreparedKeys<T>(m.metric, Z, log_w));
@@ -61,6 +82,14 @@ TEST_CASE("searches among prepared keys find what searches among points find", "
   }
   check_searches<double>(Euclidean{}, 2000, 25);
   check_searches<float>(Euclidean{}, 2000, 25);
+}
+
+TEST_CASE("a row or two are near whom all distances say", "[prepared_keys]") {
+  for (const Index d : {1, 3, 4, 7, 16, 25, 70}) {
+    check_rows<float>(700, d);
+    check_rows<double>(700, d);
+  }
+  check_rows<float>(40000, 5);
 }
 
 TEST_CASE("a mechanism that has met keys gives the cross-operators of these points", "[prepared_keys]") {

@@ -24,7 +24,7 @@ from likewise._experiments.child import Child
 from likewise.bench import goals, measure, peers, report, results, runner, workloads
 from likewise.bench.measure import measure_peak, measure_times
 from likewise.bench.workload import Contender, Peer, Workload, largest_difference, likewise_way
-from likewise.bench.workloads import accuracy, bandwidth, neighbors, spectral
+from likewise.bench.workloads import accuracy, bandwidth, neighbors, serve, spectral
 
 TINY = {"threads": (1,), "rounds": 3, "quick": True}
 
@@ -235,6 +235,16 @@ def test_neighbors_that_are_wrong_are_found():
     assert neighbors._compare((distances, indices), (distances, indices[:, ::-1]), None).same
     assert not neighbors._compare((distances, indices), (distances, moved), None).same
     assert not neighbors._compare((distances, indices), (1.01 * distances, indices), None).same
+
+
+def test_classes_that_differ_are_found():
+    ours = np.arange(1000) % 3
+    assert serve._same_classes(ours, ours, None).same
+    theirs = ours.copy()
+    theirs[:2] += 1
+    found = serve._same_classes(ours, theirs, None)
+    assert not found.same
+    assert found.detail == "99.80 % of the classes are the same"
 
 
 def test_the_point_itself_is_taken_out_of_k_plus_1():

@@ -186,6 +186,9 @@ class NearestNeighbors(_FindsNearest, _FindsWithin, _Neighbors):
     -----
     O(n_queries n_samples n_features) time by brute force, about O((n_queries + n_samples) log n_samples) by
     tree in few dimensions. Float32 points are compared in float64.
+
+    A fitted model holds a copy of its points, at most as much memory again, and a tree where one pays; all
+    but the copy is made by the first calls that want it, and left out of pickles.
     """
 
     _values = "none: the support itself is the answer"
