@@ -300,7 +300,7 @@ def test_a_function_metric_survives_a_pickle():
 def test_what_is_held_is_told():
     Z, X = points(20_000, 30)
     model = lw.NearestNeighbors(algorithm="brute").fit(Z)
-    empty = model._keys.nbytes
+    empty = model._points.keys.nbytes
     assert empty == Z.nbytes + 8 * len(Z)
     model.kneighbors(X)
-    assert empty < model._keys.nbytes <= 2 * Z.nbytes + 16 * len(Z)
+    assert empty < model._points.keys.nbytes <= 2 * Z.nbytes + 16 * len(Z)

@@ -148,8 +148,8 @@ def test_packed_sequences_are_sequences_of_their_own():
             ValueError,
             r"support must be one, or one for each of 3 sequences or of",
         ),
-        (supports.Blocks(np.arange(4)), ValueError, "groups must"),
-        (supports.Mask(np.ones((4, 4), bool)), ValueError, "mask|admitted"),
+        (supports.Blocks(np.arange(4)), ValueError, "Blocks must be of one group for each of 9 keys"),
+        (supports.Mask(np.ones((4, 4), bool)), ValueError, "Mask must be of the operator.s shape 9 x 9"),
     ],
 )
 def test_what_layers_refuse(support, error, says):

@@ -545,11 +545,11 @@ def _class_differences(X, y, n_components):
     fewer where there are fewer, or where scikit-learn's discriminant finds none (rows that repeat)."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+    _, first, codes = np.unique(y, return_index=True, return_inverse=True)
+    if np.array_equal(X, X[first[codes]]):  # no spread within classes, which theirs cannot take
+        return np.empty((0, X.shape[1]))
     with np.errstate(divide="ignore", invalid="ignore"):
-        try:
-            W = LinearDiscriminantAnalysis().fit(X, y).scalings_.T[:n_components]
-        except IndexError:
-            return np.empty((0, X.shape[1]))
+        W = LinearDiscriminantAnalysis().fit(X, y).scalings_.T[:n_components]
     return W[np.isfinite(W).all(axis=1) & W.any(axis=1)]
 
 
