@@ -323,7 +323,7 @@ TEST_CASE("a layer refuses what does not fit, by name", "[nn]") {
   };
   says(forward(4, 5, {}), "x must be of embed_dim = 6 columns; got 5.");
   says(forward(5, 6, {.batch = 2}), "x must be batch = 2 sequences");
-  says(forward(4, 6, {.supports = {Mask{BoolMatrix(4, 3)}}}), "mask must");
+  says(forward(4, 6, {.supports = {Mask{BoolMatrix(4, 3)}}}), "Mask must be of the operator's shape 4 x 4");
   says(forward(4, 6, {.batch = 2, .supports = std::vector<Support>(3)}),
        "supports must be one, or one for each of 2 sequences");
   says(forward(4, 6, {.key_padding = BoolMatrix(2, 4)}), "key_padding_mask must be of shape (1, 4)");

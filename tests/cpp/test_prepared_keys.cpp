@@ -101,7 +101,7 @@ TEST_CASE("a mechanism that has met keys gives the cross-operators of these poin
     for (const Support& support : {Support(AllPairs{}), Support(Neighbors{5}), Support(Radius{0.8})})
       for (const Kernel& kernel :
            {Kernel(Gaussian{0.7}), Kernel(Laplacian{"median"}), Kernel(Tricube{2.0})}) {
-        const Mechanism m{Euclidean{}, kernel, support, rule, EmptyRow::nearest};
+        const Mechanism m{Euclidean{}, kernel, support, rule, OneStep{}, EmptyRow::nearest};
         check_operators<float>(m, none);
         check_operators<double>(m, none);
         check_operators<double>(m, weights);
