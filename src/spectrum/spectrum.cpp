@@ -187,7 +187,9 @@ std::vector<std::vector<Index>> lost_points(const std::vector<Component>& compon
 template <class T>
 void keep_null_vectors(const Columns& U, const Vector<double>& values,
                        std::vector<std::vector<Index>>& lost) {
-  constexpr double rounding = 1e-13, near_0 = 1e4 * static_cast<double>(std::numeric_limits<T>::epsilon());
+  constexpr double rounding = 1e-13;
+  constexpr double near_0 =
+      std::max(spectrum::least_eigenvalue, 1e4 * static_cast<double>(std::numeric_limits<T>::epsilon()));
   for (Index j = 0; j < values.size(); ++j) {
     if (std::abs(values(j)) >= near_0) continue;
     const double least = rounding * U.col(j).cwiseAbs().maxCoeff();

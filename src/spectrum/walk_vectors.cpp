@@ -10,7 +10,6 @@ namespace likewise::spectrum {
 namespace {
 
 using Rows = std::vector<std::vector<Index>>;
-constexpr double no_eigenvalue = 1e-12;
 constexpr int most_sweeps = 30;
 constexpr std::size_t most_solved = 1024;  // rows of one system
 // Lost points that leak less than this to the others have eigenvalues of their own beside w: 0 there is as right as any number.
@@ -89,7 +88,7 @@ void complete_by_walk(const LinearMap<T>& P, const Vector<double>& values, const
                       const Execution& run) {
   Rows rows = lost;
   for (std::size_t c = 0; c < rows.size(); ++c) {
-    if (std::abs(values(static_cast<Index>(c))) < no_eigenvalue) rows[c].clear();
+    if (std::abs(values(static_cast<Index>(c))) < least_eigenvalue) rows[c].clear();
     for (const Index i : rows[c]) V(i, static_cast<Index>(c)) = T(0);
   }
   if (!any(rows)) return;

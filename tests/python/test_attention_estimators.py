@@ -635,7 +635,7 @@ def test_what_is_wrong_with_a_file_of_a_model_in_context(digits, model, tmp_path
         ({"n_tokens": 5}, "n_tokens must be a divisor of X's 13 features; got 5"),
         ({"max_epochs": 0}, "max_epochs must be an int, at least 1; got 0"),
         ({"validation_fraction": 1.0}, "validation_fraction"),
-        ({"learning_rate": -1.0}, "learning_rate must be positive"),
+        ({"learning_rate": -1.0}, "learning_rate must be a finite number that is positive"),
         ({"optimizer": "lion"}, 'optimizer must be one of "adamw", "adam", "sgd"'),
         ({"pooling": "max"}, "pooling must be one of"),
         ({"dtype": "float16"}, "dtype must be float32 or float64"),
