@@ -90,19 +90,29 @@ void run_blocks(Index n_blocks, const Execution& run, const char* what,
   if (failure) std::rethrow_exception(failure);
 }
 
-/// One task's share of the work: on the calling thread it asks and tells the caller as the whole does, on others it ends
-/// when the whole has failed.
-Execution inside_of(const Execution& run, Index task, Index n_tasks, std::thread::id caller,
-                    const std::atomic<bool>& failed) {
-  Execution inside{.n_jobs = 1, .memory_limit = run.memory_limit, .not_converged = run.not_converged};
-  if (std::this_thread::get_id() != caller) {
-    inside.stop_requested = [&failed] { return failed.load(); };
+/// One of n tasks, of a call that `caller` makes.
+struct Task {
+  const Execution& run;
+  Index at, n;
+  std::thread::id caller;
+  const std::atomic<bool>& failed;
+};
+
+/// How one task is run: on the calling thread it asks and tells the caller as the whole does, on others it ends when the whole
+/// has failed. What it captures is one reference, so that nothing is allocated for a short task.
+Execution inside_of(const Task& task) {
+  const Execution& run = task.run;
+  Execution inside{.n_jobs = 1, .memory_limit = run.memory_limit};
+  if (run.not_converged)
+    inside.not_converged = [&task](const IterationReport& report) { task.run.not_converged(report); };
+  if (std::this_thread::get_id() != task.caller) {
+    inside.stop_requested = [&task] { return task.failed.load(); };
     return inside;
   }
-  inside.stop_requested = run.stop_requested;
+  if (run.stop_requested) inside.stop_requested = [&task] { return task.run.stop_requested(); };
   if (run.progress)
-    inside.progress = [&run, task, n_tasks](double fraction, const char* what) {
-      run.progress((static_cast<double>(task) + fraction) / static_cast<double>(n_tasks), what);
+    inside.progress = [&task](double fraction, const char* what) {
+      task.run.progress((static_cast<double>(task.at) + fraction) / static_cast<double>(task.n), what);
     };
   return inside;
 }
@@ -155,7 +165,8 @@ void parallel_tasks(Index n, const Execution& run, const char* what,
   if (n >= thread_count(run)) {
     const std::thread::id caller = std::this_thread::get_id();
     run_blocks(n, run, what, [&](Index i, const std::atomic<bool>& failed) {
-      work(i, inside_of(run, i, n, caller, failed));
+      const Task task{run, i, n, caller, failed};
+      work(i, inside_of(task));
     });
   } else {
     for (Index i = 0; i < n; ++i) work(i, run);

@@ -142,45 +142,41 @@ void each_head(const Lengths& n, Index heads, Index width, const Execution& run,
                          [&](Index i, const Execution& inside) { work(i / heads, i % heads, inside); });
 }
 
-/// One head of one sequence as a step: its mechanism, and what it is taken on.
-template <class T> struct HeadStep {
-  Mechanism mechanism;
-  StepInputs<T> inputs;
-};
-
-/// All heads of the sequences that a trace holds the tokens of.
+/// All heads of the sequences that a trace holds the tokens of, each as a step: its mechanism, and what it is taken on.
 template <class T> class Heads {
  public:
   Heads(const AttentionLayer& layer, const Vector<T>& parameters, const AttentionTrace<T>& trace,
         const Attending& who, const Lengths& n)
-      : layer_(layer),
-        parameters_(parameters),
-        trace_(trace),
-        who_(who),
-        n_(n),
-        padding_(weights_of_padding(who)) {}
+      : layer_(layer), trace_(trace), n_(n), padding_(weights_of_padding(who)) {
+    // Mechanisms are made once for all sequences that may share them: of short ones there are thousands a second.
+    const Index sequences = who.supports.size() > 1 ? n.batch : 1;
+    for (Index s = 0; s < sequences; ++s)
+      for (Index h = 0; h < n.num_heads; ++h)
+        mechanisms_.push_back({.metric = cost_of(layer.options()),
+                               .kernel = Exponential{layer.temperature_of(parameters, h)},
+                               .support = support_of(who, n, s, h)});
+  }
 
-  HeadStep<T> at(Index sequence, Index head) const {
+  const Mechanism& mechanism(Index sequence, Index head) const {
+    const bool shared = std::ssize(mechanisms_) == n_.num_heads;
+    return mechanisms_[static_cast<std::size_t>(shared ? head : sequence * n_.num_heads + head)];
+  }
+  StepInputs<T> inputs(Index sequence, Index head) const {
     const AttentionLayerOptions& o = layer_.options();
     const Place p = place_of(n_, sequence, head, layer_.rank(), o.embed_dim / o.num_heads);
-    return {.mechanism = {.metric = cost_of(o),
-                          .kernel = Exponential{layer_.temperature_of(parameters_, head)},
-                          .support = support_of(who_, n_, sequence, head)},
-            .inputs = {
-                .q = queries_at(trace_.queries, p),
-                .k = keys_at(trace_.keys.size() ? trace_.keys : trace_.queries, p),
-                .v = values_at(trace_.values, p),
-                .log_key_weights = padding_.empty() ? nullptr : &padding_[static_cast<std::size_t>(sequence)],
-                .one_set = trace_.keys.size() == 0}};
+    return {.q = queries_at(trace_.queries, p),
+            .k = keys_at(trace_.keys.size() ? trace_.keys : trace_.queries, p),
+            .v = values_at(trace_.values, p),
+            .log_key_weights = padding_.empty() ? nullptr : &padding_[static_cast<std::size_t>(sequence)],
+            .one_set = trace_.keys.size() == 0};
   }
 
  private:
   const AttentionLayer& layer_;
-  const Vector<T>& parameters_;
   const AttentionTrace<T>& trace_;
-  const Attending& who_;
   const Lengths& n_;
   std::vector<Vector<double>> padding_;
+  std::vector<Mechanism> mechanisms_;
 };
 
 }  // namespace
@@ -318,8 +314,7 @@ Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Values<T>& 
   const Heads<T> all(*this, parameters, trace, who, n);
   each_head(n, heads, rank_ + E / heads, run, [&](Index s, Index h, const Execution& inside) {
     const Place p = place_of(n, s, h, rank_, E / heads);
-    const auto [mechanism, inputs] = all.at(s, h);
-    step<T>(mechanism, inputs, attended_at(trace.attended, p),
+    step<T>(all.mechanism(s, h), all.inputs(s, h), attended_at(trace.attended, p),
             trace.heads[static_cast<std::size_t>(s * heads + h)], inside);
   });
   Matrix<T> out(x.rows(), E);
@@ -356,8 +351,8 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, Atten
     StepGradient<T> sums{queries_at(trace.by_queries, p),
                          keys_at(own_keys ? trace.by_keys : trace.by_queries, p),
                          values_at(trace.by_values, p)};
-    const auto [mechanism, inputs] = all.at(s, h);
-    step_vjp<T>(mechanism, inputs, trace.heads[at], attended_at(std::as_const(trace.attended), p),
+    step_vjp<T>(all.mechanism(s, h), all.inputs(s, h), trace.heads[at],
+                attended_at(std::as_const(trace.attended), p),
                 attended_at(std::as_const(trace.by_attended), p), sums, inside);
     by_temperature[at] = sums.log_temperature;
   });
@@ -389,8 +384,7 @@ Matrix<T> AttentionLayer::weights(const Vector<T>& parameters, const AttentionTr
   require(head >= 0 && head < options_.num_heads, "head",
           "in [0, " + std::to_string(options_.num_heads - 1) + "]", head);
   const Heads<T> all(*this, parameters, trace, who, n);
-  const auto [mechanism, inputs] = all.at(sequence, head);
-  return step_operator<T>(mechanism, inputs, run).dense(run);
+  return step_operator<T>(all.mechanism(sequence, head), all.inputs(sequence, head), run).dense(run);
 }
 
 template <class T> Metric AttentionLayer::metric_of(const Vector<T>& parameters, Index head) const {
