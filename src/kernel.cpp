@@ -11,17 +11,6 @@ namespace {
 
 constexpr expressions::Input u{};
 
-const double* temperature_of(const Kernel& kernel) {
-  return std::visit(
-      [](const auto& k) -> const double* {
-        if constexpr (requires { k.temperature; })
-          return &k.temperature;
-        else
-          return nullptr;
-      },
-      kernel);
-}
-
 const detail::NameTable<Kernel>& table() {
   static const detail::NameTable<Kernel> kernels = {
       {"gaussian", Gaussian{}},
@@ -84,6 +73,17 @@ Kernel with_bandwidth(Kernel kernel, const Bandwidth& bandwidth) {
   return kernel;
 }
 
+const double* temperature_of(const Kernel& kernel) {
+  return std::visit(
+      [](const auto& k) -> const double* {
+        if constexpr (requires { k.temperature; })
+          return &k.temperature;
+        else
+          return nullptr;
+      },
+      kernel);
+}
+
 double scale_of(const Kernel& kernel) {
   validate(kernel);
   if (const double* temperature = temperature_of(kernel)) return *temperature;
@@ -137,8 +137,6 @@ double steepest_slope(const Kernel& kernel, double scale) {
       },
       kernel);
 }
-
-bool has_temperature(const Kernel& kernel) { return temperature_of(kernel) != nullptr; }
 
 bool has_edge(const Kernel& kernel) {
   const KernelTraits laws = traits(kernel);

@@ -19,12 +19,10 @@ template <class T> void check_keys(const Mechanism& mechanism, const PreparedKey
   validate(mechanism);
 }
 
+/// The keys with the mechanism's bandwidth among them.
 template <class T>
-SelectedBandwidth bandwidth_of_keys(const Mechanism& mechanism, const PreparedKeys<T>& keys,
-                                    const Execution& run) {
-  const Bandwidth* asked = bandwidth_of(mechanism.kernel);
-  if (!asked || asked->is_number()) return {.length = scale_of(mechanism.kernel)};
-  return bandwidth_among<T>(mechanism, keys.points(), keys.log_weights(), run);
+detail::OperatorState<T> meet(const Mechanism& mechanism, const PreparedKeys<T>& keys, const Execution& run) {
+  return met_keys<T>(mechanism, bandwidth_among<T>(mechanism, keys.points(), keys.log_weights(), run), keys);
 }
 
 /// New rows X for the keys of `origin`; where each point has its own scale, X's are found among the keys.
@@ -53,8 +51,7 @@ template <class T> struct KeyedState {
   Lazy<OperatorState<T>> among_themselves = {};  ///< with r, where the normalization looks at the keys
 
   const OperatorState<T>& met(const Execution& run) const {
-    return resolved.get(
-        [&] { return met_keys<T>(mechanism, bandwidth_of_keys<T>(mechanism, keys, run), keys); });
+    return resolved.get([&] { return meet<T>(mechanism, keys, run); });
   }
   const OperatorState<T>& for_queries(const Execution& run) const {
     if (right_is_key_weight(mechanism.normalization)) return met(run);
@@ -114,8 +111,7 @@ SelfOperator<T> make_self_operator(const Mechanism& mechanism, const PreparedKey
                                    const std::string& storage, const Execution& run) {
   const engine::Call call(run);
   check_keys<T>(mechanism, keys);
-  return self_operator_of<T>(met_keys<T>(mechanism, bandwidth_of_keys<T>(mechanism, keys, run), keys),
-                             storage, run);
+  return self_operator_of<T>(meet<T>(mechanism, keys, run), storage, run);
 }
 
 template <class T>
@@ -124,8 +120,7 @@ SelfOperator<T> self_operator_of_neighbors(const Mechanism& mechanism, const Pre
                                            const std::string& storage) {
   const engine::Call call(run);
   check_keys<T>(mechanism, keys);
-  return self_operator_of<T>(met_keys<T>(mechanism, bandwidth_of_keys<T>(mechanism, keys, run), keys),
-                             storage, run, &neighbors);
+  return self_operator_of<T>(meet<T>(mechanism, keys, run), storage, run, &neighbors);
 }
 
 template <class T>

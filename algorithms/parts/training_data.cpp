@@ -66,12 +66,7 @@ ResolvedMechanism resolve_bandwidth(const Mechanism& mechanism, const Points<T>&
                                     const Vector<double>& log_weights, const Execution& run) {
   const Index width = widths(mechanism.metric).keys;
   require_width("X", Z.cols(), width == Widths::any ? Z.cols() : width, mechanism.metric);
-  validate(mechanism);
-  const Bandwidth* asked = bandwidth_of(mechanism.kernel);
-  // Points have been checked; where there is nothing to find among them they are not met again.
-  const SelectedBandwidth found = !asked || asked->is_number()
-                                      ? SelectedBandwidth{.length = scale_of(mechanism.kernel)}
-                                      : bandwidth_among<T>(mechanism, Z, log_weights, run);
+  const SelectedBandwidth found = bandwidth_among<T>(mechanism, Z, log_weights, run);
   Mechanism resolved = mechanism;
   if (found.row_scale.size() == 0 && found.key_scale.size() == 0)
     resolved.kernel = with_bandwidth(mechanism.kernel, Bandwidth(found.length));

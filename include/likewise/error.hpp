@@ -6,6 +6,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace likewise {
 
@@ -31,14 +32,15 @@ struct Interrupted : std::runtime_error {
 
 /// "n_neighbors must be an int in [1, 99] (a point is not its own neighbor); got 100."
 template <class Got>
-[[noreturn]] void refuse(const std::string& argument, const std::string& allowed, const Got& got) {
+[[noreturn]] void refuse(std::string_view argument, std::string_view allowed, const Got& got) {
   std::ostringstream message;
   message << argument << " must be " << allowed << "; got " << got << ".";
   throw InvalidArgument(message.str());
 }
 
+/// Words that are literals cost nothing where they are not said; what is put together of several is put together always.
 template <class Got>
-void require(bool holds, const std::string& argument, const std::string& allowed, const Got& got) {
+void require(bool holds, std::string_view argument, std::string_view allowed, const Got& got) {
   if (!holds) refuse(argument, allowed, got);
 }
 

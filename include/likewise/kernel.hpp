@@ -48,8 +48,8 @@ double weight(const Kernel& kernel, double input, double scale);
 double decay_rate(const Kernel& kernel, double scale);
 /// A bound on |d log phi / du|; infinity where every digit of u counts.
 double steepest_slope(const Kernel& kernel, double scale);
-/// Its length is no bandwidth but a temperature, in the unit of the cost (Exponential).
-bool has_temperature(const Kernel& kernel);
+/// The length where it is no bandwidth but a temperature, in the unit of the cost (Exponential); else nullptr.
+const double* temperature_of(const Kernel& kernel);
 /// Whether rounding of the input may decide if a pair counts at all: kernels that end at their bandwidth, and 1/d.
 bool has_edge(const Kernel& kernel);
 /// log phi of one distance d of such a kernel (as its metric reports it, of 1/d), to all digits about the edge.

@@ -1,7 +1,5 @@
 #include <likewise/prepared_keys.hpp>
 
-#include <limits>
-
 #include <likewise/error.hpp>
 
 #include "checks.hpp"
@@ -13,11 +11,7 @@ template <class T>
 PreparedKeys<T>::PreparedKeys(const Metric& metric, const Points<T>& points,
                               const Vector<double>& log_weights) {
   check_points<T>("Z", points);
-  // Looked at all at once: the words of a refusal would take longer than the copy.
-  const bool fit = log_weights.size() == points.rows()
-                   && (log_weights.array() < std::numeric_limits<double>::infinity()).all();
-  auto weights = std::make_shared<const Vector<double>>(
-      fit ? log_weights : checked_log_weights(log_weights, points.rows()));
+  auto weights = std::make_shared<const Vector<double>>(checked_log_weights(log_weights, points.rows()));
   auto prepared = std::make_shared<const engine::PreparedPoints<T>>(
       metric, std::make_shared<const Matrix<T>>(points), *weights);
   state_ = std::make_shared<const detail::KeysState<T>>(std::move(weights), std::move(prepared));

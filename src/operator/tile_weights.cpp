@@ -88,7 +88,7 @@ template <class C> double score_rounding(Index width) {
 bool has_scale(const ResolvedKernel& kernel) {
   const Bandwidth* bandwidth = bandwidth_of(kernel.kernel);
   if (bandwidth) return !bandwidth->is_open() && kernel.row_scale.size() == 0 && kernel.key_scale.size() == 0;
-  return has_temperature(kernel.kernel);
+  return temperature_of(kernel.kernel) != nullptr;
 }
 
 template <class T> class TileWeights final : public engine::LogWeights<T> {

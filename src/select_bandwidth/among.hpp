@@ -5,7 +5,8 @@
 
 namespace likewise {
 
-/// The kernel's number, or what its rule ("median" where it is open) finds. Checks points, mechanism and weights.
+/// The kernel's number, or what its rule ("median" where it is open) finds. Checks the mechanism; where there is something to find
+/// among them, the points and their weights too.
 template <class T>
 SelectedBandwidth bandwidth_among(const Mechanism& mechanism, const Points<T>& Z,
                                   const Vector<double>& log_key_weights, const Execution& run);

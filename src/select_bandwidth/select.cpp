@@ -83,9 +83,7 @@ Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& me
 template <class T>
 SelectedBandwidth bandwidth_among(const Mechanism& m, const Points<T>& Z, const Vector<double>& log_w,
                                   const Execution& run) {
-  check_points<T>("Z", Z);
   validate(m);
-  checked_log_weights(log_w, Z.rows());
   const Bandwidth* asked = bandwidth_of(m.kernel);
   if (!asked || asked->is_number()) return {.length = scale_of(m.kernel)};
   const std::string rule = asked->is_open() ? "median" : asked->rule();

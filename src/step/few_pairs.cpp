@@ -38,18 +38,6 @@ Cost cost_of(const Metric& metric) {
       metric);
 }
 
-/// The divisor of exp(-c / t), checked when the kernel was; 0 of other kernels.
-double temperature_of(const Kernel& kernel) {
-  return std::visit(
-      [](const auto& k) -> double {
-        if constexpr (requires { k.temperature; })
-          return k.temperature;
-        else
-          return 0;
-      },
-      kernel);
-}
-
 /// A thread's, for all its tiles.
 template <class T> struct Scratch {
   Matrix<T> scores, slopes, by_weight, log_weights, q, k;
@@ -68,7 +56,7 @@ template <class T> class PairTile {
         n_(inputs.q.rows()),
         m_(inputs.k.rows()),
         is_dot_(cost_of(mechanism.metric) == Cost::dot),
-        temperature_(temperature_of(mechanism.kernel)) {
+        temperature_(*temperature_of(mechanism.kernel)) {
     weigh(mechanism.support);
     place();
   }
@@ -229,7 +217,7 @@ class Widened {
 template <class T> bool serve(const Mechanism& mechanism, const StepInputs<T>& inputs) {
   const auto* by_mass = std::get_if<RowStochastic>(&mechanism.normalization);
   const Support& support = mechanism.support;
-  return inputs.q.rows() * inputs.k.rows() <= most_pairs && temperature_of(mechanism.kernel) > 0
+  return inputs.q.rows() * inputs.k.rows() <= most_pairs && temperature_of(mechanism.kernel)
          && cost_of(mechanism.metric) != Cost::other && support.graphs().empty()
          && support.selector().index() == 0 && by_mass && by_mass->null_mass == 0
          && mechanism.empty_row == EmptyRow::zero;
