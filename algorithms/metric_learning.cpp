@@ -71,12 +71,12 @@ MetricLoss evaluate(const Matrix<T>& X, const Matrix<T>& Y, const Matrix<double>
                                        .log_right = none,
                                        .grad = grad,
                                        .values = Y,
-                                       .share = (grad.array() * F.array()).rowwise().sum(),
+                                       .deduction = (grad.array() * F.array()).rowwise().sum(),
                                        .by_values = false,
                                        .one_point_set = n_queries == X.rows()};
   const engine::BackwardSums<T> sums = engine::backward<T>(*K, terms, run);
   // 3. by u = W x each point adds gu x^T
-  const PointGradient<T> points = sums.pull->take_points();
+  const PointGradient<T> points = sums.vjp->take_points();
   Matrix<T> by_points = points.keys;
   by_points.topRows(n_queries) += points.queries;
   return {value, (by_points.transpose() * X).template cast<double>(), sums.scale};

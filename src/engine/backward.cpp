@@ -60,11 +60,11 @@ template <class T> class Backward {
   Backward(const LogWeights<T>& K, const BackwardTerms<T>& terms) : K_(K), terms_(terms) {
     if (terms.by_values) sums_.values = Matrix<T>::Zero(K.cols(), terms.values.cols());
     sums_.log_key_weights = Vector<double>::Zero(K.cols());
-    sums_.pull = K.pull();
+    sums_.vjp = K.vjp();
     // Exponentials of a lift in this precision need no tile of costs: the product is the exponent.
     if (const auto exponents = K.exponents())
       if (const auto* lifted = std::get_if<LiftedExponents<T>>(&*exponents)) lifted_ = *lifted;
-    if (lifted_ && sums_.pull) points_ = sums_.pull->lift_sums().value();
+    if (lifted_ && sums_.vjp) points_ = sums_.vjp->lift_sums().value();
     left_ = shifts(terms.log_left, lifted_ ? lifted_->queries : nullptr);
     right_ = shifts(terms.log_right, lifted_ ? lifted_->keys : nullptr);
   }
@@ -179,7 +179,7 @@ template <class T> class Backward {
   /// What points bring as queries or as keys.
   struct Role {
     const Values<T>& columns;
-    const Vector<T>&shift, &share, &factor;
+    const Vector<T>&shift, &deduction, &factor;
 
     simd::PairTerms<T> of(Block points, Vector<double>& sums) const {
       const auto part = [&](const Vector<T>& v) { return v.size() ? v.data() + points.begin : nullptr; };
@@ -187,7 +187,7 @@ template <class T> class Backward {
       return {columns.data() + points.begin * columns.outerStride(),
               columns.outerStride(),
               part(shift),
-              part(share),
+              part(deduction),
               part(factor),
               sums.data()};
     }
@@ -220,7 +220,7 @@ template <class T> class Backward {
                              .width = lifted_->queries->features().cols(),
                              .n_columns = terms_.values.cols(),
                              .scale = static_cast<T>(lifted_->scale * std::numbers::log2e),
-                             .pull = static_cast<T>(lifted_->scale),
+                             .rate = static_cast<T>(lifted_->scale),
                              .mask = K_.mask(),
                              .directions = {direction(false, rows, panels, sums[0])},
                              .n_directions = both_ways ? 2 : 1};
@@ -265,11 +265,11 @@ template <class T> class Backward {
     sum_up(t);
     add_to_sums(rows, keys, t);
     t.by_log.array() *= t.slopes.array();
-    double by_scale = sums_.pull ? sums_.pull->take_near(rows.begin, keys.begin, t.costs, t.by_log) : 0;
+    double by_scale = sums_.vjp ? sums_.vjp->take_near(rows.begin, keys.begin, t.costs, t.by_log) : 0;
     by_scale += static_cast<double>((t.by_log.array() * t.costs.array()).sum());
-    if (!sums_.pull) return by_scale;
+    if (!sums_.vjp) return by_scale;
     sum_up(t);
-    sums_.pull->add(rows.begin, keys.begin, T(1), t.by_log, t.row_sums, t.column_sums);
+    sums_.vjp->add(rows.begin, keys.begin, T(1), t.by_log, t.row_sums, t.column_sums);
     return by_scale;
   }
 
@@ -278,9 +278,9 @@ template <class T> class Backward {
   /// dL/dP of a tile.
   void set_by_weight(Block rows, Block keys, Matrix<T>& tile) const {
     tile.setZero(rows.size, keys.size);
-    if (terms_.share.size()) tile.colwise() -= segment(terms_.share, rows);
-    if (terms_.row_share.size())
-      tile.noalias() -= segment(terms_.row_share, rows) * segment(terms_.key_share, keys).transpose();
+    if (terms_.deduction.size()) tile.colwise() -= segment(terms_.deduction, rows);
+    if (terms_.row_deduction.size())
+      tile.noalias() -= segment(terms_.row_deduction, rows) * segment(terms_.key_deduction, keys).transpose();
     add_product<T>(T(1), as_it_is<T>(rows_of(terms_.grad, rows)), transposed<T>(rows_of(terms_.values, keys)),
                    tile);
   }
@@ -304,8 +304,8 @@ template <class T> class Backward {
   std::optional<LiftedExponents<T>> lifted_;
   const Vector<T> none_ = {};
   Vector<T> left_, right_;
-  const Role queries_{terms_.grad, left_, terms_.share, terms_.row_share},
-      keys_{terms_.values, right_, none_, terms_.key_share};
+  const Role queries_{terms_.grad, left_, terms_.deduction, terms_.row_deduction},
+      keys_{terms_.values, right_, none_, terms_.key_deduction};
   BackwardSums<T> sums_;
   LiftSums<T> points_ = {};  ///< what the fused loop adds to, where the metric has a derivative
   Pool<simd::PairScratch<T>> scratch_;

@@ -186,10 +186,10 @@ template <class T, class C, class M> class LiftedSource final : public PairSourc
   LiftedSource(const M& metric, const SharedPoints<T>& X, LiftedPoints<C> queries, const SharedKeys<T>& keys)
       : Base(metric, X, keys, X == keys->shared(), std::move(queries), keys->template lifted<C>()) {}
 
-  std::unique_ptr<CostPull<T>> pull(bool near) const override {
+  std::unique_ptr<CostVjp<T>> vjp(bool near) const override {
     if constexpr (DifferentiableLift<M>)
-      return std::make_unique<LiftedPull<T, C, M>>(this->metric_, this->held_->center(), this->queries_,
-                                                   this->query_lift_, this->keys_, this->key_lift_, near);
+      return std::make_unique<LiftedVjp<T, C, M>>(this->metric_, this->held_->center(), this->queries_,
+                                                  this->query_lift_, this->keys_, this->key_lift_, near);
     else
       return nullptr;
   }
@@ -231,9 +231,9 @@ template <class T, class M> class FilledSource final : public PairSource<T, M, P
                                    this->keys_.middleRows(j0, out.cols()), out);
     convert_tile<T>(out, this->laws_.distance_power, unit_power(this->laws_, unit));
   }
-  std::unique_ptr<CostPull<T>> pull(bool) const override {
+  std::unique_ptr<CostVjp<T>> vjp(bool) const override {
     if constexpr (DifferentiableTile<M>)
-      return std::make_unique<FilledPull<T, M>>(this->metric_, this->queries_, this->keys_);
+      return std::make_unique<FilledVjp<T, M>>(this->metric_, this->queries_, this->keys_);
     else
       return nullptr;
   }

@@ -8,7 +8,7 @@
 #include <likewise/metric.hpp>
 #include <likewise/types.hpp>
 
-#include "engine/cost_pull.hpp"
+#include "engine/cost_vjp.hpp"
 #include "engine/prepared_points.hpp"
 #include "engine/terms/exponents.hpp"
 #include "engine/terms/scores.hpp"
@@ -45,7 +45,7 @@ template <class T> class CostSource {
   virtual std::optional<Exponents> exponents(double /*scale*/) const { return {}; }
   /// A new sum of derivatives, nullptr where the metric has none. References this source. `near`: slopes may be so steep that
   /// pairs below `near_share` need x - z itself.
-  virtual std::unique_ptr<CostPull<T>> pull(bool /*near*/) const { return nullptr; }
+  virtual std::unique_ptr<CostVjp<T>> vjp(bool /*near*/) const { return nullptr; }
   /// What the kernels that are no exponentials of a lift need of the scores. Roots and inverses magnify the rounding of a
   /// small square: `small` asks for its digits. `slope` bounds |d log phi / d score|.
   struct Demand {

@@ -120,7 +120,7 @@ template <class T> class TransposedWeights final : public LogWeights<T> {
     costs = b.transpose();
     slopes = c.transpose();
   }
-  std::unique_ptr<CostPull<T>> pull() const override { return nullptr; }
+  std::unique_ptr<CostVjp<T>> vjp() const override { return nullptr; }
   double scale_slope() const override { return K_.scale_slope(); }
 
  private:

@@ -7,7 +7,7 @@
 
 #include <likewise/types.hpp>
 
-#include "engine/cost_pull.hpp"
+#include "engine/cost_vjp.hpp"
 #include "engine/parallel.hpp"
 #include "engine/terms/exponents.hpp"
 #include "engine/terms/pair_mask.hpp"
@@ -35,7 +35,7 @@ template <class T> class LogWeights {
   /// As fill, with each pair's cost in the unit that its source computes in and d log K / dcost (0 where K is).
   virtual void fill_slopes(Index i0, Index j0, Tile<T> log_weights, Tile<T> costs, Tile<T> slopes) const = 0;
   /// A new sum of derivatives by those costs; nullptr where the metric has none.
-  virtual std::unique_ptr<CostPull<T>> pull() const = 0;
+  virtual std::unique_ptr<CostVjp<T>> vjp() const = 0;
   /// d log K / d(bandwidth or temperature) = -scale_slope() * cost * d log K / dcost; 0: the kernel has no such number.
   virtual double scale_slope() const = 0;
   /// The admitted key of least cost among those of a bias above -inf, the lowest index among equals; -1 where there is

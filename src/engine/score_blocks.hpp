@@ -31,16 +31,16 @@ template <class C> class ScoreBlocks {
     const Index i = queries_.begin + queries.begin, j = keys_.begin + keys.begin;
     const Index width = s.queries ? s.queries->cols() : 0;
     const bool lift = s.way == ScoreWay::lift;
-    simd::ScoreRule<C> rule{.way = s.way,
-                            .profile = s_.profile,
-                            .key_weight = key_weight_.data() + keys.begin,
-                            .query_point_factor = at(query_factor_, queries.begin),
-                            .key_point_factor = at(key_factor_, keys.begin),
-                            .p = static_cast<C>(s.p),
-                            .query_factor = static_cast<C>(s.query_factor),
-                            .factor = static_cast<C>(s.factor),
-                            .unsure = static_cast<C>(s.unsure),
-                            .least = lift && !s.not_negative ? std::numeric_limits<C>::lowest() : C(0)};
+    simd::ScoreTerms<C> rule{.way = s.way,
+                             .profile = s_.profile,
+                             .key_weight = key_weight_.data() + keys.begin,
+                             .query_point_factor = at(query_factor_, queries.begin),
+                             .key_point_factor = at(key_factor_, keys.begin),
+                             .p = static_cast<C>(s.p),
+                             .query_factor = static_cast<C>(s.query_factor),
+                             .factor = static_cast<C>(s.factor),
+                             .unsure = static_cast<C>(s.unsure),
+                             .least = lift && !s.not_negative ? std::numeric_limits<C>::lowest() : C(0)};
     rule.edge = s_.edge;
     rule.turned = s.turned;
     if (s.matrix) {

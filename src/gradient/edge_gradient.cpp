@@ -9,7 +9,7 @@ engine::BackwardSums<double> edge_gradient(const SparseMatrix<double>& P, bool g
                                            const engine::BackwardTerms<double>& terms) {
   engine::BackwardSums<double> sums;
   sums.log_key_weights = Vector<double>::Zero(P.cols());
-  sums.pull = given_weights ? nullptr : K.pull();
+  sums.vjp = given_weights ? nullptr : K.vjp();
   Matrix<double> log_weight(1, 1), cost(1, 1), slope(1, 1);
   for (Index i = 0; i < P.rows(); ++i) {
     if (terms.log_left(i) == -std::numeric_limits<double>::infinity())
@@ -21,11 +21,11 @@ engine::BackwardSums<double> edge_gradient(const SparseMatrix<double>& P, bool g
       if (given_weights) continue;
       K.fill_slopes(i, j, log_weight, cost, slope);
       slope *= by_log_weight;
-      const double near = sums.pull ? sums.pull->take_near(i, j, cost, slope) : 0;
+      const double near = sums.vjp ? sums.vjp->take_near(i, j, cost, slope) : 0;
       sums.scale -= K.scale_slope() * (near + slope(0, 0) * cost(0, 0));
-      if (!sums.pull) continue;
+      if (!sums.vjp) continue;
       const Vector<double> sum = slope.col(0);
-      sums.pull->add(i, j, 1, slope, sum, sum);
+      sums.vjp->add(i, j, 1, slope, sum, sum);
     }
   }
   return sums;

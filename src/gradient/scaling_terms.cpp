@@ -87,15 +87,15 @@ template <class T> class Terms {
                            .log_right = P_.log_right(),
                            .grad = grad_,
                            .values = V_,
-                           .share = alpha.template cast<T>()},
+                           .deduction = alpha.template cast<T>()},
                           Vector<double>::Zero(P_.cols())};
     if (beta.size()) {
-      // A row without mass, or one that its key weight switches off, has no share.
+      // A row without mass, or one that its key weight switches off, loses nothing.
       const Vector<double> rho = P_.log_row_sums().binaryExpr(P_.log_left(), [](double q, double l) {
         return q == minus_infinity || l == minus_infinity ? 0.0 : std::exp(-(q + l));
       });
-      found.terms.row_share = (beta.array() * rho.array()).matrix().template cast<T>();
-      found.terms.key_share = exp_difference(P_.log_key_weights(), P_.log_right()).template cast<T>();
+      found.terms.row_deduction = (beta.array() * rho.array()).matrix().template cast<T>();
+      found.terms.key_deduction = exp_difference(P_.log_key_weights(), P_.log_right()).template cast<T>();
     }
     return found;
   }

@@ -1,4 +1,4 @@
-// The derivative of a normalization, as shares that the derivatives of its weights lose.
+// The derivative of a normalization, as what the derivatives of its weights lose.
 #pragma once
 
 #include <likewise/operator.hpp>
@@ -7,7 +7,7 @@
 
 namespace likewise {
 
-/// dL/d log K_ij with the normalization's shares, and what log key weights get beside the column sums of that. grad is
+/// dL/d log K_ij with the normalization's deductions, and what log key weights get beside the column sums of that. grad is
 /// dL/dY, V the values, Y = P V; the terms refer to grad and V.
 template <class T> struct ScalingTerms {
   engine::BackwardTerms<T> terms;

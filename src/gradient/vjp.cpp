@@ -49,9 +49,9 @@ template <class C> struct Converted {
               of.log_right,
               grad,
               values,
-              of.share.template cast<C>(),
-              of.row_share.template cast<C>(),
-              of.key_share.template cast<C>(),
+              of.deduction.template cast<C>(),
+              of.row_deduction.template cast<C>(),
+              of.key_deduction.template cast<C>(),
               of.by_values,
               of.one_point_set} {}
 };
@@ -66,7 +66,7 @@ template <class T> struct Gathered {
 
 template <class T, class C> Gathered<T> gathered(engine::BackwardSums<C> sums) {
   PointGradient<C> points;
-  if (sums.pull) points = sums.pull->take_points();
+  if (sums.vjp) points = sums.vjp->take_points();
   if constexpr (std::is_same_v<T, C>)
     return {std::move(sums.values), std::move(sums.log_key_weights), sums.scale, std::move(points)};
   else

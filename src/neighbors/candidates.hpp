@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/cost_source.hpp"
-#include "neighbors/filter.hpp"
+#include "neighbors/bounded_search.hpp"
 #include "neighbors/search.hpp"
 
 namespace likewise::neighbors {
@@ -27,7 +27,7 @@ struct CostError {
 /// One row's view of the problem: its query, who is admitted, and the true distances.
 struct Row {
   const engine::CostSource<double>& costs;
-  const Admitted& admitted;
+  const PairAdmission& admitted;
   Index query;
   bool exclude_self;
   bool costs_are_distances;  ///< the costs offered are already what is reported

@@ -170,7 +170,7 @@ template <class T, class C> class SumTree final : public KeyTree<T> {
                        static_cast<C>(4 * static_cast<double>(std::numeric_limits<C>::epsilon())
                                       * (static_cast<double>(coordinates.width()) + 64)));
   }
-  std::unique_ptr<const TreeFilter> asked_by(const Points<T>& X, const Request& request) const override;
+  std::unique_ptr<const TreeSearch> asked_by(const Points<T>& X, const SearchTerms& terms) const override;
   std::size_t bytes() const override { return splits.bytes(); }
 
   const Metric& metric;
@@ -191,14 +191,10 @@ template <class T, class C> class SumTree final : public KeyTree<T> {
   }
 };
 
-template <class T, class C> class SumTreeFilter final : public TreeFilter {
+template <class T, class C> class SumTreeSearch final : public TreeSearch {
  public:
-  SumTreeFilter(const SumTree<T, C>& tree, const Points<T>& X, const Request& request)
-      : request_(request),
-        queries_(X),
-        coordinates_(tree.coordinates),
-        splits_(tree.splits),
-        tree_(tree.view) {
+  SumTreeSearch(const SumTree<T, C>& tree, const Points<T>& X, const SearchTerms& terms)
+      : terms_(terms), queries_(X), coordinates_(tree.coordinates), splits_(tree.splits), tree_(tree.view) {
     const double epsilon = static_cast<double>(std::numeric_limits<C>::epsilon()),
                  power = coordinate_sum(tree.metric)->power;
     const MetricTraits laws = traits(tree.metric);
@@ -237,32 +233,30 @@ template <class T, class C> class SumTreeFilter final : public TreeFilter {
   std::vector<RowLimit> nearest(Index k, const Store& store, const Execution& run) const override {
     std::vector<RowLimit> rest;
     std::mutex lock;
-    const Index n = request_.pairs.n_queries();
-    engine::parallel_blocks(engine::block_count(n, queries_per_block), run, "finding neighbors",
-                            [&](Index b) {
-                              const auto [first, count] = engine::block_of(b, n, queries_per_block);
-                              std::vector<Index> ids(static_cast<std::size_t>(count));
-                              for (Index a = 0; a < count; ++a)
-                                ids[static_cast<std::size_t>(a)] = query_at(first + a);
-                              const Matrix<C> points = points_of(ids);
-                              const RowLists<C> lists(count, count, k);
-                              engine::simd::search_nearest<C>(tree_, points.data(), ids.data(), count,
-                                                              request_.rule, lists.view());
-                              Ranking ranking(request_.pairs, unit_, k);
-                              std::vector<RowLimit> unresolved;
-                              for (Index a = 0; a < count; ++a) {
-                                ranking.start();
-                                ranking.add<C>(lists.view(), a);
-                                const Index query = ids[static_cast<std::size_t>(a)];
-                                if (ranking.finish(query))
-                                  store(query, ranking.row());
-                                else
-                                  unresolved.push_back({query, ranking.limit()});
-                              }
-                              if (unresolved.empty()) return;
-                              const std::lock_guard guard(lock);
-                              rest.insert(rest.end(), unresolved.begin(), unresolved.end());
-                            });
+    const Index n = terms_.pairs.n_queries();
+    engine::parallel_blocks(
+        engine::block_count(n, queries_per_block), run, "finding neighbors", [&](Index b) {
+          const auto [first, count] = engine::block_of(b, n, queries_per_block);
+          std::vector<Index> ids(static_cast<std::size_t>(count));
+          for (Index a = 0; a < count; ++a) ids[static_cast<std::size_t>(a)] = query_at(first + a);
+          const Matrix<C> points = points_of(ids);
+          const RowLists<C> lists(count, count, k);
+          engine::simd::search_nearest<C>(tree_, points.data(), ids.data(), count, terms_.rule, lists.view());
+          Ranking ranking(terms_.pairs, unit_, k);
+          std::vector<RowLimit> unresolved;
+          for (Index a = 0; a < count; ++a) {
+            ranking.start();
+            ranking.add<C>(lists.view(), a);
+            const Index query = ids[static_cast<std::size_t>(a)];
+            if (ranking.finish(query))
+              store(query, ranking.row());
+            else
+              unresolved.push_back({query, ranking.limit()});
+          }
+          if (unresolved.empty()) return;
+          const std::lock_guard guard(lock);
+          rest.insert(rest.end(), unresolved.begin(), unresolved.end());
+        });
     return rest;
   }
 
@@ -280,7 +274,7 @@ template <class T, class C> class SumTreeFilter final : public TreeFilter {
             highest.push_back(unit_.template limit_of<C>(limits[a].distance));
           }
           const Matrix<C> points = points_of(ids);
-          Collection collection(request_, limits, count, k);
+          Collection collection(terms_, limits, count, k);
           const auto sink = collection.sink();
           engine::simd::search_below<C>(tree_, points.data(), count, highest.data(), sink);
           collection.finish(store);
@@ -290,7 +284,7 @@ template <class T, class C> class SumTreeFilter final : public TreeFilter {
  private:
   /// Queries that are the keys come in the order of the leaves: what one has met is at hand for the next.
   Index query_at(Index turn) const {
-    return request_.self ? splits_.order()[static_cast<std::size_t>(turn)] : turn;
+    return terms_.self ? splits_.order()[static_cast<std::size_t>(turn)] : turn;
   }
   Matrix<C> points_of(const std::vector<Index>& ids) const {
     Matrix<C> points(static_cast<Index>(ids.size()), width());
@@ -299,17 +293,18 @@ template <class T, class C> class SumTreeFilter final : public TreeFilter {
     return points;
   }
 
-  const Request& request_;
+  const SearchTerms& terms_;
   const Points<T>& queries_;
   const Coordinates<T, C>& coordinates_;
   const Splits<C>& splits_;
   SumTreeView<C> tree_;
-  FilterUnit unit_;
+  BoundUnit unit_;
 };
 
 template <class T, class C>
-std::unique_ptr<const TreeFilter> SumTree<T, C>::asked_by(const Points<T>& X, const Request& request) const {
-  return std::make_unique<const SumTreeFilter<T, C>>(*this, X, request);
+std::unique_ptr<const TreeSearch> SumTree<T, C>::asked_by(const Points<T>& X,
+                                                          const SearchTerms& terms) const {
+  return std::make_unique<const SumTreeSearch<T, C>>(*this, X, terms);
 }
 
 }  // namespace

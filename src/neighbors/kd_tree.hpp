@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "engine/prepared_points.hpp"
-#include "neighbors/filter.hpp"
+#include "neighbors/bounded_search.hpp"
 
 namespace likewise::neighbors {
 
@@ -17,7 +17,7 @@ struct TreeCost {
   double nodes = 0, leaves = 0;
 };
 
-class TreeFilter : public Filter {
+class TreeSearch : public BoundedSearch {
  public:
   /// Of a search for the k nearest or, with k = 0, of all keys within a radius.
   virtual TreeCost probe(Index k, double radius) const = 0;
@@ -28,8 +28,8 @@ class TreeFilter : public Filter {
 template <class T> class KeyTree {
  public:
   virtual ~KeyTree() = default;
-  /// As a filter for queries X; the tree lives at least as long.
-  virtual std::unique_ptr<const TreeFilter> asked_by(const Points<T>& X, const Request& request) const = 0;
+  /// For queries X; the tree lives at least as long.
+  virtual std::unique_ptr<const TreeSearch> asked_by(const Points<T>& X, const SearchTerms& terms) const = 0;
   virtual std::size_t bytes() const = 0;
 };
 

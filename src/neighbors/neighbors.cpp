@@ -14,7 +14,7 @@
 #include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "neighbors/brute_force.hpp"
-#include "neighbors/fused_filter.hpp"
+#include "neighbors/fused_search.hpp"
 #include "neighbors/kd_tree.hpp"
 #include "neighbors/keys_state.hpp"
 #include "neighbors/search.hpp"
@@ -73,7 +73,7 @@ template <class T> void check_widths(const Points<T>& X, const engine::PreparedP
 class TileSearch {
  public:
   TileSearch(const MetricTraits& laws, std::shared_ptr<const engine::CostSource<double>> costs,
-             const Admitted& admitted, bool exclude_self)
+             const PairAdmission& admitted, bool exclude_self)
       : laws_(laws), costs_(std::move(costs)), admitted_(admitted), exclude_self_(exclude_self) {}
 
   void nearest(Index k, const Store& store, const Execution& execution) const {
@@ -111,17 +111,17 @@ class TileSearch {
 
   MetricTraits laws_;
   std::shared_ptr<const engine::CostSource<double>> costs_;
-  const Admitted& admitted_;
+  const PairAdmission& admitted_;
   bool exclude_self_;
 };
 
 /// The pair rule of the engine's loops.
-engine::simd::PairRule rule_of(const Admitted& admitted, bool exclude_self) {
-  engine::simd::PairRule rule{exclude_self};
+engine::simd::PairCondition rule_of(const PairAdmission& admitted, bool exclude_self) {
+  engine::simd::PairCondition rule{exclude_self};
   if (!admitted) return rule;
   rule.context = &admitted;
   rule.admits = [](const void* at, std::ptrdiff_t i, std::ptrdiff_t j) {
-    return (*static_cast<const Admitted*>(at))(i, j);
+    return (*static_cast<const PairAdmission*>(at))(i, j);
   };
   return rule;
 }
@@ -129,8 +129,8 @@ engine::simd::PairRule rule_of(const Admitted& admitted, bool exclude_self) {
 /// One search over all queries: for the k nearest keys, or (k = 0) for all within a radius.
 template <class T> class Search {
  public:
-  Search(const SearchedKeys<T>& keys, const Points<T>& X, Index k, double radius, const Admitted& admitted,
-         const NeighborOptions& options, const Execution& run)
+  Search(const SearchedKeys<T>& keys, const Points<T>& X, Index k, double radius,
+         const PairAdmission& admitted, const NeighborOptions& options, const Execution& run)
       : keys_(keys), laws_(traits(keys.metric())), X_(X), k_(k), radius_(radius), run_(sized(run)) {
     check_algorithm(keys.metric(), options.algorithm);
     const bool may_grow =
@@ -141,12 +141,13 @@ template <class T> class Search {
         pairs_ = lifted_ = make_lifted_pairs<T>(X, keys.prepared());
       else
         pairs_ = make_pairs<T>(X, keys.shared());
-      request_.emplace(Request{*pairs_, rule_of(admitted, options.exclude_self), same<T>(X, keys.points())});
+      terms_.emplace(
+          SearchTerms{*pairs_, rule_of(admitted, options.exclude_self), same<T>(X, keys.points())});
     }
     if (may_grow && fits()) grow(options.algorithm == "auto");
-    if (!filter_ && laws_.lifts()) filter_ = make_fused_filter<T>(keys, *lifted_, *request_, k, run_);
+    if (!bounded_ && laws_.lifts()) bounded_ = make_fused_search<T>(keys, *lifted_, *terms_, k, run_);
     // Also where a lift overflows: the source refuses that by name.
-    if (!filter_) tiles_.emplace(laws_, costs_of<T>(X, keys.shared()), admitted, options.exclude_self);
+    if (!bounded_) tiles_.emplace(laws_, costs_of<T>(X, keys.shared()), admitted, options.exclude_self);
   }
 
   const std::string& algorithm() const { return algorithm_; }
@@ -155,14 +156,14 @@ template <class T> class Search {
   void run(const Store& store) const {
     if (tiles_) return k_ ? tiles_->nearest(k_, store, run_) : tiles_->within(radius_, store, run_);
     if (k_) {
-      const std::vector<RowLimit> rest = filter_->nearest(k_, store, run_);
+      const std::vector<RowLimit> rest = bounded_->nearest(k_, store, run_);
       if (rest.empty()) return;
-      if (algorithm_ == "kd_tree") return filter_->within(rest, k_, store, run_);
-      return make_double_filter<T>(keys_, *lifted_, *request_, run_)->within(rest, k_, store, run_);
+      if (algorithm_ == "kd_tree") return bounded_->within(rest, k_, store, run_);
+      return make_double_search<T>(keys_, *lifted_, *terms_, run_)->within(rest, k_, store, run_);
     }
     std::vector<RowLimit> rows;
     for (Index i = 0; i < X_.rows(); ++i) rows.push_back({i, radius_});
-    filter_->within(rows, 0, store, run_);
+    bounded_->within(rows, 0, store, run_);
   }
 
  private:
@@ -186,27 +187,27 @@ template <class T> class Search {
   /// Asks the tree; where it is to be the better choice, it must show that on a few queries. What it showed is known for
   /// the next search, save of the keys among themselves, whose brute force has another price.
   void grow(bool choose) {
-    const bool of_queries = choose && !request_->self;
+    const bool of_queries = choose && !terms_->self;
     const std::optional<bool> known = of_queries ? keys_.tree_pays(k_, radius_) : std::nullopt;
     if (choose && known == false) return;
     tree_ = keys_.tree(fits_single_tree<T>(keys_.prepared(), X_), run_);
-    auto asked = tree_->asked_by(X_, *request_);
+    auto asked = tree_->asked_by(X_, *terms_);
     if (choose && !known) {
       const bool paying = pays(*asked);
       if (of_queries) keys_.remember_tree(k_, radius_, paying);
       if (!paying) return keys_.drop_idle_tree();
     }
-    filter_ = std::move(asked);
+    bounded_ = std::move(asked);
     algorithm_ = "kd_tree";
   }
 
   /// Compares what is counted, in nanoseconds of one core of the machine where the constants were fitted (2.1 GHz,
   /// AVX-512, 3 to 64 coordinates, 5 000 to 100 000 points). Growing the tree is not counted: it may serve many calls.
-  bool pays(const TreeFilter& tree) const {
+  bool pays(const TreeSearch& tree) const {
     const TreeCost cost = tree.probe(k_, radius_);
     const double width = static_cast<double>(tree.width());
     const double by_tree = 1400 + 8 * cost.nodes + (20 + 2 * width) * cost.leaves;
-    const double mirrored = request_->self && k_ ? 0.6 : 1;
+    const double mirrored = terms_->self && k_ ? 0.6 : 1;
     const double by_pair = laws_.lifts() ? (0.18 + 0.017 * width) * mirrored : 1 + 0.5 * width;
     return by_tree < 1700 + by_pair * static_cast<double>(n_keys());
   }
@@ -220,9 +221,9 @@ template <class T> class Search {
   std::string algorithm_ = "brute";
   std::shared_ptr<const LiftedPairs> lifted_;
   std::shared_ptr<const Pairs> pairs_;
-  std::optional<Request> request_;
+  std::optional<SearchTerms> terms_;
   std::shared_ptr<const KeyTree<T>> tree_;
-  std::unique_ptr<const Filter> filter_;
+  std::unique_ptr<const BoundedSearch> bounded_;
   std::optional<TileSearch> tiles_;
 };
 
@@ -265,7 +266,7 @@ template <class T>
 NeighborTable<T> nearest_table(const SearchedKeys<T>& keys, const Points<T>& X, Index k,
                                const NeighborOptions& options, const Execution& run) {
   check_nearest<T>(keys, X, k, options, run);
-  const Admitted everyone;
+  const PairAdmission everyone;
   const Search<T> search(keys, X, k, 0, everyone, options, run);
   NeighborTable<T> table{Matrix<T>(X.rows(), k), Matrix<Index>(X.rows(), k), search.algorithm()};
   search.run([&](Index i, const std::vector<Found>& found) {
@@ -279,7 +280,7 @@ NeighborTable<T> nearest_table(const SearchedKeys<T>& keys, const Points<T>& X, 
 
 template <class T, class Table>
 void fill_within(Table& table, const SearchedKeys<T>& keys, const Points<T>& X, double radius,
-                 const Admitted& admitted, const NeighborOptions& options, const Execution& run) {
+                 const PairAdmission& admitted, const NeighborOptions& options, const Execution& run) {
   using Distance = typename decltype(table.distances)::value_type;
   check_request<T>(X, keys.points(), options);
   require(!std::isnan(radius) && (radius >= 0 || !traits(keys.metric()).zero_on_self), "radius",
@@ -318,7 +319,7 @@ template double before_rounding<float>(double);
 template double before_rounding<double>(double);
 
 template <class T>
-NeighborLists nearest(const SearchedKeys<T>& keys, const Values<T>& X, Index k, const Admitted& admitted,
+NeighborLists nearest(const SearchedKeys<T>& keys, const Values<T>& X, Index k, const PairAdmission& admitted,
                       const NeighborOptions& options, const Execution& run) {
   check_nearest<T>(keys, X, k, options, run);
   const Search<T> search(keys, X, k, 0, admitted, options, run);
@@ -339,20 +340,20 @@ NeighborLists nearest(const SearchedKeys<T>& keys, const Values<T>& X, Index k, 
 }
 
 NeighborLists nearest(const Metric& metric, const Points<double>& X, const Points<double>& Z, Index k,
-                      const Admitted& admitted, const NeighborOptions& options, const Execution& run) {
+                      const PairAdmission& admitted, const NeighborOptions& options, const Execution& run) {
   return nearest<double>(keys_of_one_call<double>(metric, Z), X, k, admitted, options, run);
 }
 
 template <class T>
-NeighborLists within(const SearchedKeys<T>& keys, const Values<T>& X, double radius, const Admitted& admitted,
-                     const NeighborOptions& options, const Execution& run) {
+NeighborLists within(const SearchedKeys<T>& keys, const Values<T>& X, double radius,
+                     const PairAdmission& admitted, const NeighborOptions& options, const Execution& run) {
   NeighborLists lists;
   fill_within<T>(lists, keys, X, radius, admitted, options, run);
   return lists;
 }
 
 NeighborLists within(const Metric& metric, const Points<double>& X, const Points<double>& Z, double radius,
-                     const Admitted& admitted, const NeighborOptions& options, const Execution& run) {
+                     const PairAdmission& admitted, const NeighborOptions& options, const Execution& run) {
   return within<double>(keys_of_one_call<double>(metric, Z), X, radius, admitted, options, run);
 }
 
@@ -392,20 +393,20 @@ RadiusTable<T> radius_neighbors(const Metric& metric, const Points<T>& X, const 
   return table;
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                                       \
-  template NeighborTable<T> kneighbors(const PreparedKeys<T>&, const Values<T>&, Index,               \
-                                       const NeighborOptions&, const Execution&);                     \
-  template NeighborTable<T> kneighbors(const Metric&, const Points<T>&, const Points<T>&, Index,      \
-                                       const NeighborOptions&, const Execution&);                     \
-  template RadiusTable<T> radius_neighbors(const PreparedKeys<T>&, const Values<T>&, double,          \
-                                           const NeighborOptions&, const Execution&);                 \
-  template RadiusTable<T> radius_neighbors(const Metric&, const Points<T>&, const Points<T>&, double, \
-                                           const NeighborOptions&, const Execution&);                 \
-  namespace neighbors {                                                                               \
-  template NeighborLists nearest<T>(const SearchedKeys<T>&, const Values<T>&, Index, const Admitted&, \
-                                    const NeighborOptions&, const Execution&);                        \
-  template NeighborLists within<T>(const SearchedKeys<T>&, const Values<T>&, double, const Admitted&, \
-                                   const NeighborOptions&, const Execution&);                         \
+#define LIKEWISE_INSTANTIATE(T)                                                                            \
+  template NeighborTable<T> kneighbors(const PreparedKeys<T>&, const Values<T>&, Index,                    \
+                                       const NeighborOptions&, const Execution&);                          \
+  template NeighborTable<T> kneighbors(const Metric&, const Points<T>&, const Points<T>&, Index,           \
+                                       const NeighborOptions&, const Execution&);                          \
+  template RadiusTable<T> radius_neighbors(const PreparedKeys<T>&, const Values<T>&, double,               \
+                                           const NeighborOptions&, const Execution&);                      \
+  template RadiusTable<T> radius_neighbors(const Metric&, const Points<T>&, const Points<T>&, double,      \
+                                           const NeighborOptions&, const Execution&);                      \
+  namespace neighbors {                                                                                    \
+  template NeighborLists nearest<T>(const SearchedKeys<T>&, const Values<T>&, Index, const PairAdmission&, \
+                                    const NeighborOptions&, const Execution&);                             \
+  template NeighborLists within<T>(const SearchedKeys<T>&, const Values<T>&, double, const PairAdmission&, \
+                                   const NeighborOptions&, const Execution&);                              \
   }
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

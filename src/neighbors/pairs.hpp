@@ -1,4 +1,4 @@
-// A metric on its points, pair by pair: what every filter's finds are judged by, and the lifts that filters use.
+// A metric on its points, pair by pair: what the finds of every bounded search are judged by, and the lifts they use.
 #pragma once
 
 #include <memory>

@@ -177,15 +177,15 @@ class Progress {
 
 // --- steps and epochs ---------------------------------------------------------------------------------------------
 
-/// A share of a batch's sequences, passed through the model by one thread: small layers have no work for several. Its memory is
+/// A part of a batch's sequences, passed through the model by one thread: small layers have no work for several. Its memory is
 /// kept from step to step.
-template <class T> struct Share {
+template <class T> struct Part {
   Samples<T> samples = {};
   AttentionModelTrace<T> trace = {};
   Vector<T> gradient = {};
   double loss = 0, weight = 0;
 };
-constexpr Index tokens_of_share = 128;
+constexpr Index tokens_of_part = 128;
 
 template <class T> class Trainer {
  public:
@@ -279,21 +279,21 @@ template <class T> class Trainer {
   /// The loss of the batch before the step, a sum over its rows divided by `batch_weight`. The old parameters stay where the next ones will be written: nothing is copied.
   double step(double rate, double batch_weight) {
     const Index n = std::ssize(rows_), n_tokens = model_.options().n_tokens,
-                n_shares = std::clamp<Index>(engine::block_count(n * n_tokens, tokens_of_share), 1, n);
-    shares_.resize(static_cast<std::size_t>(n_shares));
+                n_parts = std::clamp<Index>(engine::block_count(n * n_tokens, tokens_of_part), 1, n);
+    parts_.resize(static_cast<std::size_t>(n_parts));
     finite_or_failed(steps_ + 1, [&] {
-      engine::parallel_tasks(n_shares, inside_, "training", [&](Index i, const Execution& alone) {
-        const Index begin = n * i / n_shares, end = n * (i + 1) / n_shares;
+      engine::parallel_tasks(n_parts, inside_, "training", [&](Index i, const Execution& alone) {
+        const Index begin = n * i / n_parts, end = n * (i + 1) / n_parts;
         differentiate({rows_.data() + begin, static_cast<std::size_t>(end - begin)}, batch_weight,
-                      shares_[static_cast<std::size_t>(i)], alone);
+                      parts_[static_cast<std::size_t>(i)], alone);
       });
     });
     double loss = 0;
     gradient_.setZero();
-    for (const Share<T>& share : shares_) {  // in one order, whoever did what
-      if (share.weight == 0) continue;
-      loss += share.weight * share.loss;
-      gradient_ += share.gradient;
+    for (const Part<T>& part : parts_) {  // in one order, whoever did what
+      if (part.weight == 0) continue;
+      loss += part.weight * part.loss;
+      gradient_ += part.gradient;
     }
     if (!std::isfinite(loss)) {
       std::ostringstream what;
@@ -306,19 +306,19 @@ template <class T> class Trainer {
     return loss;
   }
 
-  /// A share's loss and its part of the batch's gradient.
-  void differentiate(std::span<const Index> rows, double batch_weight, Share<T>& share,
+  /// A part's loss and its part of the batch's gradient.
+  void differentiate(std::span<const Index> rows, double batch_weight, Part<T>& part,
                      const Execution& run) const {
-    share.weight = weight_of(rows) / batch_weight;
-    if (share.weight == 0) return;
-    gather(data_.training, rows, model_.options().n_tokens, share.samples);
+    part.weight = weight_of(rows) / batch_weight;
+    if (part.weight == 0) return;
+    gather(data_.training, rows, model_.options().n_tokens, part.samples);
     const Matrix<T>& outputs =
-        model_.forward<T>(parameters_, share.samples.X, padding_in(share.samples), share.trace, run);
-    Loss<T> loss = loss_of(options_.task, outputs, share.samples);
-    share.loss = loss.value;
-    loss.gradient *= static_cast<T>(share.weight);
-    share.gradient.setZero(parameters_.size());
-    model_.backward<T>(parameters_, share.trace, loss.gradient, share.gradient, nullptr, run);
+        model_.forward<T>(parameters_, part.samples.X, padding_in(part.samples), part.trace, run);
+    Loss<T> loss = loss_of(options_.task, outputs, part.samples);
+    part.loss = loss.value;
+    loss.gradient *= static_cast<T>(part.weight);
+    part.gradient.setZero(parameters_.size());
+    model_.backward<T>(parameters_, part.trace, loss.gradient, part.gradient, nullptr, run);
   }
 
   /// The data was checked before the first step: what a layer refuses are numbers that ran away.
@@ -367,7 +367,7 @@ template <class T> class Trainer {
   double lowest_ = infinity;
   Vector<T> parameters_, before_, best_, gradient_;
   std::vector<Index> rows_;
-  std::vector<Share<T>> shares_;
+  std::vector<Part<T>> parts_;
 };
 
 }  // namespace

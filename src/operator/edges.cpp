@@ -202,7 +202,7 @@ Edges search(const Mechanism& m, const PairFilters& filters, const Points<T>& X,
              const Matrix<Index>* given = nullptr) {
   const Index n_keys = keys.points().rows();
   const MetricTraits laws = traits(m.metric);
-  neighbors::Admitted admitted;
+  neighbors::PairAdmission admitted;
   if (!(self && only_leaves_self_out(m.support)) && !filters.empty())
     admitted = [&filters](Index i, Index j) { return filters.admits(i, j); };
   NeighborOptions options;
@@ -250,7 +250,7 @@ void find_lonely(const PairFilters& filters, const Points<T>& X, const detail::K
   if (lonely.empty()) return;
   Matrix<T> queries(static_cast<Index>(lonely.size()), X.cols());
   for (Index a = 0; a < queries.rows(); ++a) queries.row(a) = X.row(lonely[static_cast<std::size_t>(a)]);
-  const neighbors::Admitted admitted = [&](Index a, Index j) {
+  const neighbors::PairAdmission admitted = [&](Index a, Index j) {
     return (*keys.log_weights)(j) > minus_infinity && filters.admits(lonely[static_cast<std::size_t>(a)], j);
   };
   const neighbors::NeighborLists lists = neighbors::nearest<T>(keys.searched, queries, 1, admitted, {}, run);

@@ -50,16 +50,16 @@ Matrix<double> at_center(const Points<T>& X, const Vector<double>& center, const
 
 /// Far rows' weights move with differences of their costs only, so what all costs of such a row have in common has no derivative:
 /// it would be a difference of numbers that are larger than the answer by as much as the row is far.
-template <class T> class FarPull final : public engine::CostPull<T> {
+template <class T> class FarVjp final : public engine::CostVjp<T> {
  public:
-  FarPull(std::unique_ptr<engine::CostPull<T>> pull, const std::vector<bool>& far)
-      : pull_(std::move(pull)), far_(far) {}
+  FarVjp(std::unique_ptr<engine::CostVjp<T>> vjp, const std::vector<bool>& far)
+      : vjp_(std::move(vjp)), far_(far) {}
   void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>& row_sums,
            const Vector<T>& column_sums) override {
     Vector<T> sums = row_sums;
     for (Index a = 0; a < sums.size(); ++a)
       if (far_[static_cast<std::size_t>(i0 + a)]) sums(a) = T(0);
-    pull_->add(i0, j0, scale, dcost, sums, column_sums);
+    vjp_->add(i0, j0, scale, dcost, sums, column_sums);
   }
   /// Costs of far rows are differences, which say nothing about how near a pair is; such rows are near nobody.
   double take_near(Index i0, Index j0, const Points<T>& costs, Tile<T> dcost) override {
@@ -67,12 +67,12 @@ template <class T> class FarPull final : public engine::CostPull<T> {
     for (Index a = 0; a < distant.rows(); ++a)
       if (far_[static_cast<std::size_t>(i0 + a)])
         distant.row(a).setConstant(std::numeric_limits<T>::infinity());
-    return pull_->take_near(i0, j0, distant, dcost);
+    return vjp_->take_near(i0, j0, distant, dcost);
   }
-  PointGradient<T> take_points() override { return pull_->take_points(); }
+  PointGradient<T> take_points() override { return vjp_->take_points(); }
 
  private:
-  std::unique_ptr<engine::CostPull<T>> pull_;
+  std::unique_ptr<engine::CostVjp<T>> vjp_;
   const std::vector<bool>& far_;  // of the weights, which outlive what they hand out
 };
 
@@ -102,9 +102,9 @@ template <class T> class FarWeights final : public engine::LogWeights<T> {
   std::optional<typename engine::LogWeights<T>::FarRows> far_rows() const override {
     return typename engine::LogWeights<T>::FarRows{far_, *weights_};
   }
-  std::unique_ptr<engine::CostPull<T>> pull() const override {
-    auto pull = weights_->pull();
-    return pull ? std::make_unique<FarPull<T>>(std::move(pull), far_) : nullptr;
+  std::unique_ptr<engine::CostVjp<T>> vjp() const override {
+    auto vjp = weights_->vjp();
+    return vjp ? std::make_unique<FarVjp<T>>(std::move(vjp), far_) : nullptr;
   }
   double scale_slope() const override { return weights_->scale_slope(); }
 

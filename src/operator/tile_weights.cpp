@@ -140,7 +140,7 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
     to_source(from, to, costs, slopes);
     if (may_overflow()) keep_numbers(log_k, costs, slopes);
   }
-  std::unique_ptr<engine::CostPull<T>> pull() const override { return costs_->pull(unsure_ > 0); }
+  std::unique_ptr<engine::CostVjp<T>> vjp() const override { return costs_->vjp(unsure_ > 0); }
   double scale_slope() const override {
     if (!has_scale(kernel_)) return 0;
     const int from = engine::source_power(laws_), to = engine::unit_power(laws_, unit_);
@@ -353,21 +353,21 @@ bool float32_holds_input(const ResolvedKernel& kernel, const Points<float>& X,
          && fit_float32(kernel.key_scale) && largest(X) < 1e15F && keys.largest_coordinate() < 1e15;
 }
 
-class WidenedPull final : public engine::CostPull<float> {
+class WidenedVjp final : public engine::CostVjp<float> {
  public:
-  explicit WidenedPull(std::unique_ptr<engine::CostPull<double>> pull) : pull_(std::move(pull)) {}
+  explicit WidenedVjp(std::unique_ptr<engine::CostVjp<double>> vjp) : vjp_(std::move(vjp)) {}
   void add(Index i0, Index j0, float scale, const Points<float>& dcost, const Vector<float>& row_sums,
            const Vector<float>& column_sums) override {
-    pull_->add(i0, j0, static_cast<double>(scale), dcost.cast<double>(), row_sums.cast<double>(),
-               column_sums.cast<double>());
+    vjp_->add(i0, j0, static_cast<double>(scale), dcost.cast<double>(), row_sums.cast<double>(),
+              column_sums.cast<double>());
   }
   PointGradient<float> take_points() override {
-    PointGradient<double> found = pull_->take_points();
+    PointGradient<double> found = vjp_->take_points();
     return {found.queries.cast<float>(), found.keys.cast<float>(), std::move(found.parameters)};
   }
 
  private:
-  std::unique_ptr<engine::CostPull<double>> pull_;
+  std::unique_ptr<engine::CostVjp<double>> vjp_;
 };
 
 /// Log weights found in float64, handed out as float32.
@@ -391,9 +391,9 @@ class WidenedWeights final : public engine::LogWeights<float> {
     costs = c.cast<float>();
     slopes = s.cast<float>();
   }
-  std::unique_ptr<engine::CostPull<float>> pull() const override {
-    auto pull = weights_->pull();
-    return pull ? std::make_unique<WidenedPull>(std::move(pull)) : nullptr;
+  std::unique_ptr<engine::CostVjp<float>> vjp() const override {
+    auto vjp = weights_->vjp();
+    return vjp ? std::make_unique<WidenedVjp>(std::move(vjp)) : nullptr;
   }
   double scale_slope() const override { return weights_->scale_slope(); }
   engine::Block admitted_keys(Index i0, Index n) const override { return weights_->admitted_keys(i0, n); }

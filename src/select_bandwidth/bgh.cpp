@@ -12,7 +12,7 @@ namespace {
 /// S(eps) = sum_ij exp(-d_ij^2/(4 eps)) over all ordered pairs of a sample.
 class KernelSum {
  public:
-  explicit KernelSum(const Request& request) : run_(request.run) {
+  explicit KernelSum(const RuleInput& request) : run_(request.run) {
     Pairs pairs = sample_pairs(request);
     self_ = pairs.self;
     const auto apart = std::partition(pairs.distances.begin(), pairs.distances.end(),
@@ -69,7 +69,7 @@ class KernelSum {
 
 }  // namespace
 
-SelectedBandwidth bgh(const Request& request) {
+SelectedBandwidth bgh(const RuleInput& request) {
   const KernelSum sum(request);
   SelectedBandwidth found{.length = any_length, .rule = "bgh", .intrinsic_dimension = 0.0};
   if (sum.constant()) return found;

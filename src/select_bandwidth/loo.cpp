@@ -20,7 +20,7 @@
 #include "operator/scalings.hpp"
 #include "select_bandwidth/golden_section.hpp"
 #include "select_bandwidth/loo_rows.hpp"
-#include "select_bandwidth/request.hpp"
+#include "select_bandwidth/rule.hpp"
 
 namespace likewise {
 namespace bandwidths {

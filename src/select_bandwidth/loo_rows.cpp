@@ -124,7 +124,7 @@ class SelectedOthers final : public LooRows {
 
  private:
   /// Rows that a radius left without neighbors speak for their nearest, as an empty row of an operator does.
-  void find_nearest(const Metric& metric, const Matrix<double>& Z, const neighbors::Admitted& admitted,
+  void find_nearest(const Metric& metric, const Matrix<double>& Z, const neighbors::PairAdmission& admitted,
                     const Execution& run) {
     nearest_.assign(static_cast<std::size_t>(Z.rows()), -1);
     std::vector<Index> lonely;

@@ -25,14 +25,14 @@ std::vector<Index> sample_indices(const Vector<double>& counts, Index most, std:
 }
 
 /// The chosen points; of precomputed costs the chosen columns too.
-Matrix<double> chosen_points(const Request& request, const std::vector<Index>& chosen) {
+Matrix<double> chosen_points(const RuleInput& request, const std::vector<Index>& chosen) {
   if (points_are_costs(request.metric)) return request.Z(chosen, chosen);
   return rows_at(request.Z, chosen);
 }
 
 }  // namespace
 
-Pairs sample_pairs(const Request& request) {
+Pairs sample_pairs(const RuleInput& request) {
   const std::vector<Index> chosen =
       sample_indices(request.counts, request.options.max_points, request.options.seed);
   const Matrix<double> Z = chosen_points(request, chosen);

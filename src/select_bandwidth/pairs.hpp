@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "select_bandwidth/request.hpp"
+#include "select_bandwidth/rule.hpp"
 
 namespace likewise::bandwidths {
 
@@ -13,6 +13,6 @@ struct Pairs {
   std::vector<Counted> distances;
   double self = 0;
 };
-Pairs sample_pairs(const Request& request);
+Pairs sample_pairs(const RuleInput& request);
 
 }  // namespace likewise::bandwidths

@@ -7,14 +7,14 @@
 
 #include "engine/parallel.hpp"
 #include "neighbors/search.hpp"
-#include "select_bandwidth/request.hpp"
+#include "select_bandwidth/rule.hpp"
 
 namespace likewise::bandwidths {
 namespace {
 
 /// scale_of(counted distances to all keys) of each row of X. O(n_keys) memory a thread.
 template <class F>
-Vector<double> scale_each_row(const Request& request, const Points<double>& X, F scale_of) {
+Vector<double> scale_each_row(const RuleInput& request, const Points<double>& X, F scale_of) {
   const auto costs =
       engine::make_cost_source<double>(request.metric, X, request.Z, std::numeric_limits<double>::infinity());
   const Index n = X.rows(), n_keys = request.Z.rows();
@@ -39,7 +39,7 @@ Vector<double> scale_each_row(const Request& request, const Points<double>& X, F
 // --- self_tuning
 
 /// The n-th neighbor's distance where every key counts once; a key at distance 0 is the point itself.
-Vector<double> nth_distances(const Request& request, const Points<double>& X) {
+Vector<double> nth_distances(const RuleInput& request, const Points<double>& X) {
   const Index n_keys = request.Z.rows(), k = std::min(request.options.n_neighbors + 1, n_keys);
   const auto lists = neighbors::nearest(request.metric, X, request.Z, k, {}, {}, request.run);
   const MetricTraits laws = traits(request.metric);
@@ -54,7 +54,7 @@ Vector<double> nth_distances(const Request& request, const Points<double>& X) {
 
 /// Where so many keys share a point's place that its scale is 0: the distance to the nearest key elsewhere, which has the
 /// data's unit as the scale has. 0 where all keys are in one place.
-void fill_zeros(const Request& request, const Points<double>& X, Vector<double>& scales) {
+void fill_zeros(const RuleInput& request, const Points<double>& X, Vector<double>& scales) {
   std::vector<Index> rows;
   for (Index i = 0; i < scales.size(); ++i)
     if (scales(i) == 0) rows.push_back(i);
@@ -75,7 +75,7 @@ double smallest_positive(const Vector<double>& scales) {
   return std::isfinite(smallest) ? smallest : any_length;
 }
 
-Vector<double> nth_counted_distances(const Request& request, const Points<double>& X) {
+Vector<double> nth_counted_distances(const RuleInput& request, const Points<double>& X) {
   const double n = static_cast<double>(request.options.n_neighbors);
   return scale_each_row(request, X, [&](std::vector<Counted>& row) {
     double copies = 0;
@@ -154,7 +154,7 @@ double perplexity_scale(const Kernel& kernel, std::optional<double> perplexity, 
 
 }  // namespace
 
-Vector<double> self_tuning_scales(const Request& request, const Points<double>& X, double smallest) {
+Vector<double> self_tuning_scales(const RuleInput& request, const Points<double>& X, double smallest) {
   require(request.options.n_neighbors >= 1, "n_neighbors", "an int of at least 1",
           request.options.n_neighbors);
   const bool counts_once = (request.counts.array() == 1).all();
@@ -164,13 +164,13 @@ Vector<double> self_tuning_scales(const Request& request, const Points<double>& 
   return scales.cwiseMax(smallest * (scales.array() == 0).cast<double>().matrix());
 }
 
-SelectedBandwidth self_tuning(const Request& request) {
+SelectedBandwidth self_tuning(const RuleInput& request) {
   SelectedBandwidth found{.length = 1, .rule = "self_tuning"};
   found.row_scale = found.key_scale = self_tuning_scales(request, request.Z);
   return found;
 }
 
-Vector<double> perplexity_scales(const Request& request, const Points<double>& X) {
+Vector<double> perplexity_scales(const RuleInput& request, const Points<double>& X) {
   const std::optional<double> perplexity = request.options.perplexity;
   if (perplexity) {
     const double n_others = request.counts.sum() - 1;
@@ -188,7 +188,7 @@ Vector<double> perplexity_scales(const Request& request, const Points<double>& X
   });
 }
 
-SelectedBandwidth perplexity(const Request& request) {
+SelectedBandwidth perplexity(const RuleInput& request) {
   return {.length = 1, .rule = "perplexity", .row_scale = perplexity_scales(request, request.Z)};
 }
 

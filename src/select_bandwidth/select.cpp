@@ -10,13 +10,13 @@
 #include "engine/exp_weights.hpp"
 #include "names.hpp"
 #include "select_bandwidth/among.hpp"
-#include "select_bandwidth/request.hpp"
+#include "select_bandwidth/rule.hpp"
 
 namespace likewise {
 namespace {
 
-using bandwidths::Request;
-using Rule = SelectedBandwidth (*)(const Request&);
+using bandwidths::RuleInput;
+using Rule = SelectedBandwidth (*)(const RuleInput&);
 
 const detail::NameTable<Rule>& rules() {
   static const detail::NameTable<Rule> table = {
@@ -56,7 +56,7 @@ SelectedBandwidth select_bandwidth(const std::string& rule, const Metric& metric
   const Matrix<double> points = Z.template cast<double>();
   const Points<double> keys = points;
   const Vector<double> counts = checked_counts(options.log_key_weights, Z.rows());
-  SelectedBandwidth found = find(Request{metric, kernel, keys, counts, options, run});
+  SelectedBandwidth found = find(RuleInput{metric, kernel, keys, counts, options, run});
   const bool scales_are_lengths =
       found.row_scale.size() == 0 || (found.row_scale.allFinite() && found.row_scale.minCoeff() > 0);
   require(found.length > 0 && std::isfinite(found.length) && scales_are_lengths, "metric",
@@ -75,7 +75,7 @@ Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& me
   const Matrix<double> queries = X.template cast<double>(), points = Z.template cast<double>();
   const Points<double> keys = points;
   const Vector<double> counts = checked_counts(options.log_key_weights, Z.rows());
-  const Request request{metric, kernel, keys, counts, options, run};
+  const RuleInput request{metric, kernel, keys, counts, options, run};
   if (selected.key_scale.size() == 0) return bandwidths::perplexity_scales(request, queries);
   return bandwidths::self_tuning_scales(request, queries, selected.key_scale.minCoeff());
 }

@@ -22,7 +22,7 @@ double lifted_mean_square(const M& metric, const Points<double>& Z, const Vector
          - (share.transpose() * queries.features).dot(share.transpose() * keys.features);
 }
 
-std::optional<double> lifted_mean_square(const Request& request) {
+std::optional<double> lifted_mean_square(const RuleInput& request) {
   return std::visit(
       [&](const auto& leaf) -> std::optional<double> {
         if constexpr (LiftedMetric<std::decay_t<decltype(leaf)>>)
@@ -33,7 +33,7 @@ std::optional<double> lifted_mean_square(const Request& request) {
 }
 
 /// Mean of d^2 over all ordered pairs of the sample, a point and itself included.
-double sampled_mean_square(const Request& request) {
+double sampled_mean_square(const RuleInput& request) {
   const Pairs pairs = sample_pairs(request);
   double sum = 0, count = pairs.self;
   for (const Counted& pair : pairs.distances) {
@@ -50,7 +50,7 @@ bool one_place(const Points<double>& Z) { return (Z.rowwise() - Z.row(0)).isZero
 double effective_size(const Vector<double>& counts) { return 1 / (counts / counts.sum()).squaredNorm(); }
 
 /// s n^(-1/(d+4)), s the standard deviation per dimension.
-double scott_length(const Request& request) {
+double scott_length(const RuleInput& request) {
   require(!points_are_costs(request.metric), "bandwidth",
           "a number or a rule that needs no dimension, for precomputed costs", "'scott' or 'silverman'");
   if (one_place(request.Z)) return any_length;
@@ -63,7 +63,7 @@ double scott_length(const Request& request) {
 
 }  // namespace
 
-SelectedBandwidth median(const Request& request) {
+SelectedBandwidth median(const RuleInput& request) {
   std::vector<Counted> distances = sample_pairs(request).distances;
   // Copies of one point make no pair, so that a weight of 2 equals the row twice.
   const auto no_pair = [](const Counted& pair) { return pair.value == 0 || pair.count == 0; };
@@ -72,9 +72,11 @@ SelectedBandwidth median(const Request& request) {
   return {.length = counted_median(distances), .rule = "median"};
 }
 
-SelectedBandwidth scott(const Request& request) { return {.length = scott_length(request), .rule = "scott"}; }
+SelectedBandwidth scott(const RuleInput& request) {
+  return {.length = scott_length(request), .rule = "scott"};
+}
 
-SelectedBandwidth silverman(const Request& request) {
+SelectedBandwidth silverman(const RuleInput& request) {
   const double d = static_cast<double>(request.Z.cols());
   const double factor = one_place(request.Z) ? 1 : std::pow(4 / (d + 2), 1 / (d + 4));
   return {.length = factor * scott_length(request), .rule = "silverman"};

@@ -38,23 +38,23 @@ class RuleMask final : public PairMask {
 /// What one side brings and gets, as those who ask or who are asked.
 template <class T> struct End {
   Matrix<T> columns, by_values;
-  Vector<T> shift, share, factor;
+  Vector<T> shift, deduction, factor;
   Vector<double> sums;
 
   End(Index n, Index c, unsigned seed)
       : columns(normal_matrix(n, c, seed).template cast<T>()),
         by_values(Matrix<T>::Ones(n, c)),
         shift(normal_matrix(n, 1, seed + 1).template cast<T>()),
-        share(normal_matrix(n, 1, seed + 2).template cast<T>()),
+        deduction(normal_matrix(n, 1, seed + 2).template cast<T>()),
         factor(normal_matrix(n, 1, seed + 3).template cast<T>()),
         sums(Vector<double>::Ones(n)) {}
 
-  engine::simd::PairTerms<T> terms(bool with_shares) {
+  engine::simd::PairTerms<T> terms(bool with_deductions) {
     return {columns.data(),
             columns.cols(),
             shift.data(),
-            with_shares ? share.data() : nullptr,
-            with_shares ? factor.data() : nullptr,
+            with_deductions ? deduction.data() : nullptr,
+            with_deductions ? factor.data() : nullptr,
             sums.data()};
   }
 };
@@ -77,12 +77,12 @@ template <class T> struct Side {
 
 struct Case {
   int n_directions;
-  bool with_shares, by_points, by_values;
+  bool with_deductions, by_points, by_values;
 };
 
 /// What one direction owes, by the definition: added to both sides; returns its sum of dL/d log P times the score.
 template <class T>
-double add_by_definition(Side<T>& queries, Side<T>& keys, double scale, double pull, const RuleMask* mask,
+double add_by_definition(Side<T>& queries, Side<T>& keys, double scale, double rate, const RuleMask* mask,
                          const Case& c) {
   double by_scores = 0;
   End<T>&q = queries.asks, &k = keys.asked;
@@ -94,16 +94,16 @@ double add_by_definition(Side<T>& queries, Side<T>& keys, double scale, double p
           * queries.points.row(i).template cast<double>().dot(keys.points.row(j).template cast<double>());
       const double p = std::exp2(score + double(q.shift(i)) + double(k.shift(j)));
       double slope = q.columns.row(i).template cast<double>().dot(k.columns.row(j).template cast<double>());
-      if (c.with_shares)
-        slope -= double(q.share(i)) + double(k.share(j)) + double(q.factor(i)) * double(k.factor(j));
+      if (c.with_deductions)
+        slope -= double(q.deduction(i)) + double(k.deduction(j)) + double(q.factor(i)) * double(k.factor(j));
       const double owed = p * slope;
       q.sums(i) += owed;
       k.sums(j) += owed;
       by_scores += owed * score;
       if (c.by_values) k.by_values.row(j) += static_cast<T>(p) * q.columns.row(i);
       if (!c.by_points) continue;
-      queries.by_points.row(i) += static_cast<T>(pull * owed) * keys.points.row(j);
-      keys.by_points.row(j) += static_cast<T>(pull * owed) * queries.points.row(i);
+      queries.by_points.row(i) += static_cast<T>(rate * owed) * keys.points.row(j);
+      keys.by_points.row(j) += static_cast<T>(rate * owed) * queries.points.row(i);
     }
   return by_scores;
 }
@@ -115,7 +115,7 @@ template <class T> void check_same(const Matrix<T>& found, const Matrix<T>& want
 
 template <class T>
 void check(Index n, Index m, Index width, Index columns, const RuleMask* mask, const Case& c) {
-  const double scale = 0.4 / std::sqrt(static_cast<double>(width)), pull = 0.7;
+  const double scale = 0.4 / std::sqrt(static_cast<double>(width)), rate = 0.7;
   Side<T> rows(5, n, width, columns, 1), panels(9, m, width, columns, 101);
   Side<double> d_rows(5, n, width, columns, 1), d_panels(9, m, width, columns, 101);
   const auto as_double = [](const Side<T>& from, Side<double>& to) {
@@ -123,14 +123,14 @@ void check(Index n, Index m, Index width, Index columns, const RuleMask* mask, c
     for (auto [a, b] : {std::pair{&from.asks, &to.asks}, std::pair{&from.asked, &to.asked}}) {
       b->columns = a->columns.template cast<double>();
       b->shift = a->shift.template cast<double>();
-      b->share = a->share.template cast<double>();
+      b->deduction = a->deduction.template cast<double>();
       b->factor = a->factor.template cast<double>();
     }
   };
   as_double(rows, d_rows);
   as_double(panels, d_panels);
-  double wanted = add_by_definition<double>(d_rows, d_panels, scale, pull, mask, c);
-  if (c.n_directions == 2) wanted += add_by_definition<double>(d_panels, d_rows, scale, pull, mask, c);
+  double wanted = add_by_definition<double>(d_rows, d_panels, scale, rate, mask, c);
+  if (c.n_directions == 2) wanted += add_by_definition<double>(d_panels, d_rows, scale, rate, mask, c);
 
   engine::simd::PairScratch<T> scratch;
   std::fill_n(scratch.take(400'000), 400'000, std::numeric_limits<T>::max());  // what others left there
@@ -141,11 +141,12 @@ void check(Index n, Index m, Index width, Index columns, const RuleMask* mask, c
        .width = width,
        .n_columns = columns,
        .scale = static_cast<T>(scale),
-       .pull = static_cast<T>(pull),
+       .rate = static_cast<T>(rate),
        .mask = mask,
-       .directions =
-           {{{true, rows.asks.terms(c.with_shares), panels.asked.terms(c.with_shares), values(panels.asked)},
-             {false, rows.asked.terms(c.with_shares), panels.asks.terms(c.with_shares), values(rows.asked)}}},
+       .directions = {{{true, rows.asks.terms(c.with_deductions), panels.asked.terms(c.with_deductions),
+                        values(panels.asked)},
+                       {false, rows.asked.terms(c.with_deductions), panels.asks.terms(c.with_deductions),
+                        values(rows.asked)}}},
        .n_directions = c.n_directions},
       scratch);
 
@@ -204,7 +205,7 @@ TEST_CASE("a weight of 0 owes nothing, whatever it meets", "[engine]") {
        .width = 2,
        .n_columns = 1,
        .scale = 1,
-       .pull = 1,
+       .rate = 1,
        .mask = nullptr,
        .directions = {{{true, rows.asks.terms(false), panels.asked.terms(false),
                         panels.asked.by_values.data()}}},

@@ -39,8 +39,8 @@ struct Bilinear {
   }
 
   template <class T>
-  void pull(const Points<T>& x, const Lift<T>& gx, const Points<T>& z, const Lift<T>& gz,
-            PointGradient<T>& out) const {
+  void vjp(const Points<T>& x, const Lift<T>& gx, const Points<T>& z, const Lift<T>& gz,
+           PointGradient<T>& out) const {
     out.parameters["query_factor"] = (gx.features.transpose() * x).template cast<double>();
     out.parameters["key_factor"] = (gz.features.transpose() * z).template cast<double>();
     out.queries = gx.features * query_factor->template cast<T>();

@@ -33,8 +33,8 @@ struct Chebyshev {
   }
 
   template <class T>
-  void pull_tile(const Points<T>& x, const Points<T>& z, const Points<T>& dcost, Tile<T> gx,
-                 Tile<T> gz) const {
+  void vjp_tile(const Points<T>& x, const Points<T>& z, const Points<T>& dcost, Tile<T> gx,
+                Tile<T> gz) const {
     for (Index i = 0; i < x.rows(); ++i)
       for (Index j = 0; j < z.rows(); ++j) {
         Index k = 0;

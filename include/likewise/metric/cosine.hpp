@@ -35,8 +35,8 @@ struct Cosine {
   }
 
   template <class T>
-  void pull(const Points<T>& x, const Lift<T>& gx, const Points<T>& z, const Lift<T>& gz,
-            PointGradient<T>& out) const {
+  void vjp(const Points<T>& x, const Lift<T>& gx, const Points<T>& z, const Lift<T>& gz,
+           PointGradient<T>& out) const {
     out.queries = along_sphere<T>(x, gx.features);
     out.keys = along_sphere<T>(z, gz.features);
   }

@@ -23,7 +23,7 @@ struct DotProduct {
   template <class T> Lift<T> lift_keys(const Points<T>& z) const { return {z, Vector<T>::Zero(z.rows())}; }
 
   template <class T>
-  void pull(const Points<T>&, Lift<T> gx, const Points<T>&, Lift<T> gz, PointGradient<T>& out) const {
+  void vjp(const Points<T>&, Lift<T> gx, const Points<T>&, Lift<T> gz, PointGradient<T>& out) const {
     out.queries = std::move(gx.features);
     out.keys = std::move(gz.features);
   }

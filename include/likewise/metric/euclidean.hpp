@@ -33,8 +33,8 @@ struct Euclidean {
   }
 
   template <class T>
-  void pull(const Points<T>& x, Lift<T> gx, const Points<T>& z, Lift<T> gz, PointGradient<T>& out) const {
-    SquaredEuclidean{}.pull<T>(x, std::move(gx), z, std::move(gz), out);
+  void vjp(const Points<T>& x, Lift<T> gx, const Points<T>& z, Lift<T> gz, PointGradient<T>& out) const {
+    SquaredEuclidean{}.vjp<T>(x, std::move(gx), z, std::move(gz), out);
   }
 
   bool operator==(const Euclidean&) const = default;

@@ -62,8 +62,8 @@ struct Mahalanobis {
 
   /// By u = W x: du/dx = W, and each point adds gu x^T to W's gradient.
   template <class T>
-  void pull(const Points<T>& x, Lift<T> gx, const Points<T>& z, Lift<T> gz, PointGradient<T>& out) const {
-    SquaredEuclidean{}.pull<T>(project<T>(x), std::move(gx), project<T>(z), std::move(gz), out);
+  void vjp(const Points<T>& x, Lift<T> gx, const Points<T>& z, Lift<T> gz, PointGradient<T>& out) const {
+    SquaredEuclidean{}.vjp<T>(project<T>(x), std::move(gx), project<T>(z), std::move(gz), out);
     out.parameters["factor"] =
         (out.queries.transpose() * x + out.keys.transpose() * z).template cast<double>();
     out.queries *= factor->template cast<T>();

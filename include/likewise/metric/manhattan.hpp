@@ -30,9 +30,9 @@ struct Manhattan {
   }
 
   template <class T>
-  void pull_tile(const Points<T>& x, const Points<T>& z, const Points<T>& dcost, Tile<T> gx,
-                 Tile<T> gz) const {
-    detail::pull_features<T>(x, z, gx, gz, [&](Index i, Index j, const auto& difference) {
+  void vjp_tile(const Points<T>& x, const Points<T>& z, const Points<T>& dcost, Tile<T> gx,
+                Tile<T> gz) const {
+    detail::vjp_features<T>(x, z, gx, gz, [&](Index i, Index j, const auto& difference) {
       return dcost(i, j) * difference.sign();
     });
   }

@@ -59,10 +59,10 @@ struct Minkowski {
   }
 
   template <class T>
-  void pull_tile(const Points<T>& x, const Points<T>& z, const Points<T>& dcost, Tile<T> gx,
-                 Tile<T> gz) const {
-    if (std::isinf(p)) return Chebyshev{}.pull_tile<T>(x, z, dcost, gx, gz);
-    detail::pull_features<T>(x, z, gx, gz, [&](Index i, Index j, const auto& difference) {
+  void vjp_tile(const Points<T>& x, const Points<T>& z, const Points<T>& dcost, Tile<T> gx,
+                Tile<T> gz) const {
+    if (std::isinf(p)) return Chebyshev{}.vjp_tile<T>(x, z, dcost, gx, gz);
+    detail::vjp_features<T>(x, z, gx, gz, [&](Index i, Index j, const auto& difference) {
       using Row = Eigen::Array<T, 1, Eigen::Dynamic>;
       const T c = cost<T>(x.row(i), z.row(j));
       if (!(c > 0)) return Row(Row::Zero(difference.size()));

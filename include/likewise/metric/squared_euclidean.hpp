@@ -33,7 +33,7 @@ struct SquaredEuclidean {
 
   /// da/dx = db/dz = twice the point; features as they are lifted.
   template <class T>
-  void pull(const Points<T>& x, Lift<T> gx, const Points<T>& z, Lift<T> gz, PointGradient<T>& out) const {
+  void vjp(const Points<T>& x, Lift<T> gx, const Points<T>& z, Lift<T> gz, PointGradient<T>& out) const {
     gx.features += T(2) * (gx.bias.asDiagonal() * x);
     gz.features += gz.bias.asDiagonal() * z;
     gz.features *= T(2);

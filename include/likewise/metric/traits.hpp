@@ -110,12 +110,12 @@ concept LiftedMetric = PointCost<M> && requires(const M& m, Points<double> x, do
 template <class M>
 concept IdentityLift = LiftedMetric<M> && M::identity_lift;
 
-/// A lift with a derivative: pull(x, gx, z, gz, out) turns the gradients by the lifted queries and keys into those by
+/// A lift with a derivative: vjp(x, gx, z, gz, out) turns the gradients by the lifted queries and keys into those by
 /// the points and the parameters. gx and gz are handed over: taken by value, what they hold can be kept.
 template <class M>
 concept DifferentiableLift = LiftedMetric<M> && requires(const M& m, Points<double> x, Lift<double> g,
                                                          PointGradient<double> out) {
-  m.pull(x, g, x, g, out);
+  m.vjp(x, g, x, g, out);
 };
 
 /// Any other cost: fills a tile, called once a tile, never once a pair.
@@ -124,11 +124,11 @@ concept TileMetric = MetricOfPoints<M> && requires(const M& m, Points<double> x,
   m.fill(x, x, out);
 };
 
-/// A tile metric with a derivative: pull_tile(x, z, dcost, gx, gz) adds sum_j dcost_ij dc_ij/dx_i to gx, and so for z.
+/// A tile metric with a derivative: vjp_tile(x, z, dcost, gx, gz) adds sum_j dcost_ij dc_ij/dx_i to gx, and so for z.
 /// Where the derivative jumps (a difference of 0, a tie of the largest) it takes 0 or the first.
 template <class M>
 concept DifferentiableTile = TileMetric<M> && requires(const M& m, Points<double> x, Tile<double> g) {
-  m.pull_tile(x, x, x, g, g);
+  m.vjp_tile(x, x, x, g, g);
 };
 
 /// Costs that came as a matrix in place of points.
@@ -149,7 +149,7 @@ void fold_features(const Points<T>& x, const Points<T>& z, Tile<T>& out, const F
 
 /// Adds slope(i, j, x_i - z_j), a row, to gx's row i and takes it from gz's row j, for every pair. O(n m d).
 template <class T, class Slope>
-void pull_features(const Points<T>& x, const Points<T>& z, Tile<T>& gx, Tile<T>& gz, const Slope& slope) {
+void vjp_features(const Points<T>& x, const Points<T>& z, Tile<T>& gx, Tile<T>& gz, const Slope& slope) {
   for (Index i = 0; i < x.rows(); ++i)
     for (Index j = 0; j < z.rows(); ++j) {
       const Eigen::Array<T, 1, Eigen::Dynamic> g = slope(i, j, (x.row(i) - z.row(j)).array());

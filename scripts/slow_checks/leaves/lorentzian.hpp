@@ -25,9 +25,9 @@ struct Lorentzian {
     detail::fold_features<T>(x, z, out, [&](Index i, const auto& d) { out.row(i).array() += d.log1p(); });
   }
   template <class T>
-  void pull_tile(const Points<T>& x, const Points<T>& z, const Points<T>& dcost, Tile<T> gx,
-                 Tile<T> gz) const {
-    detail::pull_features<T>(x, z, gx, gz, [&](Index i, Index j, const auto& difference) {
+  void vjp_tile(const Points<T>& x, const Points<T>& z, const Points<T>& dcost, Tile<T> gx,
+                Tile<T> gz) const {
+    detail::vjp_features<T>(x, z, gx, gz, [&](Index i, Index j, const auto& difference) {
       return dcost(i, j) * difference.sign() / (T(1) + difference.abs());
     });
   }

@@ -11,7 +11,7 @@ namespace likewise::engine::simd {
 template <class C> using ListIndex = std::conditional_t<sizeof(C) == 4, std::int32_t, std::int64_t>;
 
 /// Whether key j may be listed for query i; called for the few pairs that would be.
-struct PairRule {
+struct PairCondition {
   bool skip_self = false;
   const void* context = nullptr;
   bool (*admits)(const void* context, std::ptrdiff_t i, std::ptrdiff_t j) = nullptr;
@@ -55,7 +55,7 @@ template <class C> void pack_queries(const C* rows, std::ptrdiff_t n, std::ptrdi
 
 /// Offers every pair to the lists of the queries and, where given, each pair's mirror to the lists of the keys.
 template <class C>
-void scan_nearest(const CostBlock<C>& block, const PairRule& rule, const NearestLists<C>& of_queries,
+void scan_nearest(const CostBlock<C>& block, const PairCondition& rule, const NearestLists<C>& of_queries,
                   const NearestLists<C>* of_keys);
 
 /// Who is told about pairs below a limit; `query` counts from 0 within the block.
@@ -94,7 +94,7 @@ struct TreeVisits {
 /// queries' indices.
 template <class C>
 TreeVisits search_nearest(const SumTreeView<C>& tree, const C* points, const std::ptrdiff_t* ids,
-                          std::ptrdiff_t n, const PairRule& rule, const NearestLists<C>& lists);
+                          std::ptrdiff_t n, const PairCondition& rule, const NearestLists<C>& lists);
 /// Reports the keys of a sum below limits[query].
 template <class C>
 TreeVisits search_below(const SumTreeView<C>& tree, const C* points, std::ptrdiff_t n, const C* limits,

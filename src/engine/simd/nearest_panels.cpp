@@ -27,7 +27,7 @@ constexpr std::size_t kTile = 64;  // keys that meet all panels while they are i
 template <class C> struct ListQueries {
   static constexpr bool kMirror = false;
   const CostBlock<C>& block;
-  const PairRule& rule;
+  const PairCondition& rule;
   const NearestLists<C>& lists;
 
   const C* limits() const { return lists.thresholds; }
@@ -233,7 +233,7 @@ template <class C, class Use> void RunScan(const CostBlock<C>& block, const Use&
 }
 
 template <class C>
-void Nearest(const CostBlock<C>& block, const PairRule& rule, const NearestLists<C>& of_queries,
+void Nearest(const CostBlock<C>& block, const PairCondition& rule, const NearestLists<C>& of_queries,
              const NearestLists<C>* of_keys) {
   const ListQueries<C> queries{block, rule, of_queries};
   if (!of_keys) return RunScan<C>(block, queries);
@@ -248,11 +248,11 @@ template <class C> void Pack(const C* rows, std::ptrdiff_t n, std::ptrdiff_t wid
                  panels + first * columns);
 }
 
-void NearestFloat(const CostBlock<float>& block, const PairRule& rule, const NearestLists<float>& of_queries,
-                  const NearestLists<float>* of_keys) {
+void NearestFloat(const CostBlock<float>& block, const PairCondition& rule,
+                  const NearestLists<float>& of_queries, const NearestLists<float>* of_keys) {
   Nearest<float>(block, rule, of_queries, of_keys);
 }
-void NearestDouble(const CostBlock<double>& block, const PairRule& rule,
+void NearestDouble(const CostBlock<double>& block, const PairCondition& rule,
                    const NearestLists<double>& of_queries, const NearestLists<double>* of_keys) {
   Nearest<double>(block, rule, of_queries, of_keys);
 }
@@ -283,12 +283,12 @@ HWY_EXPORT(PackFloat);
 HWY_EXPORT(PackDouble);
 
 template <>
-void scan_nearest(const CostBlock<float>& block, const PairRule& rule, const NearestLists<float>& of_queries,
-                  const NearestLists<float>* of_keys) {
+void scan_nearest(const CostBlock<float>& block, const PairCondition& rule,
+                  const NearestLists<float>& of_queries, const NearestLists<float>* of_keys) {
   HWY_DYNAMIC_DISPATCH(NearestFloat)(block, rule, of_queries, of_keys);
 }
 template <>
-void scan_nearest(const CostBlock<double>& block, const PairRule& rule,
+void scan_nearest(const CostBlock<double>& block, const PairCondition& rule,
                   const NearestLists<double>& of_queries, const NearestLists<double>* of_keys) {
   HWY_DYNAMIC_DISPATCH(NearestDouble)(block, rule, of_queries, of_keys);
 }

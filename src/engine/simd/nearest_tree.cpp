@@ -68,7 +68,7 @@ struct Largest {
 /// What is done with the keys of a leaf that are below a query's limit.
 template <class C> struct ListKeys {
   const NearestLists<C>& lists;
-  const PairRule& rule;
+  const PairCondition& rule;
   const std::ptrdiff_t* ids;
   std::size_t query = 0;
 
@@ -193,11 +193,11 @@ TreeVisits RunTree(const SumTreeView<C>& tree, const C* points, std::ptrdiff_t n
 }
 
 TreeVisits NearestFloat(const SumTreeView<float>& tree, const float* points, const std::ptrdiff_t* ids,
-                        std::ptrdiff_t n, const PairRule& rule, const NearestLists<float>& lists) {
+                        std::ptrdiff_t n, const PairCondition& rule, const NearestLists<float>& lists) {
   return RunTree<float>(tree, points, n, ListKeys<float>{lists, rule, ids});
 }
 TreeVisits NearestDouble(const SumTreeView<double>& tree, const double* points, const std::ptrdiff_t* ids,
-                         std::ptrdiff_t n, const PairRule& rule, const NearestLists<double>& lists) {
+                         std::ptrdiff_t n, const PairCondition& rule, const NearestLists<double>& lists) {
   return RunTree<double>(tree, points, n, ListKeys<double>{lists, rule, ids});
 }
 TreeVisits BelowFloat(const SumTreeView<float>& tree, const float* points, std::ptrdiff_t n,
@@ -222,12 +222,12 @@ HWY_EXPORT(BelowDouble);
 
 template <>
 TreeVisits search_nearest(const SumTreeView<float>& tree, const float* points, const std::ptrdiff_t* ids,
-                          std::ptrdiff_t n, const PairRule& rule, const NearestLists<float>& lists) {
+                          std::ptrdiff_t n, const PairCondition& rule, const NearestLists<float>& lists) {
   return HWY_DYNAMIC_DISPATCH(NearestFloat)(tree, points, ids, n, rule, lists);
 }
 template <>
 TreeVisits search_nearest(const SumTreeView<double>& tree, const double* points, const std::ptrdiff_t* ids,
-                          std::ptrdiff_t n, const PairRule& rule, const NearestLists<double>& lists) {
+                          std::ptrdiff_t n, const PairCondition& rule, const NearestLists<double>& lists) {
   return HWY_DYNAMIC_DISPATCH(NearestDouble)(tree, points, ids, n, rule, lists);
 }
 template <>

@@ -82,13 +82,13 @@ template <class C> void CopyOr(const C* from, Size size, C otherwise, Size n_fil
 /// One direction of a block, with its part of the scratch.
 template <class C> struct Direction {
   const PairDirection<C>* given;
-  Padded<C> row_columns, panel_columns;   ///< what is broadcast, and what products of rows add up
-  C *row_shift, *row_share, *row_factor;  ///< of all rows
-  C* row_sums;                            ///< a vector of partial sums for each row
-  C* columns;                             ///< (n_columns, lanes), of the panel
-  C *shift, *share, *factor, *sums;       ///< of the panel's lanes
-  C *weights, *slopes;                    ///< (kTile, lanes): P; dL/dP and then dL/d log P
-  C* excluded;                            ///< (kTile, lanes), is added to exponents: 0, or the lowest number
+  Padded<C> row_columns, panel_columns;       ///< what is broadcast, and what products of rows add up
+  C *row_shift, *row_deduction, *row_factor;  ///< of all rows
+  C* row_sums;                                ///< a vector of partial sums for each row
+  C* columns;                                 ///< (n_columns, lanes), of the panel
+  C *shift, *deduction, *factor, *sums;       ///< of the panel's lanes
+  C *weights, *slopes;                        ///< (kTile, lanes): P; dL/dP and then dL/d log P
+  C* excluded;  ///< (kTile, lanes), is added to exponents: 0, or the lowest number
   bool masked;
 };
 
@@ -131,10 +131,10 @@ template <class C> class PairWorker {
       d.given = &block_.directions[static_cast<std::size_t>(k)];
       d.row_columns.take(parts, n_filled_, c);
       if (d.given->by_values && !d.given->rows_ask) d.panel_columns.take(parts, lanes_, c);
-      for (C** part : {&d.row_shift, &d.row_share, &d.row_factor}) *part = parts.take(n_filled_);
+      for (C** part : {&d.row_shift, &d.row_deduction, &d.row_factor}) *part = parts.take(n_filled_);
       d.row_sums = parts.take(n_filled_ * vector_);
       d.columns = parts.take(c * lanes_);
-      for (C** part : {&d.shift, &d.share, &d.factor, &d.sums}) *part = parts.take(lanes_);
+      for (C** part : {&d.shift, &d.deduction, &d.factor, &d.sums}) *part = parts.take(lanes_);
       for (C** part : {&d.weights, &d.slopes, &d.excluded}) *part = parts.take(kTileRows * lanes_);
     }
   }
@@ -147,7 +147,7 @@ template <class C> class PairWorker {
       const PairTerms<C>& terms = d.given->rows;
       d.row_columns.copy(terms.columns, n_rows_, terms.stride, n_filled_);
       CopyOr(terms.shift, n_rows_, std::numeric_limits<C>::lowest(), n_filled_, d.row_shift);
-      CopyOr(terms.share, n_rows_, C(0), n_filled_, d.row_share);
+      CopyOr(terms.deduction, n_rows_, C(0), n_filled_, d.row_deduction);
       CopyOr(terms.factor, n_rows_, C(0), n_filled_, d.row_factor);
       std::fill_n(d.row_sums, n_filled_ * vector_, C(0));
     }
@@ -177,7 +177,7 @@ template <class C> class PairWorker {
       pack(columns, terms.stride, block_.n_columns, C(1), d.columns);
       const auto at = [first](const C* from) { return from ? from + first : nullptr; };
       CopyOr(at(terms.shift), size, std::numeric_limits<C>::lowest(), lanes_, d.shift);
-      CopyOr(at(terms.share), size, C(0), lanes_, d.share);
+      CopyOr(at(terms.deduction), size, C(0), lanes_, d.deduction);
       CopyOr(at(terms.factor), size, C(0), lanes_, d.factor);
       if (d.panel_columns.data) d.panel_columns.copy(columns, size, terms.stride, lanes_);
     }
@@ -236,18 +236,18 @@ template <class C> class PairWorker {
     return d.masked = true;
   }
 
-  /// slopes = <columns_i, columns_j> - share_i - share_j - factor_i factor_j.
+  /// slopes = <columns_i, columns_j> - deduction_i - deduction_j - factor_i factor_j.
   HWY_NOINLINE void Dots(const Direction<C>& d, Size first, Size n) {
     for (Size i = 0; i < n; i += kGroup) {
       V acc[kKeys][kVectors];
       for (std::size_t v = 0; v < kVectors; ++v) {
-        const V share = hn::Load(tag_, d.share + static_cast<Size>(v) * vector_),
+        const V deduction = hn::Load(tag_, d.deduction + static_cast<Size>(v) * vector_),
                 factor = hn::Load(tag_, d.factor + static_cast<Size>(v) * vector_);
         LIKEWISE_UNROLL
         for (std::size_t b = 0; b < kKeys; ++b) {
           const Size row = first + i + static_cast<Size>(b);
           acc[b][v] = hn::Neg(hn::MulAdd(factor, hn::Set(tag_, d.row_factor[row]),
-                                         hn::Add(share, hn::Set(tag_, d.row_share[row]))));
+                                         hn::Add(deduction, hn::Set(tag_, d.row_deduction[row]))));
         }
       }
       MultiplyAdd<kKeys, C>(d.columns, static_cast<std::size_t>(block_.n_columns),
@@ -282,10 +282,10 @@ template <class C> class PairWorker {
     }
   }
 
-  /// Scores become weights, and dL/dP becomes pull * dL/d log P; the sums of dL/d log P go to rows and lanes. Returns the sum of
+  /// Scores become weights, and dL/dP becomes rate * dL/d log P; the sums of dL/d log P go to rows and lanes. Returns the sum of
   /// dL/d log P times the score.
   HWY_NOINLINE double Weigh(const Direction<C>& d, Size first, Size n) {
-    const V largest = hn::Set(tag_, sizeof(C) == 4 ? C(126) : C(1022)), pull = hn::Set(tag_, block_.pull);
+    const V largest = hn::Set(tag_, sizeof(C) == 4 ? C(126) : C(1022)), rate = hn::Set(tag_, block_.rate);
     V shift[kVectors], lane_sums[kVectors], total = hn::Zero(tag_);
     for (std::size_t v = 0; v < kVectors; ++v) {
       shift[v] = hn::Load(tag_, d.shift + static_cast<Size>(v) * vector_);
@@ -304,7 +304,7 @@ template <class C> class PairWorker {
         // Where the weight is 0, nothing is owed, whatever dL/dP is.
         const V g = hn::IfThenElseZero(hn::Gt(w, hn::Zero(tag_)), hn::Mul(w, hn::Load(tag_, d.slopes + at)));
         hn::Store(w, tag_, d.weights + at);
-        hn::Store(hn::Mul(g, pull), tag_, d.slopes + at);
+        hn::Store(hn::Mul(g, rate), tag_, d.slopes + at);
         row_sum = hn::Add(row_sum, g);
         lane_sums[v] = hn::Add(lane_sums[v], g);
         total = hn::MulAdd(g, score, total);

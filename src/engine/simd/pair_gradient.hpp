@@ -19,11 +19,11 @@ template <class C> struct PairSide {
 
 /// What a side brings to dL/dP and to the exponents, as those who ask or as those who are asked.
 template <class C> struct PairTerms {
-  const C* columns;         ///< (size, n_columns): dL/dY of those who ask, V of those who are asked
-  std::ptrdiff_t stride;    ///< of their rows
-  const C* shift;           ///< (size,), of the exponents, to the base 2
-  const C *share, *factor;  ///< (size,), or nullptr: 0
-  double* sums;             ///< (size,), get each point's sum of dL/d log P
+  const C* columns;             ///< (size, n_columns): dL/dY of those who ask, V of those who are asked
+  std::ptrdiff_t stride;        ///< of their rows
+  const C* shift;               ///< (size,), of the exponents, to the base 2
+  const C *deduction, *factor;  ///< (size,), or nullptr: 0
+  double* sums;                 ///< (size,), get each point's sum of dL/d log P
 };
 
 /// Who asks whom.
@@ -34,12 +34,12 @@ template <class C> struct PairDirection {
 };
 
 /// P_ij = 2^(scale <A_i, B_j> + shift_i + shift_j) and
-/// dL/d log P_ij = P_ij (<columns_i, columns_j> - share_i - share_j - factor_i factor_j), in one direction or in both, which
-/// share their scores. Points get `pull` times the sum of dL/d log P times the points they meet.
+/// dL/d log P_ij = P_ij (<columns_i, columns_j> - deduction_i - deduction_j - factor_i factor_j), in one direction or in both, which
+/// share their scores. Points get `rate` times the sum of dL/d log P times the points they meet.
 template <class C> struct PairBlock {
   PairSide<C> rows, panels;
   std::ptrdiff_t width, n_columns;
-  C scale, pull;
+  C scale, rate;
   const PairMask* mask;  ///< nullptr: all pairs
   std::array<PairDirection<C>, 2> directions;
   int n_directions;

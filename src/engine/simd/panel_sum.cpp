@@ -146,7 +146,7 @@ template <class C> struct Worker {
 
   /// The same by scores and what the kernel makes of them.
   HWY_INLINE void StoreProfiled(Panel<C>& panel, const KeyTile<C>& keys) {
-    const ScoreRule<C>& rule = *block.rule;
+    const ScoreTerms<C>& rule = *block.rule;
     if (rule.profile.constant())
       std::fill(tile.get(), tile.get() + keys.padded * lanes, C(0));
     else if (rule.way == ScoreWay::given)
@@ -186,7 +186,7 @@ template <class C> struct Worker {
 
   /// Their exponents, by definition.
   HWY_NOINLINE void DecideEdgePairs(const Panel<C>& panel, const KeyTile<C>& keys) {
-    const ScoreRule<C>& rule = *block.rule;
+    const ScoreTerms<C>& rule = *block.rule;
     for (const std::size_t at : edge_pairs) {
       const std::size_t j = at / lanes;
       const auto query = block.first_query + static_cast<std::ptrdiff_t>(panel.first + at % lanes);
@@ -198,7 +198,7 @@ template <class C> struct Worker {
   }
 
   HWY_INLINE void GivenScores(const Panel<C>& panel, const KeyTile<C>& keys) {
-    const ScoreRule<C>& rule = *block.rule;
+    const ScoreTerms<C>& rule = *block.rule;
     const C* from = rule.matrix + static_cast<std::ptrdiff_t>(panel.first) * rule.query_step
                     + static_cast<std::ptrdiff_t>(keys.first) * rule.key_step;
     for (std::size_t j = 0; j < keys.size; ++j, from += rule.key_step) {

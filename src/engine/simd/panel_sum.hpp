@@ -10,7 +10,7 @@ namespace likewise::engine::simd {
 
 /// How a block's pairs get exponents where these are no inner products: scores, then log2 phi + key_weight. Arrays are
 /// indexed as the block's queries and keys are.
-template <class C> struct ScoreRule {
+template <class C> struct ScoreTerms {
   ScoreWay way;
   Profile profile;
   const C* key_weight;          ///< to the base 2; -inf takes the key out
@@ -42,7 +42,7 @@ template <class C> struct ExponentBlock {
   const PairMask* mask = nullptr;                 ///< all pairs
   std::ptrdiff_t first_query = 0, first_key = 0;  ///< what the mask calls these
   /// Not nullptr: queries, keys, query_scale and the biases are those of a score (a lift's a and b, else 0).
-  const ScoreRule<C>* rule = nullptr;
+  const ScoreTerms<C>* rule = nullptr;
 };
 
 /// sum_j 2^(e_ij - reference_i) [1, v_j] of each query; a query without mass has reference -inf and sums 0.

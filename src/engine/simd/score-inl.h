@@ -98,7 +98,7 @@ template <class C> HWY_INLINE void Powers(const Group<C>& g, C p, Vec<C> (&acc)[
 /// a + b - <A, B> (the points are packed with a minus). Where some score is a small share of a + b, the differences
 /// themselves are squared for those pairs.
 template <class C>
-HWY_INLINE void Lifted(const Group<C>& g, const ScoreRule<C>& rule, const C* query_bias, const C* key_bias,
+HWY_INLINE void Lifted(const Group<C>& g, const ScoreTerms<C>& rule, const C* query_bias, const C* key_bias,
                        Vec<C> (&acc)[kKeys][kVectors]) {
   const Tag<C> d;
   const std::size_t lanes = hn::Lanes(d);
@@ -133,7 +133,7 @@ HWY_INLINE void Lifted(const Group<C>& g, const ScoreRule<C>& rule, const C* que
 
 /// One group's scores into its rows of the tile.
 template <class C>
-HWY_NOINLINE void ScoreGroup(const Group<C>& g, const ScoreRule<C>& rule, const C* query_bias,
+HWY_NOINLINE void ScoreGroup(const Group<C>& g, const ScoreTerms<C>& rule, const C* query_bias,
                              const C* key_bias, C* tile) {
   const Tag<C> d;
   Vec<C> acc[kKeys][kVectors];
@@ -171,7 +171,7 @@ HWY_INLINE void ChangeTile(C* tile, std::size_t n_keys, const Change& change) {
 
 /// Scores become the kernel's input: roots or squares, times the points' factors (query_factor is padded to a panel).
 template <class C>
-HWY_NOINLINE void ToInput(const ScoreRule<C>& rule, const C* query_factor, const C* key_factor,
+HWY_NOINLINE void ToInput(const ScoreTerms<C>& rule, const C* query_factor, const C* key_factor,
                           std::size_t n_keys, C* tile) {
   const Tag<C> d;
   const std::size_t lanes = hn::Lanes(d);

@@ -11,7 +11,7 @@
 namespace likewise::bandwidths {
 
 /// One question to a rule, checked: points in float64 and how often each counts.
-struct Request {
+struct RuleInput {
   const Metric& metric;
   const Kernel& kernel;
   const Points<double>& Z;
@@ -47,17 +47,17 @@ std::vector<double> log_grid(double low, double high, double ratio, int most);
 std::pair<double, double> bracket(const std::vector<double>& grid, std::size_t at);
 
 // Each rule, see select_bandwidth.hpp.
-SelectedBandwidth median(const Request& request);
-SelectedBandwidth scott(const Request& request);
-SelectedBandwidth silverman(const Request& request);
-SelectedBandwidth bgh(const Request& request);
-SelectedBandwidth self_tuning(const Request& request);
-SelectedBandwidth perplexity(const Request& request);
+SelectedBandwidth median(const RuleInput& request);
+SelectedBandwidth scott(const RuleInput& request);
+SelectedBandwidth silverman(const RuleInput& request);
+SelectedBandwidth bgh(const RuleInput& request);
+SelectedBandwidth self_tuning(const RuleInput& request);
+SelectedBandwidth perplexity(const RuleInput& request);
 
 /// s of each row of X among the keys of the request. A scale of 0 (as many copies as neighbors asked for)
 /// becomes the smallest positive one, or `smallest` where that is given.
-Vector<double> self_tuning_scales(const Request& request, const Points<double>& X, double smallest = 0);
+Vector<double> self_tuning_scales(const RuleInput& request, const Points<double>& X, double smallest = 0);
 /// s^2 of each row of X among the keys of the request.
-Vector<double> perplexity_scales(const Request& request, const Points<double>& X);
+Vector<double> perplexity_scales(const RuleInput& request, const Points<double>& X);
 
 }  // namespace likewise::bandwidths

@@ -1,4 +1,4 @@
-#include "neighbors/fused_filter.hpp"
+#include "neighbors/fused_search.hpp"
 
 #include <atomic>
 #include <mutex>
@@ -14,7 +14,7 @@ namespace likewise::neighbors {
 namespace {
 
 using engine::simd::CostBlock;
-using engine::simd::PairRule;
+using engine::simd::PairCondition;
 
 constexpr Index lift_block = 512;  // rows that are lifted at a time
 
@@ -104,20 +104,20 @@ template <class C> struct PackedQueries {
   }
 };
 
-template <class C> class FusedFilter final : public Filter {
+template <class C> class FusedSearch final : public BoundedSearch {
  public:
-  FusedFilter(const LiftedPairs& pairs, std::shared_ptr<const LoweredKeys<C>> keys, const MetricTraits& laws,
-              const Request& request)
-      : request_(request),
+  FusedSearch(const LiftedPairs& pairs, std::shared_ptr<const LoweredKeys<C>> keys, const MetricTraits& laws,
+              const SearchTerms& terms)
+      : terms_(terms),
         lift_(pairs, std::move(keys)),
-        symmetric_(request.self && laws.symmetric),
+        symmetric_(terms.self && laws.symmetric),
         lanes_(engine::simd::panel_lanes(sizeof(C) == 4)) {
     const int from = engine::unit_power(laws, engine::CostUnit::reported), to = laws.lift_power();
     unit_.of_reported = [=](double d) { return engine::convert_power(d, from, to); };
   }
 
   std::vector<RowLimit> nearest(Index k, const Store& store, const Execution& run) const override {
-    const Index n = request_.pairs.n_queries();
+    const Index n = terms_.pairs.n_queries();
     const double list_bytes = static_cast<double>(n) * static_cast<double>(RowLists<C>::bytes_per_row(k));
     if (symmetric_ && n > lanes_ && list_bytes <= most_list_bytes) return mirrored(k, store, run);
     if (n <= few_queries) return one_by_one(k, store, run);
@@ -126,7 +126,7 @@ template <class C> class FusedFilter final : public Filter {
 
   /// The share of a few queries that would be left unresolved.
   double unresolved_share(Index k) const {
-    const Index n = request_.pairs.n_queries(), count = std::min(n, lanes_);
+    const Index n = terms_.pairs.n_queries(), count = std::min(n, lanes_);
     std::vector<Index> rows(static_cast<std::size_t>(count));
     for (Index a = 0; a < count; ++a) rows[static_cast<std::size_t>(a)] = a * n / count;
     const auto rest = crossed(
@@ -147,9 +147,9 @@ template <class C> class FusedFilter final : public Filter {
       std::fill_n(highest.get(), queries.padded, -std::numeric_limits<C>::infinity());
       for (Index a = 0; a < block.size; ++a)
         highest[static_cast<std::size_t>(a)] = unit_.template limit_of<C>(limits[a].distance);
-      Collection collection(request_, limits, block.size, k);
+      Collection collection(terms_, limits, block.size, k);
       const auto sink = collection.sink();
-      for_key_blocks(0, request_.pairs.n_keys(), [&](const auto& keys, Index first, Index count) {
+      for_key_blocks(0, terms_.pairs.n_keys(), [&](const auto& keys, Index first, Index count) {
         engine::simd::scan_below<C>(block_of(queries, 0, keys, first, count), highest.get(), sink);
       });
       collection.finish(store);
@@ -184,7 +184,7 @@ template <class C> class FusedFilter final : public Filter {
   /// A few queries, each by itself against parts of the keys: panels of queries would be mostly empty.
   std::vector<RowLimit> one_by_one(Index k, const Store& store, const Execution& run) const {
     constexpr Index keys_per_part = 16384;
-    const Index n = request_.pairs.n_queries(), n_keys = request_.pairs.n_keys(),
+    const Index n = terms_.pairs.n_queries(), n_keys = terms_.pairs.n_keys(),
                 n_parts = engine::block_count(n_keys, keys_per_part);
     const Buffer<C> features = buffer<C>(n * lift_.width()), bias = buffer<C>(n);
     lift_.queries(0, n, nullptr, features.get(), bias.get());
@@ -196,7 +196,7 @@ template <class C> class FusedFilter final : public Filter {
                  begin + size, lists[static_cast<std::size_t>(task)]);
     });
     std::vector<RowLimit> rest;
-    Ranking ranking(request_.pairs, unit_, k);
+    Ranking ranking(terms_.pairs, unit_, k);
     for (Index query = 0; query < n; ++query) {
       ranking.start();
       for (Index part = 0; part < n_parts; ++part)
@@ -215,7 +215,7 @@ template <class C> class FusedFilter final : public Filter {
         engine::simd::key_values<C>(features, bias, keys.features + j0 * lift_.width(), lift_.width(),
                                     keys.bias + j0, size, values);
         for (Index b = 0; b < size; ++b)
-          if (values[b] < list.threshold() && request_.rule.allows(query, first + j0 + b))
+          if (values[b] < list.threshold() && terms_.rule.allows(query, first + j0 + b))
             list.offer(values[b], first + j0 + b);
       }
     });
@@ -225,7 +225,7 @@ template <class C> class FusedFilter final : public Filter {
   /// Queries (or those in `rows`) against all keys. Where the blocks of queries are few, keys are split too.
   std::vector<RowLimit> crossed(const Index* rows, Index n, Index k, const Store& store,
                                 const Execution& run) const {
-    const Index n_keys = request_.pairs.n_keys(), size = rows_per_block(n),
+    const Index n_keys = terms_.pairs.n_keys(), size = rows_per_block(n),
                 n_blocks = engine::block_count(n, size);
     const Index per_split = std::max<Index>(4096, engine::block_count(n_keys * n_blocks, 16));
     const Index n_splits = engine::block_count(n_keys, per_split);
@@ -236,7 +236,7 @@ template <class C> class FusedFilter final : public Filter {
       const auto [first, count] = engine::block_of(block, n, size);
       const PackedQueries<C> queries(lift_, lanes_, first, count, rows ? rows + first : nullptr);
       RowLists<C> filled(count, queries.padded, k);
-      const Translated rule(request_.rule, rows ? rows + first : nullptr);
+      const Translated rule(terms_.rule, rows ? rows + first : nullptr);
       const Index begin = rows ? 0 : first;  // clang before 16 lets no lambda use a structured binding
       for_key_blocks(split * per_split, std::min(n_keys, (split + 1) * per_split),
                      [&](const Rows& keys, Index first_key, Index n_block_keys) {
@@ -247,7 +247,7 @@ template <class C> class FusedFilter final : public Filter {
     };
     const auto finish = [&](Index block, const RowLists<C>* of_splits) {
       const auto [first, count] = engine::block_of(block, n, size);
-      Ranking ranking(request_.pairs, unit_, k);
+      Ranking ranking(terms_.pairs, unit_, k);
       std::vector<RowLimit> unresolved;
       for (Index a = 0; a < count; ++a) {
         ranking.start();
@@ -275,8 +275,7 @@ template <class C> class FusedFilter final : public Filter {
   /// Queries that are the keys: each pair of blocks once, for both sides. Block i meets the blocks i, i + 1, ... halfway
   /// around a circle, so that every unordered pair of blocks is met once and all i have equal work.
   std::vector<RowLimit> mirrored(Index k, const Store& store, const Execution& run) const {
-    const Index n = request_.pairs.n_keys(), size = rows_per_block(n),
-                n_blocks = engine::block_count(n, size);
+    const Index n = terms_.pairs.n_keys(), size = rows_per_block(n), n_blocks = engine::block_count(n, size);
     std::vector<RowLists<C>> lists;
     for (Index b = 0; b < n_blocks; ++b) {
       const Index rows = engine::block_of(b, n, size).size;
@@ -299,11 +298,11 @@ template <class C> class FusedFilter final : public Filter {
                    of_keys = lists[static_cast<std::size_t>(j)].view();
         if (step == 0) {
           const std::lock_guard guard(locks[static_cast<std::size_t>(i)]);
-          engine::simd::scan_nearest<C>(block, request_.rule, of_queries, nullptr);
+          engine::simd::scan_nearest<C>(block, terms_.rule, of_queries, nullptr);
         } else {
           const std::scoped_lock guard(locks[static_cast<std::size_t>(i)],
                                        locks[static_cast<std::size_t>(j)]);
-          PairRule rule = request_.rule;
+          PairCondition rule = terms_.rule;
           rule.skip_self = false;  // no pair of different blocks is a point with itself
           engine::simd::scan_nearest<C>(block, rule, of_queries, &of_keys);
         }
@@ -313,7 +312,7 @@ template <class C> class FusedFilter final : public Filter {
     std::mutex lock;
     engine::parallel_blocks(n_blocks, run, "finding neighbors", [&](Index b) {
       const auto [first, count] = engine::block_of(b, n, size);
-      Ranking ranking(request_.pairs, unit_, k);
+      Ranking ranking(terms_.pairs, unit_, k);
       std::vector<RowLimit> unresolved;
       for (Index a = 0; a < count; ++a) {
         ranking.start();
@@ -342,10 +341,10 @@ template <class C> class FusedFilter final : public Filter {
   /// A rule for queries that are counted from 0 within `rows`.
   struct Translated {
     struct Context {
-      const PairRule& rule;
+      const PairCondition& rule;
       const Index* rows;
     };
-    Translated(const PairRule& of_all, const Index* rows) : context{of_all, rows}, rule(of_all) {
+    Translated(const PairCondition& of_all, const Index* rows) : context{of_all, rows}, rule(of_all) {
       if (!rows) return;
       rule = {false, &context, [](const void* at, std::ptrdiff_t a, std::ptrdiff_t j) {
                 const auto& c = *static_cast<const Context*>(at);
@@ -354,14 +353,14 @@ template <class C> class FusedFilter final : public Filter {
     }
     Translated(const Translated&) = delete;
     Context context;
-    PairRule rule;
+    PairCondition rule;
   };
 
-  const Request& request_;
+  const SearchTerms& terms_;
   LoweredLift<C> lift_;
   bool symmetric_;
   Index lanes_;
-  FilterUnit unit_;
+  BoundUnit unit_;
 };
 
 constexpr double most_unresolved = 0.1;  // a second pass over that share costs as much as float64 loses
@@ -369,36 +368,37 @@ constexpr double most_unresolved = 0.1;  // a second pass over that share costs 
 }  // namespace
 
 template <class T>
-std::unique_ptr<const Filter> make_double_filter(const SearchedKeys<T>& keys, const LiftedPairs& pairs,
-                                                 const Request& request, const Execution& run) {
-  return std::make_unique<const FusedFilter<double>>(pairs, keys.template lowered<double>(pairs, run),
-                                                     traits(keys.metric()), request);
+std::unique_ptr<const BoundedSearch> make_double_search(const SearchedKeys<T>& keys, const LiftedPairs& pairs,
+                                                        const SearchTerms& terms, const Execution& run) {
+  return std::make_unique<const FusedSearch<double>>(pairs, keys.template lowered<double>(pairs, run),
+                                                     traits(keys.metric()), terms);
 }
 
 template <class T>
-std::unique_ptr<const Filter> make_fused_filter(const SearchedKeys<T>& keys, const LiftedPairs& pairs,
-                                                const Request& request, Index k, const Execution& run) {
+std::unique_ptr<const BoundedSearch> make_fused_search(const SearchedKeys<T>& keys, const LiftedPairs& pairs,
+                                                       const SearchTerms& terms, Index k,
+                                                       const Execution& run) {
   const MetricTraits laws = traits(keys.metric());
   const auto lowered = keys.template lowered<float>(pairs, run);
-  const double size = largest_terms(pairs, *lowered, request.self && laws.symmetric, run);
+  const double size = largest_terms(pairs, *lowered, terms.self && laws.symmetric, run);
   if (!std::isfinite(size)) return nullptr;
-  if (!(size < largest_held<float>)) return make_double_filter<T>(keys, pairs, request, run);
-  auto single = std::make_unique<const FusedFilter<float>>(pairs, lowered, laws, request);
+  if (!(size < largest_held<float>)) return make_double_search<T>(keys, pairs, terms, run);
+  auto single = std::make_unique<const FusedSearch<float>>(pairs, lowered, laws, terms);
   constexpr Index worth_a_look = 2000;  // queries
   if (k == 0 || pairs.n_queries() < worth_a_look) return single;
   if (single->unresolved_share(k) <= most_unresolved) return single;
-  auto precise = std::make_unique<const FusedFilter<double>>(pairs, keys.template lowered<double>(pairs, run),
-                                                             laws, request);
+  auto precise = std::make_unique<const FusedSearch<double>>(pairs, keys.template lowered<double>(pairs, run),
+                                                             laws, terms);
   // Where float64 does not resolve them either they are true ties.
   if (precise->unresolved_share(k) <= most_unresolved) return precise;
   return single;
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                                         \
-  template std::unique_ptr<const Filter> make_double_filter(const SearchedKeys<T>&, const LiftedPairs&, \
-                                                            const Request&, const Execution&);          \
-  template std::unique_ptr<const Filter> make_fused_filter(const SearchedKeys<T>&, const LiftedPairs&,  \
-                                                           const Request&, Index, const Execution&);
+#define LIKEWISE_INSTANTIATE(T)                                                          \
+  template std::unique_ptr<const BoundedSearch> make_double_search(                      \
+      const SearchedKeys<T>&, const LiftedPairs&, const SearchTerms&, const Execution&); \
+  template std::unique_ptr<const BoundedSearch> make_fused_search(                       \
+      const SearchedKeys<T>&, const LiftedPairs&, const SearchTerms&, Index, const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

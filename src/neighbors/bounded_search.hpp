@@ -35,16 +35,16 @@ struct RowLimit {
   double distance;
 };
 
-/// What all filters of one search share.
-struct Request {
+/// What all bounded searches of one question are told.
+struct SearchTerms {
   const Pairs& pairs;
-  engine::simd::PairRule rule;
+  engine::simd::PairCondition rule;
   bool self;  ///< queries are the keys
 };
 
-/// How a filter's values bound true distances: no key is nearer, in the filter's unit, than
+/// How the values of a bounded search bound true distances: no key is nearer, in their unit, than
 /// value - relative |value| - absolute.
-struct FilterUnit {
+struct BoundUnit {
   std::function<double(double)> of_reported;
   double relative = 0, absolute = 0;
 
@@ -66,11 +66,11 @@ struct FilterUnit {
   }
 };
 
-class Filter {
+class BoundedSearch {
  public:
-  virtual ~Filter() = default;
+  virtual ~BoundedSearch() = default;
   /// Stores the k nearest of each query, but for those that are returned: too many keys were too near the k-th for
-  /// the filter's lists. Their k-th distance is at most the one returned.
+  /// its lists. Their k-th distance is at most the one returned.
   virtual std::vector<RowLimit> nearest(Index k, const Store& store, const Execution& run) const = 0;
   /// Stores, of the keys within each row's distance, all or (k > 0) the k nearest.
   virtual void within(const std::vector<RowLimit>& rows, Index k, const Store& store,
@@ -127,7 +127,7 @@ template <class C> class ShortList {
 /// Ranks what was listed for a row, in any number of lists. Reuses its memory from row to row.
 class Ranking {
  public:
-  Ranking(const Pairs& pairs, const FilterUnit& unit, Index k) : pairs_(pairs), unit_(unit), k_(k) {}
+  Ranking(const Pairs& pairs, const BoundUnit& unit, Index k) : pairs_(pairs), unit_(unit), k_(k) {}
 
   void start() {
     listed_.clear();
@@ -148,7 +148,7 @@ class Ranking {
   void evaluate(Index query, std::size_t begin, std::size_t end);
 
   const Pairs& pairs_;
-  const FilterUnit& unit_;
+  const BoundUnit& unit_;
   Index k_;
   double bound_ = 0;  // values of keys that are not listed are at least this
   std::vector<Listed> listed_;
@@ -160,8 +160,8 @@ class Ranking {
 /// Rows of all keys within a distance, as they are reported one after the other.
 class Collection {
  public:
-  Collection(const Request& request, const RowLimit* rows, Index n, Index k)
-      : request_(request),
+  Collection(const SearchTerms& terms, const RowLimit* rows, Index n, Index k)
+      : terms_(terms),
         rows_(rows),
         k_(static_cast<std::size_t>(k)),
         collected_(static_cast<std::size_t>(n)) {}
@@ -179,7 +179,7 @@ class Collection {
     std::vector<Found> found;
   };
   void add(std::size_t row, Index key) {
-    if (!request_.rule.allows(rows_[row].query, key)) return;
+    if (!terms_.rule.allows(rows_[row].query, key)) return;
     collected_[row].pending.push_back(key);
     if (collected_[row].pending.size() == batch) evaluate(row);
   }
@@ -187,7 +187,7 @@ class Collection {
   void cut_back(std::vector<Found>& found) const;
 
   static constexpr std::size_t batch = 64;
-  const Request& request_;
+  const SearchTerms& terms_;
   const RowLimit* rows_;
   std::size_t k_;
   std::vector<Row> collected_;

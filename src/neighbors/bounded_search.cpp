@@ -1,4 +1,4 @@
-#include "neighbors/filter.hpp"
+#include "neighbors/bounded_search.hpp"
 
 namespace likewise::neighbors {
 namespace {
@@ -96,7 +96,7 @@ void Collection::evaluate(std::size_t row) {
   Row& collected = collected_[row];
   double distances[batch];
   const Index n = static_cast<Index>(collected.pending.size());
-  request_.pairs.distances(rows_[row].query, collected.pending.data(), n, distances);
+  terms_.pairs.distances(rows_[row].query, collected.pending.data(), n, distances);
   for (Index m = 0; m < n; ++m)
     if (distances[m] <= rows_[row].distance)
       collected.found.push_back({distances[m], collected.pending[static_cast<std::size_t>(m)]});

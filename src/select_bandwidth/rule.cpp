@@ -1,4 +1,4 @@
-#include "select_bandwidth/request.hpp"
+#include "select_bandwidth/rule.hpp"
 
 #include <algorithm>
 #include <cmath>

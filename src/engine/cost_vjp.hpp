@@ -24,9 +24,9 @@ template <class T> struct LiftSums { Lift<T>*queries, *keys; };
 
 /// Sums dL/dcost of tiles of pairs, in the unit the source computes in: the lift's where the metric lifts, else the cost.
 /// Tiles that share no query and no key may be added at the same time.
-template <class T> class CostPull {
+template <class T> class CostVjp {
  public:
-  virtual ~CostPull() = default;
+  virtual ~CostVjp() = default;
   /// scale * dcost (n, m), of the pairs of queries from i0 on and keys from j0 on, with dcost's sums of rows and columns.
   virtual void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>& row_sums,
                    const Vector<T>& column_sums) = 0;
@@ -44,7 +44,7 @@ template <class T> class CostPull {
 };
 
 /// c_ij = a_i + b_j - <A_i, B_j>: rows, columns and two products of dcost, the same for every metric that lifts.
-template <class T, class C> class LiftedSums : public CostPull<T> {
+template <class T, class C> class LiftedSums : public CostVjp<T> {
  public:
   /// The lifts live as long as their source.
   LiftedSums(const LiftedPoints<C>& queries, const LiftedPoints<C>& keys)
@@ -87,11 +87,11 @@ template <class T, class C> class LiftedSums : public CostPull<T> {
 };
 
 /// Those sums at the points of one metric.
-template <class T, class C, class M> class LiftedPull final : public LiftedSums<T, C> {
+template <class T, class C, class M> class LiftedVjp final : public LiftedSums<T, C> {
  public:
   /// x and z are the points, which were centered before they were lifted. They live as long as their source.
-  LiftedPull(const M& metric, const Vector<double>& center, const Matrix<T>& x,
-             const LiftedPoints<C>& queries, const Matrix<T>& z, const LiftedPoints<C>& keys, bool near)
+  LiftedVjp(const M& metric, const Vector<double>& center, const Matrix<T>& x, const LiftedPoints<C>& queries,
+            const Matrix<T>& z, const LiftedPoints<C>& keys, bool near)
       : LiftedSums<T, C>(queries, keys),
         metric_(metric),
         center_(center),
@@ -124,17 +124,17 @@ template <class T, class C, class M> class LiftedPull final : public LiftedSums<
 
   PointGradient<T> take_points() override {
     PointGradient<C> found;
-    const auto pull = [&](const Points<C>& x, const Points<C>& z) {
-      metric_.template pull<C>(x, std::move(this->by_queries_), z, std::move(this->by_keys_), found);
+    const auto vjp = [&](const Points<C>& x, const Points<C>& z) {
+      metric_.template vjp<C>(x, std::move(this->by_queries_), z, std::move(this->by_keys_), found);
     };
     if constexpr (std::is_same_v<T, C>) {
       if (center_.size() == 0)
-        pull(x_, z_);
+        vjp(x_, z_);
       else
-        pull(centered<T, C>(x_, center_), centered<T, C>(z_, center_));
+        vjp(centered<T, C>(x_, center_), centered<T, C>(z_, center_));
       return found;
     } else {
-      pull(centered<T, C>(x_, center_), centered<T, C>(z_, center_));
+      vjp(centered<T, C>(x_, center_), centered<T, C>(z_, center_));
       return {found.queries.template cast<T>(), found.keys.template cast<T>(), std::move(found.parameters)};
     }
   }
@@ -167,9 +167,9 @@ template <class T, class C, class M> class LiftedPull final : public LiftedSums<
 };
 
 /// Costs that a metric fills: it pulls tiles back itself.
-template <class T, class M> class FilledPull final : public CostPull<T> {
+template <class T, class M> class FilledVjp final : public CostVjp<T> {
  public:
-  FilledPull(const M& metric, const Matrix<T>& x, const Matrix<T>& z)
+  FilledVjp(const M& metric, const Matrix<T>& x, const Matrix<T>& z)
       : metric_(metric),
         x_(x),
         z_(z),
@@ -177,8 +177,8 @@ template <class T, class M> class FilledPull final : public CostPull<T> {
 
   void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>&, const Vector<T>&) override {
     const Index n = dcost.rows(), m = dcost.cols();
-    metric_.template pull_tile<T>(x_.middleRows(i0, n), z_.middleRows(j0, m), scale * dcost,
-                                  found_.queries.middleRows(i0, n), found_.keys.middleRows(j0, m));
+    metric_.template vjp_tile<T>(x_.middleRows(i0, n), z_.middleRows(j0, m), scale * dcost,
+                                 found_.queries.middleRows(i0, n), found_.keys.middleRows(j0, m));
   }
   PointGradient<T> take_points() override { return std::move(found_); }
 
