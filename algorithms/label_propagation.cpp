@@ -18,7 +18,6 @@ namespace {
 constexpr double log_zero = -std::numeric_limits<double>::infinity();
 
 // --- labels
-// ---------------------------------------------------------------------------------------------------------
 
 /// One-hot rows; 0 where a point is unlabeled.
 Matrix<double> one_hot(const std::vector<Index>& labels, Index n_points, Index n_classes) {
@@ -54,7 +53,6 @@ std::vector<Index> most_probable(const Points<double>& shares) {
 }
 
 // --- mechanisms
-// -----------------------------------------------------------------------------------------------------
 
 /// A self-loop slows a walk but does not change where it ends; without it, weak links keep all their digits. Neighbors among
 /// filtered pairs keep it: how many others there are then is the filters' affair.
@@ -126,7 +124,6 @@ SelfOperator<double> spreading_operator(const Mechanism& m, const Matrix<double>
 }
 
 // --- solving
-// --------------------------------------------------------------------------------------------------------
 
 /// What the options ask for: "cg" solves to 1e-8 or less whatever they say, "iterate" is scikit-learn's loop.
 template <class Options> Equilibrium equilibrium_of(const Options& o, std::optional<double> alpha = {}) {

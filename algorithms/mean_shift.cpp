@@ -19,7 +19,6 @@ namespace {
 constexpr double log_zero = -std::numeric_limits<double>::infinity();
 
 // --- the bandwidth, and where points start
-// --------------------------------------------------------------------------
 
 template <class T>
 double find_bandwidth(const Points<T>& X, const MeanShiftOptions& o, const Execution& run) {
@@ -91,7 +90,6 @@ Matrix<T> with_mass(const KeyedMechanism<T>& to_points, const Matrix<T>& from, c
 }
 
 // --- climbing, merging
-// ----------------------------------------------------------------------------------------------
 
 template <class T> struct Climb {
   Matrix<T> ends;  ///< where each point arrived ...

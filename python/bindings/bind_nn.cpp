@@ -16,7 +16,7 @@ namespace {
 
 using namespace likewise::nn;
 
-// --- options from keywords ---------------------------------------------------------------------------------------------
+// --- options from keywords
 
 template <class Choice> using Choices = std::vector<std::pair<std::string, Choice>>;
 
@@ -128,7 +128,7 @@ TrainingOptions training_options(const py::dict& values) {
   return o;
 }
 
-// --- parameters ----------------------------------------------------------------------------------------------------------
+// --- parameters
 
 /// [(name, offset, shape)]
 py::list entries(const ParameterLayout& layout) {
@@ -140,7 +140,7 @@ py::list entries(const ParameterLayout& layout) {
   return found;
 }
 
-// --- one layer -------------------------------------------------------------------------------------------------------------
+// --- one layer
 
 /// What one forward pass leaves for its backward pass: the caller's, who may have many of one layer. Locked, since
 /// the work is done without the GIL.
@@ -264,7 +264,7 @@ template <class T> void bind_layer(py::module_& m) {
           py::arg("head"));
 }
 
-// --- a model and its training ------------------------------------------------------------------------------------------------
+// --- a model and its training
 
 template <class T> struct ModelState {
   AttentionModel model;

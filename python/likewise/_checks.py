@@ -97,6 +97,13 @@ def columns(V, n_rows, dtype=None, name="V"):
     return V
 
 
+def integer(value, name, other=""):
+    """The value as an int, NumPy's too; booleans are none. `other`: what else is allowed, in words."""
+    if not isinstance(value, Integral) or isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be an int{other and ' or ' + other}; got {value!r}.")
+    return int(value)
+
+
 def booleans(mask, n, name):
     """(n,) of bool."""
     mask = np.asarray(mask)

@@ -6,9 +6,9 @@ import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Callable, Optional
 
+from likewise._checks import integer
 from likewise._extras import need
 
 _UNITS = {"": 1, "B": 1}
@@ -125,11 +125,10 @@ def _in_joblib_worker():
 def _threads(n_jobs):
     if n_jobs is None:
         return None
-    if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool):
-        raise TypeError(f"n_jobs must be an int or None; got {n_jobs!r}.")
+    n_jobs = integer(n_jobs, "n_jobs", "None")
     if n_jobs == 0:
         raise ValueError("n_jobs must be a positive int, a negative one (-1 is all cores) or None; got 0.")
-    return int(n_jobs) if n_jobs > 0 else max(1, n_cores() + 1 + int(n_jobs))
+    return n_jobs if n_jobs > 0 else max(1, n_cores() + 1 + n_jobs)
 
 
 def _bytes(limit):

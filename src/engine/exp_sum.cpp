@@ -128,7 +128,7 @@ template <class T> class TransposedWeights final : public LogWeights<T> {
   std::optional<TransposedMask> mask_;
 };
 
-// --- any number of query blocks, over threads -------------------------------------------------------------------
+// --- any number of query blocks, over threads
 
 /// The work of all queries with all keys: blocks of queries and, where those are few, parts of the keys, merged in order.
 struct Division {
@@ -171,7 +171,7 @@ Division divide(Index rows, Index cols, Index query_block) {
   return {query_block, n_blocks, std::clamp<Index>(block_count(cols, key_block), 1, wanted)};
 }
 
-// --- tiles of log weights: a user's own metric ---------------------------------------------------------------------------------------
+// --- tiles of log weights: a user's own metric
 
 template <class T>
 Partial<T> tiled_sum(const LogWeights<T>& K, const Vector<double>& key_bias, const Values<T>& V,
@@ -205,7 +205,7 @@ void put_far_rows(const LogWeights<T>& K, const std::vector<bool>& far, const Ve
   });
 }
 
-// --- the fused loop ---------------------------------------------------------------------------------------------
+// --- the fused loop
 
 constexpr double log2_e = std::numbers::log2e;
 

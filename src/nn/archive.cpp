@@ -34,7 +34,6 @@ std::uint64_t checksum(std::string_view bytes) {
 }
 
 // --- numbers as bytes, the least significant first
-// ----------------------------------------------------------------
 
 template <class Number>
 using BitsOf = std::conditional_t<sizeof(Number) == 1, std::uint8_t,
@@ -105,7 +104,6 @@ template <class T> void require_numbers(const Reader& in, Index size) {
 }
 
 // --- options, by each_option in one order for both ways
-// --------------------------------------------------------------------------------------------------------
 
 template <class Field> constexpr bool is_choice = std::is_enum_v<Field> || std::is_same_v<Field, bool>;
 
@@ -173,7 +171,6 @@ void require_layout(const std::vector<std::string>& lines, const ParameterLayout
 }
 
 // --- files
-// --------------------------------------------------------------------------------------------------------
 
 std::string bytes_of_file(const std::string& path) {
   std::error_code ignored;
@@ -317,7 +314,6 @@ template <class Make> auto naming(const std::string& path, const Make& make) {
 }
 
 // --- in context, one order of parts for both ways
-// -----------------------------------------------------------------
 
 template <class Model, class Visit> void each_part(Model& model, const Visit& visit) {
   visit(model.embedding);

@@ -33,7 +33,6 @@ template <class T> const BoolMatrix* padding_in(const Samples<T>& samples) {
 }
 
 // --- what is refused
-// ----------------------------------------------------------------------------------------------
 
 template <class T> bool tokens_are_finite(const Samples<T>& samples) {
   for (Index i = 0; i < samples.X.rows(); ++i)
@@ -94,7 +93,6 @@ void check(const TrainingOptions& o, Index n) {
 }
 
 // --- losses and scores
-// --------------------------------------------------------------------------------------------
 
 template <class T> Loss<T> loss_of(Task task, const Matrix<T>& outputs, const Samples<T>& samples) {
   return task == Task::classification ? cross_entropy<T>(outputs, samples.labels, samples.weights)
@@ -113,7 +111,6 @@ Evaluation evaluate_checked(const AttentionModel& model, const Vector<T>& parame
 }
 
 // --- the order of samples
-// -----------------------------------------------------------------------------------------
 
 /// The rows that have a weight: one of weight 0 is as if it were not there.
 template <class T> std::vector<Index> weighted_rows(const Samples<T>& samples, Index n) {
@@ -175,7 +172,7 @@ class Progress {
   Clock::time_point last_ = Clock::now();
 };
 
-// --- steps and epochs ---------------------------------------------------------------------------------------------
+// --- steps and epochs
 
 /// A part of a batch's sequences, passed through the model by one thread: small layers have no work for several. Its memory is
 /// kept from step to step.

@@ -33,7 +33,6 @@ template <class Keep> Edges filtered(const Edges& A, const Execution& run, const
 }
 
 // --- edges from given graphs
-// --------------------------------------------------------------------------------------
 
 void check_graph(const Graph& graph, Index n_queries, Index n_keys) {
   require(graph.edges->rows() == n_queries && graph.edges->cols() == n_keys, "Graph",
@@ -117,7 +116,6 @@ Edges select(const Edges& costs, const Selector& selector, const MetricTraits& l
 }
 
 // --- edges from a neighbor search
-// ---------------------------------------------------------------------------------
 
 /// Reported distances back to costs, as rows sorted by key; with `self` each point's cost with itself too.
 Edges to_costs(const neighbors::NeighborLists& lists, const MetricTraits& laws, Index n_keys,
@@ -223,7 +221,6 @@ Edges search(const Mechanism& m, const PairFilters& filters, const Points<T>& X,
 }
 
 // --- weights
-// ------------------------------------------------------------------------------------------------------
 
 /// The key of least cost among each row's edges, not of those without weight; -1: none.
 std::vector<Index> nearest_of_rows(const Edges& costs, const Vector<double>& log_key_weights) {

@@ -26,7 +26,6 @@ ResolvedKernel resolve(const Kernel& kernel, const SelectedBandwidth& found) {
 }
 
 // --- 1. the kernel meets the points
-// -------------------------------------------------------------------------------
 
 template <class T> struct Assembled {
   std::shared_ptr<const KernelMatrix<T>> matrix;
@@ -120,7 +119,6 @@ Assembled<T> assemble(const detail::OperatorState<T>& state, const Matrix<Index>
 }
 
 // --- 2. the scalings, and the storage
-// -----------------------------------------------------------------------------
 
 template <class T>
 std::string choose_storage(const std::string& asked, const KernelMatrix<T>& K, bool self,

@@ -33,7 +33,7 @@ Execution quiet(Execution run) {
   return run;
 }
 
-// --- products ------------------------------------------------------------------------------------
+// --- products
 
 constexpr Index rows_at_a_time = 512;
 
@@ -139,7 +139,7 @@ SymmetricBlock whole_block(std::shared_ptr<const LinearMapStorage<T>> S, const E
   return block;
 }
 
-// --- splitting -----------------------------------------------------------------------------------
+// --- splitting
 
 /// Rows and columns `points` of A, whole components, in that order. `position` is scratch: a point's place in its
 /// component.

@@ -35,7 +35,7 @@ void check(Index k, Index n, const SpectrumOptions& options) {
   require(options.max_iter >= 1, "max_iter", "an int of at least 1", options.max_iter);
 }
 
-// --- 1. eigenvalue 1 of each component is known ----------------------------------------------------
+// --- 1. eigenvalue 1 of each component is known
 // Its eigenvector is the root of the stationary law.
 
 /// log of the stationary measure of the random walk behind P, -inf where a point has none; empty where
@@ -103,7 +103,7 @@ Columns trivial_vectors(const std::vector<Component>& components, const Vector<d
   return U;
 }
 
-// --- 2. the others, component by component -------------------------------------------------------
+// --- 2. the others, component by component
 
 struct Found {
   double value, residual;
@@ -139,7 +139,7 @@ std::vector<Found> largest_of_all(const std::vector<Component>& components, Inde
   return found;
 }
 
-// --- 3. from unit vectors of the symmetric form to right eigenvectors of P -----------------------
+// --- 3. from unit vectors of the symmetric form to right eigenvectors of P
 
 /// The largest log measure of a row that steps out of its component, -inf if none does: rounding hides from the component's own
 /// vector what a row of tiny measure does, and lighter rows may hang on that row.

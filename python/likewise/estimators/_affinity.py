@@ -1,7 +1,6 @@
 """How scikit-learn's affinity becomes a mechanism, and given affinities become points of one."""
 
 import warnings
-from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,7 +9,7 @@ from sklearn.neighbors import sort_graph_by_row_values
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core, kernels, metrics, supports
-from likewise._checks import require_indices_inside
+from likewise._checks import integer, require_indices_inside
 from likewise._core import Bistochastic
 from likewise._estimator import MechanismMixin, bandwidth_from_gamma
 from likewise._mechanism import Mechanism
@@ -96,9 +95,7 @@ class AffinityMixin(MechanismMixin):
 
     def _neighbors(self, n_samples):
         """The point itself is one of n_neighbors; without self-loops the others are left."""
-        k = self._n_neighbors(n_samples)
-        if not isinstance(k, Integral) or isinstance(k, bool):
-            raise TypeError(f"n_neighbors must be an int; got {k!r}.")
+        k = integer(self._n_neighbors(n_samples), "n_neighbors")
         if n_samples is not None:
             _core.check_neighbor_count(k, n_samples)
         loops = self.self_loops or k == 1

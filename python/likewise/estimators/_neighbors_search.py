@@ -5,7 +5,7 @@ has one, or asks for one by a method. What they find is ``Found``, the same for 
 """
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -92,11 +92,9 @@ class Nearest:
     empty_row = "nearest"  # of kernels that end before the nearest point
 
     def __init__(self, n_neighbors):
-        if not isinstance(n_neighbors, Integral) or isinstance(n_neighbors, bool):
-            raise TypeError(f"n_neighbors must be an int; got {n_neighbors!r}.")
-        if n_neighbors < 1:
+        self.k = _checks.integer(n_neighbors, "n_neighbors")
+        if self.k < 1:
             raise ValueError(f"n_neighbors must be an int >= 1; got {n_neighbors}.")
-        self.k = int(n_neighbors)
 
     @staticmethod
     def of(support):

@@ -1,13 +1,14 @@
 """Diffusion maps: coordinates in which distance is how differently two random walks spread."""
 
 import math
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core, metrics, supports
+from likewise._checks import integer
 from likewise._estimator import MechanismMixin, warn_unless_converged
 from likewise._mechanism import Mechanism
 from likewise.estimators._affinity import undirected, warn_of_isolated
@@ -135,8 +136,7 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     def fit(self, X, y=None):
         """X (n, n_features), or (n, n) distances with metric="precomputed"."""
         X = self._check_X(X, reset=True, min_samples=2)
-        if not isinstance(self.n_components, Integral):
-            raise TypeError(f"n_components must be an int; got {self.n_components!r}.")
+        n_components = integer(self.n_components, "n_components")
         if not isinstance(self.diffusion_time, Real):
             raise TypeError(f"diffusion_time must be a number; got {self.diffusion_time!r}.")
         mechanism = self._make_mechanism()
@@ -146,7 +146,7 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         if not tol > 0:
             raise ValueError(f"eigen_tol must be positive; got {tol!r}.")
         with self._execution():
-            self._fitted = _core.diffusion_maps(X, mechanism, self.n_components, self.diffusion_time, tol)
+            self._fitted = _core.diffusion_maps(X, mechanism, n_components, self.diffusion_time, tol)
         self.eigenvalues_ = self._fitted.eigenvalues
         self.eigenvectors_ = np.asarray(self._fitted.eigenvectors)
         self.embedding_ = np.asarray(self._fitted.embedding)

@@ -3,7 +3,7 @@
 import time
 import warnings
 from dataclasses import dataclass, field
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -593,8 +593,7 @@ def _array(name, value):
 
 
 def _whole(name, value, most=None):
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an int{'' if most is None else ' or None'}; got {value!r}.")
+    _checks.integer(value, name, "" if most is None else "None")
     if value < 1 or (most is not None and value > most):
         allowed = ">= 1" if most is None else f"in [1, {most}] (n_features={most})"
         raise ValueError(f"{name} must be an int {allowed}; got {value!r}.")

@@ -1,14 +1,13 @@
 """Spectral clustering: clusters that a random walk rarely leaves."""
 
 import warnings
-from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core
-from likewise._checks import reals
+from likewise._checks import integer, reals
 from likewise._estimator import seed_of, warn_unless_converged
 from likewise.estimators._affinity import AffinityMixin, pairwise_affinities, pairwise_affinity
 
@@ -144,11 +143,10 @@ class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
         value = getattr(self, name)
         if value == auto:
             return 0
-        if not isinstance(value, Integral) or isinstance(value, bool):
-            raise TypeError(f"{name} must be an int or {auto!r}; got {value!r}.")
-        if value < 1:
+        count = integer(value, name, repr(auto))
+        if count < 1:
             raise ValueError(f"{name} must be an int of at least 1 or {auto!r}; got {value!r}.")
-        return int(value)
+        return count
 
     def fit(self, X, y=None):
         """X (n, n_features), or (n, n) affinities or distances where they are precomputed."""

@@ -1,12 +1,11 @@
 """Spectral embedding: points where the slow eigenvectors of the random walk take them."""
 
-from numbers import Integral
-
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core
+from likewise._checks import integer
 from likewise._estimator import warn_unless_converged
 from likewise.estimators._affinity import AffinityMixin
 
@@ -110,11 +109,10 @@ class SpectralEmbedding(AffinityMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         """X (n, n_features), or (n, n) affinities or distances where they are precomputed."""
         X = self._check_points(X, reset=True)
         self._check_affinity_parameters()
-        if not isinstance(self.n_components, Integral):
-            raise TypeError(f"n_components must be an int; got {self.n_components!r}.")
+        n_components = integer(self.n_components, "n_components")
         points, mechanism = self._points_and_mechanism(X)
         with self._execution():
-            self._map = _core.spectral_embedding(points, mechanism, self.n_components, True, self._tol())
+            self._map = _core.spectral_embedding(points, mechanism, n_components, True, self._tol())
         if callable(self.affinity):
             self._training_points = X
         self.embedding_ = np.asarray(self._map.embedding)
