@@ -155,8 +155,9 @@ LINES = {
 
 
 def copied():
-    """The tracked files of the tree, in a folder of their own; its build folder stays."""
+    """The tracked files of the tree and no others, in a folder of their own; its build folder stays."""
     tracked = report.output_of("git", "ls-files").splitlines()
+    report.delete_others(COPY, tracked, keep="build")
     for name in tracked:
         source, target = report.ROOT / name, COPY / name
         if not source.exists():

@@ -37,6 +37,8 @@ class Tree:
 
     def __init__(self, folder):
         self.root, self.build = folder, folder / "build"  # laid out as the project, so ccache helps
+        tracked = report.output_of("git", "ls-files", *COPIED).splitlines()
+        report.delete_others(self.root, tracked, keep="build")
         for name in COPIED:
             self._copy(report.ROOT / name, self.root / name)
         extension = next((report.ROOT / "build/python/likewise").glob("_core*"), None)

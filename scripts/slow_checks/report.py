@@ -21,6 +21,15 @@ def output_of(*command, **options):
     return (done.stdout or done.stderr).strip()
 
 
+def delete_others(folder, names, keep):
+    """Delete the files of a copy of the tree that are not among `names`: moved ones would be built too."""
+    names = set(names)
+    for path in folder.rglob("*"):
+        inside = path.relative_to(folder)
+        if path.is_file() and inside.parts[0] != keep and inside.as_posix() not in names:
+            path.unlink()
+
+
 def write(name, command, tools, lines):
     """Write docs/reports/NAME-DATE.md and return its path.
 
