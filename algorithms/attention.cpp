@@ -39,7 +39,7 @@ std::vector<Matrix<T>> attend_heads(MechanismOf mechanism_of, const std::vector<
 Mechanism attention_mechanism(Index d, const AttentionOptions& options) {
   return softmax(DotProduct{}, root(d), options);
 }
-Mechanism metric_attention_mechanism(Index d, const AttentionOptions& options) {
+Mechanism l2_attention_mechanism(Index d, const AttentionOptions& options) {
   return softmax(SquaredEuclidean{}, 2 * root(d), options);
 }
 
@@ -71,16 +71,16 @@ std::vector<Matrix<T>> attention(const std::vector<AttentionHead<T>>& heads, con
   return attend_heads<T>(attention_mechanism, heads, run);
 }
 template <class T>
-std::vector<Matrix<T>> metric_attention(const std::vector<AttentionHead<T>>& heads, const Execution& run) {
+std::vector<Matrix<T>> l2_attention(const std::vector<AttentionHead<T>>& heads, const Execution& run) {
   const engine::Call call(run);
-  return attend_heads<T>(metric_attention_mechanism, heads, run);
+  return attend_heads<T>(l2_attention_mechanism, heads, run);
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                      \
   template Matrix<T> attend(const Mechanism&, const Points<T>&, const Points<T>&, const Values<T>&,  \
                             const Vector<double>&, const Execution&);                                \
   template std::vector<Matrix<T>> attention(const std::vector<AttentionHead<T>>&, const Execution&); \
-  template std::vector<Matrix<T>> metric_attention(const std::vector<AttentionHead<T>>&, const Execution&);
+  template std::vector<Matrix<T>> l2_attention(const std::vector<AttentionHead<T>>&, const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

@@ -58,7 +58,7 @@ double accuracy_of(const lw::nn::AttentionLayerOptions& attention, const Digits&
 int main(int argc, char** argv) {
   const Digits digits = read_digits(argc > 1 ? argv[1] : LIKEWISE_EXAMPLE_DATA "/digits.csv");
   std::cout << "attention by a metric, -|W x - W z|^2 / t\n";
-  const double metric = accuracy_of(lw::nn::metric_attention(64, 4), digits);
+  const double metric = accuracy_of(lw::nn::l2_attention(64, 4), digits);
   std::cout << "attention by dot products, <Wq x, Wk z> / sqrt(d)\n";
   const double dot = accuracy_of(lw::nn::self_attention(64, 4), digits);
   return metric > 0.9 && dot > 0.9 ? 0 : 1;

@@ -139,8 +139,8 @@ int main(int argc, char** argv) {
   scores.add("HopfieldMemory recalls its patterns (share within 0.1)",
              ((recalled.states - patterns).rowwise().norm().array() < 0.1).cast<double>().mean(), 0.8);
   scores.add("self-attention, values one-hot", accuracy(largest(lw::attention(Q, X, one_hot)), want), 0.6);
-  scores.add("metric-attention, values one-hot",
-             accuracy(largest(lw::metric_attention(Q, X, one_hot, {.temperature = 0.5})), want), 0.85);
+  scores.add("L2 attention, values one-hot",
+             accuracy(largest(lw::l2_attention(Q, X, one_hot, {.temperature = 0.5})), want), 0.85);
 
   std::cout << "--- one slot changed at a time: a vote of the training flowers\n";
   const lw::Mechanism vote{lw::Euclidean{}, lw::Gaussian{.bandwidth = 0.4}};

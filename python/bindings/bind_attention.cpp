@@ -52,7 +52,7 @@ py::array_t<T> run_heads(bool squared_distances, const py::array_t<T>& q, const 
           Eigen::Map<const Vector<double>>(static_cast<const double*>(weights->at(i)), keys.rows());
   }
   const std::vector<Matrix<T>> outputs = run_without_gil([&](const Execution& run) {
-    return squared_distances ? metric_attention<T>(heads, run) : attention<T>(heads, run);
+    return squared_distances ? l2_attention<T>(heads, run) : attention<T>(heads, run);
   });
   return stacked<T>(q, queries.rows(), values.cols(), outputs);
 }

@@ -133,10 +133,14 @@ TrainingOptions training_options(const py::dict& values) {
 /// [(name, offset, shape)]
 py::list entries(const ParameterLayout& layout) {
   py::list found;
-  for (const auto& [name, slot] : layout.entries())
-    found.append(py::make_tuple(
-        name, slot.offset,
-        slot.cols ? py::tuple(py::make_tuple(slot.rows, slot.cols)) : py::tuple(py::make_tuple(slot.rows))));
+  for (const auto& [name, slot, stack] : layout.entries()) {
+    py::tuple shape = py::make_tuple(slot.rows);
+    if (stack)
+      shape = py::make_tuple(stack, slot.rows / stack, slot.cols);
+    else if (slot.cols)
+      shape = py::make_tuple(slot.rows, slot.cols);
+    found.append(py::make_tuple(name, slot.offset, shape));
+  }
   return found;
 }
 

@@ -1,6 +1,7 @@
 """Kernel regression, k-NN, spectral methods, label propagation and attention as one mechanism."""
 
 from likewise import kernels as kernels
+from likewise import maps as maps
 from likewise import metrics as metrics
 from likewise import nn as nn
 from likewise import normalizations as normalizations
@@ -8,6 +9,7 @@ from likewise import propagations as propagations
 from likewise import supports as supports
 from likewise._attention import attention as attention
 from likewise._attention import from_torch_mask as from_torch_mask
+from likewise._attention import l2_attention as l2_attention
 from likewise._attention import metric_attention as metric_attention
 from likewise._bandwidth import select_bandwidth as select_bandwidth
 from likewise._errors import ConvergenceError as ConvergenceError

@@ -1,8 +1,8 @@
-"""Attention and metric-attention with fixed weights, over batches and heads."""
+"""Attention, L2 attention and metric-attention with fixed weights, over batches and heads."""
 
 import numpy as np
 
-from likewise import _checks, _core, supports
+from likewise import _checks, _core, maps, supports
 from likewise._slots import as_support
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -58,7 +58,7 @@ def attention(
     return _attend(False, q, k, v, temperature, all_of(support, is_causal), *masks)
 
 
-def metric_attention(
+def l2_attention(
     q,
     k,
     v,
@@ -76,6 +76,51 @@ def metric_attention(
     """
     masks = mask, key_padding_mask, log_key_weights
     return _attend(True, q, k, v, temperature, all_of(support, is_causal), *masks)
+
+
+def metric_attention(
+    x,
+    map,
+    v=None,
+    temperature=1.0,
+    is_causal=False,
+    mask=None,
+    key_padding_mask=None,
+    log_key_weights=None,
+    support="all",
+):
+    """softmax(-|phi(x_i) - phi(x_j)|^2 / t) v: points that attend to one another by a learned metric.
+
+    The bare module of metric-attention (Ruan and Zhang 2024, Algorithm 1), with phi a map of the points.
+
+    Parameters
+    ----------
+    x : array (..., n, dim)
+    map : a value of likewise.maps, or a pair (phi of queries, psi of keys)
+        ResidualMLP is the published one, Linear that of L2 attention.
+    v : array (..., n, value_dim) or None: x
+    temperature : float > 0; the published one is 1
+    is_causal, mask, key_padding_mask, log_key_weights, support : as in `attention`
+
+    Returns
+    -------
+    array (..., n, value_dim); 0 for a point that may attend to nothing
+    """
+    phi, psi = map if isinstance(map, (tuple, list)) and len(map) == 2 else (map, map)
+    x = _checks.reals(as_array(x), "x")
+    if x.ndim < 2:
+        raise ValueError(f"x must be an array (..., n, dim); got {x.ndim} dimension(s).")
+    rows = x.reshape(-1, x.shape[-1])
+    q, k = (_mapped(one, rows).reshape(*x.shape[:-1], -1) for one in (phi, psi))
+    v = x if v is None else v
+    masks = mask, key_padding_mask, log_key_weights
+    return _attend(True, q, k, v, temperature, all_of(support, is_causal), *masks)
+
+
+def _mapped(phi, rows):
+    if not isinstance(phi, (maps.Linear, maps.ResidualMLP, maps.Custom)):
+        raise TypeError(f"map must be a value of likewise.maps, or a pair of such; got {phi!r}.")
+    return phi(rows)
 
 
 def from_torch_mask(mask):

@@ -150,13 +150,23 @@ def _self_attention():
     return Explanation(mechanism, "Wv x", note)
 
 
-def _metric_attention():
+def _l2_attention():
     mechanism = Mechanism(metric="sqeuclidean", kernel=kernels.Exponential(temperature=16.0))
     note = "x is W x, z is W z; the temperature is learned and starts at 2 sqrt(d), here of d = 64"
     return Explanation(mechanism, "Wv x", note)
 
 
-_ATTENTION = {"self_attention": _self_attention, "metric_attention": _metric_attention}
+def _metric_attention():
+    mechanism = Mechanism(metric="sqeuclidean", kernel=kernels.Exponential(temperature=1.0))
+    note = "x is phi(W x), z is phi(W z), phi a network of one hidden layer and a residual connection: a Mapped metric"
+    return Explanation(mechanism, "Wv x", note)
+
+
+_ATTENTION = {
+    "self_attention": _self_attention,
+    "l2_attention": _l2_attention,
+    "metric_attention": _metric_attention,
+}
 
 
 # --- scikit-learn's: what each says is (mechanism, note) ----------------------------------------------------

@@ -1,6 +1,6 @@
 """The same layers and operators inside PyTorch: autograd functions and modules on CPU tensors.
 
-Needs PyTorch. `SelfAttention` and `MetricAttention` are torch.nn.Modules whose parameters have the names and
+Needs PyTorch. `SelfAttention`, `L2Attention`, `MetricAttention` are torch.nn.Modules whose parameters have the names and
 shapes of torch.nn.MultiheadAttention's and of likewise.nn's layers; `kernel_attention` runs any mechanism
 over heads. Forward and backward are likewise's: no n x n matrix, all threads with a single head, gradients
 that do not depend on threads. Functions and modules are differentiable once, by autograd and by torch.func,
@@ -26,6 +26,7 @@ from likewise._mechanism import Mechanism
 
 __all__ = [
     "AttentionLayer",
+    "L2Attention",
     "MetricAttention",
     "SelfAttention",
     "from_multihead",
@@ -359,8 +360,14 @@ class SelfAttention(AttentionLayer):
     _layer = _nn.SelfAttention
 
 
+class L2Attention(AttentionLayer):
+    """likewise.nn.L2Attention as a torch module: L2Attention(embed_dim, num_heads, bias=True)."""
+
+    _layer = _nn.L2Attention
+
+
 class MetricAttention(AttentionLayer):
-    """likewise.nn.MetricAttention as a torch module: MetricAttention(embed_dim, num_heads, bias=True)."""
+    """likewise.nn.MetricAttention as a torch module: MetricAttention(embed_dim, num_heads, map_width=None)."""
 
     _layer = _nn.MetricAttention
 

@@ -17,7 +17,7 @@ void affine(const Points<T>& x, const Points<T>& W, const Points<T>& b, Tile<T> 
 
 /// grad_x = grad_out W.
 template <class T>
-void affine_pull_input(const Points<T>& grad_out, const Points<T>& W, Tile<T> grad_x, const Execution& run) {
+void affine_vjp_input(const Points<T>& grad_out, const Points<T>& W, Tile<T> grad_x, const Execution& run) {
   engine::set_product<T>(Matrix<T>(), T(1), engine::as_it_is<T>(grad_out), engine::as_it_is<T>(W), grad_x,
                          run, "multiplying");
 }
@@ -51,8 +51,8 @@ template <class T> void add_rows(const Points<T>& M, Tile<T> sums, const Executi
 
 /// grad_W += grad_out^T x and grad_b += the sum of grad_out's rows; grad_b may be empty.
 template <class T>
-void affine_pull_parameters(const Points<T>& grad_out, const Points<T>& x, Tile<T> grad_W, Tile<T> grad_b,
-                            const Execution& run) {
+void affine_vjp_parameters(const Points<T>& grad_out, const Points<T>& x, Tile<T> grad_W, Tile<T> grad_b,
+                           const Execution& run) {
   engine::add_product<T>(T(1), engine::transposed<T>(grad_out), engine::as_it_is<T>(x), grad_W, run,
                          "multiplying");
   if (grad_b.size()) add_rows<T>(grad_out, grad_b, run);

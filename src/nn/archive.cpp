@@ -1,6 +1,7 @@
 #include <likewise/nn/archive.hpp>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <cstdint>
@@ -20,7 +21,8 @@ namespace likewise::nn {
 namespace {
 
 constexpr std::string_view magic = "LIKEWISE";
-constexpr std::uint32_t version = 2;
+constexpr std::uint32_t version = 3, oldest_version = 2;  // 2: without maps and temperatures of heads
+constexpr std::array<std::string_view, 3> options_since_3 = {"map_width", "share_map", "temperature"};
 constexpr std::string_view attention_kind = "attention model", in_context_kind = "in-context model";
 constexpr std::size_t checksum_bytes = 8;
 
@@ -63,7 +65,8 @@ class Writer {
 
 class Reader {
  public:
-  Reader(std::string_view bytes, std::string path) : bytes_(bytes), path_(std::move(path)) {}
+  Reader(std::string_view bytes, std::string path, std::uint32_t file_version = version)
+      : bytes_(bytes), path_(std::move(path)), version_(file_version) {}
 
   template <class Number> Number number() {
     const std::string_view part = raw(sizeof(Number));
@@ -84,10 +87,12 @@ class Reader {
   std::string text() { return std::string(raw(number<std::uint64_t>())); }
   std::size_t left() const { return bytes_.size() - at_; }
   const std::string& path() const { return path_; }
+  std::uint32_t file_version() const { return version_; }
 
  private:
   std::string_view bytes_;
   std::string path_;
+  std::uint32_t version_;
   std::size_t at_ = 0;
 };
 
@@ -121,7 +126,10 @@ void write_options(Writer& out, const AttentionModelOptions& options) {
 
 AttentionModelOptions read_options(Reader& in) {
   AttentionModelOptions options;
-  each_option(options, [&](const char*, auto& field) {
+  each_option(options, [&](const char* name, auto& field) {
+    if (in.file_version() < 3
+        && std::find(options_since_3.begin(), options_since_3.end(), name) != options_since_3.end())
+      return;  // at its default
     using Field = std::remove_cvref_t<decltype(field)>;
     if constexpr (is_choice<Field>) {
       const auto choice = in.number<std::uint8_t>();
@@ -264,12 +272,13 @@ Reader read_sealed(std::string_view bytes, const std::string& path) {
   Reader in(bytes, path);
   in.raw(magic.size());
   const auto found = in.number<std::uint32_t>();
-  require(found == version, named(path), "a model file of version " + std::to_string(version),
+  require(oldest_version <= found && found <= version, named(path),
+          "a model file of version " + std::to_string(oldest_version) + " to " + std::to_string(version),
           "version " + std::to_string(found));
   const std::string_view content = in.raw(in.left() - std::min(in.left(), checksum_bytes));
   require(in.number<std::uint64_t>() == checksum(bytes.substr(0, bytes.size() - checksum_bytes)), named(path),
           "a model file as it was written", "a truncated or changed one (its checksum differs)");
-  return {content, path};
+  return {content, path, found};
 }
 
 struct Head {

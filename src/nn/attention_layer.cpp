@@ -23,6 +23,12 @@ void check(const AttentionLayerOptions& o) {
   require(o.rank >= 0, "rank", "at least 1, or 0 for embed_dim / num_heads", o.rank);
   require(!o.diagonal || o.tied, "diagonal", "false where queries and keys have maps of their own", "true");
   require(!o.diagonal || o.rank == 0, "rank", "0 with diagonal maps, which keep all features", o.rank);
+  require(o.map_width >= 0, "map_width", "at least 1, or 0 for no map", o.map_width);
+  require(!o.map_width || (o.tied && !o.diagonal), "map_width",
+          "0 where queries and keys have maps of their own, or diagonal ones", o.map_width);
+  require(!o.share_map || o.map_width, "share_map", "false without a map_width", "true");
+  require(o.temperature >= 0 && std::isfinite(o.temperature), "temperature",
+          "positive and finite, or 0 for the rank's own", o.temperature);
   require(!o.key_bias || o.score == Score::dot, "key_bias", "false with squared distances, which contain it",
           "true");
 }
@@ -38,7 +44,19 @@ Metric cost_of(const AttentionLayerOptions& o) {
 }
 
 double fixed_temperature(const AttentionLayerOptions& o, Index rank) {
+  if (o.temperature > 0) return o.temperature;
   return (o.score == Score::sqdist ? 2 : 1) * std::sqrt(static_cast<double>(rank));
+}
+
+/// tanh of each entry.
+template <class T> void bend(Tile<T> x, const Execution& run) {
+  constexpr Index rows = 64;
+  const Execution threads = engine::sized(run, 32 * static_cast<double>(x.size()));
+  engine::parallel_blocks(engine::block_count(x.rows(), rows), threads, "attending", [&](Index b) {
+    const engine::Block block = engine::block_of(b, x.rows(), rows);
+    auto part = x.middleRows(block.begin, block.size);
+    part = part.array().tanh();
+  });
 }
 
 /// What tokens were mapped to. NaN or infinity would be lost in the weights, which are finite of any scores.
@@ -184,13 +202,20 @@ template <class T> class Heads {
 AttentionLayerOptions self_attention(Index embed_dim, Index num_heads, bool bias) {
   return {.embed_dim = embed_dim, .num_heads = num_heads, .bias = bias};
 }
-AttentionLayerOptions metric_attention(Index embed_dim, Index num_heads, bool bias) {
+AttentionLayerOptions l2_attention(Index embed_dim, Index num_heads, bool bias) {
   return {.embed_dim = embed_dim,
           .num_heads = num_heads,
           .score = Score::sqdist,
           .tied = true,
           .learn_temperature = true,
           .bias = bias};
+}
+AttentionLayerOptions metric_attention(Index embed_dim, Index num_heads, Index map_width, bool bias) {
+  AttentionLayerOptions o = l2_attention(embed_dim, num_heads, bias);
+  o.learn_temperature = false;
+  o.temperature = 1;
+  o.map_width = map_width ? map_width : embed_dim / std::max<Index>(num_heads, 1);
+  return o;
 }
 
 AttentionLayer::AttentionLayer(const AttentionLayerOptions& options, ParameterLayout& layout,
@@ -204,6 +229,16 @@ AttentionLayer::AttentionLayer(const AttentionLayerOptions& options, ParameterLa
     query_ = options.diagonal ? layout.add_matrix(prefix + "metric_diagonal", heads, E)
                               : layout.add_matrix(prefix + "metric_proj.weight", width, E);
     key_ = query_;
+    if (const Index w = options.map_width) {
+      const Index stack = options.share_map ? 0 : heads;
+      const auto add = [&](const char* name, Index rows, Index cols) {
+        return layout.add_stack(prefix + name, stack, rows, cols);
+      };
+      map_in_ = add("map_in.weight", w, rank_);
+      map_in_bias_ = add("map_in.bias", w, 0);
+      map_out_ = add("map_out.weight", rank_, w);
+      map_out_bias_ = add("map_out.bias", rank_, 0);
+    }
     value_ = layout.add_matrix(prefix + "v_proj.weight", E, E);
     if (options.bias) value_bias_ = layout.add_vector(prefix + "v_proj.bias", E);
   } else {
@@ -237,7 +272,10 @@ template <class T> void AttentionLayer::initialize(Vector<T>& parameters, std::u
   if (!options_.tied) fill(key_, glorot(2 * width + E));
   fill(value_, glorot(options_.tied ? E : 2 * width + E));
   fill(out_, 1 / std::sqrt(static_cast<double>(E)));
-  for (const Slot& bias : {query_bias_, key_bias_, value_bias_, out_bias_})
+  const double of_map = std::sqrt(6.0 / static_cast<double>(rank_ + options_.map_width));
+  fill(map_in_, of_map);
+  fill(map_out_, of_map);
+  for (const Slot& bias : {query_bias_, key_bias_, value_bias_, out_bias_, map_in_bias_, map_out_bias_})
     parameters.segment(bias.offset, bias.size()).setZero();
   parameters.segment(log_temperature_.offset, log_temperature_.size())
       .setConstant(static_cast<T>(std::log(fixed_temperature(options_, rank_))));
@@ -263,15 +301,63 @@ void AttentionLayer::map_tokens(const Vector<T>& parameters, const Slot& map, co
     out.middleCols(h * rank_, rank_) = tokens * W.row(h).asDiagonal();
 }
 
+Slot AttentionLayer::of_head(const Slot& slot, Index head, Index rows) const {
+  return options_.share_map ? slot : rows_of(slot, head * rows, rows);
+}
+
 template <class T>
-void AttentionLayer::pull_tokens(const Vector<T>& parameters, const Slot& map, const Slot& bias,
-                                 const Matrix<T>& tokens, const Matrix<T>& grad_out, Matrix<T>& grad_tokens,
-                                 Vector<T>& gradient, const Execution& run) const {
+void AttentionLayer::see_residual(const Vector<T>& parameters, Matrix<T>& mapped, ResidualTrace<T>& trace,
+                                  const Execution& run) const {
+  const Index w = options_.map_width;
+  trace.given = mapped;
+  trace.hidden.resize(mapped.rows(), options_.num_heads * w);
+  for (Index h = 0; h < options_.num_heads; ++h) {
+    const auto at = [&](const Slot& slot, Index rows) {
+      return matrix_at(of_head(slot, h, rows), parameters);
+    };
+    const auto given = trace.given.middleCols(h * rank_, rank_);
+    auto hidden = trace.hidden.middleCols(h * w, w);
+    auto out = mapped.middleCols(h * rank_, rank_);
+    affine<T>(given, at(map_in_, w), at(map_in_bias_, 1), hidden, run);
+    bend<T>(hidden, run);
+    affine<T>(hidden, at(map_out_, rank_), at(map_out_bias_, 1), out, run);
+    out += given;
+  }
+}
+
+/// grad is the loss's derivative by phi of what the trace was given, and becomes that by what it was given.
+template <class T>
+void AttentionLayer::vjp_residual(const Vector<T>& parameters, const ResidualTrace<T>& trace, Matrix<T>& grad,
+                                  Vector<T>& gradient, const Execution& run) const {
+  const Index w = options_.map_width;
+  Matrix<T> by_hidden(grad.rows(), w);
+  for (Index h = 0; h < options_.num_heads; ++h) {
+    const auto at = [&](const Slot& slot, Index rows) {
+      return matrix_at(of_head(slot, h, rows), parameters);
+    };
+    const auto sum = [&](const Slot& slot, Index rows) {
+      return matrix_at(of_head(slot, h, rows), gradient);
+    };
+    const auto hidden = trace.hidden.middleCols(h * w, w);
+    auto by_out = grad.middleCols(h * rank_, rank_);
+    affine_vjp_input<T>(by_out, at(map_out_, rank_), by_hidden, run);
+    affine_vjp_parameters<T>(by_out, hidden, sum(map_out_, rank_), sum(map_out_bias_, 1), run);
+    by_hidden.array() *= T(1) - hidden.array().square();
+    affine_vjp_parameters<T>(by_hidden, trace.given.middleCols(h * rank_, rank_), sum(map_in_, w),
+                             sum(map_in_bias_, 1), run);
+    affine_add_input<T>(by_hidden, at(map_in_, w), by_out, run);
+  }
+}
+
+template <class T>
+void AttentionLayer::vjp_tokens(const Vector<T>& parameters, const Slot& map, const Slot& bias,
+                                const Matrix<T>& tokens, const Matrix<T>& grad_out, Matrix<T>& grad_tokens,
+                                Vector<T>& gradient, const Execution& run) const {
   const auto W = matrix_at(map, parameters);
   auto grad_W = matrix_at(map, gradient);
   if (!options_.diagonal) {
     affine_add_input<T>(grad_out, W, grad_tokens, run);
-    return affine_pull_parameters<T>(grad_out, tokens, grad_W, matrix_at(bias, gradient), run);
+    return affine_vjp_parameters<T>(grad_out, tokens, grad_W, matrix_at(bias, gradient), run);
   }
   for (Index h = 0; h < options_.num_heads; ++h) {
     const auto of_head = grad_out.middleCols(h * rank_, rank_);
@@ -298,11 +384,16 @@ Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Values<T>& 
   Matrix<T>& source = context ? trace.context : trace.x;
   clear_padding(who, source);
 
-  map_tokens(parameters, query_, query_bias_, trace.x, trace.queries, run);
+  const auto see = [&](const Slot& map, const Slot& bias, const Matrix<T>& tokens, Matrix<T>& seen,
+                       ResidualTrace<T>& residual) {
+    map_tokens(parameters, map, bias, tokens, seen, run);
+    if (options_.map_width) see_residual(parameters, seen, residual, run);
+  };
+  see(query_, query_bias_, trace.x, trace.queries, trace.query_map);
   if (options_.tied && !context)
     trace.keys.resize(0, 0);
   else
-    map_tokens(parameters, key_, key_bias_, source, trace.keys, run);
+    see(key_, key_bias_, source, trace.keys, trace.key_map);
   trace.values.resize(source.rows(), E);
   affine<T>(source, matrix_at(value_, parameters), matrix_at(value_bias_, parameters), trace.values, run);
   require_finite("queries", trace.queries);
@@ -336,9 +427,9 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, Atten
   const Lengths n = lengths_of(trace.x.rows(), source.rows(), options().num_heads, who);
 
   trace.by_attended.resize(trace.x.rows(), E);
-  affine_pull_input<T>(grad_output, matrix_at(out_, parameters), trace.by_attended, run);
-  affine_pull_parameters<T>(grad_output, trace.attended, matrix_at(out_, gradient),
-                            matrix_at(out_bias_, gradient), run);
+  affine_vjp_input<T>(grad_output, matrix_at(out_, parameters), trace.by_attended, run);
+  affine_vjp_parameters<T>(grad_output, trace.attended, matrix_at(out_, gradient),
+                           matrix_at(out_bias_, gradient), run);
 
   trace.by_queries.resize(trace.queries.rows(), trace.queries.cols());
   trace.by_keys.resize(trace.keys.rows(), trace.keys.cols());
@@ -364,11 +455,15 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, Atten
   if (crossed) found.x.setZero(trace.x.rows(), E);
   Matrix<T>& by_source = crossed ? found.context : found.x;
   by_source.resize(source.rows(), E);
-  affine_pull_input<T>(trace.by_values, matrix_at(value_, parameters), by_source, run);
-  affine_pull_parameters<T>(trace.by_values, source, matrix_at(value_, gradient),
-                            matrix_at(value_bias_, gradient), run);
-  pull_tokens(parameters, query_, query_bias_, trace.x, trace.by_queries, found.x, gradient, run);
-  if (own_keys) pull_tokens(parameters, key_, key_bias_, source, trace.by_keys, by_source, gradient, run);
+  affine_vjp_input<T>(trace.by_values, matrix_at(value_, parameters), by_source, run);
+  affine_vjp_parameters<T>(trace.by_values, source, matrix_at(value_, gradient),
+                           matrix_at(value_bias_, gradient), run);
+  if (options_.map_width) {
+    vjp_residual(parameters, trace.query_map, trace.by_queries, gradient, run);
+    if (own_keys) vjp_residual(parameters, trace.key_map, trace.by_keys, gradient, run);
+  }
+  vjp_tokens(parameters, query_, query_bias_, trace.x, trace.by_queries, found.x, gradient, run);
+  if (own_keys) vjp_tokens(parameters, key_, key_bias_, source, trace.by_keys, by_source, gradient, run);
   return found;
 }
 
@@ -400,6 +495,20 @@ template <class T> Metric AttentionLayer::metric_of(const Vector<T>& parameters,
           .template cast<double>();
     return matrix_at(map, parameters).middleRows(head * rank_, rank_).template cast<double>();
   };
+  if (const Index w = options_.map_width) {
+    const auto at = [&](const Slot& slot, Index rows) {
+      return Matrix<double>(matrix_at(of_head(slot, head, rows), parameters).template cast<double>());
+    };
+    const auto bias = [&](const Slot& slot) { return Vector<double>(at(slot, 1).transpose()); };
+    const Matrix<double> W = factor(query_);
+    Mapped metric{maps::ResidualMLP{.W1 = Matrix<double>(at(map_in_, w) * W),
+                                    .b1 = bias(map_in_bias_),
+                                    .W2 = at(map_out_, rank_),
+                                    .b2 = bias(map_out_bias_),
+                                    .skip = W}};
+    if (!squared(options_)) metric.metric = DotProduct{};
+    return metric;
+  }
   if (squared(options_)) {
     require(options_.tied, "tied", "true for a metric: maps of their own make |Wq x - Wk z|^2, which is none",
             "false");

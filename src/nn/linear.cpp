@@ -38,10 +38,10 @@ void Linear::backward(const Vector<T>& parameters, const Values<T>& x, const Val
   require(x.cols() == in_features(), "x", "of " + std::to_string(in_features()) + " columns", x.cols());
   require(grad_y.rows() == x.rows() && grad_y.cols() == out_features(), "grad_y", "of the output's shape",
           std::to_string(grad_y.rows()) + " x " + std::to_string(grad_y.cols()));
-  affine_pull_parameters<T>(grad_y, x, matrix_at(weight_, gradient), matrix_at(bias_, gradient), run);
+  affine_vjp_parameters<T>(grad_y, x, matrix_at(weight_, gradient), matrix_at(bias_, gradient), run);
   if (!grad_x) return;
   grad_x->resize(x.rows(), x.cols());
-  affine_pull_input<T>(grad_y, matrix_at(weight_, parameters), *grad_x, run);
+  affine_vjp_input<T>(grad_y, matrix_at(weight_, parameters), *grad_x, run);
 }
 
 #define LIKEWISE_INSTANTIATE(T)                                                                          \

@@ -41,8 +41,7 @@ struct Sequence {
 TEST_CASE("attention and metric-attention are softmaxes of their scores", "[attention]") {
   const Sequence s;
   CHECK(attention(s.q, s.k, s.v).isApprox(softmax(s.q * s.k.transpose() / 2.0) * s.v, 1e-12));
-  CHECK(metric_attention(s.q, s.k, s.v)
-            .isApprox(softmax(minus_squared_distances(s.q, s.k) / 4.0) * s.v, 1e-12));
+  CHECK(l2_attention(s.q, s.k, s.v).isApprox(softmax(minus_squared_distances(s.q, s.k) / 4.0) * s.v, 1e-12));
   CHECK(attention(s.q, s.k, s.v, {.temperature = 0.3})
             .isApprox(softmax(s.q * s.k.transpose() / 0.3) * s.v, 1e-12));
   const Matrix<float> single = attention(s.q.cast<float>(), s.k.cast<float>(), s.v.cast<float>());
@@ -75,10 +74,10 @@ TEST_CASE("THEORY 2.1 to 2.3", "[attention]") {
   const Mechanism gaussian{Euclidean{}, Gaussian{std::sqrt(2.0)}, AllPairs{},
                            RowStochastic{}};  // h^2 = sqrt(d) = 2
   CHECK(attention(s.q, unit, s.v).isApprox(gaussian.cross_operator(s.q, unit).apply(s.v), 1e-12));
-  CHECK(attention(s.q, unit, s.v).isApprox(metric_attention(s.q, unit, s.v), 1e-12));
+  CHECK(attention(s.q, unit, s.v).isApprox(l2_attention(s.q, unit, s.v), 1e-12));
 
   const Vector<double> bias = -s.k.rowwise().squaredNorm() / 4.0;  // -|k|^2/(2 sqrt(d))
-  CHECK(attention(s.q, s.k, s.v, {.log_key_weights = bias}).isApprox(metric_attention(s.q, s.k, s.v), 1e-12));
+  CHECK(attention(s.q, s.k, s.v, {.log_key_weights = bias}).isApprox(l2_attention(s.q, s.k, s.v), 1e-12));
 
   Matrix<double> shifted = s.k;
   shifted.rowwise() += samples::normal(1, 4, 46).row(0);
@@ -109,10 +108,10 @@ TEST_CASE("many heads give what each gives alone, on any number of threads", "[a
         {map(q[h]), map(k[h]), map(v[h]), {.support = h % 2 == 0 ? Support(Causal{}) : Support()}});
   for (const int n_jobs : {1, 2, 16}) {
     const auto got = attention(heads, {.n_jobs = n_jobs});
-    const auto metric = metric_attention(heads, {.n_jobs = n_jobs});
+    const auto metric = l2_attention(heads, {.n_jobs = n_jobs});
     for (std::size_t h = 0; h < 6; ++h) {
       CHECK(got[h] == attention(q[h], k[h], v[h], heads[h].options, {.n_jobs = 1}));
-      CHECK(metric[h] == metric_attention(q[h], k[h], v[h], heads[h].options, {.n_jobs = 1}));
+      CHECK(metric[h] == l2_attention(q[h], k[h], v[h], heads[h].options, {.n_jobs = 1}));
     }
   }
 }

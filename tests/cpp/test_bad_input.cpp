@@ -113,10 +113,10 @@ const std::map<std::string, Fit> unsupervised = {
        attention(X.topRows(1), X, X);
        return [X](const auto& Q) { attention(Q, X, X); };
      }},
-    {"metric_attention",
+    {"l2_attention",
      [](const auto& X, const auto&) {
-       metric_attention(X.topRows(1), X, X);
-       return [X](const auto& Q) { metric_attention(Q, X, X); };
+       l2_attention(X.topRows(1), X, X);
+       return [X](const auto& Q) { l2_attention(Q, X, X); };
      }},
     {"select_bandwidth",
      [](const auto& X, const auto&) -> Predict {
@@ -239,7 +239,7 @@ TEST_CASE("the table of bad parameters", "[bad_input]") {
       {"temperature", "positive", [] { Mechanism{.kernel = Exponential{0.0}}.self_operator(X); }},
       {"temperature", "positive", [] { hopfield_memory(X, {.temperature = -1}); }},
       {"temperature", "positive", [] { attention(X, X, X, {.temperature = 0.0}); }},
-      {"temperature", "positive", [] { metric_attention(X, X, X, {.temperature = -1.0}); }},
+      {"temperature", "positive", [] { l2_attention(X, X, X, {.temperature = -1.0}); }},
       {"radius", "not negative", [] { radius_neighbors_regression(X, as_column(y), {.radius = -1}); }},
       {"alpha", "got 1", [] { label_spreading(X, y, 2, {.mechanism = gaussian, .alpha = 1.0}); }},
       // unknown names: the known ones are listed

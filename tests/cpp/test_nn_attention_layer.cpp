@@ -43,6 +43,11 @@ std::vector<std::pair<std::string, AttentionLayerOptions>> arms() {
   add("low rank", [](auto& o) { o.rank = 1; });
   add("diagonal", [](auto& o) { o.score = Score::sqdist, o.tied = o.diagonal = true; });
   add("key bias", [](auto& o) { o.key_bias = true; });
+  add("metric-attention", [](auto& o) { o = metric_attention(6, 2, 4); });
+  add("one map for all heads", [](auto& o) {
+    o.score = Score::sqdist, o.tied = o.share_map = true, o.map_width = 2, o.temperature = 0.7;
+  });
+  add("dot of mapped tokens", [](auto& o) { o.tied = true, o.map_width = 3, o.rank = 2; });
   add("no bias, fixed temperature", [](auto& o) { o.bias = o.learn_temperature = false; });
   return all;
 }
@@ -119,14 +124,31 @@ Matrix<double> by_definition(const Made& made, const Matrix<double>& x, const Ma
     if (o.bias) b = at("in_proj_bias");
   }
   if (o.bias) bo = at("out_proj.bias");
-  const Matrix<double> q = (x * Wq.transpose()).rowwise() + b.leftCols(H * r).row(0),
-                       k = (context * Wk.transpose()).rowwise() + b.middleCols(H * r, H * r).row(0),
-                       v = (context * Wv.transpose()).rowwise() + b.rightCols(E).row(0);
+  Matrix<double> q = (x * Wq.transpose()).rowwise() + b.leftCols(H * r).row(0),
+                 k = (context * Wk.transpose()).rowwise() + b.middleCols(H * r, H * r).row(0);
+  const Matrix<double> v = (context * Wv.transpose()).rowwise() + b.rightCols(E).row(0);
+  if (o.map_width)
+    for (Matrix<double>* mapped : {&q, &k}) {
+      const Index w = o.map_width;
+      const Matrix<double> U = at("map_in.weight"), c = at("map_in.bias"), V = at("map_out.weight"),
+                           d = at("map_out.bias");
+      for (Index h = 0; h < H; ++h) {
+        const Index own = o.share_map ? 0 : h;
+        for (Index i = 0; i < mapped->rows(); ++i) {
+          const Eigen::VectorXd u = mapped->row(i).segment(h * r, r).transpose();
+          Eigen::VectorXd hidden = U.middleRows(own * w, w) * u + c.row(own).transpose();
+          hidden = hidden.array().tanh();
+          mapped->row(i).segment(h * r, r) +=
+              (V.middleRows(own * r, r) * hidden + d.row(own).transpose()).transpose();
+        }
+      }
+    }
   Matrix<double> y = Matrix<double>::Zero(x.rows(), E);
   for (Index s = 0; s < who.batch; ++s)
     for (Index h = 0; h < H; ++h) {
-      const double t = o.learn_temperature
-                           ? std::exp(at("log_temperature")(0, h))
+      const double t = o.learn_temperature ? std::exp(at("log_temperature")(0, h))
+                       : o.temperature > 0
+                           ? o.temperature
                            : (o.score == Score::dot ? 1 : 2) * std::sqrt(static_cast<double>(r));
       for (Index i = 0; i < n; ++i) {
         double mass = 0;
@@ -238,7 +260,7 @@ TEST_CASE("long sequences go through the operator, with the same result for any 
 TEST_CASE("long tied heads in float32 agree with float64, wide ones too", "[nn]") {
   for (const Index width : {Index(6), Index(64)}) {
     ParameterLayout layout;
-    const AttentionLayer layer(metric_attention(width, 1), layout);
+    const AttentionLayer layer(l2_attention(width, 1), layout);
     Vector<double> parameters = Vector<double>::Zero(layout.size());
     layer.initialize(parameters, 3);
     const Matrix<double> x = Matrix<double>::Random(200, width), weights = Matrix<double>::Random(200, width);
@@ -277,7 +299,7 @@ TEST_CASE("dot products with the key bias are squared distances at twice the tem
 }
 
 TEST_CASE("a head of metric-attention is kernel regression under its metric", "[nn]") {
-  Made made(metric_attention(6, 1));
+  Made made(l2_attention(6, 1));
   const Matrix<double> x = Matrix<double>::Random(40, 6);
   AttentionTrace<double> trace;
   made.layer.forward<double>(made.parameters, x, nullptr, {}, trace);
@@ -341,7 +363,7 @@ TEST_CASE("short heads in float32 hold float64's digits however far tokens are, 
         const AttentionLayer layer({.embed_dim = 4, .score = score, .tied = tied, .learn_temperature = true},
                                    layout);
         Vector<double> parameters = Vector<double>::Zero(layout.size());
-        for (const auto& [name, slot] : layout.entries())
+        for (const auto& [name, slot, stack] : layout.entries())
           if (slot.cols == 4)  // maps that leave tokens as they are
             for (Index i = 0; i < slot.rows; ++i) parameters(slot.offset + i * 4 + i % 4) = 1;
         std::srand(5);
@@ -390,7 +412,7 @@ TEST_CASE("numbers that are not finite are refused in short sequences and in lon
 }
 
 TEST_CASE("padding may hold NaN", "[nn]") {
-  const Made made(metric_attention(6, 2));
+  const Made made(l2_attention(6, 2));
   Matrix<double> x = Matrix<double>::Random(10, 6), zero = x;
   BoolMatrix padding = BoolMatrix::Constant(2, 5, true);
   padding(0, 4) = padding(1, 0) = false;

@@ -71,7 +71,7 @@ TEST_CASE("encoder block: gradients are slopes, and the output is the formula", 
 TEST_CASE("model: gradients are slopes, with and without padding, for both poolings and scores", "[nn]") {
   const BoolMatrix padding = some_padding();
   for (const Pooling pooling : {Pooling::mean, Pooling::cls})
-    for (const auto& attention : {self_attention(4, 2), metric_attention(4, 1)})
+    for (const auto& attention : {self_attention(4, 2), l2_attention(4, 1), metric_attention(4, 1)})
       for (const BoolMatrix* key_padding : {static_cast<const BoolMatrix*>(nullptr), &padding}) {
         const AttentionModel model(small(pooling, attention, key_padding ? 0 : 2));
         const Vector<double> parameters = moved(model);

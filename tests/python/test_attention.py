@@ -1,4 +1,4 @@
-"""Attention and metric-attention against softmax written out, and what they are identical to (THEORY 2)."""
+"""Attention and L2 attention against softmax written out, and what they are identical to (THEORY 2)."""
 
 import time
 
@@ -27,7 +27,7 @@ def squared(q, k):
     return -((q[..., :, None, :] - k[..., None, :, :]) ** 2).sum(-1) / (2 * np.sqrt(q.shape[-1]))
 
 
-KINDS = {"dot": (lw.attention, dot), "metric": (lw.metric_attention, squared)}
+KINDS = {"dot": (lw.attention, dot), "metric": (lw.l2_attention, squared)}
 
 
 @pytest.fixture(params=KINDS)
@@ -104,7 +104,7 @@ def test_rows_that_may_attend_to_nothing_are_0(kind):
 def test_temperature_and_large_scores(kind):
     attend, score = kind
     q, k, v = random((5, 4), (7, 4), (7, 3))
-    default = {lw.attention: 2.0, lw.metric_attention: 4.0}[attend]
+    default = {lw.attention: 2.0, lw.l2_attention: 4.0}[attend]
     assert_allclose(attend(q, k, v, temperature=default), attend(q, k, v), atol=1e-14)
     assert_allclose(attend(q, k, v, temperature=0.25), weights(score(q, k) * default / 0.25) @ v, atol=1e-12)
     cold = attend(1e3 * q, 1e3 * k, v, temperature=1e-3)
@@ -161,7 +161,7 @@ def test_any_number_of_threads(kind):
 
 def test_it_is_the_bare_operator():
     q, k, v = random((5, 4), (7, 4), (7, 3))
-    for attend, metric, t in ((lw.attention, "dot", 2.0), (lw.metric_attention, "sqeuclidean", 4.0)):
+    for attend, metric, t in ((lw.attention, "dot", 2.0), (lw.l2_attention, "sqeuclidean", 4.0)):
         mechanism = lw.Mechanism(metric=metric, kernel=lw.kernels.Exponential(t))
         assert_allclose(attend(q, k, v), mechanism.operator(q, k) @ v, atol=1e-14)
     X = load_digits().data[:200] / 16  # self-attention with learned factors is the Bilinear metric
@@ -175,7 +175,7 @@ def test_it_is_the_bare_operator():
     assert_allclose(learned.operator(X) @ v, want, atol=1e-12)
     assert_allclose(lw.attention(q, k, v, is_causal=True), want, atol=1e-12)
     tied = lw.Mechanism(metric=lw.metrics.Mahalanobis(Wq), kernel=lw.kernels.Exponential(2 * np.sqrt(8)))
-    assert_allclose(tied.operator(X) @ v, lw.metric_attention(q, q, v), atol=1e-10)
+    assert_allclose(tied.operator(X) @ v, lw.l2_attention(q, q, v), atol=1e-10)
     assert_allclose(tied.operator(X) @ v, weights(squared(q, q)) @ v, atol=1e-10)
 
 
@@ -184,14 +184,14 @@ def test_keys_of_equal_norm_make_it_gaussian_regression():
     k *= 2 / np.linalg.norm(k, axis=1, keepdims=True)
     gaussian = lw.Mechanism(metric="euclidean", kernel=lw.kernels.Gaussian(np.sqrt(3)))  # h^2 = sqrt(d)
     assert_allclose(lw.attention(q, k, v), gaussian.operator(q, k) @ v, atol=1e-12)
-    assert_allclose(lw.attention(q, k, v), lw.metric_attention(q, k, v), atol=1e-12)
+    assert_allclose(lw.attention(q, k, v), lw.l2_attention(q, k, v), atol=1e-12)
 
 
 def test_any_keys_with_a_bias_of_their_norms():
     q, k, v = random((5, 9), (7, 9), (7, 3))
     bias = (k**2).sum(1) / (2 * np.sqrt(9))
-    assert_allclose(lw.attention(q, k, v, log_key_weights=-bias), lw.metric_attention(q, k, v), atol=1e-12)
-    assert_allclose(lw.metric_attention(q, k, v, log_key_weights=bias), lw.attention(q, k, v), atol=1e-12)
+    assert_allclose(lw.attention(q, k, v, log_key_weights=-bias), lw.l2_attention(q, k, v), atol=1e-12)
+    assert_allclose(lw.l2_attention(q, k, v, log_key_weights=bias), lw.attention(q, k, v), atol=1e-12)
 
 
 def test_gauge_and_duplicates(kind):
@@ -205,7 +205,7 @@ def test_gauge_and_duplicates(kind):
 
 def test_tied_metric_scores_are_largest_on_the_diagonal():
     (x,) = random((20, 4))
-    W = lw.metric_attention(x, x, np.eye(20))
+    W = lw.l2_attention(x, x, np.eye(20))
     assert np.all(W <= np.diag(W)[:, None])
     dots = lw.attention(x, x, np.eye(20))
     assert np.any(dots > np.diag(dots)[:, None])
@@ -250,7 +250,7 @@ def test_bad_input(kind):
         attend(q, k, v, key_padding_mask=np.zeros((2, 7)))
 
 
-@pytest.mark.parametrize("attend", [lw.attention, lw.metric_attention])
+@pytest.mark.parametrize("attend", [lw.attention, lw.l2_attention])
 def test_padding_may_hold_nan(attend):
     """Kind: what is not read is looked at."""
     q, k, v = np.random.default_rng(0).normal(size=(3, 2, 3, 5, 4))

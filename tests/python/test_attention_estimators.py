@@ -35,9 +35,9 @@ SMALL = {"embed_dim": 8, "num_heads": 2, "learning_rate": 1e-2, "random_state": 
 
 @parametrize_with_checks(
     [
-        lw.AttentionClassifier("metric", **SMALL),
+        lw.AttentionClassifier("l2", **SMALL),
         lw.AttentionClassifier("dot", **SMALL),
-        lw.AttentionRegressor("metric", **SMALL),
+        lw.AttentionRegressor("l2", **SMALL),
     ],
     expected_failed_checks=lambda estimator: {
         "check_sample_weight_equivalence_on_dense_data": "copies are in batches of their own"
@@ -59,7 +59,7 @@ def model(digits):
     return lw.AttentionClassifier(n_tokens=8, max_epochs=25, random_state=0).fit(X, y)
 
 
-@pytest.mark.parametrize("attention", ["metric", "dot"])
+@pytest.mark.parametrize("attention", ["l2", "dot"])
 def test_digits(digits, attention):
     X, X_new, y, y_new = digits
     model = lw.AttentionClassifier(attention, n_tokens=8, max_epochs=30, random_state=0).fit(X, y)
@@ -367,7 +367,7 @@ def test_a_first_fit_that_diverges_keeps_what_it_says(estimator):
     assert model.n_iter_ == 0 and len(model.history_["loss"]) == 0
 
 
-@pytest.mark.parametrize("attention", ["metric", "dot", {"score": "sqdist", "tied": True, "rank": 3}])
+@pytest.mark.parametrize("attention", ["l2", "dot", {"score": "sqdist", "tied": True, "rank": 3}])
 def test_explained_before_and_after_fit(attention):
     """Kind: an estimator without the slots that all others show."""
     model = lw.AttentionClassifier(attention, **SMALL)
@@ -382,7 +382,7 @@ def test_explained_before_and_after_fit(attention):
     P = model.mechanism_.operator(model.transform(X_new[:1])[0].astype(float)).toarray()
     if squared:  # of dot products the queries' bias is no part of the metric
         np.testing.assert_allclose(P, model.attention_weights(X_new[:1])[0, 0, 0], atol=1e-5)
-    layer = lw.nn.MetricAttention(8, 2, random_state=0)
+    layer = lw.nn.L2Attention(8, 2, random_state=0)
     assert lw.explain(layer).mechanism == layer.mechanism()
 
 
@@ -451,11 +451,11 @@ def test_settings_of_a_wrong_type_are_named(name, bad):
 @pytest.mark.parametrize(
     ("load", "attention", "least"),
     [
-        (load_wine, "metric", 0.93),
+        (load_wine, "l2", 0.93),
         (load_wine, "dot", 0.93),
-        (load_breast_cancer, "metric", 0.93),
+        (load_breast_cancer, "l2", 0.93),
         (load_breast_cancer, "dot", 0.93),
-        (load_digits, "metric", 0.9),
+        (load_digits, "l2", 0.9),
         (load_digits, "dot", 0.7),
     ],
 )
@@ -528,7 +528,7 @@ def fitted_in_context(estimator, load, attention):
     return estimator(attention, **settings).fit(X, y, context=(X[:80], y[:80])), X_new
 
 
-@pytest.mark.parametrize("attention", ["metric", "dot"])
+@pytest.mark.parametrize("attention", ["l2", "dot"])
 @pytest.mark.parametrize(("estimator", "load"), CONTEXT_FILES)
 @pytest.mark.parametrize("way", ["file", "pickle"])
 def test_a_model_in_context_comes_back_bit_for_bit(estimator, load, attention, way, tmp_path):
@@ -546,21 +546,21 @@ def test_a_model_in_context_comes_back_bit_for_bit(estimator, load, attention, w
     np.testing.assert_array_equal(again.attention_weights(X_new), model.attention_weights(X_new))
     assert again.attention_weights(X_new).shape == (1, 2, len(X_new), 80)
     assert again.mechanisms_ == model.mechanisms_
-    assert list(again.state_dict()) == ["embedding", *(["W"] if attention == "metric" else ["Wq", "Wk"]),
+    assert list(again.state_dict()) == ["embedding", *(["W"] if attention == "l2" else ["Wq", "Wk"]),
                                         "log_temperature"]  # fmt: skip
     for name, part in model.state_dict().items():
         np.testing.assert_array_equal(again.state_dict()[name], part)
 
 
 def test_a_state_dict_is_a_copy():
-    model, X_new = fitted_in_context(lw.AttentionRegressor, load_diabetes, "metric")
+    model, X_new = fitted_in_context(lw.AttentionRegressor, load_diabetes, "l2")
     before = model.predict(X_new)
     for part in model.state_dict().values():
         part[...] = 0
     np.testing.assert_array_equal(model.predict(X_new), before)
 
 
-@pytest.mark.parametrize("attention", ["metric", "dot"])
+@pytest.mark.parametrize("attention", ["l2", "dot"])
 def test_numpy_reads_the_documented_file_and_predicts_the_same(attention, tmp_path):
     model, X_new = fitted_in_context(lw.AttentionClassifier, load_wine, attention)
     model.save(tmp_path / "model.likewise")
@@ -595,7 +595,7 @@ def in_context_parts(content):
 
 
 def test_what_is_wrong_with_a_file_of_a_model_in_context(digits, model, tmp_path):
-    in_context, _ = fitted_in_context(lw.AttentionClassifier, load_wine, "metric")
+    in_context, _ = fitted_in_context(lw.AttentionClassifier, load_wine, "l2")
     path, other = tmp_path / "model.likewise", tmp_path / "other.likewise"
     in_context.save(path)
     model.save(other)

@@ -178,7 +178,7 @@ PARAMETERS = [
     ("temperature", "positive.*got 0", lambda: kernels.Exponential(0.0)),
     ("temperature", "positive.*got -1", lambda: fitted("HopfieldMemory", temperature=-1.0)),
     ("temperature", "positive.*got 0", lambda: lw.attention(X, X, X, temperature=0.0)),
-    ("temperature", "positive.*got -2", lambda: lw.metric_attention(X, X, X, temperature=-2.0)),
+    ("temperature", "positive.*got -2", lambda: lw.l2_attention(X, X, X, temperature=-2.0)),
     ("radius", "got -1", lambda: fitted("RadiusNeighborsRegressor", radius=-1.0)),
     ("alpha", "got 1", lambda: fitted("LabelSpreading", y=SOME, alpha=1.0)),
     # unknown names: the known ones are listed
@@ -394,7 +394,7 @@ COMPLEX = [
     ("tokens", lambda: layer().log_key_weights(I * X)),
     (
         "temperature",
-        lambda: lw.nn.MetricAttention.from_metric(metrics.Mahalanobis(np.eye(3)), np.complex64(I)),
+        lambda: lw.nn.L2Attention.from_metric(metrics.Mahalanobis(np.eye(3)), np.complex64(I)),
     ),
     ("log_key_weights", lambda: lw.attention(X, X, X, log_key_weights=np.full(20, I))),
     ("log_key_weights", lambda: lw.Mechanism().operator(X, log_key_weights=np.full(20, I))),

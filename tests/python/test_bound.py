@@ -50,8 +50,8 @@ CALLS = {
         {"q": X, "k": X, "v": X},
         ("temperature", "is_causal", "mask", "key_padding_mask", "log_key_weights"),
     ),
-    "metric_attention": (
-        lw.metric_attention,
+    "l2_attention": (
+        lw.l2_attention,
         {"q": X, "k": X, "v": X},
         ("temperature", "is_causal", "q", "k", "v"),
     ),

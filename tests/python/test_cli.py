@@ -28,7 +28,7 @@ def test_study_prints_where_the_report_is(tmp_path, capsys):
         "--data",
         "iris",
         "--methods",
-        "metric_attention",
+        "l2_attention",
         *FEW,
         *SHORT,
         "--out",
@@ -44,7 +44,7 @@ def test_study_prints_where_the_report_is(tmp_path, capsys):
 
 
 def test_the_command_in_the_report_makes_the_same_numbers(tmp_path):
-    command = ["study", "--data", "iris", "--methods", "metric_attention", *FEW, *SHORT, "--seed", "3"]
+    command = ["study", "--data", "iris", "--methods", "l2_attention", *FEW, *SHORT, "--seed", "3"]
     main([*command, "--out", str(tmp_path / "a")])
     html = (tmp_path / "a" / "report.html").read_text(encoding="utf-8")
     again = html.split("<pre>likewise ")[1].split("</pre>")[0].split()
@@ -80,7 +80,7 @@ def test_a_table_of_your_own_with_every_option(tmp_path):
 def test_options_win_over_the_toml_file(tmp_path):
     config = tmp_path / "study.toml"
     config.write_text(
-        'data = ["wine"]\nmethods = ["metric_attention"]\nmetrics = ["euclidean"]\nkernels = []\n'
+        'data = ["wine"]\nmethods = ["l2_attention"]\nmetrics = ["euclidean"]\nkernels = []\n'
         "normalizations = []\nsupports = []\nrepeats = 2\nn_samples = 60\nagreement = false\njobs = 1\n"
     )
     out = tmp_path / "out"
@@ -120,7 +120,7 @@ def test_explain_prints_the_equation_with_its_slots(capsys, name):
 def test_explain_lists_the_known_methods(capsys):
     assert main(["explain", "svm"]) == 2
     error = capsys.readouterr().err
-    assert "kernel_regression" in error and "metric_attention" in error and "'svm'" in error
+    assert "kernel_regression" in error and "l2_attention" in error and "'svm'" in error
 
 
 def test_the_module_runs_as_a_program():

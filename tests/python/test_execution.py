@@ -504,11 +504,11 @@ def clustering():
 
 LONG_CALLS = {
     "attention": lambda: attend(lw.attention, 1),
-    "metric_attention": lambda: attend(lw.metric_attention, 1),
+    "l2_attention": lambda: attend(lw.l2_attention, 1),
     "attention of two heads": lambda: attend(lw.attention, 2),
     **{
         f"{direction} of {name}": lambda name=name, direction=direction: layer_pass(name, direction)
-        for name in ("SelfAttention", "MetricAttention")
+        for name in ("SelfAttention", "L2Attention")
         for direction in ("forward", "backward")
     },
     "densities": densities,

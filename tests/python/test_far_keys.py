@@ -35,16 +35,16 @@ def test_what_lies_in_padded_keys_changes_nothing(far, n):
         {"mask": np.tile(heard, (3, 1))},
         {"log_key_weights": log_w},
     ):
-        assert_allclose(lw.metric_attention(q, k2, v2, **given), want, atol=1e-13)
+        assert_allclose(lw.l2_attention(q, k2, v2, **given), want, atol=1e-13)
     if n == 4:  # most keys lie there, so that no median is safe
         k2, v2 = np.r_[k, np.full((9, 2), far)], np.r_[v, np.ones((9, 1))]
-        found = lw.metric_attention(q, k2, v2, key_padding_mask=np.arange(13) < 4)
+        found = lw.l2_attention(q, k2, v2, key_padding_mask=np.arange(13) < 4)
         assert_allclose(found, want, atol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n", [6, 200])
-@pytest.mark.parametrize("kind", ["MetricAttention", "SelfAttention"])
+@pytest.mark.parametrize("kind", ["L2Attention", "SelfAttention"])
 def test_padding_changes_no_layer(kind, n, dtype):
     """As of the sequence without its padding, forward and backward, in the tile and in the operator."""
     layer = getattr(lw.nn, kind)(8, 2, random_state=0, dtype=dtype)

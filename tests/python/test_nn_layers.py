@@ -9,7 +9,7 @@ from sklearn.datasets import load_wine
 
 import likewise as lw
 from likewise import _core
-from likewise.nn import AttentionLayer, MetricAttention, SelfAttention, arms
+from likewise.nn import AttentionLayer, L2Attention, SelfAttention, arms
 
 ARMS = arms(6, 2)
 
@@ -123,7 +123,7 @@ def test_state_names_and_shapes_are_those_of_the_interface():
         "out_proj.weight": (8, 8),
         "out_proj.bias": (8,),
     }
-    shapes = {name: part.shape for name, part in MetricAttention(8, 2).state_dict().items()}
+    shapes = {name: part.shape for name, part in L2Attention(8, 2).state_dict().items()}
     assert shapes == {
         "metric_proj.weight": (8, 8),
         "v_proj.weight": (8, 8),
@@ -135,7 +135,7 @@ def test_state_names_and_shapes_are_those_of_the_interface():
 
 
 def test_a_state_is_taken_over_with_its_dtype_or_not_at_all():
-    a, b = MetricAttention(6, 2, random_state=0), MetricAttention(6, 2, random_state=1)
+    a, b = L2Attention(6, 2, random_state=0), L2Attention(6, 2, random_state=1)
     x = np.random.RandomState(0).randn(2, 3, 6)
     b.load_state_dict(a.state_dict())
     assert (a.forward(x) == b.forward(x)).all() and b.dtype == np.float32
@@ -176,10 +176,10 @@ def test_a_state_that_is_none_names_what_is_wrong():
 
 def test_the_same_seed_is_the_same_layer_and_a_pickle_is_one():
     x = np.random.RandomState(0).randn(4, 6)
-    a, b = (MetricAttention(6, 3, random_state=5) for _ in range(2))
+    a, b = (L2Attention(6, 3, random_state=5) for _ in range(2))
     assert (a.forward(x) == b.forward(x)).all()
     assert (pickle.loads(pickle.dumps(a)).forward(x) == a.forward(x)).all()
-    assert (MetricAttention(6, 3, random_state=6).forward(x) != a.forward(x)).any()
+    assert (L2Attention(6, 3, random_state=6).forward(x) != a.forward(x)).any()
 
 
 def test_dot_products_with_key_bias_are_squared_distances():
@@ -206,7 +206,7 @@ def test_a_layer_of_a_learned_metric_is_kernel_regression_with_it():
     X, y = load_wine(return_X_y=True)
     X, Y = (X - X.mean(axis=0)) / X.std(axis=0), np.eye(3)[y]
     metric = lw.MetricLearner(2, max_iter=20, random_state=0).fit(X[::2], y[::2]).metric_
-    layer = MetricAttention.from_metric(metric, 0.7, n_targets=3)
+    layer = L2Attention.from_metric(metric, 0.7, n_targets=3)
     keys, queries = np.c_[X[::2], Y[::2]], np.c_[X[1::2], np.zeros((len(X[1::2]), 3))]
     regressor = lw.KernelRegressor(metric=metric, kernel="gaussian", bandwidth=np.sqrt(0.7 / 2))
     want = regressor.fit(X[::2], Y[::2]).predict(X[1::2])
@@ -220,12 +220,12 @@ def test_a_layer_of_a_learned_metric_is_kernel_regression_with_it():
 def test_a_layer_of_a_metric_without_targets_is_a_step_of_mean_shift():
     random = np.random.RandomState(0)
     W, x = random.randn(3, 4), random.randn(30, 4)
-    layer = MetricAttention.from_metric(lw.metrics.Mahalanobis(W), 1.7)
+    layer = L2Attention.from_metric(lw.metrics.Mahalanobis(W), 1.7)
     costs = (((x[:, None] - x[None]) @ W.T) ** 2).sum(axis=2)
     weights = np.exp(-costs / 1.7)
     want = weights / weights.sum(axis=1, keepdims=True) @ x
     np.testing.assert_allclose(layer.forward(x), want, atol=1e-13)
-    single = MetricAttention.from_metric(lw.metrics.Mahalanobis(W), 1.7, dtype=np.float32)
+    single = L2Attention.from_metric(lw.metrics.Mahalanobis(W), 1.7, dtype=np.float32)
     assert single.forward(x).dtype == np.float32
     np.testing.assert_allclose(single.forward(x), want, atol=1e-5)
 
@@ -240,7 +240,7 @@ def test_a_layer_of_a_metric_without_targets_is_a_step_of_mean_shift():
 )
 def test_only_what_can_be_a_layer_becomes_one(given, error, said):
     with pytest.raises(error, match=said):
-        MetricAttention.from_metric(*given)
+        L2Attention.from_metric(*given)
 
 
 def test_padding_and_masks_that_admit_nothing_leave_the_bias():
@@ -285,7 +285,7 @@ def test_refusals_name_the_argument(call, error, said):
         call(SelfAttention(6, 2, random_state=0), np.ones((2, 3, 6), np.float32))
 
 
-@pytest.mark.parametrize("make", [lw.nn.SelfAttention, lw.nn.MetricAttention])
+@pytest.mark.parametrize("make", [lw.nn.SelfAttention, lw.nn.L2Attention])
 @pytest.mark.parametrize("length", [5, 140])
 def test_weights_that_are_nan_are_told(make, length):
     """Kind: a comparison or a minimum drops NaN, and what comes out looks healthy."""
@@ -310,7 +310,7 @@ def test_float32_holds_digits_of_far_clusters(apart, length):
     x = x.astype(np.float32)
     grad = rng.normal(size=x.shape).astype(np.float32)
     y, by_x = mean_shift(x.astype(float), grad.astype(float))
-    layer = lw.nn.MetricAttention.from_metric(lw.metrics.Mahalanobis(np.eye(4)), 1.0, dtype="float32")
+    layer = lw.nn.L2Attention.from_metric(lw.metrics.Mahalanobis(np.eye(4)), 1.0, dtype="float32")
     np.testing.assert_allclose(layer.forward(x), y, rtol=2e-7, atol=2e-4)
     np.testing.assert_allclose(layer.backward(grad), by_x, rtol=1e-3, atol=1e-3 * abs(by_x).max())
 
@@ -328,7 +328,7 @@ def mean_shift(x, grad):
 
 def test_padding_may_hold_nan():
     """Kind: what is not read is looked at."""
-    layer = lw.nn.MetricAttention(4, 2, dtype=np.float64, random_state=0)
+    layer = lw.nn.L2Attention(4, 2, dtype=np.float64, random_state=0)
     x, context = np.random.default_rng(0).normal(size=(2, 2, 5, 4))
     padding = np.array([[True, True, False, True, True], [True, False, False, True, True]])
     nan, zero = (np.where(padding[..., None], context, value) for value in (np.nan, 0))

@@ -201,9 +201,7 @@ def test_a_failing_cell_does_not_end_the_others(monkeypatch):
         "metrics", "metric", "euclidean", {**dials.METRICS.values, "cosine": lambda m, X: 1 / 0}
     )
     monkeypatch.setattr(dials, "get", {"metrics": broken, "kernels": dials.KERNELS}.get)
-    failed, fine = cells.run_task(
-        task_of("metric_attention", ("metrics", "cosine"), ("metrics", "manhattan"))
-    )
+    failed, fine = cells.run_task(task_of("l2_attention", ("metrics", "cosine"), ("metrics", "manhattan")))
     assert failed["status"] == cells.FAILED and failed["message"] == "ZeroDivisionError: division by zero"
     assert fine["status"] == cells.OK
 
@@ -405,9 +403,7 @@ def test_a_failed_figure_is_reported_and_not_fatal(tmp_path, monkeypatch):
         raise RuntimeError("no moons tonight")
 
     monkeypatch.setattr(readings, "compute", compute)
-    done = study.run(
-        data=["iris"], methods=["metric_attention"], metrics=["euclidean"], out=tmp_path, **SMALL
-    )
+    done = study.run(data=["iris"], methods=["l2_attention"], metrics=["euclidean"], out=tmp_path, **SMALL)
     assert "no moons tonight" in html_of(done)
 
 
@@ -453,7 +449,7 @@ def _read_until(process, enough):
 
 def test_what_was_done_before_ctrl_c_is_kept(monkeypatch, tmp_path):
     def stop(tasks, jobs, records, bar):
-        records.extend(cells.run_task(task_of("metric_attention", ("metrics", "euclidean"))))
+        records.extend(cells.run_task(task_of("l2_attention", ("metrics", "euclidean"))))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner, "run_tasks", stop)

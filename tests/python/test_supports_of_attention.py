@@ -69,7 +69,7 @@ def test_functions(kind, name, n):
     """Kind: an option of the mechanism that its best known member did not have."""
     support, admitted = supports_of(n)[name]
     q, k, v = rows_of(0, BATCH, n, 4), rows_of(1, BATCH, n, 4), rows_of(2, BATCH, n, 5)
-    attend = lw.attention if kind == "dot" else lw.metric_attention
+    attend = lw.attention if kind == "dot" else lw.l2_attention
     got = attend(q, k, v, support=support)
     causal = attend(q, k, v, support=support, is_causal=True)
     for i in range(BATCH):

@@ -249,7 +249,7 @@ def test_self_attention(causal):
     assert_allclose(slots.propagate(tokens, v), want, atol=1e-12)
 
 
-def test_metric_attention():
+def test_l2_attention():
     rng = np.random.default_rng(0)
     tokens = load_digits().images[3] / 16
     W, Wv = rng.normal(size=(2, 5, 8))
@@ -262,7 +262,7 @@ def test_metric_attention():
         lw.normalizations.RowStochastic(),
         OneStep(),
     )
-    assert_allclose(lw.metric_attention(p, p, v, temperature=1.7), want, atol=1e-12)
+    assert_allclose(lw.l2_attention(p, p, v, temperature=1.7), want, atol=1e-12)
     assert_allclose(slots.propagate(tokens, v), want, atol=1e-12)
 
 

@@ -214,7 +214,7 @@ def test_operators(name):
 
 
 @pytest.mark.parametrize("length", [6, 140])  # tiles, and operators
-@pytest.mark.parametrize("make", [lw.nn.SelfAttention, lw.nn.MetricAttention])
+@pytest.mark.parametrize("make", [lw.nn.SelfAttention, lw.nn.L2Attention])
 def test_layers(make, length):
     """Each thread's backward and attention_weights are of its own forward; gradients of all are added up."""
     layer = make(8, 2, dtype=np.float64, random_state=0)

@@ -424,7 +424,7 @@ def test_a_loss_that_is_kept_does_not_keep_its_pass(name):
 
 def test_a_mask_that_is_edited_in_place():
     """Kind: what is no tensor of autograd, but read by the backward pass."""
-    module = lt.MetricAttention(6, 2, dtype=torch.float64, random_state=0)
+    module = lt.L2Attention(6, 2, dtype=torch.float64, random_state=0)
     x = torch.randn(2, 4, 6, dtype=torch.float64, requires_grad=True)
     wanted = None
     for edited in (False, True):

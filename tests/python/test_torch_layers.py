@@ -129,7 +129,7 @@ def test_to_multihead_and_back():
     assert all((a == b).all() for a, b in zip(again.state_dict().values(), ours.state_dict().values()))
     np.testing.assert_allclose(ours.to_likewise().forward(x.numpy()), ours(x).detach().numpy(), atol=1e-7)
     with pytest.raises(ValueError, match="SelfAttention"):
-        lt.to_multihead(lt.MetricAttention(8, 2))
+        lt.to_multihead(lt.L2Attention(8, 2))
     with pytest.raises(TypeError, match="MultiheadAttention"):
         lt.from_multihead(torch.nn.Linear(3, 3))
 
@@ -158,7 +158,7 @@ def test_kernel_attention(metric):
 
 
 def test_a_module_may_be_used_twice_and_without_gradients():
-    module = lt.MetricAttention(6, 2, dtype=torch.float64, random_state=0)
+    module = lt.L2Attention(6, 2, dtype=torch.float64, random_state=0)
     x = torch.randn(1, 4, 6, dtype=torch.float64, requires_grad=True)
     y = module(module(x))
     y.sum().backward()
@@ -178,7 +178,7 @@ def test_training_in_an_ordinary_loop_learns():
     data = torch.utils.data.TensorDataset(torch.randn(64, 5, 8), torch.randint(0, 2, (64,)))
     data.tensors[0][data.tensors[1] == 1, :, 0] += 2
     loader = torch.utils.data.DataLoader(data, batch_size=16, num_workers=1)  # a worker of its own
-    attention, head = lt.MetricAttention(8, 2, random_state=0), torch.nn.Linear(8, 2)
+    attention, head = lt.L2Attention(8, 2, random_state=0), torch.nn.Linear(8, 2)
     optimizer = torch.optim.AdamW([*attention.parameters(), *head.parameters()], lr=1e-2)
     losses = []
     for _ in range(8):

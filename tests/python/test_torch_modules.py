@@ -117,7 +117,7 @@ def converted(module):
 ARGUMENTS = {
     lt.AttentionLayer: lambda o: o,
     lt.SelfAttention: lambda o: {n: o[n] for n in ("embed_dim", "num_heads", "bias")},
-    lt.MetricAttention: lambda o: {n: o[n] for n in ("embed_dim", "num_heads", "bias", "rank", "diagonal")},
+    lt.L2Attention: lambda o: {n: o[n] for n in ("embed_dim", "num_heads", "bias", "rank", "diagonal")},
 }
 
 
@@ -257,7 +257,7 @@ def test_masks_that_are_not_boolean_are_told_by_their_type(dtype):
         learned,
         learned.to_likewise().forward,
         lambda x, **masks: lw.attention(x, x, x, **masks),
-        lambda x, **masks: lw.metric_attention(x, x, x, **masks),
+        lambda x, **masks: lw.l2_attention(x, x, x, **masks),
     ):
         with pytest.raises(TypeError, match="^mask " + said):
             attend(x, mask=mask)
@@ -278,7 +278,7 @@ def test_masks_of_torch_of_any_type(dtype):
         lw.from_torch_mask(biased)
 
 
-@pytest.mark.parametrize("make", [lt.SelfAttention, lt.MetricAttention])
+@pytest.mark.parametrize("make", [lt.SelfAttention, lt.L2Attention])
 def test_parameters_of_mixed_dtypes_are_named(make):
     """Kind: a message that contradicts itself (x of float32 must be one of float32 and float64)."""
     module, x = make(6, 2, dtype=torch.float32), tokens(dtype=torch.float32)
@@ -302,7 +302,7 @@ def test_conversions_round_no_parameter():
 
 
 def test_a_head_is_a_mechanism_of_five_slots():
-    layer = lt.MetricAttention(6, 2, dtype=torch.float64, random_state=0)
+    layer = lt.L2Attention(6, 2, dtype=torch.float64, random_state=0)
     W = layer.metric_proj.weight.detach().numpy()
     t = np.exp(layer.log_temperature.detach().numpy())
     x = tokens()[0].numpy()

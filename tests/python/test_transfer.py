@@ -42,7 +42,7 @@ def test_differences_are_paired(found):
 
 def test_learned_metrics_leave_out_what_is_noise():
     split = transfer._split(datasets.open_data("two_moons"), 0, 300, 0)
-    for name in ("MetricLearner (NCA)", "metric-attention in context", "label propagation"):
+    for name in ("MetricLearner (NCA)", "L2 attention in context", "label propagation"):
         lengths = np.linalg.norm(transfer.LEARNERS[name](split).metric.factor, axis=0)
         assert lengths[2:].max() < 0.6 * lengths[:2].max(), name
 
@@ -83,7 +83,7 @@ def test_a_metric_of_any_learner_is_a_value_that_others_take():
 
 def test_the_metric_of_a_token_layer_is_the_sum_of_its_heads_costs():
     split = transfer._split(datasets.open_data("wine"), 0, 60, 0)
-    learned = transfer.LEARNERS["metric-attention on tokens"](split)
+    learned = transfer.LEARNERS["L2 attention on tokens"](split)
     x, z = learned.read(split.X_train[:2])
     model = lw.AttentionClassifier(
         n_tokens=13, embed_dim=16, num_heads=2, max_epochs=60, random_state=split.seed

@@ -160,8 +160,8 @@ def layer(settings):
 MODULES = {
     "SelfAttention": lambda **how: lt.SelfAttention(6, 2, **how),
     "SelfAttention without bias": lambda **how: lt.SelfAttention(6, 3, bias=False, **how),
-    "MetricAttention": lambda **how: lt.MetricAttention(6, 2, **how),
-    "diagonal": lambda **how: lt.MetricAttention(6, 2, diagonal=True, **how),
+    "L2Attention": lambda **how: lt.L2Attention(6, 2, **how),
+    "diagonal": lambda **how: lt.L2Attention(6, 2, diagonal=True, **how),
     "key bias": layer({"embed_dim": 6, "num_heads": 2, "key_bias": True, "learn_temperature": True}),
     **{name: layer(settings) for name, settings in arms(6, 2).items()},
 }  # fmt: skip

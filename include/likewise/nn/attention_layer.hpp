@@ -30,6 +30,12 @@ struct AttentionLayerOptions {
   bool learn_temperature = false;
   bool key_bias = false;  ///< of dot scores: adds -|k|^2 / (2 t), which makes them squared distances at 2 t
   bool bias = true;       ///< of the maps of values and outputs and, untied, of queries and keys
+  /// Hidden units of phi(u) = u + W2 tanh(W1 u + b1) + b2, through which tied queries and keys q = W x are compared; 0: as
+  /// they are.
+  Index map_width = 0;
+  bool share_map = false;  ///< one phi for all heads
+  double temperature =
+      0;  ///< t, or where its learning starts; 0: sqrt(rank), 2 sqrt(rank) of squared distances
 
   bool operator==(const AttentionLayerOptions&) const = default;
 };
@@ -47,12 +53,19 @@ void each_option(Options& o, const Visit& visit) {
   visit("learn_temperature", o.learn_temperature);
   visit("key_bias", o.key_bias);
   visit("bias", o.bias);
+  visit("map_width", o.map_width);
+  visit("share_map", o.share_map);
+  visit("temperature", o.temperature);
 }
 
 /// Learned bilinear score (Vaswani et al. 2017): softmax(<Wq x, Wk z> / sqrt(rank)).
 AttentionLayerOptions self_attention(Index embed_dim, Index num_heads, bool bias = true);
-/// Learned pseudo-metric (Ruan and Zhang 2024): softmax(-|W x - W z|^2 / t), t learned for each head.
-AttentionLayerOptions metric_attention(Index embed_dim, Index num_heads, bool bias = true);
+/// L2 self-attention (Kim, Papamakarios and Mnih 2021): softmax(-|W x - W z|^2 / t), t learned for each head.
+AttentionLayerOptions l2_attention(Index embed_dim, Index num_heads, bool bias = true);
+/// Metric-attention (Ruan and Zhang 2024, Algorithm 1): softmax(-|phi(W x) - phi(W z)|^2), phi a network of one hidden layer and
+/// a residual connection for each head, on the head's own projection. map_width 0: as wide as the projection.
+AttentionLayerOptions metric_attention(Index embed_dim, Index num_heads, Index map_width = 0,
+                                       bool bias = true);
 
 /// Sequences of one length: rows of x are tokens, sequence after sequence.
 struct Attending {
@@ -63,10 +76,16 @@ struct Attending {
       {};  ///< (batch, n_keys), true = a token; NaN in padding counts as 0
 };
 
+/// What phi's derivative needs: what it was given, and its hidden units.
+template <class T> struct ResidualTrace {
+  Matrix<T> given, hidden;  ///< (tokens, num_heads * rank), (tokens, num_heads * map_width)
+};
+
 /// What `forward` leaves for `backward`, and what that sums up. May be used again and again: memory is kept.
 template <class T> struct AttentionTrace {
-  Matrix<T> x, context;             ///< context is empty where tokens attend to one another
-  Matrix<T> queries, keys;          ///< (tokens, num_heads * rank); keys are empty where they are the queries
+  Matrix<T> x, context;     ///< context is empty where tokens attend to one another
+  Matrix<T> queries, keys;  ///< (tokens, num_heads * rank); keys are empty where they are the queries
+  ResidualTrace<T> query_map, key_map;
   Matrix<T> values, attended;       ///< (tokens, embed_dim)
   std::vector<StepTrace<T>> heads;  ///< of all sequences, a sequence's heads one after the other
   Matrix<T> by_queries, by_keys, by_values, by_attended;  ///< the loss's derivatives
@@ -77,9 +96,11 @@ template <class T> struct AttentionGradient {
   Matrix<T> context;  ///< empty where tokens attend to one another
 };
 
-/// Y = concat_h(P_h V_h) Wo^T + b with P_h = softmax over keys of -c_h / t_h, c_h = -<q, k> or |q - k|^2.
+/// Y = concat_h(P_h V_h) Wo^T + b with P_h = softmax over keys of -c_h / t_h, c_h = -<q, k> or |q - k|^2, q and k the mapped
+/// tokens or, with a map_width, phi_h of these.
 /// Parameters, under `prefix`: untied in_proj_weight (2 heads rank + embed_dim, embed_dim) with in_proj_bias; tied
-/// metric_proj.weight (heads rank, embed_dim) or metric_diagonal (heads, embed_dim), then v_proj.weight, v_proj.bias;
+/// metric_proj.weight (heads rank, embed_dim) or metric_diagonal (heads, embed_dim), with a map_width map_in.weight (heads,
+/// map_width, rank), map_in.bias, map_out.weight (heads, rank, map_width), map_out.bias, then v_proj.weight, v_proj.bias;
 /// out_proj.weight, out_proj.bias; log_temperature (heads,) where it is learned.
 class AttentionLayer {
  public:
@@ -91,7 +112,7 @@ class AttentionLayer {
   Index rank() const { return rank_; }
 
   /// Weights from the uniform law of Glorot and Bengio (2010), in_proj_weight as one matrix (as torch.nn.MultiheadAttention);
-  /// biases 0, diagonals 1, log temperatures log sqrt(rank) or log(2 sqrt(rank)).
+  /// biases 0, diagonals 1, log temperatures where `temperature` says.
   template <class T> void initialize(Vector<T>& parameters, std::uint64_t seed) const;
 
   /// x (batch * n_queries, embed_dim); context (batch * n_keys, embed_dim) or nullptr: x. O(batch heads n_queries n_keys (rank +
@@ -110,7 +131,8 @@ class AttentionLayer {
   Matrix<T> weights(const Vector<T>& parameters, const AttentionTrace<T>& trace, const Attending& who,
                     Index sequence, Index head, const Execution& run = {}) const;
 
-  /// That head's cost as a metric of the layer's inputs: Mahalanobis (squared distances under one map) or Bilinear. Throws
+  /// That head's cost as a metric of the layer's inputs: Mahalanobis (squared distances under one map), Bilinear, or what is
+  /// Mapped by a residual network. Throws
   /// InvalidArgument for squared distances of two maps, which are no metric.
   template <class T> Metric metric_of(const Vector<T>& parameters, Index head) const;
   /// <bq, Wk z_j> / t for tokens z: what a bias of the queries adds to the bilinear score of every query; else 0.
@@ -127,15 +149,25 @@ class AttentionLayer {
   template <class T>
   void map_tokens(const Vector<T>& parameters, const Slot& map, const Slot& bias, const Matrix<T>& tokens,
                   Matrix<T>& out, const Execution& run) const;
+  /// phi of each head's columns, in place.
   template <class T>
-  void pull_tokens(const Vector<T>& parameters, const Slot& map, const Slot& bias, const Matrix<T>& tokens,
-                   const Matrix<T>& grad_out, Matrix<T>& grad_tokens, Vector<T>& gradient,
-                   const Execution& run) const;
+  void see_residual(const Vector<T>& parameters, Matrix<T>& mapped, ResidualTrace<T>& trace,
+                    const Execution& run) const;
+  template <class T>
+  void vjp_residual(const Vector<T>& parameters, const ResidualTrace<T>& trace, Matrix<T>& grad,
+                    Vector<T>& gradient, const Execution& run) const;
+  /// Of that head, or of all.
+  Slot of_head(const Slot& slot, Index head, Index rows) const;
+  template <class T>
+  void vjp_tokens(const Vector<T>& parameters, const Slot& map, const Slot& bias, const Matrix<T>& tokens,
+                  const Matrix<T>& grad_out, Matrix<T>& grad_tokens, Vector<T>& gradient,
+                  const Execution& run) const;
 
   AttentionLayerOptions options_;
   Index rank_;
   // Parts of the parameters; a part without numbers has size 0, and tied keys have the queries' map.
   Slot query_, query_bias_, key_, key_bias_, value_, value_bias_, out_, out_bias_, log_temperature_;
+  Slot map_in_, map_in_bias_, map_out_, map_out_bias_;
 };
 
 }  // namespace likewise::nn

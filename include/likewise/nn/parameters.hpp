@@ -24,11 +24,14 @@ class ParameterLayout {
   struct Entry {
     std::string name;
     Slot slot;
+    Index stack = 0;  ///< of so many matrices (or vectors) whose rows follow one another; 0: one
     bool operator==(const Entry&) const = default;
   };
 
   Slot add_matrix(std::string name, Index rows, Index cols) { return add(std::move(name), rows, cols); }
   Slot add_vector(std::string name, Index size) { return add(std::move(name), size, 0); }
+  /// `stack` matrices (rows, cols), or vectors (rows,) with cols 0: a vector's are rows of one matrix. stack 0: one alone.
+  Slot add_stack(std::string name, Index stack, Index rows, Index cols);
 
   Index size() const { return size_; }
   const std::vector<Entry>& entries() const { return entries_; }
@@ -37,7 +40,7 @@ class ParameterLayout {
   bool operator==(const ParameterLayout&) const = default;
 
  private:
-  Slot add(std::string name, Index rows, Index cols);
+  Slot add(std::string name, Index rows, Index cols, Index stack = 0);
 
   std::vector<Entry> entries_;
   Index size_ = 0;

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from likewise import _checks, _core, kernels, metrics
+from likewise import _checks, _core, kernels, maps, metrics
 from likewise._checks import unboxed
 from likewise._errors import ConvergenceError
 from likewise._estimator import (
@@ -67,7 +67,7 @@ class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        attention="metric",
+        attention="l2",
         *,
         n_tokens=None,
         embed_dim=64,
@@ -167,7 +167,7 @@ class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
             self.attention in list(ATTENTION)
             or (isinstance(self.attention, dict) and self.attention.keys() <= HEAD_SETTINGS),
             "attention",
-            f'"metric", "dot" or a dict of {", ".join(sorted(HEAD_SETTINGS))}',
+            f'"l2", "metric", "dot" or a dict of {", ".join(sorted(HEAD_SETTINGS))}',
         )
         for name in ("embed_dim", "num_heads", "n_layers", "batch_size", "max_epochs", "n_iter_no_change"):
             value = getattr(self, name)
@@ -226,7 +226,7 @@ class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
             "mlp_ratio": float(self.mlp_ratio),
             "pooling": self.pooling,
             "position_std": self._position_std,
-            **head_settings(self.attention),
+            **head_settings(self.attention, self.embed_dim // self.num_heads),
         }
 
     def _going_on(self, kind, fits):
@@ -294,8 +294,8 @@ class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
                 "float64 from all rows at once.",
                 stacklevel=3,
             )
-        if isinstance(self.attention, dict):
-            raise ValueError(f'attention must be "metric" or "dot" in context; got {self.attention!r}.')
+        if isinstance(self.attention, dict) or self.attention == "metric":
+            raise ValueError(f'attention must be "l2" or "dot" in context; got {self.attention!r}.')
         random_state = check_random_state(self.random_state)
         rows = X.reshape(len(X), -1).astype(np.float64)
         shape = (self.attention, rows.shape[1], self.embed_dim, self.num_heads)
@@ -364,28 +364,31 @@ class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
 
     @classmethod
     def from_mechanism(cls, mechanism, **params):
-        """The estimator whose heads start as `mechanism`, "dot" of an open Bilinear() and "metric" of an open
-        Mahalanobis(): what is learned is the fit's affair.
+        """The estimator whose heads start as `mechanism`, "dot" of an open Bilinear(), "metric" of an open
+        Mapped(ResidualMLP()), else "l2": what is learned is the fit's affair.
         """
-        params.setdefault("attention", "dot" if isinstance(mechanism.metric, metrics.Bilinear) else "metric")
+        kinds = {metrics.Bilinear: "dot", metrics.Mapped: "metric"}
+        params.setdefault("attention", kinds.get(type(mechanism.metric), "l2"))
         return super().from_mechanism(mechanism, **params)
 
     def _make_mechanism(self):
         """Of one head as training starts: its metric is open, its temperature where it starts.
 
-        A dot product or a squared distance under exp(-c / t), t = sqrt(rank) or 2 sqrt(rank). Squared
-        distances of two maps are no metric of tokens, but one of what the maps make of them.
+        A dot product or a squared distance under exp(-c / t), t = sqrt(rank) or 2 sqrt(rank) where the heads'
+        settings say no other; with a map_width of what an open map makes of tokens. Squared distances of two maps are no metric of tokens, but one of what the maps make of them.
         """
-        settings = head_settings(self.attention)
+        settings = head_settings(self.attention, self.embed_dim // self.num_heads)
         rank = settings.get("rank") or self.embed_dim // self.num_heads
         if settings.get("diagonal"):
             rank = self.embed_dim
         squared = settings.get("score", "dot") == "sqdist" or settings.get("key_bias", False)
         learned = metrics.Mahalanobis() if settings.get("tied") else metrics.SquaredEuclidean()
-        return Mechanism(
-            metric=learned if squared else metrics.Bilinear(),
-            kernel=kernels.Exponential((2 if squared else 1) * math.sqrt(rank)),
-        )
+        if settings.get("map_width"):
+            learned = metrics.Mapped(maps.ResidualMLP(), "sqeuclidean" if squared else "dot")
+        elif not squared:
+            learned = metrics.Bilinear()
+        start = settings.get("temperature") or (2 if squared else 1) * math.sqrt(rank)
+        return Mechanism(metric=learned, kernel=kernels.Exponential(start))
 
     def transform(self, X, layer=0, key_padding_mask=None):
         """The tokens (n, length, embed_dim) on which that layer's metrics act; in context the features."""
@@ -536,10 +539,12 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
 
     Parameters
     ----------
-    attention : "metric", "dot" or dict
-        -|W x - W z|^2 / t_h, a learned pseudo-metric (Ruan and Zhang 2024), or <Wq x, Wk z> / t_h
-        (Vaswani et al. 2017). Temperatures are learned in both. Or settings of likewise.nn's AttentionLayer
-        (score, tied, rank, diagonal, learn_temperature, key_bias, bias): what lies between. What is not
+    attention : "l2", "metric", "dot" or dict
+        -|W x - W z|^2 / t_h (L2 attention, Kim et al. 2021) or <Wq x, Wk z> / t_h (Vaswani et al. 2017), with
+        temperatures that are learned; -|phi(W x) - phi(W z)|^2 with a residual network phi for each head and
+        temperature 1 (metric-attention, Ruan and Zhang 2024; not in context). Or settings of likewise.nn's
+        AttentionLayer (score, tied, rank, diagonal, learn_temperature, key_bias, bias, map_width, share_map,
+        temperature): what lies between. What is not
         set has that class's default, so a temperature that is learned has to be asked for.
     n_tokens : int or None
         Tokens of a flat row; None: each feature is one. Rows as (n, n_tokens, n_features) need none.
@@ -579,7 +584,7 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
     >>> import likewise as lw
     >>> from sklearn.datasets import load_digits
     >>> X, y = load_digits(return_X_y=True)
-    >>> model = lw.AttentionClassifier("metric", n_tokens=8, max_epochs=10, random_state=0).fit(X / 16, y)
+    >>> model = lw.AttentionClassifier("l2", n_tokens=8, max_epochs=10, random_state=0).fit(X / 16, y)
     >>> bool(model.score(X / 16, y) > 0.9)
     True
     """

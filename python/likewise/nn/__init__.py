@@ -1,10 +1,17 @@
 """Attention that learns: layers with their own gradients, models, and their file.
 
-`SelfAttention` and `MetricAttention` are settings of one class, `AttentionLayer`; `arms` are the five between
+`SelfAttention`, `L2Attention` and `MetricAttention` are settings of one class, `AttentionLayer`; `arms` are the five between
 them that an honest comparison tells apart. The estimators AttentionClassifier and AttentionRegressor train
 whole models of them.
 """
 
-from likewise.nn._layers import FIRST_OF_MANY, AttentionLayer, MetricAttention, SelfAttention, arms  # noqa: F401
+from likewise.nn._layers import (  # noqa: F401
+    FIRST_OF_MANY,
+    AttentionLayer,
+    L2Attention,
+    MetricAttention,
+    SelfAttention,
+    arms,
+)
 
-__all__ = ["AttentionLayer", "MetricAttention", "SelfAttention", "arms"]
+__all__ = ["AttentionLayer", "L2Attention", "MetricAttention", "SelfAttention", "arms"]

@@ -33,7 +33,7 @@ class InContextModel:
 
         embedding = uniform(embed_dim, n_features, n_features + embed_dim)
         query_maps = uniform(num_heads * rank, embed_dim, embed_dim + rank)
-        tied = attention == "metric"
+        tied = attention == "l2"
         key_maps = np.empty((0, 0)) if tied else uniform(num_heads * rank, embed_dim, embed_dim + rank)
         log_temperature = np.full(num_heads, np.log(np.sqrt(rank) * (2 if tied else 1)))
         self._core = _core.InContextModel(embedding, query_maps, key_maps, log_temperature)
@@ -42,7 +42,7 @@ class InContextModel:
         """Whether a model of these settings would have the same maps."""
         tied = self._core.key_maps.size == 0
         return (self._core.embedding.shape, self.num_heads, tied) == (
-            (embed_dim, n_features), num_heads, attention == "metric"
+            (embed_dim, n_features), num_heads, attention == "l2"
         )  # fmt: skip
 
     @property

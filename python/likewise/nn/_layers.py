@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -21,7 +21,12 @@ _CORES = {
 # What is said of the one mechanism that stands for several heads.
 FIRST_OF_MANY = "the first head; each of the others has a mechanism of its own"
 _DEFAULTS = _core.attention_layer_defaults()  # of each option of a layer
-_KINDS = {int: (Integral, "an int"), str: (str, "a str"), bool: ((bool, np.bool_), "a bool")}
+_KINDS = {
+    int: (Integral, "an int"),
+    float: (Real, "a number"),
+    str: (str, "a str"),
+    bool: ((bool, np.bool_), "a bool"),
+}
 # What may be said of a head alone.
 HEAD_SETTINGS = _DEFAULTS.keys() - {"embed_dim", "num_heads"}
 
@@ -43,7 +48,7 @@ class AttentionLayer(Parametrized):
     embed_dim, num_heads : int
         Features of a token, and heads that share them.
     score : "dot" or "sqdist"
-        c = -<q, k> (self-attention) or |q - k|^2 (metric-attention).
+        c = -<q, k> (self-attention) or |q - k|^2 (L2 attention; metric-attention with a map_width).
     tied : bool
         Queries and keys are one map W of the tokens. With "sqdist" the cost is then |W x - W z|^2, a
         pseudo-metric.
@@ -52,12 +57,19 @@ class AttentionLayer(Parametrized):
     diagonal : bool
         W is a diagonal of all features (tied only).
     learn_temperature : bool
-        t_h is learned, as its logarithm; else t = sqrt(rank) of a dot product, 2 sqrt(rank) of a squared
-        distance.
+        t_h is learned, as its logarithm; else it stays at `temperature`.
     key_bias : bool
         Of dot scores: adds -|k|^2 / (2 t), with which they are squared distances at 2 t.
     bias : bool
         Of the maps of values and outputs and, untied, of queries and keys (tied, it would cancel).
+    map_width : int or None
+        Hidden units of phi(u) = u + W2 tanh(W1 u + b1) + b2, through which tied q = W x and k = W z are
+        compared: a network for each head, on its own projection. None compares them as they are.
+    share_map : bool
+        One phi for all heads.
+    temperature : float or None
+        t, or where its learning starts; None is sqrt(rank) of a dot product, 2 sqrt(rank) of a squared
+        distance.
     dtype : float32 or float64
     random_state : int, RandomState or None
         Of the initial weights: uniform by Glorot and Bengio (2010), biases 0 (as
@@ -66,8 +78,10 @@ class AttentionLayer(Parametrized):
     Notes
     -----
     state_dict has, untied, in_proj_weight ((2 heads rank + embed_dim), embed_dim) and in_proj_bias; tied,
-    metric_proj.weight (heads rank, embed_dim) or metric_diagonal (heads, embed_dim), v_proj.weight and
-    v_proj.bias; then out_proj.weight, out_proj.bias, and log_temperature (heads,) where it is learned.
+    metric_proj.weight (heads rank, embed_dim) or metric_diagonal (heads, embed_dim), with a map_width
+    map_in.weight (heads, map_width, rank), map_in.bias (heads, map_width), map_out.weight (heads, rank,
+    map_width) and map_out.bias (heads, rank), which have no heads where they share the map, v_proj.weight
+    and v_proj.bias; then out_proj.weight, out_proj.bias, and log_temperature (heads,) where it is learned.
     O(length^2 embed_dim) time for a sequence, memory linear in tokens, forward and backward.
 
     Examples
@@ -92,11 +106,15 @@ class AttentionLayer(Parametrized):
         learn_temperature=False,
         key_bias=False,
         bias=True,
+        map_width=None,
+        share_map=False,
+        temperature=None,
         *,
         dtype=np.float32,
         random_state=None,
     ):
-        rank = rank or 0
+        rank, map_width = rank or 0, map_width or 0
+        temperature = 0.0 if temperature is None else _positive("temperature", temperature)
         given = locals()  # by the names that C++ has them under
         self.options = {name: _of_kind_of(default, name, given[name]) for name, default in _DEFAULTS.items()}
         self._seed = check_random_state(random_state).randint(2**31)
@@ -265,9 +283,9 @@ class AttentionLayer(Parametrized):
     # --- reading ----------------------------------------------------------------------------------------
 
     def metric(self, head=0):
-        """A head's cost as a metric of tokens: Mahalanobis(W), or Bilinear(Wq, Wk) of dot scores.
+        """A head's cost as a metric of tokens: Mahalanobis(W), Bilinear(Wq, Wk) of dot scores, or Mapped.
 
-        A ValueError for squared distances of two maps, which are no metric.
+        Mapped by ResidualMLP with skip W is what a head with a map compares. A ValueError for squared distances of two maps, which are no metric.
         """
         return self._core.metric(head)
 
@@ -313,10 +331,11 @@ class SelfAttention(AttentionLayer):
         super().__init__(embed_dim, num_heads, bias=bias, dtype=dtype, random_state=random_state)
 
 
-class MetricAttention(AttentionLayer):
-    """Learned pseudo-metric (Ruan and Zhang 2024): softmax(-|W x - W z|^2 / t), a temperature for each head.
+class L2Attention(AttentionLayer):
+    """L2 self-attention (Kim, Papamakarios and Mnih 2021): softmax(-|W x - W z|^2 / t_h), t_h learned.
 
-    See AttentionLayer.
+    The baseline that Ruan and Zhang (2024) compare with: metric-attention with a linear map. See
+    AttentionLayer.
     """
 
     def __init__(
@@ -358,13 +377,13 @@ class MetricAttention(AttentionLayer):
 
         Returns
         -------
-        MetricAttention, that may be trained on
+        L2Attention, that may be trained on
 
         Examples
         --------
         >>> import numpy as np
         >>> X, y = np.random.rand(20, 3), np.random.rand(20)
-        >>> layer = lw.nn.MetricAttention.from_metric(lw.metrics.Mahalanobis(np.eye(3)), 0.5, n_targets=1)
+        >>> layer = lw.nn.L2Attention.from_metric(lw.metrics.Mahalanobis(np.eye(3)), 0.5, n_targets=1)
         >>> same = lw.KernelRegressor(kernel=lw.kernels.Exponential(0.5), metric="sqeuclidean").fit(X, y)
         >>> np.allclose(layer.forward(np.c_[X, y])[:, 3], same.predict(X))
         True
@@ -388,6 +407,49 @@ class MetricAttention(AttentionLayer):
         return layer
 
 
+class MetricAttention(AttentionLayer):
+    """Metric-attention (Ruan and Zhang 2024, Algorithm 1): softmax(-|phi_h(W_h x) - phi_h(W_h z)|^2 / t).
+
+    phi_h is a network of one hidden layer of map_width units (None: as many as the head has features) and a
+    residual connection, on the head's own projection; share_map=True takes one phi for all heads. t is 1, as
+    published; learn_temperature=True learns one for each head from there. See AttentionLayer.
+    """
+
+    def __init__(
+        self,
+        embed_dim,
+        num_heads=1,
+        map_width=None,
+        bias=True,
+        *,
+        share_map=False,
+        learn_temperature=False,
+        temperature=1.0,
+        dtype=np.float32,
+        random_state=None,
+    ):
+        super().__init__(
+            embed_dim,
+            num_heads,
+            score="sqdist",
+            tied=True,
+            learn_temperature=learn_temperature,
+            bias=bias,
+            map_width=map_width or _head_dim(embed_dim, num_heads),
+            share_map=share_map,
+            temperature=temperature,
+            dtype=dtype,
+            random_state=random_state,
+        )
+
+
+def _head_dim(embed_dim, num_heads):
+    """Features of a head; the layer itself refuses what is no number of features or heads."""
+    for name, value in (("embed_dim", embed_dim), ("num_heads", num_heads)):
+        _checks.integer(value, name)
+    return max(1, embed_dim // max(1, num_heads))
+
+
 def arms(embed_dim, num_heads=1, *, learn_temperature=True):
     """Settings of AttentionLayer that a comparison of dot products and metrics has to tell apart, by name.
 
@@ -406,8 +468,16 @@ def arms(embed_dim, num_heads=1, *, learn_temperature=True):
     }  # fmt: skip
 
 
+def _positive(name, value):
+    if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be a number or None; got {value!r}.")
+    if not (np.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be positive and finite; got {value!r}.")
+    return float(value)
+
+
 def _of_kind_of(default, name, value):
-    """The value, if it is an int, a bool or a str as the option's default is."""
+    """The value, if it is a number, a bool or a str as the option's default is."""
     kind, word = _KINDS[type(default)]
     if not isinstance(value, kind) or (kind is Integral and isinstance(value, bool)):
         raise TypeError(f"{name} must be {word}; got {value!r}.")

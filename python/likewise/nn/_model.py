@@ -11,18 +11,21 @@ from likewise.nn._parameters import Parametrized, as_path, load_into
 _MODELS = {"float32": _core.AttentionModel_float32, "float64": _core.AttentionModel_float64}
 _LOADERS = {4: _core.load_attention_model_float32, 8: _core.load_attention_model_float64}
 
-# What "metric" and "dot" mean for an estimator: they differ in the cost, and in nothing else that is learned.
+# What names mean for an estimator. "l2" and "dot" differ in the cost, and in nothing else that is learned;
+# "metric" is the published one, whose temperature is 1.
 ATTENTION = {
-    "metric": {"score": "sqdist", "tied": True, "learn_temperature": True},
     "dot": {"score": "dot", "tied": False, "learn_temperature": True},
+    "l2": {"score": "sqdist", "tied": True, "learn_temperature": True},
+    "metric": {"score": "sqdist", "tied": True, "temperature": 1.0},
 }
 
 
-def head_settings(attention):
-    """Settings of heads by their name, or those of a dict."""
+def head_settings(attention, head_dim):
+    """Settings of heads of so many features by their name, or those of a dict."""
     if isinstance(attention, dict):
-        return {**attention, "rank": attention.get("rank") or 0}
-    return ATTENTION[attention]
+        chosen = {name: attention.get(name) or 0 for name in ("rank", "map_width")}
+        return {**attention, **chosen, "temperature": float(attention.get("temperature") or 0)}
+    return {**ATTENTION[attention], **({"map_width": head_dim} if attention == "metric" else {})}
 
 
 class Model(Parametrized):

@@ -1,4 +1,4 @@
-"""Arms: what lies between self-attention and metric-attention, one step at a time, on the same splits.
+"""Arms: what lies between self-attention and L2 attention, one step at a time, on the same splits.
 
     likewise.study.arms.run(out="study-report")
 

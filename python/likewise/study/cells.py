@@ -19,7 +19,7 @@ CURVE_METHODS = {
         "spectral_clustering",
         "diffusion_maps",
         "label_spreading",
-        "metric_attention",
+        "l2_attention",
     ),
 }
 CURVE_DATA = {

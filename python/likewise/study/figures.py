@@ -142,7 +142,7 @@ def _curve_panel(ax, rows, name, log_x, drawn):
         if line.empty:
             continue
         x = line["value"].astype(float)
-        style = "--" if method == "metric_attention" else "-"  # lies on kernel regression
+        style = "--" if method == "l2_attention" else "-"  # lies on kernel regression
         plots.curve(x, line["mean"], line["low"], line["high"], ax=ax, color=color, linestyle=style)
         drawn[methods.get(method).title] = ax.lines[-1]
     ax.set_ylim(
@@ -160,7 +160,7 @@ CURVE_ORDER = (
     "spectral_clustering",
     "diffusion_maps",
     "label_spreading",
-    "metric_attention",
+    "l2_attention",
 )
 
 

@@ -194,7 +194,7 @@ def _self_attention(split):
     return lw.Mechanism(metric="dot", kernel=kernels.Exponential(temperature=float(np.sqrt(width))))
 
 
-def _metric_attention(split):
+def _l2_attention(split):
     width = split.X_train.shape[1]
     W = np.eye(width)
     return lw.Mechanism(
@@ -326,11 +326,11 @@ _METHODS = (
         _run_one_step,
     ),
     Method(
-        "metric_attention",
-        "Metric-attention, fixed weights",
+        "l2_attention",
+        "L2 attention, fixed weights",
         _PREDICT,
         "W = identity, temperature 2 sqrt(d); otherwise as self-attention",
-        _metric_attention,
+        _l2_attention,
         _run_one_step,
     ),
 )

@@ -53,7 +53,7 @@ def _leave_one_out(split):
 
 def _in_context(split):
     model = lw.AttentionClassifier(
-        "metric", embed_dim=_n_components(split), num_heads=1, max_epochs=50, random_state=split.seed
+        "l2", embed_dim=_n_components(split), num_heads=1, max_epochs=50, random_state=split.seed
     )
     return Learned(model.fit(split.X_train, split.y_train, context="rows").mechanisms_[0][0].metric)
 
@@ -88,7 +88,7 @@ def _propagation(split):
 def _tokens(split):
     """What the layer's heads compare, token by token and head by head: W t / sqrt(temperature)."""
     model = lw.AttentionClassifier(
-        "metric", n_tokens=split.n_tokens, embed_dim=16, num_heads=2, max_epochs=60, random_state=split.seed
+        "l2", n_tokens=split.n_tokens, embed_dim=16, num_heads=2, max_epochs=60, random_state=split.seed
     ).fit(split.X_train, split.y_train)
     W = np.vstack([m.metric.factor / np.sqrt(m.kernel.temperature) for m in model.mechanisms_[0]])
     return Learned(lw.metrics.SquaredEuclidean(), lambda X: (model.transform(X) @ W.T).reshape(len(X), -1))
@@ -97,9 +97,9 @@ def _tokens(split):
 LEARNERS = {
     REFERENCE: _as_given,
     "MetricLearner (NCA)": _leave_one_out,
-    "metric-attention in context": _in_context,
+    "L2 attention in context": _in_context,
     "label propagation": _propagation,
-    "metric-attention on tokens": _tokens,
+    "L2 attention on tokens": _tokens,
 }
 
 # --- where it goes: function (split, metric) -> score, higher is better ---------------------------------

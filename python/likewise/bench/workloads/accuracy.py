@@ -117,4 +117,4 @@ def _classifier(attention, words):
     )
 
 
-WORKLOADS = (_classifier("dot", "self-attention"), _classifier("metric", "metric-attention"))
+WORKLOADS = (_classifier("dot", "self-attention"), _classifier("l2", "L2 attention"))
