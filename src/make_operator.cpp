@@ -31,12 +31,14 @@ CrossOperator<T> extend(const detail::OperatorState<T>& origin, const Points<T>&
                         const std::string& storage, const Execution& run,
                         const Matrix<Index>* neighbors = nullptr) {
   check_points<T>("X", X);
+  const detail::KeysState<T>& keys = origin.keys.state();
+  const typename detail::KeysState<T>::SeenQueries seen_X(keys, X);
   const Vector<double> row_scale =
       origin.bandwidth.row_scale.size() == 0
           ? Vector<double>()
-          : row_scales_at<T>(origin.bandwidth, origin.mechanism.metric, origin.mechanism.kernel, X,
-                             origin.keys.points(), {.log_key_weights = origin.keys.log_weights()}, run);
-  return cross_operator_of<T>(origin, X, row_scale, askers, storage, run, neighbors);
+          : row_scales_at<T>(origin.bandwidth, keys.seen.metric, origin.mechanism.kernel, seen_X,
+                             keys.points(), {.log_key_weights = *keys.log_weights}, run);
+  return cross_operator_of<T>(origin, X, seen_X, row_scale, askers, storage, run, neighbors);
 }
 
 }  // namespace

@@ -130,6 +130,62 @@ void CustomMetric::check() const {
           "false unless distance_power is 2", "true");
 }
 
+MetricTraits Mapped::traits() const {
+  const MetricTraits of_base = std::visit([](const auto& m) { return m.traits(); }, metric);
+  if (!one_map()) return {};
+  return {.symmetric = of_base.symmetric,
+          .zero_on_self = of_base.zero_on_self,
+          .triangle_inequality = of_base.triangle_inequality,
+          .shift_invariant = of_base.shift_invariant && std::holds_alternative<maps::Linear>(map),
+          .distance_power = of_base.distance_power,
+          .reports_root = of_base.reports_root};
+}
+void Mapped::check() const {
+  validate(map);
+  if (key_map) validate(*key_map);
+  std::visit([](const auto& m) { m.check(); }, metric);
+}
+
+template <class T> void Mapped::fill(const Points<T>& x, const Points<T>& z, Tile<T> out) const {
+  const Matrix<T> u = apply<T>(map, x), v = apply<T>(map_of_keys(), z);
+  std::visit(
+      [&]<class M>(const M& m) {
+        if constexpr (PointCost<M>) {
+          for (Index i = 0; i < u.rows(); ++i)
+            for (Index j = 0; j < v.rows(); ++j) out(i, j) = m.template cost<T>(u.row(i), v.row(j));
+        } else {
+          m.template fill<T>(u, v, out);
+        }
+      },
+      metric);
+}
+template void Mapped::fill<float>(const Points<float>&, const Points<float>&, Tile<float>) const;
+template void Mapped::fill<double>(const Points<double>&, const Points<double>&, Tile<double>) const;
+
+namespace {
+
+/// The metric that a linear map makes: in |W x - W z|^2 a bias cancels, in a product of both sides it does not.
+std::optional<Metric> linear_case(const Mapped& metric) {
+  const auto* queries = std::get_if<maps::Linear>(&metric.map);
+  const auto* keys = std::get_if<maps::Linear>(&metric.map_of_keys());
+  if (!queries || !keys) return {};
+  if (std::holds_alternative<SquaredEuclidean>(metric.metric) && metric.one_map())
+    return Mahalanobis{queries->W};
+  if (std::holds_alternative<DotProduct>(metric.metric) && !queries->b->size() && !keys->b->size())
+    return Bilinear{queries->W, keys->W};
+  return {};
+}
+
+}  // namespace
+
+SeenMetric seen(const Metric& metric) {
+  const auto* mapped = std::get_if<Mapped>(&metric);
+  if (!mapped) return {metric};
+  if (auto linear = linear_case(*mapped)) return {std::move(*linear)};
+  return {std::visit([](const auto& base) { return Metric(base); }, mapped->metric), mapped->map,
+          mapped->map_of_keys()};
+}
+
 MetricTraits traits(const Metric& metric) {
   return std::visit([](const auto& m) { return m.traits(); }, metric);
 }

@@ -29,7 +29,11 @@ Partial<T> partial(const Mechanism& mechanism, const Points<T>& X, const Points<
           "a number for partial results (a block of keys cannot choose one)", repr(mechanism.kernel));
   const ResolvedKernel kernel{mechanism.kernel, scale_of(mechanism.kernel)};
   const Vector<double> log_w = checked_log_weights(log_key_weights, Z.rows());
-  const auto tiles = make_tile_weights<T>(mechanism.metric, kernel, {}, X, Z, log_w);
+  const SeenMetric looks = seen(mechanism.metric);
+  const Matrix<T> seen_X = looks.maps() ? apply<T>(*looks.queries, X) : Matrix<T>(),
+                  seen_Z = looks.maps() ? apply<T>(*looks.keys, Z) : Matrix<T>();
+  const auto tiles = make_tile_weights<T>(looks.metric, kernel, {}, looks.maps() ? Points<T>(seen_X) : X,
+                                          looks.maps() ? Points<T>(seen_Z) : Z, log_w);
   return engine::exp_sum<T>(*tiles, log_w, V, run);
 }
 

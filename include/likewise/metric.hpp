@@ -14,6 +14,7 @@
 #include <likewise/metric/euclidean.hpp>
 #include <likewise/metric/mahalanobis.hpp>
 #include <likewise/metric/manhattan.hpp>
+#include <likewise/metric/mapped.hpp>
 #include <likewise/metric/minkowski.hpp>
 #include <likewise/metric/precomputed.hpp>
 #include <likewise/metric/squared_euclidean.hpp>
@@ -21,7 +22,7 @@
 namespace likewise {
 
 using Metric = std::variant<SquaredEuclidean, Euclidean, Mahalanobis, Cosine, Manhattan, Chebyshev, Minkowski,
-                            DotProduct, Bilinear, Precomputed, CustomMetric>;
+                            DotProduct, Bilinear, Mapped, Precomputed, CustomMetric>;
 
 MetricTraits traits(const Metric& metric);
 /// What the leaf says of points; of costs that were given, any widths and no sum. The factor belongs to the metric.
@@ -30,6 +31,16 @@ std::optional<CoordinateSum> coordinate_sum(const Metric& metric);
 /// In place of points there are costs (Precomputed).
 bool points_are_costs(const Metric& metric);
 std::string repr(const Metric& metric);
+
+/// A metric as what compares points: `metric` of queries and keys where these maps send them; without one, as they are.
+struct SeenMetric {
+  Metric metric;
+  std::optional<PointMap> queries = {}, keys = {};
+
+  bool maps() const { return keys.has_value(); }
+};
+/// Of every metric but Mapped itself. A linear map's is Mahalanobis or Bilinear, where that is the same cost.
+SeenMetric seen(const Metric& metric);
 
 /// Throws InvalidArgument where a parameter is not what the leaf allows (p > 0, a finite factor, ...).
 void validate(const Metric& metric);

@@ -28,6 +28,13 @@ concept SlotValue = requires(const V& v) {
   { v == v } -> std::same_as<bool>;
 };
 
+// Found from below by leaves of any namespace.
+template <SlotValue V> std::ostream& operator<<(std::ostream& out, const V& value);
+template <SlotValue... Leaves>
+std::ostream& operator<<(std::ostream& out, const std::variant<Leaves...>& value);
+template <SlotValue V> std::size_t hash_value(const V& value);
+template <SlotValue... Leaves> std::size_t hash_value(const std::variant<Leaves...>& value);
+
 namespace detail {
 /// The shortest digits that read back as x, laid out as Python does: 0.3, 100000, 1e-05, inf.
 std::string print_number(double x);

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <likewise/types.hpp>
+#include <map>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -33,6 +35,17 @@ template <class T> py::array_t<T> writable(Vector<T>& numbers, const py::object&
 }
 template <class T> py::array_t<T> writable(Matrix<T>& numbers, const py::object& owner) {
   return py::array_t<T>({numbers.rows(), numbers.cols()}, numbers.data(), owner);
+}
+
+/// Gradients by the names of parameters; those of biases, which are rows here, as vectors.
+inline py::dict parameter_gradients(std::map<std::string, Matrix<double>> gradients) {
+  py::dict found;
+  for (auto& [name, value] : gradients) {
+    const std::string last = name.substr(name.rfind('.') + 1);
+    py::object array = py::cast(std::move(value));
+    found[py::str(name)] = last[0] == 'b' ? array.attr("ravel")() : array;
+  }
+  return found;
 }
 
 /// A writable array that takes over the memory of a vector.

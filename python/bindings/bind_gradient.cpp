@@ -23,9 +23,7 @@ template <class T> py::dict as_dict(OperatorGradient<T> gradient) {
   put("log_key_weights", gradient.log_key_weights);
   if (gradient.bandwidth) found["bandwidth"] = *gradient.bandwidth;
   if (gradient.temperature) found["temperature"] = *gradient.temperature;
-  py::dict metric;
-  for (auto& [name, array] : gradient.metric) metric[py::str(name)] = std::move(array);
-  found["metric"] = std::move(metric);
+  found["metric"] = parameter_gradients(std::move(gradient.metric));
   return found;
 }
 

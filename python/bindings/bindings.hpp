@@ -18,6 +18,7 @@ void bind_version(py::module_& m);
 void bind_errors(py::module_& m);
 void bind_slots(py::module_& m);
 void bind_custom_metric(py::module_& m);
+void bind_maps(py::module_& m);
 void bind_execution(py::module_& m);
 void bind_bandwidth(py::module_& m);
 void bind_equilibrium(py::module_& m);

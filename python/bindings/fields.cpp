@@ -62,6 +62,25 @@ Shared<BoolMatrix> FieldType<Shared<BoolMatrix>>::from(const char* name, py::han
   return copied(matrix_from<bool>(name, "a boolean array, True = may attend", object));
 }
 
+py::object FieldType<Shared<Vector<double>>>::to(const char*, const Shared<Vector<double>>& content) {
+  if (content->size() == 0) return py::none();
+  using Content = Shared<Vector<double>>;
+  const py::capsule keep_alive(new Content(content), [](void* p) { delete static_cast<Content*>(p); });
+  return read_only(py::array_t<double>(content->size(), content->data(), keep_alive));
+}
+
+Shared<Vector<double>> FieldType<Shared<Vector<double>>>::from(const char* name, py::handle object) {
+  if (object.is_none()) return {};
+  const auto array = real_numbers<double>(object);
+  if (!array || array.ndim() != 1) {
+    PyErr_Clear();
+    wrong_type(name, "a 1-D array of numbers or None", object);
+  }
+  const Vector<double> content = Eigen::Map<const Vector<double>>(array.data(), array.size());
+  require(content.allFinite(), name, "finite", "NaN or infinity");
+  return content;
+}
+
 py::object FieldType<Shared<GroupLabels>>::to(const char*, const Shared<GroupLabels>& groups) {
   using Content = Shared<GroupLabels>;
   const py::capsule keep_alive(new Content(groups), [](void* p) { delete static_cast<Content*>(p); });

@@ -124,6 +124,14 @@ template <> struct FieldType<Shared<Matrix<double>>> {
   static std::string print(const py::object& value) { return value.is_none() ? "None" : print_array(value); }
 };
 
+/// None where there is no number: a bias that is 0.
+template <> struct FieldType<Shared<Vector<double>>> {
+  static constexpr bool required = false;
+  static py::object to(const char*, const Shared<Vector<double>>& content);
+  static Shared<Vector<double>> from(const char* name, py::handle object);
+  static std::string print(const py::object& value) { return value.is_none() ? "None" : print_array(value); }
+};
+
 /// An int for each point.
 template <> struct FieldType<Shared<GroupLabels>> {
   static constexpr bool required = true;

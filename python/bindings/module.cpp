@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, m) {
   bind_execution(m);
   bind_slots(m);
   bind_custom_metric(m);
+  bind_maps(m);
   bind_bandwidth(m);
   bind_keys(m);
   bind_neighbors(m);

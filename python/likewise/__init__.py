@@ -3,7 +3,16 @@
 import importlib
 
 # _bound comes first: it makes the errors of what the others import name their arguments.
-from likewise import _bound, _core, kernels, metrics, normalizations, propagations, supports  # noqa: F401
+from likewise import (  # noqa: F401
+    _bound,
+    _core,
+    kernels,
+    maps,
+    metrics,
+    normalizations,
+    propagations,
+    supports,
+)
 from likewise._errors import ConvergenceError, MemoryLimitError
 from likewise._execution import execution
 from likewise._mechanism import Mechanism
@@ -53,6 +62,7 @@ __all__ = [
     "MemoryLimitError",
     "execution",
     "kernels",
+    "maps",
     "metrics",
     "nn",
     "normalizations",

@@ -1,6 +1,7 @@
 """Kernel regression, k-NN, spectral methods, label propagation and attention as one mechanism."""
 
 from likewise import kernels as kernels
+from likewise import maps as maps
 from likewise import metrics as metrics
 from likewise import nn as nn
 from likewise import normalizations as normalizations

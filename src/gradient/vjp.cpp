@@ -108,6 +108,54 @@ Gathered<T> edges(const PropagationOperator<T>& P, const engine::BackwardTerms<T
                                    *weights_of<double>(unfiltered), Converted<double>(terms).terms));
 }
 
+/// The gradient of a metric that a linear map makes, by the names of the map's parameters.
+void name_by_map(const Mapped& metric, std::map<std::string, Matrix<double>>& parameters) {
+  if (auto factor = parameters.extract("factor")) {
+    const auto& map = std::get<maps::Linear>(metric.map);
+    parameters["W"] = std::move(factor.mapped());
+    if (map.b->size())
+      parameters["b"] = Matrix<double>::Zero(1, map.b->size());  // it cancels in a difference
+    return;
+  }
+  auto queries = parameters.extract("query_factor"), keys = parameters.extract("key_factor");
+  if (metric.key_map) {
+    parameters["query_map.W"] = std::move(queries.mapped());
+    parameters["key_map.W"] = std::move(keys.mapped());
+  } else {
+    parameters["W"] = queries.mapped() + keys.mapped();
+  }
+}
+
+/// From where a Mapped metric sees points back to where they are, and to the maps' parameters: these by their names where
+/// one map serves both sides, else after "query_map." and "key_map."; the compared metric's own after "metric.".
+template <class T> void through_maps(const State<T>& state, PointGradient<T>& points) {
+  const auto* metric = std::get_if<Mapped>(&state.mechanism.metric);
+  if (!metric) return;
+  const detail::KeysState<T>& keys = state.keys.state();
+  if (!keys.seen.maps()) return name_by_map(*metric, points.parameters);
+  std::map<std::string, Matrix<double>> parameters;
+  for (auto& [name, value] : points.parameters) parameters["metric." + name] = std::move(value);
+  const auto back = [&](const PointMap& map, const Matrix<T>& at, Matrix<T>& gradient, const char* side) {
+    MapGradient<T> found = vjp<T>(map, at, gradient);
+    gradient = std::move(found.points);
+    for (auto& [name, value] : found.parameters) {
+      Matrix<double>& sum = parameters[metric->key_map ? side + name : name];
+      sum = sum.size() ? Matrix<double>(sum + value) : std::move(value);
+    }
+  };
+  const bool self = detail::of_keys_themselves(state);
+  if (self && metric->one_map()
+      && !metric->key_map) {  // through the map once, with what a point gets as both
+    points.queries += points.keys;
+    points.keys = Matrix<T>::Zero(keys.given->rows(), keys.given->cols());
+    back(metric->map, *keys.given, points.queries, "");
+  } else {
+    back(metric->map, self ? *keys.given : *state.given_queries, points.queries, "query_map.");
+    back(metric->map_of_keys(), *keys.given, points.keys, "key_map.");
+  }
+  points.parameters = std::move(parameters);
+}
+
 bool fitted_right(const Normalization& rule) {
   return !std::holds_alternative<RowStochastic>(rule) && !std::holds_alternative<Unnormalized>(rule);
 }
@@ -130,10 +178,10 @@ OperatorGradient<T> vjp(const PropagationOperator<T>& P, const Values<T>& grad_Y
           Y ? std::to_string(Y->rows()) + " x " + std::to_string(Y->cols()) : "");
 
   const State<T>& state = P.state();
-  const bool self = detail::of_one_point_set(state);
+  const bool self = detail::of_keys_themselves(state);
   const Matrix<T> computed = Y ? Matrix<T>() : P.apply(V, run);
   ScalingTerms<T> scaling = scaling_terms<T>(P, self, grad_Y, V, Y ? *Y : Values<T>(computed), run);
-  scaling.terms.one_point_set = self;
+  scaling.terms.one_point_set = detail::of_one_point_set(state);
   const bool sparse = is_sparse(state.mechanism.support);
   Gathered<T> found = sparse ? edges(P, scaling.terms, run) : pairs(state, scaling.terms, run);
 
@@ -141,6 +189,7 @@ OperatorGradient<T> vjp(const PropagationOperator<T>& P, const Values<T>& grad_Y
   // A row without mass that speaks for its nearest key is in P, but not in exp(log K).
   const bool empty_rows = (P.log_left().array() == minus_infinity).any();
   gradient.values = sparse || empty_rows ? P.apply_transposed(grad_Y, run) : std::move(found.values);
+  if (found.points.queries.size()) through_maps(state, found.points);
   if (self) {
     if (found.points.queries.size()) {
       found.points.queries += found.points.keys;

@@ -363,7 +363,9 @@ template <class T>
 NeighborTable<T> kneighbors(const PreparedKeys<T>& keys, const Values<T>& X, Index k,
                             const NeighborOptions& options, const Execution& run) {
   const engine::Call call(run);
-  return neighbors::nearest_table<T>(keys.state().searched, X, k, options, run);
+  check_points<T>("X", X);
+  const typename detail::KeysState<T>::SeenQueries seen_X(keys.state(), X);
+  return neighbors::nearest_table<T>(keys.state().searched, seen_X, k, options, run);
 }
 
 template <class T>
@@ -371,15 +373,19 @@ NeighborTable<T> kneighbors(const Metric& metric, const Points<T>& X, const Poin
                             const NeighborOptions& options, const Execution& run) {
   const engine::Call call(run);
   check_points<T>("X", X);
-  return neighbors::nearest_table<T>(neighbors::keys_of_one_call<T>(metric, Z), X, k, options, run);
+  const SeenMetric looks = seen(metric);
+  if (looks.maps()) return kneighbors<T>(PreparedKeys<T>(metric, Z), X, k, options, run);
+  return neighbors::nearest_table<T>(neighbors::keys_of_one_call<T>(looks.metric, Z), X, k, options, run);
 }
 
 template <class T>
 RadiusTable<T> radius_neighbors(const PreparedKeys<T>& keys, const Values<T>& X, double radius,
                                 const NeighborOptions& options, const Execution& run) {
   const engine::Call call(run);
+  check_points<T>("X", X);
+  const typename detail::KeysState<T>::SeenQueries seen_X(keys.state(), X);
   RadiusTable<T> table;
-  neighbors::fill_within<T>(table, keys.state().searched, X, radius, {}, options, run);
+  neighbors::fill_within<T>(table, keys.state().searched, seen_X, radius, {}, options, run);
   return table;
 }
 
@@ -388,8 +394,11 @@ RadiusTable<T> radius_neighbors(const Metric& metric, const Points<T>& X, const 
                                 const NeighborOptions& options, const Execution& run) {
   const engine::Call call(run);
   check_points<T>("X", X);
+  const SeenMetric looks = seen(metric);
+  if (looks.maps()) return radius_neighbors<T>(PreparedKeys<T>(metric, Z), X, radius, options, run);
   RadiusTable<T> table;
-  neighbors::fill_within<T>(table, neighbors::keys_of_one_call<T>(metric, Z), X, radius, {}, options, run);
+  neighbors::fill_within<T>(table, neighbors::keys_of_one_call<T>(looks.metric, Z), X, radius, {}, options,
+                            run);
   return table;
 }
 

@@ -92,9 +92,12 @@ Assembled<T> assemble(const detail::OperatorState<T>& state, const Matrix<Index>
   PairFilters filters(m.support, {X->rows(), state.keys.rows(), askers});
   const bool self = askers == Askers::keys;
   if (is_sparse(m.support)) {
+    Mechanism of_seen = m;
+    of_seen.metric = state.keys.state().seen.metric;
     WeightedEdges edges = with_loops(
-        neighbors ? edges_of_neighbors<T>(m, kernel, filters, *X, state.keys.state(), *neighbors, self, run)
-                  : find_edges<T>(m, kernel, filters, *X, state.keys.state(), self, run),
+        neighbors
+            ? edges_of_neighbors<T>(of_seen, kernel, filters, *X, state.keys.state(), *neighbors, self, run)
+            : find_edges<T>(of_seen, kernel, filters, *X, state.keys.state(), self, run),
         loops, run);
     std::string missing;
     if (self && !symmetric(edges.log_weights, run))
@@ -254,7 +257,7 @@ template <class T>
 SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::string& storage,
                                  const Execution& run, const Matrix<Index>* neighbors) {
   auto state = std::make_shared<detail::OperatorState<T>>(std::move(keys));
-  state->queries = state->keys.state().prepared()->shared();
+  state->queries = state->keys.state().asking();
   state->askers = Askers::keys;
   const Mechanism& mechanism = state->mechanism;
   const Index n = state->keys.rows();
@@ -295,10 +298,12 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
 
 template <class T>
 CrossOperator<T> cross_operator_of(const detail::OperatorState<T>& keys, const Points<T>& X,
-                                   const Vector<double>& row_scale, Askers askers, const std::string& storage,
-                                   const Execution& run, const Matrix<Index>* neighbors) {
+                                   const Points<T>& seen_X, const Vector<double>& row_scale, Askers askers,
+                                   const std::string& storage, const Execution& run,
+                                   const Matrix<Index>* neighbors) {
   auto state = std::make_shared<detail::OperatorState<T>>(keys);
-  state->queries = std::make_shared<const Matrix<T>>(X);
+  state->queries = std::make_shared<const Matrix<T>>(seen_X);
+  if (keys.keys.state().seen.maps()) state->given_queries = std::make_shared<const Matrix<T>>(X);
   state->askers = askers;
   state->kernel.row_scale = state->bandwidth.row_scale = row_scale;
   state->matrix = assemble<T>(*state, neighbors, run).matrix;
@@ -328,8 +333,8 @@ template <class T> SelfOperator<T> walk_of(const SelfOperator<T>& P, const Execu
   template SelfOperator<T> self_operator_of(detail::OperatorState<T>, const std::string&, const Execution&, \
                                             const Matrix<Index>*);                                          \
   template CrossOperator<T> cross_operator_of(const detail::OperatorState<T>&, const Points<T>&,            \
-                                              const Vector<double>&, Askers, const std::string&,            \
-                                              const Execution&, const Matrix<Index>*);                      \
+                                              const Points<T>&, const Vector<double>&, Askers,              \
+                                              const std::string&, const Execution&, const Matrix<Index>*);  \
   template SelfOperator<T> walk_of(const SelfOperator<T>&, const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

@@ -16,7 +16,9 @@ template <class T> struct OperatorState {
   Mechanism mechanism;  ///< bandwidth resolved
   SelectedBandwidth bandwidth;
   ResolvedKernel kernel;
-  std::shared_ptr<const Matrix<T>> queries;  ///< the keys themselves on a self-operator
+  std::shared_ptr<const Matrix<T>>
+      queries;  ///< where the metric sees them; on a self-operator of one map the keys' own
+  std::shared_ptr<const Matrix<T>> given_queries;  ///< as they came, where a map sends them elsewhere
   PreparedKeys<T> keys;
   Askers askers = Askers::beside;  ///< who the queries are
   std::string storage;
@@ -29,6 +31,11 @@ template <class T> struct OperatorState {
   std::shared_ptr<const LinearMapStorage<T>> map;
 };
 
+/// A self-operator: the keys ask themselves.
+template <class T> bool of_keys_themselves(const OperatorState<T>& state) {
+  return state.askers == Askers::keys;
+}
+/// Of a self-operator whose keys are seen where they stand as queries, too: one map for both, or none.
 template <class T> bool of_one_point_set(const OperatorState<T>& state) {
   return state.queries == state.keys.state().prepared()->shared();
 }
@@ -36,7 +43,7 @@ template <class T> bool of_one_point_set(const OperatorState<T>& state) {
 /// The filters of an operator's support, with the loops of those that keep to themselves.
 template <class T> PairFilters filters_of(const OperatorState<T>& state) {
   PairFilters filters(state.mechanism.support, {state.queries->rows(), state.keys.rows(), state.askers});
-  if (of_one_point_set(state)) filters.keep_self(state.isolated);
+  if (of_keys_themselves(state)) filters.keep_self(state.isolated);
   return filters;
 }
 

@@ -433,6 +433,12 @@ SelectedBandwidth loo_bandwidth(const Mechanism& mechanism, const Points<T>& Z, 
           "an array with " + std::to_string(Z.rows()) + " rows (one for each point)",
           std::to_string(Y.rows()) + " rows");
   bandwidths::check_mechanism(mechanism);
+  if (const SeenMetric looks = seen(mechanism.metric); looks.metric != mechanism.metric) {
+    Mechanism of_seen = mechanism;
+    of_seen.metric = looks.metric;
+    return loo_bandwidth<T>(of_seen, looks.maps() ? apply<T>(*looks.keys, Z) : Matrix<T>(Z), Y, loss, options,
+                            run);
+  }
   if (Z.rows() < 2) return {.length = bandwidths::any_length, .rule = "loo"};
   const Matrix<double> points = Z.template cast<double>(), targets = Y.template cast<double>();
   const Vector<double> log_weights = checked_log_weights(options.log_key_weights, Z.rows());

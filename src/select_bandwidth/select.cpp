@@ -53,10 +53,13 @@ SelectedBandwidth select_bandwidth(const std::string& rule, const Metric& metric
   check_points<T>("Z", Z);
   check_metric(metric, rule);
   require(options.max_points >= 2, "max_points", "an int of at least 2", options.max_points);
+  const SeenMetric looks = seen(metric);
+  if (looks.maps())
+    return select_bandwidth<T>(rule, looks.metric, kernel, apply<T>(*looks.keys, Z), options, run);
   const Matrix<double> points = Z.template cast<double>();
   const Points<double> keys = points;
   const Vector<double> counts = checked_counts(options.log_key_weights, Z.rows());
-  SelectedBandwidth found = find(RuleInput{metric, kernel, keys, counts, options, run});
+  SelectedBandwidth found = find(RuleInput{looks.metric, kernel, keys, counts, options, run});
   const bool scales_are_lengths =
       found.row_scale.size() == 0 || (found.row_scale.allFinite() && found.row_scale.minCoeff() > 0);
   require(found.length > 0 && std::isfinite(found.length) && scales_are_lengths, "metric",
@@ -72,10 +75,14 @@ Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& me
   const engine::Call call(run);
   if (selected.row_scale.size() == 0) return {};
   check_points<T>("X", X);
+  const SeenMetric looks = seen(metric);
+  if (looks.maps())
+    return row_scales_at<T>(selected, looks.metric, kernel, apply<T>(*looks.queries, X),
+                            apply<T>(*looks.keys, Z), options, run);
   const Matrix<double> queries = X.template cast<double>(), points = Z.template cast<double>();
   const Points<double> keys = points;
   const Vector<double> counts = checked_counts(options.log_key_weights, Z.rows());
-  const RuleInput request{metric, kernel, keys, counts, options, run};
+  const RuleInput request{looks.metric, kernel, keys, counts, options, run};
   if (selected.key_scale.size() == 0) return bandwidths::perplexity_scales(request, queries);
   return bandwidths::self_tuning_scales(request, queries, selected.key_scale.minCoeff());
 }

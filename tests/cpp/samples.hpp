@@ -34,6 +34,15 @@ inline CustomMetric canberra() {
       "canberra");
 }
 
+/// phi(x) = x + W2 tanh(W1 x + b1) + b2 of d features, without b2 where `width` is odd.
+inline maps::ResidualMLP residual(Index d, Index width, unsigned seed) {
+  maps::ResidualMLP map{.W1 = normal(width, d, seed),
+                        .b1 = Vector<double>(normal(width, 1, seed + 1)),
+                        .W2 = Matrix<double>(0.3 * normal(d, width, seed + 2))};
+  if (width % 2 == 0) map.b2 = Vector<double>(normal(d, 1, seed + 3));
+  return map;
+}
+
 /// Every metric that has a cost between points of d features, in two or more settings of each parameter.
 inline std::vector<Metric> metrics(Index d) {
   const Matrix<double> a = normal(d + 1, d, 1), b = normal(d + 1, d, 2);
@@ -55,6 +64,9 @@ inline std::vector<Metric> metrics(Index d) {
           DotProduct{},
           Bilinear{a, b},
           Bilinear{a, a},
+          Mapped{residual(d, 3, 4)},
+          Mapped{maps::Linear{a, Vector<double>(b.col(0))}, std::nullopt, Manhattan{}},
+          Mapped{residual(d, 4, 4), maps::Linear{normal(d, d, 9)}, DotProduct{}},
           canberra()};
 }
 

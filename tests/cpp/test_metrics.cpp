@@ -65,6 +65,28 @@ double defined(const CustomMetric&, const Row& x, const Row& z) {               
   return sum;
 }
 
+Row defined(const maps::Linear& map, const Row& x) {
+  Row y = Row::Zero(map.W->rows());
+  for (Index r = 0; r < y.size(); ++r) {
+    for (Index k = 0; k < x.size(); ++k) y(r) += (*map.W)(r, k) * x(k);
+    if (map.b->size()) y(r) += (*map.b)(r);
+  }
+  return y;
+}
+Row defined(const maps::ResidualMLP& map, const Row& x) {
+  Row hidden = defined(maps::Linear{map.W1, map.b1}, x);
+  for (Index r = 0; r < hidden.size(); ++r) hidden(r) = std::tanh(hidden(r));
+  return x + defined(maps::Linear{map.W2, map.b2}, hidden);
+}
+Row defined(const maps::Custom&, const Row& x) { return x; }
+double defined(const Mapped& m, const Row& x, const Row& z) {
+  const auto at = [](const PointMap& map, const Row& point) {
+    return std::visit([&](const auto& leaf) { return defined(leaf, point); }, map);
+  };
+  const Row u = at(m.map, x), v = at(m.key_map ? *m.key_map : m.map, z);
+  return std::visit([&](const auto& base) { return defined(base, u, v); }, m.metric);
+}
+
 Matrix<double> defined_costs(const Metric& metric, const Matrix<double>& X, const Matrix<double>& Z) {
   return Matrix<double>::NullaryExpr(X.rows(), Z.rows(), [&](Index i, Index j) {
     return std::visit([&](const auto& m) { return defined(m, X.row(i), Z.row(j)); }, metric);
