@@ -15,12 +15,14 @@ except ImportError as missing:
     ) from missing
 
 import operator
+import sys
 from threading import Lock
 
 import numpy as np
 
 from likewise import _core
 from likewise import nn as _nn
+from likewise._checks import require_dense_booleans
 from likewise._execution import current, execution
 from likewise._mechanism import Mechanism
 
@@ -176,7 +178,7 @@ def kernel_attention(q, k, v, mechanism):
         raise ValueError(f"k must hold a key or more with empty_row={mechanism.empty_row!r}; got none.")
     if 0 in q.shape[:-1] or not k.shape[-2]:  # nobody asks, or nobody answers
         return _constant(q.new_zeros(*q.shape[:-1], v.shape[-1]), q, k, v)
-    return _KernelAttention.apply(q, k, v, mechanism)[0]
+    return _uncompiled(_KernelAttention.apply, q, k, v, mechanism)[0]
 
 
 def _check_heads(q, k, v):
@@ -301,6 +303,11 @@ class AttentionLayer(torch.nn.Module):
         return (self._modules[part] if part else self), last
 
     def forward(self, x, context=None, mask=None, is_causal=False, key_padding_mask=None, support="all"):
+        return _uncompiled(
+            AttentionLayer._forward, self, x, context, mask, is_causal, key_padding_mask, support
+        )
+
+    def _forward(self, x, context, mask, is_causal, key_padding_mask, support):
         self._require_no_dropout()
         x = _on_cpu("x", x)
         context = None if context is None else _on_cpu("context", context)
@@ -572,6 +579,7 @@ def _mask(name, mask):
         _require_memory(name, mask)
         mask, dtype = mask.detach().clone(), str(mask.dtype).removeprefix("torch.")
     else:
+        require_dense_booleans(mask, name)
         mask = np.array(mask)
         dtype = str(mask.dtype)
     if dtype != "bool":
@@ -586,6 +594,19 @@ def _dense(tensor):
 
 def _array(tensor):
     return _dense(tensor).numpy()
+
+
+_UNCOMPILED = {}
+
+
+def _uncompiled(function, *args):
+    """function(*args), into which torch.compile does not look: it would take arrays of NumPy for tensors."""
+    dynamo = sys.modules.get("torch._dynamo")  # whose import takes seconds, where nothing is compiled
+    if not hasattr(dynamo, "disable"):
+        return function(*args)
+    if function not in _UNCOMPILED:
+        _UNCOMPILED[function] = dynamo.disable(function)
+    return _UNCOMPILED[function](*args)
 
 
 def _constant(value, *tensors):

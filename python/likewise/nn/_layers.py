@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 import likewise as lw
 from likewise import _checks, _core
@@ -99,7 +98,7 @@ class AttentionLayer(Parametrized):
         rank = rank or 0
         given = locals()  # by the names that C++ has them under
         self.options = {name: _of_kind_of(default, name, given[name]) for name, default in _DEFAULTS.items()}
-        self._seed = check_random_state(random_state).randint(2**31)
+        self._seed = _checks.random_of(random_state).randint(2**31)
         self._make(np.dtype(dtype))
 
     def _make(self, dtype):
