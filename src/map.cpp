@@ -5,7 +5,6 @@
 
 #include <likewise/error.hpp>
 #include <likewise/map.hpp>
-#include <likewise/metric/traits.hpp>
 
 namespace likewise {
 namespace {
@@ -134,7 +133,7 @@ Custom Custom::from(Map map, Vjp vjp, std::string label) {
 void Custom::check() const {
   require(function != nullptr, "function", "a callable (rows) -> mapped rows", "none");
 }
-Index Custom::inputs() const { return Widths::any; }
+Index Custom::inputs() const { return any_inputs; }
 
 template <class T> Matrix<T> Custom::apply(const Points<T>& x) const {
   Matrix<T> mapped;
@@ -180,7 +179,7 @@ Index inputs(const PointMap& map) {
 template <class T> Matrix<T> apply(const PointMap& map, const Points<T>& X) {
   const Index wanted = inputs(map);
   require(wanted != 0, "map", "one that is known (it is left open until something learns it)", repr(map));
-  require(wanted == Widths::any || X.cols() == wanted, "X",
+  require(wanted == any_inputs || X.cols() == wanted, "X",
           "an array with " + std::to_string(wanted) + " features for " + repr(map),
           std::to_string(X.cols()) + " features");
   Matrix<T> mapped = std::visit([&](const auto& m) { return m.template apply<T>(X); }, map);

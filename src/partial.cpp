@@ -11,6 +11,16 @@
 
 namespace likewise {
 
+namespace {
+
+/// What a row without mass yields; 0 where nothing is divided by it.
+EmptyRow policy_of(const Mechanism& m) {
+  const bool may_be_empty = divides_by_row_mass(m.normalization) && null_mass(m.normalization) == 0;
+  return may_be_empty ? m.empty_row : EmptyRow::zero;
+}
+
+}  // namespace
+
 template <class T>
 Partial<T> partial(const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z, const Values<T>& V,
                    const Vector<double>& log_key_weights, const Execution& run) {
@@ -24,6 +34,10 @@ Partial<T> partial(const Mechanism& mechanism, const Points<T>& X, const Points<
           repr(mechanism.support));
   require(right_is_key_weight(mechanism.normalization), "normalization",
           "RowStochastic() or Unnormalized() for partial results", repr(mechanism.normalization));
+  const EmptyRow policy = policy_of(mechanism);
+  require(policy == EmptyRow::zero || policy == EmptyRow::error, "empty_row",
+          "'zero' or 'error' for partial results (no part knows the key nearest of all)",
+          "'" + to_string(policy) + "'");
   const Bandwidth* bandwidth = bandwidth_of(mechanism.kernel);
   require(!bandwidth || bandwidth->is_number(), "bandwidth",
           "a number for partial results (a block of keys cannot choose one)", repr(mechanism.kernel));
@@ -40,8 +54,12 @@ Partial<T> partial(const Mechanism& mechanism, const Points<T>& X, const Points<
 template <class T> Matrix<T> finish(const Mechanism& mechanism, const Partial<T>& part) {
   Matrix<T> Y = part.sum;
   const double mass = null_mass(mechanism.normalization);
+  const EmptyRow policy = policy_of(mechanism);
   for (Index i = 0; i < Y.rows(); ++i) {
     const double reference = part.log_reference(i);
+    if (part.mass(i) == 0 && policy == EmptyRow::error)
+      refuse("empty_row", "'zero' where a row has no mass (or widen the bandwidth)",
+             "'error' and row " + std::to_string(i) + " without mass");
     if (part.mass(i) == 0)
       Y.row(i).setZero();
     else if (divides_by_row_mass(mechanism.normalization))

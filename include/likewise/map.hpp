@@ -14,7 +14,7 @@ using PointMap = std::variant<maps::Linear, maps::ResidualMLP, maps::Custom>;
 std::string repr(const PointMap& map);
 /// Throws InvalidArgument where a parameter is not what the leaf allows.
 void validate(const PointMap& map);
-/// How many features points must have; Widths::any where the map does not say.
+/// How many features points must have; any_inputs where the map does not say.
 Index inputs(const PointMap& map);
 
 /// phi(x) of each row of X. Refuses other widths than the map's, and points that it sends to NaN or infinity.

@@ -4,6 +4,7 @@
 #include <likewise/metric.hpp>
 
 #include "bind_value.hpp"
+#include "gil.hpp"
 #include "laws.hpp"
 
 namespace likewise::python {
@@ -15,7 +16,11 @@ class PythonTileFunction : public TileFunction {
  public:
   explicit PythonTileFunction(py::object function) : function_(std::move(function)) {}
   ~PythonTileFunction() override {
-    const py::gil_scoped_acquire gil;
+    if (!Py_IsInitialized()) {
+      function_.release();  // with the interpreter
+      return;
+    }
+    const WithGil gil;
     function_ = {};
   }
   PythonTileFunction(const PythonTileFunction&) = delete;
@@ -24,8 +29,8 @@ class PythonTileFunction : public TileFunction {
   const py::object& function() const { return function_; }
 
   void operator()(const Points<double>& x, const Points<double>& z, Tile<double> out) const override {
-    const py::gil_scoped_acquire gil;
-    const py::object result = function_(py::cast(Matrix<double>(x)), py::cast(Matrix<double>(z)));
+    const WithGil gil;
+    const py::object result = call(function_, py::make_tuple(Matrix<double>(x), Matrix<double>(z)));
     const auto costs = real_numbers<double>(result);
     require(static_cast<bool>(costs), "metric", "a function that returns an array of costs",
             py::repr(result).cast<std::string>());

@@ -32,19 +32,20 @@ PythonExecution::PythonExecution()
     if (unconverged->worst.converged || !(report.residual <= unconverged->worst.residual))
       unconverged->worst = report;
   };
-  const py::tuple current = py::module_::import("likewise._execution").attr("current")();
-  settings_.n_jobs = current[0].cast<int>();
+  const py::tuple current = call(py::module_::import("likewise._execution").attr("current"));
+  // Once the interpreter ends, other threads than this one get the GIL no more.
+  settings_.n_jobs = Py_IsInitialized() ? current[0].cast<int>() : 1;
   settings_.memory_limit = current[1].cast<std::size_t>();
   settings_.stop_requested = [raised = raised_] {
-    const py::gil_scoped_acquire gil;
+    const WithGil gil;
     if (raised->is_none() && PyErr_CheckSignals() != 0) *raised = take_exception();
     return !raised->is_none();
   };
   if (const py::object progress = current[2]; !progress.is_none())
     settings_.progress = [raised = raised_, progress](double fraction, const char* what) {
-      const py::gil_scoped_acquire gil;
+      const WithGil gil;
       try {
-        if (raised->is_none()) progress(fraction, what);
+        if (raised->is_none()) call(progress, py::make_tuple(fraction, what));
       } catch (py::error_already_set& error) {
         *raised = error.value();
       }

@@ -11,6 +11,7 @@
 
 #include "casters.hpp"
 #include "fields.hpp"
+#include "gil.hpp"
 
 namespace likewise::python {
 
@@ -49,7 +50,7 @@ template <class T> struct Pickled<PreparedKeys<T>> {
 };
 /// Without the GIL, which another thread that finds the bandwidth may need for a user's metric.
 template <class T> Mechanism mechanism_of(const KeyedMechanism<T>& keyed) {
-  const py::gil_scoped_release without_gil;
+  const WithoutGil without_gil;
   return keyed.mechanism();
 }
 template <class T> struct Pickled<KeyedMechanism<T>> {

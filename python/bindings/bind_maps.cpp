@@ -224,7 +224,8 @@ void bind_maps(py::module_& m) {
       maps,
       "phi(x) = x + W2 act(W1 x + b1) + b2: one hidden layer and a residual connection, the "
       "map of metric-attention (Ruan and Zhang 2024, Algorithm 1). W1 (width, d), b1 (width,) "
-      "or None, W2 (d, width), b2 (d,) or None; activation 'tanh', 'relu' or 'gelu'. With a skip (outputs, d) it is skip x in place of x, and W2 (outputs, width).");
+      "or None, W2 (d, width), b2 (d,) or None; activation 'tanh', 'relu' or 'gelu'. With a skip (outputs, "
+      "d) it is skip x in place of x, and W2 (outputs, width).");
   bind_custom_map(maps);
   bind_mapped(m);
 }

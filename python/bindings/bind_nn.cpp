@@ -318,7 +318,7 @@ py::dict train_model(ModelState<T>& s, const py::tuple& training, const std::opt
   if (validation) data.validation = samples_of<T>(*validation);
   PythonExecution execution;
   const TrainingHistory history = [&] {
-    const py::gil_scoped_release released;
+    const WithoutGil released;
     return train<T>(s.model, s.parameters, data, how, execution.settings(), &s.optimizer);
   }();
   py::dict found = as_dict(history);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bindings.hpp"
+#include "gil.hpp"
 
 namespace likewise::python {
 
@@ -33,7 +34,7 @@ class PythonExecution {
 template <class Work> decltype(auto) run_without_gil(Work&& work) {
   PythonExecution execution;
   const auto released = [&]() -> decltype(auto) {
-    const py::gil_scoped_release without;
+    const WithoutGil without;
     return std::forward<Work>(work)(execution.settings());
   };
   try {

@@ -11,7 +11,7 @@ constexpr Index longest_printed_array = 64;
 
 py::module_ sparse() { return py::module_::import("scipy.sparse"); }
 
-template <class T> py::array_t<T> matrix_from(const char* name, const char* allowed, py::handle object) {
+template <class T> CArray<T> matrix_from(const char* name, const char* allowed, py::handle object) {
   auto array = real_numbers<T>(object);
   if (!array) wrong_type(name, allowed, object);
   if (array.ndim() != 2)
@@ -20,13 +20,14 @@ template <class T> py::array_t<T> matrix_from(const char* name, const char* allo
   return array;
 }
 
-template <class T> Matrix<T> copied(const py::array_t<T>& array) {
+template <class T> Matrix<T> copied(const CArray<T>& array) {
   return Eigen::Map<const Matrix<T>>(array.data(), array.shape(0), array.shape(1));
 }
 
-// Row pointers and column numbers must fit the 32 bits that SciPy uses where they do.
-py::array_t<int> indices_of(const py::object& csr, const char* which) {
-  return py::array_t<int, py::array::c_style | py::array::forcecast>(csr.attr(which));
+/// One of the three arrays of a CSR matrix, whatever its own lie in. Row pointers and column numbers must fit the 32 bits that
+/// SciPy uses where they do.
+template <class T> CArray<T> part_of(const py::object& csr, const char* which) {
+  return CArray<T>(csr.attr(which));
 }
 
 }  // namespace
@@ -94,7 +95,7 @@ Shared<GroupLabels> FieldType<Shared<GroupLabels>>::from(const char* name, py::h
     PyErr_Clear();
     wrong_type(name, "a 1-D array of ints, the group of each point", object);
   }
-  const py::array_t<Index, py::array::c_style | py::array::forcecast> groups(given);
+  const CArray<Index> groups(given);
   return GroupLabels(std::vector<Index>(groups.data(), groups.data() + groups.size()));
 }
 
@@ -117,8 +118,8 @@ Shared<SparseMatrix<double>> FieldType<Shared<SparseMatrix<double>>>::from(const
   const auto n = csr.attr("nnz").cast<Index>();
   require(n <= std::numeric_limits<int>::max(), name, "a matrix with less than 2^31 entries", n);
   const auto shape = csr.attr("shape").cast<std::pair<Index, Index>>();
-  const py::array_t<double> values(csr.attr("data"));
-  const auto columns = indices_of(csr, "indices"), starts = indices_of(csr, "indptr");
+  const auto values = part_of<double>(csr, "data");
+  const auto columns = part_of<int>(csr, "indices"), starts = part_of<int>(csr, "indptr");
   const Eigen::Map<const SparseMatrix<double>> view(shape.first, shape.second, n, starts.data(),
                                                     columns.data(), values.data());
   require(Eigen::Map<const Vector<double>>(values.data(), n).allFinite(), name, "finite", "NaN or infinity");

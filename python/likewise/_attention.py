@@ -130,6 +130,7 @@ def from_torch_mask(mask):
     torch.nn.functional.scaled_dot_product_attention already have our polarity. A mask does not show its
     polarity: nothing can check that this is called where it must be.
     """
+    _checks.require_dense_booleans(mask, "mask")
     mask, dtype = as_array(mask), dtype_of(mask)
     if mask.dtype == bool:
         return ~mask
@@ -145,6 +146,8 @@ def as_array(given):
 
     Of tensors whose type NumPy lacks (bfloat16) in float32, which holds their numbers.
     """
+    if isinstance(given, np.ndarray):  # asked first: inside of torch.compile arrays seem to be tensors
+        return given
     if hasattr(given, "detach"):
         given = given.detach().cpu()
         try:
@@ -223,6 +226,7 @@ def boolean_array(name, mask):
     """A mask as an array, None as None."""
     if mask is None:
         return None
+    _checks.require_dense_booleans(mask, name)
     array = as_array(mask)
     if array.dtype != bool:
         allowed = "may be attended to" if name == "key_padding_mask" else "may attend"

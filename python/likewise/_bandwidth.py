@@ -44,7 +44,8 @@ def select_bandwidth(
     perplexity : float in (1, n - 1) or None
         Of the rule of that name; None is 30, or a third of the other points where these are fewer than 90. A
         row with fewer points elsewhere than that (copies) takes a third of them.
-    random_state : int, seed of the subsample of `max_points` that "median" and "bgh" look at beyond so many
+    random_state : int, RandomState or None
+        Of the subsample of `max_points` that "median" and "bgh" look at beyond so many.
 
     Returns
     -------
@@ -70,7 +71,7 @@ def select_bandwidth(
         log_w,
         n_neighbors,
         perplexity,
-        random_state,
+        _checks.seed_of(random_state),
         max_points,
     )
 

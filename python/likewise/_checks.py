@@ -8,6 +8,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils import check_random_state
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -106,12 +107,42 @@ def integer(value, name, other=""):
 
 def booleans(mask, n, name):
     """(n,) of bool."""
+    require_dense_booleans(mask, name)
     mask = np.asarray(mask)
     if mask.dtype != bool or mask.shape != (n,):
         raise ValueError(
             f"{name} must be a boolean array of shape ({n},); got {mask.dtype} of shape {mask.shape}."
         )
     return mask
+
+
+def require_dense_booleans(mask, name):
+    """Refuse sparse matrices of SciPy and sparse tensors, of which NumPy makes an object or nothing."""
+    layout = str(getattr(mask, "layout", "torch.strided"))
+    if hasattr(mask, "tocsr") or layout != "torch.strided":
+        way = ".toarray()" if hasattr(mask, "tocsr") else ".to_dense()"
+        raise TypeError(
+            f"{name} must be a dense boolean array; got a sparse one of shape {tuple(mask.shape)}. Use {way}."
+        )
+
+
+def random_of(random_state):
+    """scikit-learn's random_state as a RandomState."""
+    try:
+        return check_random_state(random_state)
+    except ValueError:
+        raise ValueError(
+            "random_state must be an int from 0 to 2**32 - 1, a numpy.random.RandomState or None; got "
+            f"{random_state!r}."
+        ) from None
+
+
+def seed_of(random_state):
+    """scikit-learn's random_state as a seed of the C++ side: an int stays, else one is drawn."""
+    random = random_of(random_state)
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(random.randint(np.iinfo(np.int32).max))
 
 
 def log_weights(log_key_weights, name="log_key_weights"):

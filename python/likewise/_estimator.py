@@ -16,7 +16,6 @@ from types import MappingProxyType
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import DataConversionWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -32,7 +31,6 @@ __all__ = [
     "bandwidth_from_gamma",
     "check_labels",
     "fill_bandwidth",
-    "seed_of",
     "warn_unless_converged",
 ]
 
@@ -359,19 +357,6 @@ def bandwidth_from_gamma(gamma):
     if not (gamma > 0 and math.isfinite(gamma)):
         raise ValueError(f"gamma must be positive and finite; got {gamma!r}.")
     return math.sqrt(0.5 / gamma)
-
-
-def seed_of(random_state):
-    """scikit-learn's random_state as a seed of the C++ side: an int stays, else one is drawn."""
-    if isinstance(random_state, (int, np.integer)) and random_state >= 0:
-        return int(random_state)
-    try:
-        random = check_random_state(random_state)
-    except ValueError as error:
-        raise ValueError(
-            f"random_state must be an int >= 0, a RandomState or None; got {random_state!r}. {error}"
-        ) from None
-    return int(random.randint(np.iinfo(np.int32).max))
 
 
 def _same(a, b):

@@ -14,6 +14,7 @@ from likewise._extras import need
 _UNITS = {"": 1, "B": 1}
 _UNITS.update({f"{p}B": 1000 ** (i + 1) for i, p in enumerate("kMGT")})
 _UNITS.update({f"{p}iB": 1024 ** (i + 1) for i, p in enumerate("KMGT")})
+_MOST_JOBS, _MOST_BYTES = 2**31 - 1, 2**63 - 1  # that the C++ side counts
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ def _threads(n_jobs):
     n_jobs = integer(n_jobs, "n_jobs", "None")
     if n_jobs == 0:
         raise ValueError("n_jobs must be a positive int, a negative one (-1 is all cores) or None; got 0.")
+    if n_jobs > _MOST_JOBS:
+        raise ValueError(f"n_jobs must be at most {_MOST_JOBS}; got {n_jobs}. -1 is all cores.")
     return n_jobs if n_jobs > 0 else max(1, n_cores() + 1 + n_jobs)
 
 
@@ -140,10 +143,16 @@ def _bytes(limit):
         n_bytes = int(float(found[1]) * unit)
     except (TypeError, ValueError):
         n_bytes = 0
+    except OverflowError:
+        n_bytes = _MOST_BYTES + 1
     if n_bytes <= 0 or isinstance(limit, bool):
         raise ValueError(
             f"memory_limit must be a positive number of bytes, a string such as '4GB' or '512MiB', or None; "
             f"got {limit!r}."
+        )
+    if n_bytes > _MOST_BYTES:
+        raise ValueError(
+            f"memory_limit must be at most 2**63 - 1 bytes; got {limit!r}. None is no limit set."
         )
     return n_bytes
 

@@ -157,7 +157,8 @@ class Mechanism:
     def partial(self, X, Z, V, *, log_key_weights=None):
         """The part of a block of keys Z with values V in queries X: a Partial, which merges and finishes.
 
-        For keys that never fit into memory; see likewise._partial.partial.
+        For keys that never fit into memory; empty_row must be "zero" or "error". See
+        likewise._partial.partial.
         """
         from likewise._partial import partial
 

@@ -34,18 +34,24 @@ class Partial:
             raise ValueError(f"other must be a part of {self.mechanism!r}; got one of {other.mechanism!r}.")
         if type(other._core) is not type(self._core):
             raise ValueError(f"other must be of {self.sum.dtype}; got {other.sum.dtype}.")
+        if other.sum.shape != self.sum.shape:
+            raise ValueError(
+                f"other must be a part of {_sized(self)}, as this one is; got a part of {_sized(other)}."
+            )
         return Partial(self.mechanism, _core.merge(self._core, other._core), self._shape)
 
     __add__ = merge
 
     def finish(self):
-        """l_i times the sums: (n_queries,) or (n_queries, n_columns); rows without mass are 0."""
+        """l_i times the sums: (n_queries,) or (n_queries, n_columns).
+
+        Rows without mass are 0; a ValueError with the mechanism's empty_row="error".
+        """
         Y = _core.finish(self.mechanism, self._core)
         return Y.reshape(Y.shape[:1] + self._shape)
 
     def __repr__(self):
-        rows, columns = self.sum.shape
-        return f"<Partial of {rows} queries, {columns} columns, {self.sum.dtype}>"
+        return f"<Partial of {_sized(self)}, {self.sum.dtype}>"
 
     def __reduce__(self):
         return _restored, (
@@ -65,13 +71,18 @@ def partial(mechanism, X, Z, V, log_key_weights=None):
     Raises
     ------
     ValueError : a support other than all pairs, a normalization that looks at other rows (Symmetric, Density,
-        Bistochastic), a bandwidth that is a rule
+        Bistochastic), a bandwidth that is a rule, empty_row="nearest" or "self" where rows are divided by
+        their mass: no part knows the key that is nearest of all blocks
     """
     X, Z = _checks.queries_and_keys(X, Z)
     V = np.asarray(V)
     columns = _checks.columns(V, Z.shape[0], X.dtype)
     core = _core.partial(mechanism, X, Z, columns, _checks.log_weights(log_key_weights))
     return Partial(mechanism, core, V.shape[1:])
+
+
+def _sized(part):
+    return "{} queries, {} columns".format(*part.sum.shape)
 
 
 def _restored(mechanism, log_reference, mass, sum, shape):

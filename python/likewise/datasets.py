@@ -12,8 +12,8 @@ from typing import Callable, Optional
 import numpy as np
 from sklearn import datasets as _sklearn
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
 
+from likewise._checks import random_of
 from likewise._extras import need
 
 MAX_LEVELS = 20  # a text column with more levels is refused; an integer target with more is regression
@@ -57,7 +57,7 @@ def spirals(n_samples=200, *, noise=0.04, turns=1.25, random_state=0):
 
     Radius 0.2 to 1.2 over `turns` turns; `noise` is the standard deviation in both coordinates.
     """
-    rng = check_random_state(random_state)
+    rng = random_of(random_state)
     y = np.arange(n_samples) % 2
     position = np.sqrt(rng.uniform(0, 1, n_samples))  # arc length grows with the square of the angle
     angle = 2 * np.pi * turns * position + np.pi * y
@@ -68,7 +68,7 @@ def spirals(n_samples=200, *, noise=0.04, turns=1.25, random_state=0):
 
 def blobs(n_samples=200, *, scales=(0.2, 0.6, 1.5), random_state=0):
     """Three round Gaussian clusters of equal size and unequal density: standard deviations `scales`."""
-    rng = check_random_state(random_state)
+    rng = random_of(random_state)
     centers = np.array([[-3.0, 0.0], [0.0, 1.5], [4.0, -1.0]])
     y = np.arange(n_samples) % len(centers)
     X = centers[y] + np.asarray(scales)[y, None] * rng.standard_normal((n_samples, 2))
@@ -90,7 +90,7 @@ def uneven_circle(n_samples=200, *, contrast=0.8, random_state=0):
 
     Its diffusion-map coordinates are cos and sin of the angle where the normalization removes the density.
     """
-    rng = check_random_state(random_state)
+    rng = random_of(random_state)
     angle = rng.uniform(-np.pi, np.pi, 4 * n_samples)
     kept = rng.uniform(0, 1 + contrast, 4 * n_samples) < 1 + contrast * np.cos(angle)
     while kept.sum() < n_samples:  # rejection sampling accepts one half on average
@@ -120,7 +120,7 @@ def _real(name, task, loader, description):
 def subsample(X, y, n_samples, task, random_state=0):
     """At most n_samples rows in random order, drawn without replacement; classes keep their shares."""
     if len(y) <= n_samples:
-        order = check_random_state(random_state).permutation(len(y))
+        order = random_of(random_state).permutation(len(y))
         return X[order], y[order]
     classes = y if task == "classification" and np.unique(y, return_counts=True)[1].min() > 1 else None
     kept, _ = train_test_split(

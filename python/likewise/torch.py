@@ -1,7 +1,7 @@
 """The same layers and operators inside PyTorch: autograd functions and modules on CPU tensors.
 
-Needs PyTorch. `SelfAttention`, `L2Attention`, `MetricAttention` are torch.nn.Modules whose parameters have the names and
-shapes of torch.nn.MultiheadAttention's and of likewise.nn's layers; `kernel_attention` runs any mechanism
+Needs PyTorch. `SelfAttention`, `L2Attention`, `MetricAttention` are torch.nn.Modules whose parameters have
+the names and shapes of torch.nn.MultiheadAttention's and of likewise.nn's layers; `kernel_attention` runs any mechanism
 over heads. Forward and backward are likewise's: no n x n matrix, all threads with a single head, gradients
 that do not depend on threads. Functions and modules are differentiable once, by autograd and by torch.func,
 whose vmap runs them one by one, over tokens and masks, nested in any order.
@@ -15,12 +15,14 @@ except ImportError as missing:
     ) from missing
 
 import operator
+import sys
 from threading import Lock
 
 import numpy as np
 
 from likewise import _core
 from likewise import nn as _nn
+from likewise._checks import require_dense_booleans
 from likewise._execution import current, execution
 from likewise._mechanism import Mechanism
 
@@ -177,7 +179,7 @@ def kernel_attention(q, k, v, mechanism):
         raise ValueError(f"k must hold a key or more with empty_row={mechanism.empty_row!r}; got none.")
     if 0 in q.shape[:-1] or not k.shape[-2]:  # nobody asks, or nobody answers
         return _constant(q.new_zeros(*q.shape[:-1], v.shape[-1]), q, k, v)
-    return _KernelAttention.apply(q, k, v, mechanism)[0]
+    return _uncompiled(_KernelAttention.apply, q, k, v, mechanism)[0]
 
 
 def _check_heads(q, k, v):
@@ -302,6 +304,11 @@ class AttentionLayer(torch.nn.Module):
         return (self._modules[part] if part else self), last
 
     def forward(self, x, context=None, mask=None, is_causal=False, key_padding_mask=None, support="all"):
+        return _uncompiled(
+            AttentionLayer._forward, self, x, context, mask, is_causal, key_padding_mask, support
+        )
+
+    def _forward(self, x, context, mask, is_causal, key_padding_mask, support):
         self._require_no_dropout()
         x = _on_cpu("x", x)
         context = None if context is None else _on_cpu("context", context)
@@ -367,7 +374,7 @@ class L2Attention(AttentionLayer):
 
 
 class MetricAttention(AttentionLayer):
-    """likewise.nn.MetricAttention as a torch module: MetricAttention(embed_dim, num_heads, map_width=None)."""
+    """likewise.nn.MetricAttention as a torch module: the published one, with a network phi for each head."""
 
     _layer = _nn.MetricAttention
 
@@ -579,6 +586,7 @@ def _mask(name, mask):
         _require_memory(name, mask)
         mask, dtype = mask.detach().clone(), str(mask.dtype).removeprefix("torch.")
     else:
+        require_dense_booleans(mask, name)
         mask = np.array(mask)
         dtype = str(mask.dtype)
     if dtype != "bool":
@@ -593,6 +601,19 @@ def _dense(tensor):
 
 def _array(tensor):
     return _dense(tensor).numpy()
+
+
+_UNCOMPILED = {}
+
+
+def _uncompiled(function, *args):
+    """function(*args), into which torch.compile does not look: it would take arrays of NumPy for tensors."""
+    dynamo = sys.modules.get("torch._dynamo")  # whose import takes seconds, where nothing is compiled
+    if not hasattr(dynamo, "disable"):
+        return function(*args)
+    if function not in _UNCOMPILED:
+        _UNCOMPILED[function] = dynamo.disable(function)
+    return _UNCOMPILED[function](*args)
 
 
 def _constant(value, *tensors):

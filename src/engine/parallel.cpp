@@ -3,6 +3,7 @@
 #include <omp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <exception>
@@ -144,7 +145,9 @@ int thread_count(const Execution& run) {
   require(run.n_jobs >= 0, "n_jobs", "a number of threads, or 0 for OMP_NUM_THREADS, else all cores",
           run.n_jobs);
   if (getpid() != loaded_in_process) return 1;
-  return run.n_jobs > 0 ? run.n_jobs : omp_get_max_threads();
+  if (run.n_jobs == 0) return omp_get_max_threads();
+  constexpr int many = 1024;  // where the system refuses a thread the runtime ends the process
+  return std::min(run.n_jobs, std::max(many, omp_get_num_procs()));
 }
 
 Execution sized(const Execution& run, double operations) {

@@ -180,7 +180,14 @@ void require_layout(const std::vector<std::string>& lines, const ParameterLayout
 
 // --- files
 
+/// The system ends a name at its first null byte, so that another file than the one named would be read or written.
+void require_whole_name(const std::string& path) {
+  require(path.find('\0') == std::string::npos, "path", "the name of a file, which has no null byte",
+          "a name with an embedded null byte, '" + std::string(path.c_str()) + "\\0...'");
+}
+
 std::string bytes_of_file(const std::string& path) {
+  require_whole_name(path);
   std::error_code ignored;
   const auto status = std::filesystem::status(path, ignored);  // a pipe or a device may never end
   require(!std::filesystem::exists(status) || std::filesystem::is_regular_file(status), named(path),
@@ -214,13 +221,12 @@ struct Close {
 };
 using OpenFile = std::unique_ptr<std::FILE, Close>;
 
-/// A new file in the folder of `place`, under a name that nobody has; `beside` becomes its path.
+/// A new file in the folder of `place`, under a short name that nobody has; `beside` becomes its path.
 OpenFile new_file(const std::filesystem::path& place, std::filesystem::path& beside) {
   constexpr int tries = 16;
   std::random_device random;
   for (int i = 0; i < tries; ++i) {
-    beside = place;
-    beside += "." + std::to_string(random()) + ".unfinished";
+    beside = place.parent_path() / (".likewise-" + std::to_string(random()) + ".unfinished");
     if (OpenFile file{std::fopen(beside.string().c_str(), "wbx")}) return file;  // x: never one that is there
     if (errno != EEXIST) break;
   }
@@ -230,6 +236,7 @@ OpenFile new_file(const std::filesystem::path& place, std::filesystem::path& bes
 /// Written beside its place and moved there. A file that is there keeps its permissions, links stay links.
 void write_file(const std::string& path, const std::string& bytes) {
   namespace fs = std::filesystem;
+  require_whole_name(path);
   std::error_code error;
   const fs::path place = followed(path);
   const fs::file_status earlier = fs::status(place, error);

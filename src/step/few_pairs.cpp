@@ -22,6 +22,10 @@ constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 /// 1.9 times, with 64 x 64 0.7 to 1.25 times, with 16 x 16 0.3 to 0.4 times as fast.
 constexpr Index most_pairs = 64 * 64;
 
+/// Squared distances of a product of float64 lose about epsilon times |q|^2 + |k|^2; up to this over the temperature that
+/// is 1e-11 of a weight. Beyond, one far token would cost the others their digits: pairs are found by definition.
+constexpr double largest_double_exponent = 65536;
+
 /// The cost of points as they are.
 enum class Cost { dot, square, other };
 
@@ -40,7 +44,7 @@ Cost cost_of(const Metric& metric) {
 
 /// A thread's, for all its tiles.
 template <class T> struct Scratch {
-  Matrix<T> scores, slopes, by_weight, log_weights, q, k;
+  Matrix<T> scores, slopes, by_weight, log_weights, q, k, k_columns, by_k_columns;
   Vector<T> row_terms, column_terms, q_squares, k_squares;
 };
 template <class T> Scratch<T>& scratch() {
@@ -61,16 +65,13 @@ template <class T> class PairTile {
     place();
   }
 
-  /// Whether T holds the exponents to enough digits, as those of an operator.
-  bool holds_exponents() const {
-    const double q = std::sqrt(static_cast<double>(s_.q_squares.maxCoeff())),
-                 k = std::sqrt(static_cast<double>(s_.k_squares.maxCoeff()));
-    const double terms = is_dot_ ? q * k : (q + k) * (q + k);
+  /// Whether float32 holds the exponents to enough digits, as those of an operator.
+  bool single_precision_serves() const {
     if (inputs_.log_key_weights)
       for (const double w : *inputs_.log_key_weights)
         if (w > minus_infinity && std::abs(w) > engine::largest_single_exponent) return false;
     constexpr double least_temperature = 1e-30;  // whose inverse float32 holds
-    return temperature_ > least_temperature && terms / temperature_ <= engine::largest_single_exponent;
+    return temperature_ > least_temperature && exponents_within(engine::largest_single_exponent);
   }
 
   /// Writes y; returns log sum_j w_j exp(-c_ij / t).
@@ -108,6 +109,7 @@ template <class T> class PairTile {
     gradient.log_temperature -= by_score.cwiseProduct(s_.scores).template cast<double>().sum();
     // Of a squared distance: the sums of by_score over a row are 0, those of its columns are not.
     const T factor = static_cast<T>((is_dot_ ? 1 : 2) / temperature_);
+    if (by_differences_) return add_differences(factor, by_q, by_k);
     add_product<T>(factor, as_it_is<T>(by_score), as_it_is<T>(s_.k), by_q);
     add_product<T>(factor, transposed<T>(by_score), as_it_is<T>(s_.q), by_k);
     if (is_dot_) return;
@@ -129,12 +131,18 @@ template <class T> class PairTile {
         .exclude(0, 0, static_cast<T>(minus_infinity), Tile<T>(s_.log_weights));
   }
 
+  /// Whether no product of a query and a key has terms beyond this in an exponent; false of what overflows.
+  bool exponents_within(double largest) const {
+    const double q = std::sqrt(static_cast<double>(s_.q_squares.maxCoeff())),
+                 k = std::sqrt(static_cast<double>(s_.k_squares.maxCoeff()));
+    const double terms = is_dot_ ? q * k : (q + k) * (q + k);
+    return terms / temperature_ <= largest;
+  }
+
   /// Queries and keys into the scratch, with their squared lengths. Squared distances are taken from the keys' mean, so
   /// that an offset of all costs no digits.
   void place() {
-    s_.q = inputs_.q;
-    s_.k = inputs_.k;
-    if (weighted_) hide_unheard();
+    copy_points();
     if (!is_dot_) {
       const auto center = s_.k.colwise().mean().eval();
       s_.q.rowwise() -= center;
@@ -142,6 +150,16 @@ template <class T> class PairTile {
     }
     s_.q_squares = s_.q.rowwise().squaredNorm();
     s_.k_squares = s_.k.rowwise().squaredNorm();
+    by_differences_ = std::is_same_v<T, double> && !is_dot_ && !exponents_within(largest_double_exponent);
+    if (!by_differences_) return;
+    copy_points();  // a far center has cost them digits
+    s_.k_columns = s_.k.transpose();
+  }
+
+  void copy_points() {
+    s_.q = inputs_.q;
+    s_.k = inputs_.k;
+    if (weighted_) hide_unheard();
   }
 
   /// Keys that nobody speaks to become one that somebody does: whatever they hold is not read.
@@ -157,6 +175,7 @@ template <class T> class PairTile {
   void fill_scores() {
     const T inverse = static_cast<T>(1 / temperature_);
     s_.scores.setZero(n_, m_);
+    if (by_differences_) return subtract_squares(inverse);
     if (!is_dot_) {
       s_.scores.colwise() -= inverse * s_.q_squares;
       s_.scores.rowwise() -= inverse * s_.k_squares.transpose();
@@ -165,10 +184,33 @@ template <class T> class PairTile {
     if (!is_dot_) s_.scores = s_.scores.cwiseMin(T(0));  // rounding must not make a distance negative
   }
 
+  /// Scores less c/t, each pair's from its own difference. No score is infinite, so that a weight of 0 times one is 0.
+  void subtract_squares(T inverse) {
+    for (Index i = 0; i < n_; ++i) {
+      auto scores = s_.scores.row(i).array();
+      for (Index c = 0; c < s_.q.cols(); ++c) scores -= (s_.k_columns.row(c).array() - s_.q(i, c)).square();
+      scores = (scores * inverse).cwiseMax(std::numeric_limits<T>::lowest());
+    }
+  }
+
+  /// Adds factor times sum_j s_ij (k_j - q_i) to each query's, and the opposite to each key's, s being slopes by score.
+  void add_differences(T factor, StridedSums<T>& by_q, StridedSums<T>& by_k) {
+    s_.by_k_columns.setZero(s_.k_columns.rows(), m_);
+    for (Index i = 0; i < n_; ++i) {
+      const auto slopes = s_.slopes.row(i).array();
+      for (Index c = 0; c < s_.q.cols(); ++c) {
+        s_.column_terms = (slopes * (s_.k_columns.row(c).array() - s_.q(i, c))).matrix().transpose();
+        by_q(i, c) += factor * s_.column_terms.sum();
+        s_.by_k_columns.row(c) -= factor * s_.column_terms.transpose();
+      }
+    }
+    by_k += s_.by_k_columns.transpose();
+  }
+
   const StepInputs<T>& inputs_;
   Scratch<T>& s_;
   Index n_, m_;
-  bool is_dot_, weighted_ = false;
+  bool is_dot_, weighted_ = false, by_differences_ = false;
   double temperature_;
 };
 
@@ -227,7 +269,7 @@ template <class T>
 Vector<double> step(const Mechanism& mechanism, const StepInputs<T>& inputs, StridedSums<T> y) {
   PairTile<T> tile(mechanism, inputs, scratch<T>());
   if constexpr (std::is_same_v<T, float>)
-    if (!tile.holds_exponents()) return Widened(mechanism, inputs).step(y);
+    if (!tile.single_precision_serves()) return Widened(mechanism, inputs).step(y);
   return tile.step(y);
 }
 
@@ -236,7 +278,7 @@ void step_vjp(const Mechanism& mechanism, const StepInputs<T>& inputs, const Vec
               const StridedRows<T>& y, const StridedRows<T>& grad_y, StepGradient<T>& gradient) {
   PairTile<T> tile(mechanism, inputs, scratch<T>());
   if constexpr (std::is_same_v<T, float>)
-    if (!tile.holds_exponents()) return Widened(mechanism, inputs).step_vjp(grad_y, gradient);
+    if (!tile.single_precision_serves()) return Widened(mechanism, inputs).step_vjp(grad_y, gradient);
   tile.step_vjp(log_sums, y, grad_y, gradient);
 }
 

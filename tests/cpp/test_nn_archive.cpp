@@ -274,6 +274,24 @@ TEST_CASE("a file of the other kind, and shapes that do not fit, have their own 
                  "a place where a file can be written"));
 }
 
+/// Kind: a name that C reads up to its first null byte, or that leaves no room for the name of a file beside it.
+TEST_CASE("a path is the name as it is", "[nn]") {
+  const AttentionModel model(unusual());
+  const Vector<float> parameters = model.initial_parameters<float>(1);
+  const Place place;
+  save_model(place.path, model, parameters, "first");
+  const std::string other = place.path + std::string("\0.v2", 4);
+  CHECK(contains(refusal([&] { save_model(other, model, parameters, "second"); }), "path must be"));
+  CHECK(contains(refusal([&] { load_model<float>(other); }), "embedded null byte"));
+  CHECK(load_model<float>(place.path).metadata == "first");
+  namespace fs = std::filesystem;
+  for (const std::string& name : {std::string(255, 'n'), std::string("caf\xe9"), std::string("\xff")}) {
+    const Place unusual_place{(fs::temp_directory_path() / name).string()};
+    save_model(unusual_place.path, model, parameters, name);
+    CHECK(load_model<float>(unusual_place.path).metadata == name);
+  }
+}
+
 /// Kind: moving a new file into place changes what lay there: a link, a mode, a neighbor of the same name, a device.
 TEST_CASE("saving changes a file's content and nothing else", "[nn]") {
   namespace fs = std::filesystem;

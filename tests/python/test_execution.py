@@ -66,6 +66,10 @@ def test_negative_n_jobs_count_from_all_cores():
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
+        ({"n_jobs": 2**31}, ValueError, r"n_jobs must be at most 2147483647; got 2147483648\. -1 is all"),
+        ({"memory_limit": 10**30}, ValueError, r"memory_limit must be at most 2\*\*63 - 1 bytes; got 1000"),
+        ({"memory_limit": "99999999TB"}, ValueError, r"memory_limit must be at most .*; got '99999999TB'"),
+        ({"memory_limit": "9" * 400}, ValueError, "memory_limit must be at most .*; got '999"),
         ({"n_jobs": 0}, ValueError, "n_jobs must be .*; got 0"),
         ({"n_jobs": 1.5}, TypeError, r"n_jobs must be an int or None; got 1\.5"),
         ({"memory_limit": "lots"}, ValueError, "memory_limit must be .*'4GB'.*; got 'lots'"),
@@ -540,3 +544,67 @@ def test_long_work_asks_for_signals_all_the_time(name, n_jobs):
         signal.signal(signal.SIGPROF, old)
     gaps = np.diff([start, *asked, end])
     assert gaps.max() < max(0.4 * (end - start), 0.3), f"{gaps.max():.2f} s of {end - start:.2f} s"
+
+
+# --- the end of the interpreter
+
+DAEMONS = """
+import threading, time
+import numpy as np
+import likewise as lw
+
+X = np.random.default_rng(0).normal(size=(1500, 8))
+own = lw.metrics.Custom(lambda A, B: ((A[:, None] - B[None]) ** 2).sum(-1), distance_power=2)
+gaussian = lw.Mechanism(kernel=lw.kernels.Gaussian(0.5))
+
+def watched():
+    with lw.execution(progress=lambda fraction, what: None):
+        gaussian.operator(X) @ X
+
+CALLS = [
+    lambda: lw.kneighbors(X),
+    lambda: lw.attention(X, X, X),
+    lambda: gaussian.operator(X) @ X,
+    lambda: gaussian.replace(metric=own).operator(X[:300]) @ X[:300],
+    lambda: lw.AttentionClassifier(n_tokens=4, max_epochs=20).fit(X[:99], X[:99, 0] > 0),
+    lambda: lw.SpectralClustering(3).fit(X[:300]),
+    watched,
+]
+
+def forever(call):
+    while True:
+        call()
+
+for call in CALLS[%d::3]:
+    threading.Thread(target=forever, args=(call,), daemon=True).start()
+time.sleep(%f)
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.4])
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_daemon_threads_end_with_the_process(which, seconds):
+    """Kind: a stack that cannot be unwound; Python ended the thread by unwinding it (cpython 143232)."""
+    command, env = [sys.executable, "-c", DAEMONS % (which, seconds)], {**os.environ, "OMP_NUM_THREADS": "2"}
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_objects_that_outlive_their_module_compute_to_the_end():
+    """The thread that ends the interpreter still has the GIL; threads that it starts do not get it."""
+    code = """
+import numpy as np, likewise as lw
+own = lw.metrics.Custom(lambda A, B: np.abs(A[:, None] - B[None]).sum(-1), distance_power=1)
+class Last:
+    def __init__(self):
+        self.X, self.mine = np.random.default_rng(0).normal(size=(900, 3)), self
+        self.P = lw.Mechanism(metric=own, kernel=lw.kernels.Laplacian(1.0)).operator(self.X)
+    def __del__(self):
+        try:
+            print((self.P @ self.X).shape)
+        except Exception as error:
+            print(type(error).__name__)
+lw.last = Last()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr

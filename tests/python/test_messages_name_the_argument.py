@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import likewise as lw
+from likewise import datasets
 
 X = np.random.default_rng(0).normal(size=(30, 3))
 Y = np.arange(30) % 3
@@ -29,6 +30,24 @@ CASES = [
     (lambda: lw.AttentionClassifier(max_epochs=1).fit(X, Y[:-1]), "y", "29"),
     (lambda: lw.SpectralClustering(2, random_state=-1).fit(X), "random_state", "-1"),
     (lambda: lw.SpectralClustering(2, random_state="seed").fit(X), "random_state", "seed"),
+    *[
+        (lambda call=call, seed=seed: call(seed), "random_state", repr(seed))
+        for seed in (-1, 2**70, 1.5, "seed", np.random.default_rng(0))
+        for call in (
+            lambda s: lw.SpectralClustering(2, random_state=s).fit(X),
+            lambda s: lw.select_bandwidth("median", X, random_state=s),
+            lambda s: lw.AttentionClassifier(max_epochs=1, random_state=s).fit(X, Y),
+            lambda s: lw.AttentionRegressor(max_epochs=1, random_state=s).fit(X, Y, context="rows"),
+            lambda s: lw.MetricLearner(init="random", random_state=s).fit(X, Y),
+            lambda s: lw.MetricLearner(2, init="pca", random_state=s).fit(X, Y),
+            lambda s: lw.MetricLearner(batch_size=8, random_state=s).fit(X, Y),
+            lambda s: lw.KernelDensity(bandwidth=1.0).fit(X).sample(2, random_state=s),
+            lambda s: lw.nn.AttentionLayer(4, random_state=s),
+            lambda s: lw.nn.SelfAttention(4, random_state=s),
+            lambda s: lw.nn.MetricAttention(4, random_state=s),
+            lambda s: datasets.blobs(9, random_state=s),
+        )
+    ],
     (lambda: lw.Mechanism().operator(), "Z", "none"),
     (lambda: lw.metrics.Mahalanobis.from_matrix([[1.0, 2.0], [3.0, 4.0]]), "matrix", "symmetric"),
     (lambda: lw.metrics.Mahalanobis.from_matrix([[1.0, 2.0], [2.0, 1.0]]), "matrix", "from -1 to 3 where"),

@@ -78,3 +78,40 @@ def test_what_has_no_parts_is_refused():
         part.merge(m.partial(X.astype(np.float32), X.astype(np.float32), V))
     with pytest.raises(TypeError, match="slice"):
         m.operator(X).partial(X, 0, V)
+
+
+EMPTY = lw.Mechanism(kernel=kernels.Epanechnikov(1.0))
+
+
+@pytest.mark.parametrize("policy", ["nearest", "self"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_policy_that_no_part_can_keep_is_refused(policy, dtype):
+    """Kind: a setting that one way of asking obeys and another forgets."""
+    X, Z = np.array([[0.0], [9.0]], dtype), np.array([[0.5]], dtype)
+    m = EMPTY.replace(empty_row=policy)
+    with pytest.raises(ValueError, match=f"empty_row must be 'zero' or 'error' for .*; got '{policy}'"):
+        m.partial(X, Z, [2.0])
+    for normalization in ("none", normalizations.RowStochastic(0.5)):  # of which no row is replaced
+        other = m.replace(normalization=normalization)
+        assert_allclose(other.partial(X, Z, [2.0]).finish(), other.operator(X, Z) @ np.array([2.0], dtype))
+
+
+def test_a_row_that_no_block_gave_mass_is_an_error_where_it_shall_be():
+    X, m = np.array([[0.0], [9.0]]), EMPTY.replace(empty_row="error")
+    near = m.partial(X, [[0.5]], [2.0])
+    with pytest.raises(ValueError, match=r"empty_row must be 'zero' where .*; got 'error' and row 1"):
+        near.finish()
+    both = near + m.partial(X, [[9.5]], [3.0])
+    assert_allclose(both.finish(), [2.0, 3.0])
+    assert_allclose(EMPTY.partial(X, [[0.5]], [2.0]).finish(), [2.0, 0.0])
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (4, 3)])
+def test_a_part_of_another_shape_is_named(shape):
+    """Kind: an error that names an argument of somebody inside."""
+    n, c = shape
+    part = EMPTY.partial(np.zeros((3, 1)), np.zeros((2, 1)), np.zeros((2, 3)))
+    other = EMPTY.partial(np.zeros((n, 1)), np.zeros((2, 1)), np.zeros((2, c)))
+    says = f"other must be a part of 3 queries, 3 columns, as this one is; got a part of {n} queries, {c} col"
+    with pytest.raises(ValueError, match=says):
+        part.merge(other)

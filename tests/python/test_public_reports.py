@@ -3,6 +3,7 @@
 Each test names the kind of fault and the report that led to it; docs/reports has all reports that were tried.
 """
 
+import os
 import pickle
 import pprint
 import warnings
@@ -692,3 +693,171 @@ def test_distances_that_are_none_are_the_metrics(rule, cost):
     metric = lw.metrics.Custom(lambda A, B: np.full((len(A), len(B)), cost), symmetric=True, distance_power=1)
     with pytest.raises(ValueError, match=r"^metric must be .*; got Custom"):
         lw.select_bandwidth(rule, X, metric=metric)
+
+
+# --- tenth round
+
+
+def a_walk(n=30):
+    """A symmetric graph whose weights all differ."""
+    A = a_graph(n)
+    return sparse.csr_matrix(A + A.T)
+
+
+def spread(a):
+    """The same numbers, each beside another."""
+    return np.stack([a, a * 0 + 1], axis=1)[:, 0]
+
+
+def of_a_record(a):
+    table = np.ones(len(a), [("a", "i1"), ("b", a.dtype)])
+    table["b"] = a
+    return table["b"]
+
+
+LAYOUTS = {
+    "a column": spread,
+    "reversed": lambda a: a[::-1].copy()[::-1],
+    "a field": of_a_record,
+    "a real part": lambda a: a.astype(complex).real if a.dtype.kind == "f" else a,
+    "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
+    "one for all": lambda a: np.broadcast_to(a[0], a.shape) if a.dtype.kind == "f" else a,
+    "read-only": lambda a: np.frombuffer(a.tobytes(), a.dtype),
+}
+
+
+def laid_out(A, parts, layout):
+    """A with some of its three arrays laid out so, which no constructor puts in order, and its dense copy."""
+    A = A.copy()
+    for part in parts:
+        setattr(A, part, LAYOUTS[layout](getattr(A, part)))
+    dense = np.zeros(A.shape)
+    for i in range(A.shape[0]):
+        for at in range(A.indptr[i], A.indptr[i + 1]):
+            dense[i, A.indices[at]] += A.data[at]
+    return A, dense
+
+
+def walk_of(A, normalization="none"):
+    given = lw.supports.Graph(A, weights="given")
+    m = lw.Mechanism(kernel="indicator", support=given, normalization=normalization)
+    return m.operator(np.zeros((A.shape[0], 1)))
+
+
+NO_LABEL = np.where(np.arange(30) < 10, np.arange(30) % 2, -1)
+READERS_OF_LAYOUTS = {
+    "edges": lambda A: lw.supports.Graph(A).edges.toarray(),
+    "admitted": lambda A: lw.supports.Mask(A.astype(bool)).edges.toarray(),
+    "walk": lambda A: walk_of(A, "row").toarray(),
+    "product": lambda A: walk_of(A) @ np.arange(30.0),
+    "clusters": lambda A: lw.SpectralClustering(2, affinity="precomputed", random_state=0).fit(A).predict(A),
+    "embedding": lambda A: lw.SpectralEmbedding(2, affinity="precomputed").fit_transform(A),
+    "distances": lambda A: lw.SpectralEmbedding(
+        2, affinity="precomputed_nearest_neighbors", n_neighbors=2
+    ).fit_transform(A),
+    **{
+        model.__name__: lambda A, model=model: (
+            model(kernel=lambda X, Z: A).fit(np.ones((30, 1)), NO_LABEL).label_distributions_
+        )
+        for model in (lw.LabelPropagation, lw.LabelSpreading)
+    },
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("parts", [["data"], ["indices"], ["indptr"], ["data", "indices", "indptr"]], ids=str)
+def test_the_arrays_of_a_sparse_matrix_may_lie_anyhow(parts, layout):
+    """Kind: memory read as if it were dense; weights were a column of a table (scipy 20182)."""
+    A, dense = laid_out(a_walk(), parts, layout)
+    assert_allclose(walk_of(A).toarray(), dense, rtol=1e-15)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of graphs in parts
+        for reader, read in READERS_OF_LAYOUTS.items():
+            assert_allclose(read(A), read(sparse.csr_matrix(dense)), atol=1e-12, err_msg=reader)
+
+
+@pytest.fixture(scope="module")
+def saved_models():
+    """One of each kind of file, and the inputs that it answers for."""
+    Z = np.random.default_rng(0).normal(size=(40, 4))
+    made = lw.AttentionClassifier(n_tokens=2, embed_dim=4, num_heads=1, max_epochs=1, random_state=0)
+    rows = lw.AttentionClassifier(embed_dim=4, num_heads=1, max_epochs=1, random_state=0)
+    return [made.fit(Z, Z[:, 0] > 0), rows.fit(Z, Z[:, 0] > 0, context="rows")], Z
+
+
+NAMES = [
+    b"\xff.bin",
+    b"caf\xe9.lw",
+    os.fsdecode(b"caf\xe9.lw"),
+    "caf\u00e9 \u20ac.lw",
+    b"folder\xe9/model",
+    *(n * "b" for n in (239, 240, 244, 254, 255)),
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=repr)
+def test_models_are_saved_under_every_name_that_the_system_has(name, saved_models, tmp_path):
+    """Kind: a path taken for text, and a file beside it with a longer name (pycox 111)."""
+    models, Z = saved_models
+    folder, base = os.path.split(os.path.join(os.fsencode(tmp_path), os.fsencode(name)))
+    os.makedirs(folder, exist_ok=True)
+    for given in (os.path.join(folder, base), os.fsdecode(os.path.join(folder, base))):
+        for model in models:
+            model.save(given)
+            assert os.listdir(folder) == [base]
+            found = lw.AttentionClassifier.load(given)
+            assert_array_equal(found.predict_proba(Z), model.predict_proba(Z))
+        os.remove(given)
+        with pytest.raises(ValueError, match=r"path '.*' must be a file that can be read; got none"):
+            lw.AttentionClassifier.load(given)
+
+
+@pytest.mark.parametrize("name", ["m\0.v2", b"m\0.v2", "m\0"], ids=repr)
+def test_a_null_byte_ends_no_name(name, saved_models, tmp_path, monkeypatch):
+    """Kind: text that C reads up to its first 0: another file was overwritten, with nothing said."""
+    models, _ = saved_models
+    monkeypatch.chdir(tmp_path)
+    models[0].save("m")
+    content = (tmp_path / "m").read_bytes()
+    says = "path must be .* no null byte; got a name with an embedded null byte, 'm"
+    for model in models:
+        with pytest.raises(ValueError, match=says):
+            model.save(name)
+    with pytest.raises(ValueError, match=says):
+        lw.AttentionClassifier.load(name)
+    assert os.listdir() == ["m"]
+    assert (tmp_path / "m").read_bytes() == content
+
+
+def test_a_name_that_no_system_has_is_refused():
+    with pytest.raises(ValueError, match="path must be a name that the system can have"):
+        lw.AttentionClassifier.load("\ud800")
+
+
+@pytest.mark.parametrize("form", [sparse.csr_array, sparse.coo_matrix, sparse.lil_matrix])
+def test_sparse_masks_are_refused_by_name(form):
+    """Kind: a container of which NumPy makes one object (scipy 20182)."""
+    q, layer, one = np.ones((3, 4)), lw.nn.SelfAttention(4, random_state=0), form(np.eye(3, dtype=bool))
+    calls = {
+        "mask": [
+            lambda: lw.attention(q, q, q, mask=one),
+            lambda: lw.metric_attention(q, q, q, mask=one),
+            lambda: layer.forward(q, mask=one),
+            lambda: lw.from_torch_mask(one),
+        ],
+        "key_padding_mask": [
+            lambda: lw.attention(q, q, q, key_padding_mask=one),
+            lambda: layer.forward(q, key_padding_mask=one),
+        ],
+        "clamped": [
+            lambda: (
+                lw.Mechanism().replace(propagation=lw.propagations.Equilibrium()).propagate(q, q, clamped=one)
+            )
+        ],
+    }
+    says = r"{} must be a dense boolean array; got a sparse one of shape \(3, 3\)\. Use \.toarray\(\)\."
+    for name, some in calls.items():
+        for call in some:
+            with pytest.raises(TypeError, match=says.format(name)):
+                call()
+    assert lw.attention(q, q, q, support=lw.supports.Mask(one)).shape == (3, 4)  # a graph

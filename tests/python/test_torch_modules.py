@@ -6,6 +6,7 @@ import operator
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from torch.nn.utils import parametrizations, parametrize, prune
 from torch_cases import MODULES, assert_same, layer_in_torch
@@ -314,3 +315,63 @@ def test_a_head_is_a_mechanism_of_five_slots():
         np.testing.assert_allclose(m.propagate(x, x), K @ x / K.sum(1, keepdims=True), atol=1e-12)
     assert lw.explain(layer).mechanism == layer.mechanism()
     assert lw.explain(layer).values == "Wv x, learned"
+
+
+MASKS = {
+    "none": {},
+    "padding": {"key_padding_mask": torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], dtype=torch.bool)},
+    "mask": {"mask": torch.ones(5, 5, dtype=torch.bool).tril()},
+    "array": {"mask": np.tri(5, dtype=bool)},
+    "causal": {"is_causal": True},
+    "support": {"support": lw.supports.Window(1, 1)},
+}
+
+
+@pytest.mark.parametrize("masks", MASKS)
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@pytest.mark.parametrize("kind", ["SelfAttention", "MetricAttention"])
+def test_compiled_modules_are_the_same(kind, backend, masks):
+    """Kind: what is no tensor, traced as one (pytorch 147475); with dynamic shapes, and gradients."""
+    torch.manual_seed(0)
+    module = getattr(lt, kind)(8, 2)
+    torch._dynamo.reset()
+    compiled = torch.compile(module, backend=backend)
+    for n in (2, 2, 1):
+        given = {k: m[:n] if k == "key_padding_mask" else m for k, m in MASKS[masks].items()}
+        x, y = (torch.ones(n, 5, 8).cumsum(1).sin().requires_grad_() for _ in range(2))
+        want = module(x, **given)
+        found = compiled(y, **given)
+        assert torch.equal(found, want)
+        (want * want).sum().backward()
+        (found * found).sum().backward()
+        assert torch.equal(x.grad, y.grad)
+
+
+def test_a_function_that_is_compiled_may_call_ours():
+    """The layer inside of what is compiled, against torch's own attention, whose masks say the opposite."""
+    torch.manual_seed(0)
+    own = torch.nn.MultiheadAttention(8, 2, batch_first=True).eval()
+    module, padding = lt.from_multihead(own), MASKS["padding"]["key_padding_mask"]
+    m = lw.Mechanism(metric="dot", kernel=lw.kernels.Exponential(8**0.5))
+    torch._dynamo.reset()
+
+    @torch.compile(backend="eager")
+    def ours(x):
+        y = torch.relu(module(2 * x, key_padding_mask=padding))
+        return y + lt.kernel_attention(x, x, x, m)
+
+    x = torch.randn(2, 5, 8)
+    y = own(2 * x, 2 * x, 2 * x, key_padding_mask=~padding, need_weights=False)[0]
+    want = torch.relu(y) + torch.nn.functional.scaled_dot_product_attention(x, x, x)
+    torch.testing.assert_close(ours(x), want, rtol=1e-5, atol=1e-5)
+
+
+def test_sparse_masks_are_refused_by_name():
+    """Kind: a container of which NumPy makes one object."""
+    layer, x, one = lt.SelfAttention(8, 2), torch.zeros(1, 3, 8), torch.eye(3, dtype=torch.bool)
+    for sparse in (one.to_sparse(), sp.csr_array(one.numpy())):
+        for name in ("mask", "key_padding_mask"):
+            with pytest.raises((TypeError, ValueError), match=rf"^{name} must be .*dense"):
+                layer(x, **{name: sparse})
+    with pytest.raises(TypeError, match=r"^mask must be a dense boolean array; .* Use \.to_dense\(\)"):
+        lw.attention(*3 * [np.ones((3, 2))], mask=one.to_sparse())

@@ -10,6 +10,9 @@
 
 namespace likewise {
 
+/// How many features points must have of a map that does not say.
+constexpr Index any_inputs = -1;
+
 /// What a loss's derivative by mapped points means for the points and for the map's own parameters, by their names.
 template <class T> struct MapGradient {
   Matrix<T> points;
@@ -17,7 +20,7 @@ template <class T> struct MapGradient {
 };
 
 /// phi(x) for each row x; check() throws where a parameter is not what it allows. inputs(): how many features x must have
-/// (Widths::any: the map does not say). vjp(x, g): sum_ik g_ik dphi_k(x_i)/d(x, parameters).
+/// (any_inputs: the map does not say). vjp(x, g): sum_ik g_ik dphi_k(x_i)/d(x, parameters).
 template <class M>
 concept MapValue = SlotValue<M> && requires(const M& m, Points<double> x) {
   m.check();

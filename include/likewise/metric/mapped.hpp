@@ -42,6 +42,7 @@ struct Mapped {
   MetricTraits traits() const;
   void check() const;
   Widths widths() const { return {inputs(map), inputs(map_of_keys())}; }
+  static_assert(Widths::any == any_inputs);
   static constexpr std::optional<CoordinateSum> coordinate_sum() { return {}; }
 
   template <class T> void fill(const Points<T>& x, const Points<T>& z, Tile<T> out) const;

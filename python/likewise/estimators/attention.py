@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
@@ -198,7 +197,7 @@ class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
         require(isinstance(fraction, Real) and 0 <= fraction < 1, "validation_fraction", "in [0, 1)")
 
     def _fit_tokens(self, X, y, weights, padding):
-        random_state = check_random_state(self.random_state)
+        random_state = _checks.random_of(self.random_state)
         seed = random_state.randint(2**31)
         kept = self._going_on(Model, lambda m: m.is_of(self._options(X, self._kept_outputs(y)), self.dtype))
         targets = self._targets_of(y, weights, goes_on=kept is not None)
@@ -296,7 +295,7 @@ class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
             )
         if isinstance(self.attention, dict) or self.attention == "metric":
             raise ValueError(f'attention must be "l2" or "dot" in context; got {self.attention!r}.')
-        random_state = check_random_state(self.random_state)
+        random_state = _checks.random_of(self.random_state)
         rows = X.reshape(len(X), -1).astype(np.float64)
         shape = (self.attention, rows.shape[1], self.embed_dim, self.num_heads)
         kept = self._going_on(InContextModel, lambda m: m.is_of(*shape))
@@ -375,7 +374,8 @@ class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
         """Of one head as training starts: its metric is open, its temperature where it starts.
 
         A dot product or a squared distance under exp(-c / t), t = sqrt(rank) or 2 sqrt(rank) where the heads'
-        settings say no other; with a map_width of what an open map makes of tokens. Squared distances of two maps are no metric of tokens, but one of what the maps make of them.
+        settings say no other; with a map_width of what an open map makes of tokens. Squared distances of two
+        maps are no metric of tokens, but one of what the maps make of them.
         """
         settings = head_settings(self.attention, self.embed_dim // self.num_heads)
         rank = settings.get("rank") or self.embed_dim // self.num_heads
@@ -435,8 +435,8 @@ class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
 
     def save(self, path):
         """The trained model in one file that C++ reads too: likewise::nn::load_model, and of a model fitted
-        with a context, which holds the labeled rows, load_in_context_model. A generator given as
-        random_state is left out: it is no number."""
+        with a context, which holds the labeled rows, load_in_context_model. path is a str, bytes or a
+        pathlib.Path. A generator given as random_state is left out: it is no number."""
         check_is_fitted(self, "_model")
         params = self.get_params()
         if not isinstance(params["random_state"], (Integral, type(None))):

@@ -3,10 +3,9 @@
 import numpy as np
 from scipy.special import gammainc
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from likewise import _core, kernels, metrics
+from likewise import _checks, _core, kernels, metrics
 from likewise._estimator import MechanismMixin, checked_sample_weight
 from likewise._mechanism import Mechanism
 from likewise.estimators._metric import metric_from_params, require_width
@@ -132,7 +131,7 @@ class KernelDensity(MechanismMixin, BaseEstimator):
             raise ValueError(
                 f"kernel must be 'gaussian' or 'tophat', metric Euclidean; got {kernel!r}, {metric!r}."
             )
-        random = check_random_state(random_state)
+        random = _checks.random_of(random_state)
         share = np.cumsum(np.exp(self._fitted.log_key_weights))
         chosen = np.searchsorted(share / share[-1], random.uniform(0, 1, size=n_samples), side="right")
         centers = self._fitted.points[chosen]

@@ -8,7 +8,6 @@ from numbers import Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import _checks, _core, kernels, metrics
@@ -209,7 +208,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
                 if self.batch_size is None or self.batch_size >= len(X):
                     search.by_all_pairs(start, self.max_iter, self.tol)
                 else:
-                    rng = check_random_state(self.random_state)
+                    rng = _checks.random_of(self.random_state)
                     search.by_batches(start, self.max_iter, self.tol, self.batch_size, rng)
             except KeyboardInterrupt as stop:
                 interrupted = stop
@@ -280,7 +279,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
                 f"got {self.init!r}."
             )
         if self.init == "random":
-            return check_random_state(self.random_state).standard_normal(d)
+            return _checks.random_of(self.random_state).standard_normal(d)
         return np.ones(d)
 
     def _given_start(self):
@@ -318,10 +317,11 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         if name == "identity":
             return np.eye(n_components, d)
         if name == "random":
-            return check_random_state(self.random_state).standard_normal((n_components, d))
+            return _checks.random_of(self.random_state).standard_normal((n_components, d))
         from sklearn.decomposition import PCA
 
-        return PCA(n_components, random_state=self.random_state).fit(X).components_.astype(np.float64)
+        pca = PCA(n_components, random_state=_checks.random_of(self.random_state))
+        return pca.fit(X).components_.astype(np.float64)
 
     def _teller(self, report, unit):
         """What happens after each step: history, verbose, callback."""

@@ -7,8 +7,8 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core
-from likewise._checks import integer, reals
-from likewise._estimator import seed_of, warn_unless_converged
+from likewise._checks import integer, reals, seed_of
+from likewise._estimator import warn_unless_converged
 from likewise.estimators._affinity import AffinityMixin, pairwise_affinities, pairwise_affinity
 
 _LOOKED_AT = 21  # eigenvalues among which n_clusters="auto" looks for a gap

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 import likewise as lw
 from likewise import _checks, _core
@@ -117,7 +116,7 @@ class AttentionLayer(Parametrized):
         temperature = 0.0 if temperature is None else _positive("temperature", temperature)
         given = locals()  # by the names that C++ has them under
         self.options = {name: _of_kind_of(default, name, given[name]) for name, default in _DEFAULTS.items()}
-        self._seed = check_random_state(random_state).randint(2**31)
+        self._seed = _checks.random_of(random_state).randint(2**31)
         self._make(np.dtype(dtype))
 
     def _make(self, dtype):
@@ -285,7 +284,8 @@ class AttentionLayer(Parametrized):
     def metric(self, head=0):
         """A head's cost as a metric of tokens: Mahalanobis(W), Bilinear(Wq, Wk) of dot scores, or Mapped.
 
-        Mapped by ResidualMLP with skip W is what a head with a map compares. A ValueError for squared distances of two maps, which are no metric.
+        Mapped by ResidualMLP with skip W is what a head with a map compares. A ValueError for squared
+        distances of two maps, which are no metric.
         """
         return self._core.metric(head)
 

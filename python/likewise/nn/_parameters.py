@@ -29,9 +29,11 @@ class Parametrized:
 
 
 def as_path(path):
-    """The path as a str; a TypeError for what is none, such as an open file."""
+    """The path in the system's bytes, which may be no text; a TypeError for what is none, such as a file."""
     try:
-        return os.fsdecode(path)
+        return os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise ValueError(f"path must be a name that the system can have; got {path!r}: {error}") from None
     except TypeError:
         raise TypeError(
             f"path must be a str or a path; got {type(path).__name__}. A model is moved into place as a "
