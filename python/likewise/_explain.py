@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from likewise import kernels, metrics, normalizations, propagations, supports
+from likewise import kernels, maps, metrics, normalizations, propagations, supports
 from likewise._mechanism import SLOTS, Mechanism
 
 
@@ -157,8 +157,10 @@ def _l2_attention():
 
 
 def _metric_attention():
-    mechanism = Mechanism(metric="sqeuclidean", kernel=kernels.Exponential(temperature=1.0))
-    note = "x is phi(W x), z is phi(W z), phi a network of one hidden layer and a residual connection: a Mapped metric"
+    mechanism = Mechanism(
+        metric=metrics.Mapped(maps.ResidualMLP()), kernel=kernels.Exponential(temperature=1.0)
+    )
+    note = "x is W x, z is W z of each head; its map phi is a residual network that is learned"
     return Explanation(mechanism, "Wv x", note)
 
 

@@ -1,10 +1,10 @@
 """The same layers and operators inside PyTorch: autograd functions and modules on CPU tensors.
 
 Needs PyTorch. `SelfAttention`, `L2Attention`, `MetricAttention` are torch.nn.Modules whose parameters have
-the names and shapes of torch.nn.MultiheadAttention's and of likewise.nn's layers; `kernel_attention` runs any mechanism
-over heads. Forward and backward are likewise's: no n x n matrix, all threads with a single head, gradients
-that do not depend on threads. Functions and modules are differentiable once, by autograd and by torch.func,
-whose vmap runs them one by one, over tokens and masks, nested in any order.
+the names and shapes of torch.nn.MultiheadAttention's and of likewise.nn's layers; `kernel_attention` runs
+any mechanism over heads. Forward and backward are likewise's: no n x n matrix, all threads with a single
+head, gradients that do not depend on threads. Functions and modules are differentiable once, by autograd and
+by torch.func, whose vmap runs them one by one, over tokens and masks, nested in any order.
 """
 
 try:

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import time
 import warnings
+from pathlib import Path
 
 import interruptible
 import numpy as np
@@ -647,3 +648,40 @@ def test_refusals_name_the_argument(settings, said):
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match=said):
             lw.AttentionClassifier(**{**SMALL, **settings}).fit(X, y)
+
+
+def test_metric_attention_as_published_learns_and_keeps(tmp_path):
+    """A residual network for each head and temperature 1: in training, files and mechanisms."""
+    X, y = load_wine(return_X_y=True)
+    X = (X - X.mean(0)) / X.std(0)
+    model = lw.AttentionClassifier("metric", embed_dim=16, num_heads=2, max_epochs=30, random_state=0)
+    model.fit(X[::2], y[::2])
+    assert model.score(X[1::2], y[1::2]) > 0.9
+    head = model.mechanisms_[0][1]
+    assert isinstance(head.metric.map, lw.maps.ResidualMLP) and head.kernel.temperature == 1
+    tokens = model.transform(X[:3])
+    weights = model.attention_weights(X[:3])[:, 0, 1]
+    for one, P in zip(tokens, weights):
+        np.testing.assert_allclose(head.operator(one).toarray(), P, atol=2e-5)
+    model.save(tmp_path / "model")
+    again = lw.AttentionClassifier.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert again.get_params() == model.get_params()
+    start = model.mechanism
+    assert start.metric == lw.metrics.Mapped(lw.maps.ResidualMLP()) and start.kernel.temperature == 1
+    assert lw.AttentionClassifier.from_mechanism(start).attention == "metric"
+    with pytest.raises(ValueError, match='attention must be "l2" or "dot" in context'):
+        lw.AttentionClassifier("metric").fit(X, y, context="rows")
+
+
+def test_files_of_earlier_versions_are_l2_attention():
+    """What was called metric-attention before loads as what it was: L2 attention, with the same answers."""
+    data = Path(__file__).parents[1] / "data"
+    said = json.loads((data / "metric_attention_of_version_2.json").read_text(encoding="utf-8"))
+    model = lw.AttentionClassifier.load(data / "metric_attention_of_version_2.likewise")
+    assert model.attention == "l2"
+    assert isinstance(model.mechanisms_[0][0].metric, lw.metrics.Mahalanobis)
+    np.testing.assert_allclose(model.predict_proba(said["queries"]), said["predict_proba"], atol=1e-6)
+    context = lw.AttentionClassifier.load(data / "in_context_of_version_2.likewise")
+    assert context.attention == "l2"
+    np.testing.assert_allclose(context.predict_proba(said["queries"]), said["in_context"], atol=1e-9)

@@ -119,7 +119,7 @@ def test_maps_are_immutable():
         (lambda: maps.Linear(None, np.ones(2)), ValueError, "W must be a matrix"),
         (lambda: maps.Linear()(X), ValueError, "map must be one that is known"),
         (
-            lambda: lw.Mechanism(metrics.Mapped(maps.ResidualMLP())).operator(X),
+            lambda: lw.Mechanism(metric=metrics.Mapped(maps.ResidualMLP())).operator(X),
             ValueError,
             "one that is known",
         ),

@@ -9,9 +9,19 @@ from sklearn.datasets import load_wine
 
 import likewise as lw
 from likewise import _core
-from likewise.nn import AttentionLayer, L2Attention, SelfAttention, arms
+from likewise.nn import AttentionLayer, L2Attention, MetricAttention, SelfAttention, arms
 
-ARMS = arms(6, 2)
+ARMS = {
+    **arms(6, 2),
+    "metric": {
+        **{"embed_dim": 6, "num_heads": 2, "score": "sqdist", "tied": True},
+        **{"map_width": 4, "temperature": 1.0},
+    },
+    "dot of one shared map": {
+        **{"embed_dim": 6, "num_heads": 2, "tied": True, "map_width": 2, "share_map": True},
+        "learn_temperature": True,
+    },
+}
 
 
 def made(**settings):
@@ -19,6 +29,19 @@ def made(**settings):
     layer = AttentionLayer(**settings, dtype=np.float64, random_state=0)
     layer.flat_parameters[:] += 0.1 * np.random.RandomState(1).randn(len(layer.flat_parameters))
     return layer
+
+
+def through_maps(state, o, mapped, rank):
+    """phi of each head's columns: u + W2 tanh(W1 u + b1) + b2."""
+    parts = []
+    for h in range(o["num_heads"]):
+        W1, b1, W2, b2 = (
+            state[name] if o["share_map"] else state[name][h]
+            for name in ("map_in.weight", "map_in.bias", "map_out.weight", "map_out.bias")
+        )
+        u = mapped[:, h * rank : (h + 1) * rank]
+        parts.append(u + np.tanh(u @ W1.T + b1) @ W2.T + b2)
+    return np.hstack(parts)
 
 
 def by_definition(layer, x, context, admitted=None):
@@ -36,11 +59,13 @@ def by_definition(layer, x, context, admitted=None):
         Wq, Wk, Wv = np.split(state["in_proj_weight"], parts)
         bq, bk, bv = np.split(state["in_proj_bias"], parts)
         q, k, v = x @ Wq.T + bq, context @ Wk.T + bk, context @ Wv.T + bv
+    if o["map_width"]:
+        q, k = (through_maps(state, o, mapped, rank) for mapped in (q, k))
     heads = []
     for h in range(H):
         a, b, c = (m[:, h * w : (h + 1) * w] for m, w in ((q, rank), (k, rank), (v, E // H)))
         dots = a @ b.T if o["score"] == "dot" else -((a[:, None] - b[None]) ** 2).sum(axis=2)
-        scores = dots / np.exp(state["log_temperature"][h])
+        scores = dots / (np.exp(state["log_temperature"][h]) if o["learn_temperature"] else o["temperature"])
         if admitted is not None:
             scores = np.where(admitted, scores, -np.inf)
         weights = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -111,7 +136,8 @@ def test_options_of_a_layer_are_those_that_cpp_lists():
     told = {name: said[name].default for name in said if name not in ("embed_dim", "dtype", "random_state")}
     listed = _core.attention_layer_defaults()
     assert list(listed) == ["embed_dim", *told]
-    assert {**listed, "rank": None} == {"embed_dim": listed["embed_dim"], **told}
+    open_ones = dict.fromkeys(("rank", "map_width", "temperature"))
+    assert {**listed, **open_ones} == {"embed_dim": listed["embed_dim"], **told}
     assert AttentionLayer(8, 2, rank=3).options == {**listed, "embed_dim": 8, "num_heads": 2, "rank": 3}
 
 
@@ -132,6 +158,58 @@ def test_state_names_and_shapes_are_those_of_the_interface():
         "out_proj.bias": (8,),
         "log_temperature": (2,),
     }
+    shapes = [(name, part.shape) for name, part in MetricAttention(8, 2, 3).state_dict().items()]
+    assert shapes == [
+        ("metric_proj.weight", (8, 8)),
+        ("map_in.weight", (2, 3, 4)),
+        ("map_in.bias", (2, 3)),
+        ("map_out.weight", (2, 4, 3)),
+        ("map_out.bias", (2, 4)),
+        ("v_proj.weight", (8, 8)),
+        ("v_proj.bias", (8,)),
+        ("out_proj.weight", (8, 8)),
+        ("out_proj.bias", (8,)),
+    ]
+    shared = MetricAttention(8, 2, share_map=True, learn_temperature=True).state_dict()
+    assert shared["map_in.weight"].shape == (4, 4) and shared["map_out.bias"].shape == (4,)
+    assert shared["log_temperature"].tolist() == [0, 0]  # where the published temperature is
+
+
+def test_heads_of_metric_attention_are_mechanisms():
+    """A head's metric is Mapped by phi of its projection: weights, and the function with the map alone."""
+    layer = MetricAttention(6, 2, 5, dtype=np.float64, random_state=0)
+    layer.flat_parameters[:] += 0.2 * np.random.RandomState(1).randn(len(layer.flat_parameters))
+    x = np.random.RandomState(2).randn(7, 6)
+    layer.forward(x)
+    for head, weights in enumerate(layer.attention_weights()):
+        mechanism = layer.mechanism(head)
+        assert mechanism.metric == lw.metrics.Mapped(mechanism.metric.map) and layer.temperature(head) == 1
+        np.testing.assert_allclose(mechanism.operator(x).toarray(), weights, atol=1e-12)
+        v = np.random.RandomState(3).randn(7, 2)
+        np.testing.assert_allclose(lw.metric_attention(x, mechanism.metric.map, v), weights @ v, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: AttentionLayer(6, 2, map_width=3), ValueError, "map_width must be 0 where queries and keys"),
+        (lambda: AttentionLayer(6, 2, tied=True, map_width=-1), ValueError, "map_width must be at least 1"),
+        (lambda: AttentionLayer(6, 2, tied=True, share_map=True), ValueError, "share_map must be false"),
+        (lambda: AttentionLayer(6, 2, temperature=-1.0), ValueError, "temperature must be positive"),
+        (lambda: AttentionLayer(6, 2, temperature="hot"), TypeError, "temperature must be a number"),
+        (lambda: MetricAttention(6, 2, 1.5), TypeError, "map_width must be an int"),
+        (lambda: MetricAttention(6.0, 2), TypeError, "embed_dim must be an int"),
+        (lambda: lw.metric_attention(np.ones((3, 2)), "linear"), TypeError, "map must be a value"),
+        (
+            lambda: lw.metric_attention(np.ones(3), lw.maps.Linear(np.eye(3))),
+            ValueError,
+            "x must be an array",
+        ),
+    ],
+)
+def test_settings_of_maps_are_refused_by_name(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
 
 
 def test_a_state_is_taken_over_with_its_dtype_or_not_at_all():

@@ -266,6 +266,25 @@ def test_l2_attention():
     assert_allclose(slots.propagate(tokens, v), want, atol=1e-12)
 
 
+def test_metric_attention():
+    rng = np.random.default_rng(0)
+    tokens = load_digits().images[3] / 16
+    W1, W2, Wv = rng.normal(size=(6, 8)), rng.normal(size=(8, 6)), rng.normal(size=(5, 8))
+    b1, b2 = rng.normal(size=6), rng.normal(size=8)
+    p, v = tokens + np.tanh(tokens @ W1.T + b1) @ W2.T + b2, tokens @ Wv.T
+    want = softmax(-squared(p, p)) @ v
+    phi = lw.maps.ResidualMLP(W1, b1, W2, b2)
+    slots = mechanism(
+        lw.metrics.Mapped(phi),
+        lw.kernels.Exponential(1.0),
+        lw.supports.AllPairs(),
+        lw.normalizations.RowStochastic(),
+        OneStep(),
+    )
+    assert_allclose(lw.metric_attention(tokens, phi, v), want, atol=1e-12)
+    assert_allclose(slots.propagate(tokens, v), want, atol=1e-12)
+
+
 def test_kernel_density():
     h, d = 0.5, IRIS.shape[1]
     model = lw.KernelDensity(bandwidth=h).fit(IRIS[TRAIN])

@@ -119,6 +119,18 @@ ARGUMENTS = {
     lt.AttentionLayer: lambda o: o,
     lt.SelfAttention: lambda o: {n: o[n] for n in ("embed_dim", "num_heads", "bias")},
     lt.L2Attention: lambda o: {n: o[n] for n in ("embed_dim", "num_heads", "bias", "rank", "diagonal")},
+    lt.MetricAttention: lambda o: {
+        n: o[n]
+        for n in (
+            "embed_dim",
+            "num_heads",
+            "map_width",
+            "bias",
+            "share_map",
+            "learn_temperature",
+            "temperature",
+        )
+    },
 }
 
 

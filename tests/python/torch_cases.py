@@ -117,6 +117,12 @@ def propagated(K, v, extra):
     return K @ v / torch.where(mass > 0, mass, 1)
 
 
+def residual(p, u):
+    """u + W2 tanh(W1 u + b1) + b2 of u (..., heads, length, rank), of each head or one for all."""
+    hidden = torch.tanh(u @ p["map_in.weight"].mT + p["map_in.bias"][..., None, :])
+    return u + hidden @ p["map_out.weight"].mT + p["map_out.bias"][..., None, :]
+
+
 def layer_in_torch(options, p, x, context=None):
     """An attention layer of these options and parameters by its definition."""
     o, z, heads = options, x if context is None else context, options["num_heads"]
@@ -134,6 +140,8 @@ def layer_in_torch(options, p, x, context=None):
             linear(t, W, b).unflatten(-1, (heads, rank)).transpose(1, 2)
             for t, W, b in zip((x, z), maps, biases)
         )
+        if o["map_width"]:
+            q, k = (residual(p, u) for u in (q, k))
     if o["tied"]:
         v = linear(z, p["v_proj.weight"], p.get("v_proj.bias"))
     else:
@@ -145,7 +153,8 @@ def layer_in_torch(options, p, x, context=None):
     scores = q @ k.mT if o["score"] == "dot" else -squares(q, k)
     if o["key_bias"]:
         scores = scores - (k**2).sum(-1)[..., None, :] / 2
-    t = torch.tensor(rank**0.5 * (1 if o["score"] == "dot" else 2), dtype=x.dtype)
+    fixed = o["temperature"] or rank**0.5 * (1 if o["score"] == "dot" else 2)
+    t = torch.tensor(fixed, dtype=x.dtype)
     if o["learn_temperature"]:
         t = p["log_temperature"].exp()[:, None, None]
     y = ((scores / t).softmax(-1) @ v).transpose(1, 2).flatten(-2)
@@ -161,6 +170,8 @@ MODULES = {
     "SelfAttention": lambda **how: lt.SelfAttention(6, 2, **how),
     "SelfAttention without bias": lambda **how: lt.SelfAttention(6, 3, bias=False, **how),
     "L2Attention": lambda **how: lt.L2Attention(6, 2, **how),
+    "MetricAttention": lambda **how: lt.MetricAttention(6, 2, 4, **how),
+    "shared map": lambda **how: lt.MetricAttention(6, 3, share_map=True, learn_temperature=True, **how),
     "diagonal": lambda **how: lt.L2Attention(6, 2, diagonal=True, **how),
     "key bias": layer({"embed_dim": 6, "num_heads": 2, "key_bias": True, "learn_temperature": True}),
     **{name: layer(settings) for name, settings in arms(6, 2).items()},

@@ -452,7 +452,10 @@ class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
         model, about = _OF_KIND[_core.saved_kind(as_path(path))].load(path)
         if about.get("class") != cls.__name__:
             raise ValueError(f"path must hold an {cls.__name__}; got one of {about.get('class')!r}.")
-        estimator = cls(**from_json(about["params"]))
+        params = from_json(about["params"])
+        if params["attention"] == "metric" and not getattr(model, "options", {}).get("map_width"):
+            params["attention"] = "l2"  # the name that it had in files of version 2
+        estimator = cls(**params)
         vars(estimator).update(from_json(about["fitted"]))
         estimator._token_shape = tuple(estimator._token_shape.tolist())
         estimator._model = model

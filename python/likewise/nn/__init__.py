@@ -1,8 +1,8 @@
 """Attention that learns: layers with their own gradients, models, and their file.
 
 `SelfAttention`, `L2Attention` and `MetricAttention` are settings of one class, `AttentionLayer`; `arms` are
-the five between the first two that an honest comparison tells apart. The estimators AttentionClassifier and AttentionRegressor train
-whole models of them.
+the five between the first two that an honest comparison tells apart. The estimators AttentionClassifier and
+AttentionRegressor train whole models of them.
 """
 
 from likewise.nn._layers import (  # noqa: F401
