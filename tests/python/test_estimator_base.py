@@ -9,7 +9,8 @@ from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
 import likewise as lw
 from likewise import kernels, metrics, normalizations, supports
-from likewise._estimator import MechanismMixin, fill_bandwidth, seed_of, warn_unless_converged
+from likewise._checks import seed_of
+from likewise._estimator import MechanismMixin, fill_bandwidth, warn_unless_converged
 
 
 class Regressor(MechanismMixin, RegressorMixin, BaseEstimator):
