@@ -99,15 +99,16 @@ def test_one_thread_inside_joblib_workers(backend):
     assert inside == [1, 1]
 
 
-@pytest.mark.parametrize("known", ["joblib", "joblib.parallel"])
+@pytest.mark.parametrize("known", [["joblib"], ["joblib", "joblib.parallel"]])
 def test_what_another_thread_is_importing_is_not_imported(known, monkeypatch):
     """Kind: a look at a module that is there by name only; calls failed beside somebody's first import."""
     for name in [name for name in sys.modules if name.split(".")[0] == "joblib"]:
         monkeypatch.delitem(sys.modules, name)
-    half = types.ModuleType(known)
-    half.__spec__ = importlib.machinery.ModuleSpec(known, None)
-    half.__spec__._initializing = True
-    monkeypatch.setitem(sys.modules, known, half)
+    for name in known:
+        half = types.ModuleType(name)
+        half.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
+        half.__spec__._initializing = True
+        monkeypatch.setitem(sys.modules, name, half)
     assert current() == (0, 0, None)
     assert_array_equal(lw.attention(*3 * [np.ones((2, 2))]), np.ones((2, 2)))
 
