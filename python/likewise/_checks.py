@@ -8,7 +8,6 @@ from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import check_random_state
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -127,14 +126,17 @@ def require_dense_booleans(mask, name):
 
 
 def random_of(random_state):
-    """scikit-learn's random_state as a RandomState."""
-    try:
-        return check_random_state(random_state)
-    except ValueError:
-        raise ValueError(
-            "random_state must be an int from 0 to 2**32 - 1, a numpy.random.RandomState or None; got "
-            f"{random_state!r}."
-        ) from None
+    """scikit-learn's random_state as a RandomState, without scikit-learn, which operators do not need."""
+    if random_state is None or random_state is np.random:
+        return np.random.mtrand._rand
+    if isinstance(random_state, np.random.RandomState):
+        return random_state
+    if isinstance(random_state, Integral) and 0 <= random_state < 2**32:
+        return np.random.RandomState(int(random_state))
+    raise ValueError(
+        "random_state must be an int from 0 to 2**32 - 1, a numpy.random.RandomState or None; got "
+        f"{random_state!r}."
+    )
 
 
 def seed_of(random_state):

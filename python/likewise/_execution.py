@@ -114,12 +114,14 @@ def n_cores():
 
 
 def _in_joblib_worker():
-    """Joblib runs each task of its workers in a context whose backend is nested."""
-    if "joblib" not in sys.modules:
-        return False
-    from joblib.parallel import get_active_backend
+    """Joblib runs each task of its workers in a context whose backend is nested.
 
-    backend, _ = get_active_backend()
+    Nobody works for what another thread is still importing, and importing beside it fails.
+    """
+    parallel = sys.modules.get("joblib.parallel")
+    if parallel is None or getattr(parallel.__spec__, "_initializing", False):
+        return False
+    backend, _ = parallel.get_active_backend()
     return bool(backend.nesting_level)
 
 

@@ -4,12 +4,15 @@ import warnings
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
+from sklearn.utils import check_random_state
 
 import likewise as lw
 from likewise import kernels, metrics, normalizations, supports
-from likewise._estimator import MechanismMixin, fill_bandwidth, seed_of, warn_unless_converged
+from likewise._checks import random_of, seed_of
+from likewise._estimator import MechanismMixin, fill_bandwidth, warn_unless_converged
 
 
 class Regressor(MechanismMixin, RegressorMixin, BaseEstimator):
@@ -178,6 +181,11 @@ def test_seeds():
     assert seed_of(3) == 3
     assert seed_of(np.random.RandomState(0)) == seed_of(np.random.RandomState(0))
     assert isinstance(seed_of(None), int)
+    for given in (3, np.int64(3), 2**32 - 1, np.random, None):  # the numbers that scikit-learn would draw
+        np.random.seed(1)  # noqa: NPY002
+        want = check_random_state(given).randint(100, size=5)
+        np.random.seed(1)  # noqa: NPY002
+        assert_array_equal(random_of(given).randint(100, size=5), want)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """How work is run: threads, memory, progress, stopping, the GIL, and functions of the user's inside it."""
 
+import importlib.machinery
 import os
 import pickle
 import signal
@@ -8,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+import types
 
 import every
 import interruptible
@@ -95,6 +97,20 @@ def test_omp_num_threads_is_heard(monkeypatch):
 def test_one_thread_inside_joblib_workers(backend):
     inside = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(effective_n_jobs)() for _ in range(2))
     assert inside == [1, 1]
+
+
+@pytest.mark.parametrize("known", [["joblib"], ["joblib", "joblib.parallel"]])
+def test_what_another_thread_is_importing_is_not_imported(known, monkeypatch):
+    """Kind: a look at a module that is there by name only; calls failed beside somebody's first import."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "joblib"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in known:
+        half = types.ModuleType(name)
+        half.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
+        half.__spec__._initializing = True
+        monkeypatch.setitem(sys.modules, name, half)
+    assert current() == (0, 0, None)
+    assert_array_equal(lw.attention(*3 * [np.ones((2, 2))]), np.ones((2, 2)))
 
 
 def test_results_do_not_depend_on_the_number_of_threads():
