@@ -34,7 +34,7 @@ template <class A, class B> double relative_error(const A& gradient, const B& wa
 /// Each parameter by itself, so that a small one is not lost beside a large one.
 inline void check_gradient(const nn::ParameterLayout& layout, const Vector<double>& gradient,
                            const Vector<double>& want) {
-  for (const auto& [name, slot] : layout.entries()) {
+  for (const auto& [name, slot, stack] : layout.entries()) {
     CAPTURE(name);
     CHECK(relative_error(gradient.segment(slot.offset, slot.size()), want.segment(slot.offset, slot.size()))
           < 1e-6);

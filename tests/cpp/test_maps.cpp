@@ -98,7 +98,12 @@ TEST_CASE("what is no map is refused, naming the argument", "[map]") {
   CHECK_THROWS_AS(apply<double>(map, X.leftCols(2)), InvalidArgument);
   map.activation = "softplus";
   CHECK_THROWS_AS(validate(PointMap(map)), InvalidArgument);
-  CHECK_THROWS_AS(validate(Metric(Mapped{maps::Linear{}})), InvalidArgument);
+  CHECK_THROWS_AS(validate(Metric(Mapped{
+                      maps::Linear{samples::normal(2, 3, 1), Vector<double>(samples::normal(3, 1, 2))}})),
+                  InvalidArgument);
+  validate(Metric(Mapped{maps::Linear{}}));  // open: a value, of which no operator can be made
+  CHECK_THROWS_AS(mechanism_of(Mapped{maps::Linear{}}).self_operator(X), InvalidArgument);
+  CHECK_THROWS_AS(mechanism_of(Mapped{maps::ResidualMLP{}}).self_operator(X), InvalidArgument);
   CHECK_THROWS_AS(maps::Custom::from({}), InvalidArgument);
   const auto lost = maps::Custom::from([](const Points<double>& x) { return Matrix<double>(x.topRows(1)); });
   CHECK_THROWS_AS(apply<double>(lost, X), InvalidArgument);

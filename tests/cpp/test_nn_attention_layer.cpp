@@ -396,7 +396,7 @@ TEST_CASE("numbers that are not finite are refused in short sequences and in lon
     for (const auto& [arm, options] : arms()) {
       const Made made(options);
       const Matrix<double> x = Matrix<double>::Random(length, 6);
-      for (const auto& [name, slot] : made.layout.entries()) {
+      for (const auto& [name, slot, stack] : made.layout.entries()) {
         INFO(arm << ", " << name << ", " << length << " tokens");
         Vector<double> broken = made.parameters;
         broken(slot.offset) = std::numeric_limits<double>::quiet_NaN();

@@ -585,7 +585,7 @@ def in_context_parts(content):
         (value,) = struct.unpack("<" + code, file.read(struct.calcsize("<" + code)))
         return value
 
-    assert (file.read(8), number("I")) == (b"LIKEWISE", 2)
+    assert (file.read(8), number("I")) == (b"LIKEWISE", 3)
     assert file.read(number("Q")) == b"in-context model"
     assert number("I") == 8
     assert json.loads(file.read(number("Q")))["class"] == "AttentionClassifier"
@@ -615,7 +615,7 @@ def test_what_is_wrong_with_a_file_of_a_model_in_context(digits, model, tmp_path
         (content[:-1], "checksum"),
         (content[:30], "truncated"),
         (content[:-9] + bytes([content[-9] ^ 1]) + content[-8:], "checksum"),
-        (content[:8] + b"\1" + content[9:], "of version 2; got version 1"),
+        (content[:8] + b"\1" + content[9:], "of version 2 to 3; got version 1"),
         (b"no such file", "begins with LIKEWISE"),
     ):
         path.write_bytes(changed)
@@ -630,7 +630,7 @@ def test_what_is_wrong_with_a_file_of_a_model_in_context(digits, model, tmp_path
     ("settings", "said"),
     [
         ({"attention": "cosine"}, "attention must be"),
-        ({"attention": {"scores": "dot"}}, "attention must be .* or a dict of .*, score, tied; got"),
+        ({"attention": {"scores": "dot"}}, "attention must be .* or a dict of .*, score, share_map, temperature, tied; got"),
         ({"attention": {"score": "cosine"}}, 'score must be one of "dot", "sqdist"'),
         ({"num_heads": 3}, "num_heads must be a divisor of embed_dim = 8; got 3"),
         ({"n_tokens": 5}, "n_tokens must be a divisor of X's 13 features; got 5"),
