@@ -630,7 +630,10 @@ def test_what_is_wrong_with_a_file_of_a_model_in_context(digits, model, tmp_path
     ("settings", "said"),
     [
         ({"attention": "cosine"}, "attention must be"),
-        ({"attention": {"scores": "dot"}}, "attention must be .* or a dict of .*, score, share_map, temperature, tied; got"),
+        (
+            {"attention": {"scores": "dot"}},
+            "attention must be .* or a dict of .*, score, share_map, temperature, tied; got",
+        ),
         ({"attention": {"score": "cosine"}}, 'score must be one of "dot", "sqdist"'),
         ({"num_heads": 3}, "num_heads must be a divisor of embed_dim = 8; got 3"),
         ({"n_tokens": 5}, "n_tokens must be a divisor of X's 13 features; got 5"),

@@ -118,9 +118,9 @@ def test_a_far_key_in_a_short_sequence_spoils_no_other(n, far, dtype):
     for queries in (q, k, k[:-1], np.r_[q, k[-1:]]):
         if len(queries):
             want = (softmax_of_distances(queries, k, 2.0)[0] @ v).astype(float)
-            found = lw.metric_attention(queries, k, v, temperature=2.0)
+            found = lw.l2_attention(queries, k, v, temperature=2.0)
             assert_allclose(found, want, atol=5 * EPSILON[dtype])
-    near = lw.metric_attention(np.r_[q, k[-1:]], q, points(len(q), 2, 3).astype(dtype), temperature=2.0)
+    near = lw.l2_attention(np.r_[q, k[-1:]], q, points(len(q), 2, 3).astype(dtype), temperature=2.0)
     want = softmax_of_distances(np.r_[q, k[-1:]], q, 2.0)[0] @ points(len(q), 2, 3).astype(dtype)
     assert_allclose(near, want.astype(float), atol=5 * EPSILON[dtype])
 
@@ -131,7 +131,7 @@ def test_packed_documents_may_lie_far_apart(far):
     groups = np.repeat([0, 1], 15)
     x, v = points(30, 3, 0), points(30, 2, 1)
     x[:15] += far
-    found = lw.metric_attention(x, x, v, temperature=2.0, support=lw.supports.Blocks(groups))
+    found = lw.l2_attention(x, x, v, temperature=2.0, support=lw.supports.Blocks(groups))
     for one in (groups == 0, groups == 1):
         want = (softmax_of_distances(x[one], x[one], 2.0)[0] @ v[one]).astype(float)
         assert_allclose(found[one], want, atol=1e-13)

@@ -841,7 +841,7 @@ def test_sparse_masks_are_refused_by_name(form):
     calls = {
         "mask": [
             lambda: lw.attention(q, q, q, mask=one),
-            lambda: lw.metric_attention(q, q, q, mask=one),
+            lambda: lw.l2_attention(q, q, q, mask=one),
             lambda: layer.forward(q, mask=one),
             lambda: lw.from_torch_mask(one),
         ],

@@ -1,14 +1,11 @@
 """Peak memory of this process (Linux; None elsewhere)."""
 
-import gc
-
 
 def peak_of(run):
     """Bytes at the peak of run() beyond what the process held before, and what run returned.
 
     Read VmHWM of a child that does nothing else: ru_maxrss inherits the parent's peak.
     """
-    gc.collect()  # what others left in circles would be given back meanwhile, and hide as much
     before = status_bytes("VmRSS")
     if before is None or not _forget_peak():
         return None, run()
