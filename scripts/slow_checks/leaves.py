@@ -24,7 +24,7 @@ FILES = {
     "kernel": {"cauchy.hpp": "include/likewise/kernel"},
     "support": {"band.hpp": "include/likewise/support"},
     "normalization": {"emphasis.hpp": "include/likewise/normalization"},
-    "propagation": {"lazy.hpp": "include/likewise/propagation"},
+    "propagation": {"halfway.hpp": "include/likewise/propagation"},
     "method": {
         "smoother.hpp": "include/likewise/algorithms",
         "smoother.cpp": "algorithms",
@@ -111,29 +111,29 @@ LINES = {
     },
     "propagation": {
         "include/likewise/propagation.hpp": (
-            ("#include <likewise/propagation/one_step.hpp>", "#include <likewise/propagation/lazy.hpp>\n@"),
-            ("using Propagation = std::variant<OneStep, ", "@Lazy, "),
+            ("#include <likewise/propagation/one_step.hpp>", "#include <likewise/propagation/halfway.hpp>\n@"),
+            ("using Propagation = std::variant<OneStep, ", "@Halfway, "),
         ),
         "src/propagation.cpp": (
-            ("void check(const OneStep&) {}\n", "@void check(const Lazy&) {}\n"),
-            ('{"heat", Heat{}}', '@, {"lazy", Lazy{}}'),
+            ("void check(const OneStep&) {}\n", "@void check(const Halfway&) {}\n"),
+            ('{"heat", Heat{}}', '@, {"halfway", Halfway{}}'),
         ),
         "src/propagate.cpp": (
             (
                 "  Propagated<T> operator()(const OneStep&) const { return {P.apply(V, run)}; }\n",
-                "@  Propagated<T> operator()(const Lazy&) const {\n"
+                "@  Propagated<T> operator()(const Halfway&) const {\n"
                 "    return {Matrix<T>(T(0.5) * (V + P.apply(V, run)))};\n  }\n",
             ),
         ),
         "python/bindings/bind_slots.cpp": (
             (
                 'bind_propagation<Heat>(m, "Heat that flows for a time t.");',
-                '@\n  bind_propagation<Lazy>(m, "");',
+                '@\n  bind_propagation<Halfway>(m, "");',
             ),
         ),
         "python/likewise/propagations.py": (
-            ("import Equilibrium, Heat, ", "@Lazy, "),
-            ('    "Heat",\n', '@    "Lazy",\n'),
+            ("import Equilibrium, Heat, ", "@Halfway, "),
+            ('    "Heat",\n', '@    "Halfway",\n'),
         ),
     },
     "method": {

@@ -89,7 +89,7 @@ def test_values_and_methods():
     with pytest.raises(ValueError, match="metric must be"):
         lw.KernelDensity(metric=lw.metrics.Lorentzian(), bandwidth=1.0).fit(X)
     slots, want = CASES["all"]
-    lazy = lw.Mechanism(**slots, propagation=lw.propagations.Lazy())
-    assert lw.Mechanism(**slots, propagation="lazy") == lazy
-    assert_allclose(lazy.propagate(X, V), (V + want() @ V) / 2, atol=1e-12)
+    halfway = lw.Mechanism(**slots, propagation=lw.propagations.Halfway())
+    assert lw.Mechanism(**slots, propagation="halfway") == halfway
+    assert_allclose(halfway.propagate(X, V), (V + want() @ V) / 2, atol=1e-12)
     assert_allclose(lw.Smoother(lw.Mechanism(**slots)).fit_transform(X, V), want() @ V, atol=1e-12)

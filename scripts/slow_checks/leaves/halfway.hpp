@@ -5,11 +5,11 @@
 namespace likewise {
 
 /// Half a step.
-struct Lazy {
-  static constexpr const char* name = "Lazy";
+struct Halfway {
+  static constexpr const char* name = "Halfway";
   static constexpr const char* formula = "F = (V + P V) / 2";
   static constexpr auto fields() { return std::tuple{}; }
-  bool operator==(const Lazy&) const = default;
+  bool operator==(const Halfway&) const = default;
 };
 
 }  // namespace likewise
