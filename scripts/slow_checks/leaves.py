@@ -111,7 +111,10 @@ LINES = {
     },
     "propagation": {
         "include/likewise/propagation.hpp": (
-            ("#include <likewise/propagation/one_step.hpp>", "#include <likewise/propagation/halfway.hpp>\n@"),
+            (
+                "#include <likewise/propagation/one_step.hpp>",
+                "#include <likewise/propagation/halfway.hpp>\n@",
+            ),
             ("using Propagation = std::variant<OneStep, ", "@Halfway, "),
         ),
         "src/propagation.cpp": (
