@@ -179,10 +179,14 @@ MODULES = {
 
 
 class Case:
-    """A function of tensors, the same in plain torch, and the shapes of its inputs."""
+    """A function of tensors, the same in plain torch, and the shapes of its inputs.
 
-    def __init__(self, call, plain, *shapes):
+    n_tokens: how many of them, the first, are tokens; the others are parameters.
+    """
+
+    def __init__(self, call, plain, *shapes, n_tokens=None):
         self.call, self.plain, self.shapes = call, plain, shapes
+        self.n_tokens = len(shapes) if n_tokens is None else n_tokens
 
     def inputs(self, dtype=torch.float64, seed=0):
         generator = torch.Generator().manual_seed(seed)
@@ -206,7 +210,7 @@ def module_case(name, crossed, *, shape=(2, 4, 6)):
     return Case(
         lambda *t: torch.func.functional_call(module, dict(zip(names, t[n:])), t[:n]),
         lambda *t: layer_in_torch(module.options, dict(zip(names, t[n:])), *t[:n]),
-        shape, *[(2, 3, 6)] * crossed, *[p.shape for p in module.parameters()],
+        shape, *[(2, 3, 6)] * crossed, *[p.shape for p in module.parameters()], n_tokens=n,
     )  # fmt: skip
 
 

@@ -113,7 +113,7 @@ class AttentionLayer(Parametrized):
         random_state=None,
     ):
         rank, map_width = rank or 0, map_width or 0
-        temperature = 0.0 if temperature is None else _positive("temperature", temperature)
+        temperature = 0.0 if temperature in (None, 0) else _positive("temperature", temperature)
         given = locals()  # by the names that C++ has them under
         self.options = {name: _of_kind_of(default, name, given[name]) for name, default in _DEFAULTS.items()}
         self._seed = _checks.random_of(random_state).randint(2**31)
