@@ -251,6 +251,8 @@ def _estimators(metric):
     gaussian = lw.kernels.Gaussian(1.5)
     return {
         "k-NN": (lw.KNeighborsClassifier(metric=metric), LABELS, "predict_proba"),
+        "radius": (lw.RadiusNeighborsClassifier(radius=3.0, metric=metric), LABELS, "predict_proba"),
+        "label propagation": (lw.LabelPropagation(metric=metric), PARTLY, "predict_proba"),
         "k-NN regression": (lw.KNeighborsRegressor(metric=metric, weights="distance"), TARGETS, "predict"),
         "kernel regression": (lw.KernelRegressor(metric=metric, bandwidth=1.0), TARGETS, "predict"),
         "kernel regression, loo": (lw.KernelRegressor(metric=metric), TARGETS, "predict"),
