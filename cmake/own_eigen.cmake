@@ -36,7 +36,7 @@ function(likewise_export_public_names target)
   set(symbols "    _ZN8likewisean*;\n")  # operator&
   foreach(name IN LISTS names)
     string(LENGTH ${name} length)
-    foreach(scope IN ITEMS "" 2nn 6detail)
+    foreach(scope IN ITEMS "" 2nn 4maps 6detail)
       string(APPEND symbols "    _ZN8likewise${scope}${length}${name}*; _ZNK8likewise${scope}${length}${name}*;"
         " _ZT?N8likewise${scope}${length}${name}*;\n")
     endforeach()

@@ -194,8 +194,12 @@ template <class T> MapGradient<T> vjp(const PointMap& map, const Points<T>& X, c
 
 static_assert(MapValue<maps::Linear> && MapValue<maps::ResidualMLP> && MapValue<maps::Custom>);
 
-#define LIKEWISE_INSTANTIATE(T)                                \
-  template Matrix<T> apply(const PointMap&, const Points<T>&); \
+#define LIKEWISE_INSTANTIATE(T)                                                             \
+  template Matrix<T> maps::ResidualMLP::apply(const Points<T>&) const;                      \
+  template MapGradient<T> maps::ResidualMLP::vjp(const Points<T>&, const Points<T>&) const; \
+  template Matrix<T> maps::Custom::apply(const Points<T>&) const;                           \
+  template MapGradient<T> maps::Custom::vjp(const Points<T>&, const Points<T>&) const;      \
+  template Matrix<T> apply(const PointMap&, const Points<T>&);                              \
   template MapGradient<T> vjp(const PointMap&, const Points<T>&, const Points<T>&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

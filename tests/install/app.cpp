@@ -93,6 +93,20 @@ void values_in_and_out() {
         1e-10);
 }
 
+/// Maps lie in a namespace of their own, which a shared library has to show as well.
+void learned_maps() {
+  const Eigen::MatrixXd X = Eigen::MatrixXd::Random(60, 3), W = Eigen::MatrixXd::Random(3, 3);
+  const lw::maps::ResidualMLP phi{.W1 = W, .W2 = Eigen::MatrixXd(0.3 * W)};
+  const Eigen::MatrixXd seen = X + ((X * W.transpose()).array().tanh().matrix() * (0.3 * W).transpose());
+  check("a map", (phi.apply<double>(X) - seen).cwiseAbs().maxCoeff(), 1e-14);
+  const lw::Mechanism m{lw::Mapped{phi, std::nullopt, lw::Euclidean{}}, lw::Gaussian{1.0}};
+  check("a mapped metric", (m.self_operator(X).dense() - gaussian_rows(seen, 1.0)).cwiseAbs().maxCoeff(),
+        1e-10);
+  const auto own =
+      lw::maps::Custom::from([](const lw::Points<double>& x) { return lw::Matrix<double>(2 * x); });
+  check("a map of one's own", (own.apply<double>(X) - 2 * X).cwiseAbs().maxCoeff(), 1e-14);
+}
+
 /// The program's own Eigen stays what it was: its large products want their own alignment.
 void own_products() {
   for (const int n : {3, 50, 301}) {
@@ -112,6 +126,7 @@ int main() {
   own_products();
   readme_program();
   values_in_and_out();
+  learned_maps();
   std::cout << "likewise " << lw::version() << ", EIGEN_MAX_ALIGN_BYTES " << EIGEN_MAX_ALIGN_BYTES << ": "
             << failures << " wrong\n";
   return failures;
