@@ -183,7 +183,9 @@ template <class T> Matrix<T> apply(const PointMap& map, const Points<T>& X) {
           "an array with " + std::to_string(wanted) + " features for " + repr(map),
           std::to_string(X.cols()) + " features");
   Matrix<T> mapped = std::visit([&](const auto& m) { return m.template apply<T>(X); }, map);
-  require(mapped.cols() > 0 && mapped.allFinite(), "map", "one that sends points to finite numbers",
+  const bool finite = mapped.allFinite();
+  require(finite || X.allFinite(), "X", "finite", "NaN or infinity");
+  require(mapped.cols() > 0 && finite, "map", "one that sends points to finite numbers",
           mapped.cols() ? "NaN or infinity from " + repr(map) : "no columns from " + repr(map));
   return mapped;
 }

@@ -111,7 +111,8 @@ def metric_attention(
     if x.ndim < 2:
         raise ValueError(f"x must be an array (..., n, dim); got {x.ndim} dimension(s).")
     rows = x.reshape(-1, x.shape[-1])
-    q, k = (_mapped(one, rows).reshape(*x.shape[:-1], -1) for one in (phi, psi))
+    q = _mapped(phi, rows).reshape(*x.shape[:-1], -1)
+    k = q if psi is phi else _mapped(psi, rows).reshape(*x.shape[:-1], -1)
     v = x if v is None else v
     masks = mask, key_padding_mask, log_key_weights
     return _attend(True, q, k, v, temperature, all_of(support, is_causal), *masks)

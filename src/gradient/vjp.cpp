@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <tuple>
 #include <type_traits>
 
 #include <likewise/gradient.hpp>
@@ -108,6 +109,15 @@ Gathered<T> edges(const PropagationOperator<T>& P, const engine::BackwardTerms<T
                                    *weights_of<double>(unfiltered), Converted<double>(terms).terms));
 }
 
+/// Whether some parameter may belong to one side, queries or keys, so that the sum of what points get as both is not enough:
+/// of a metric with several of them, or with a map for each.
+template <class T> bool tells_sides_apart(const State<T>& state) {
+  const auto* mapped = std::get_if<Mapped>(&state.mechanism.metric);
+  if (mapped && mapped->key_map) return true;
+  return std::visit([](const auto& leaf) { return std::tuple_size_v<decltype(leaf.fields())> > 1; },
+                    state.keys.state().seen.metric);
+}
+
 /// The gradient of a metric that a linear map makes, by the names of the map's parameters.
 void name_by_map(const Mapped& metric, std::map<std::string, Matrix<double>>& parameters) {
   if (auto factor = parameters.extract("factor")) {
@@ -144,8 +154,7 @@ template <class T> void through_maps(const State<T>& state, PointGradient<T>& po
     }
   };
   const bool self = detail::of_keys_themselves(state);
-  if (self && metric->one_map()
-      && !metric->key_map) {  // through the map once, with what a point gets as both
+  if (self && !metric->key_map) {  // through the map once, with what a point gets as both
     points.queries += points.keys;
     points.keys = Matrix<T>::Zero(keys.given->rows(), keys.given->cols());
     back(metric->map, *keys.given, points.queries, "");
@@ -181,7 +190,7 @@ OperatorGradient<T> vjp(const PropagationOperator<T>& P, const Values<T>& grad_Y
   const bool self = detail::of_keys_themselves(state);
   const Matrix<T> computed = Y ? Matrix<T>() : P.apply(V, run);
   ScalingTerms<T> scaling = scaling_terms<T>(P, self, grad_Y, V, Y ? *Y : Values<T>(computed), run);
-  scaling.terms.one_point_set = detail::of_one_point_set(state);
+  scaling.terms.one_point_set = detail::of_one_point_set(state) && !tells_sides_apart(state);
   const bool sparse = is_sparse(state.mechanism.support);
   Gathered<T> found = sparse ? edges(P, scaling.terms, run) : pairs(state, scaling.terms, run);
 

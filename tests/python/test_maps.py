@@ -387,6 +387,35 @@ def test_gradients_go_through_the_map(name, normalization, support):
         assert_allclose(gradient, slope, rtol=1e-5, atol=1e-6 * max(1, np.abs(slope).max()))
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda A, B: metrics.Bilinear(A, B),
+        lambda A, B: metrics.Mapped((maps.Linear(A), maps.Linear(B)), "dot"),
+        lambda A, B: metrics.Mapped((maps.ResidualMLP(A, None, W2), maps.ResidualMLP(B, None, W2)), "dot"),
+        lambda A, B: metrics.Mapped((maps.ResidualMLP(A, None, W2), maps.ResidualMLP(B, None, W2))),
+    ],
+    ids=["Bilinear", "linear", "residual, dot", "residual"],
+)
+@pytest.mark.parametrize("n", [10, 200])
+def test_equal_parameters_of_both_sides_keep_gradients_of_their_own(make, n):
+    """Kind: queries and keys that are one point set under equal parameters; their sum was told for each side."""
+    x, values, weights = (RNG.normal(size=(n, k)) for k in (D, 2, 2))
+
+    def loss(A, B):
+        return _loss_of(make(A, B), "row_stochastic", lw.supports.AllPairs(), x, values, weights)
+
+    P = lw.Mechanism(metric=make(W1, W1), kernel=lw.kernels.Exponential(temperature=2.0)).operator(x)
+    found = P.vjp(weights, values)["metric"]
+    direction, h = RNG.normal(size=W1.shape), 1e-6
+    for side, slope in (
+        ("query", loss(W1 + h * direction, W1) - loss(W1 - h * direction, W1)),
+        ("key", loss(W1, W1 + h * direction) - loss(W1, W1 - h * direction)),
+    ):
+        (gradient,) = (g for name, g in found.items() if name.startswith(side) and g.shape == W1.shape)
+        assert np.sum(gradient * direction) == pytest.approx(slope / (2 * h), rel=1e-5, abs=1e-6)
+
+
 def test_gradients_across_go_through_the_map():
     metric, values, weights = GIVEN["one map"], RNG.normal(size=(7, 2)), RNG.normal(size=(5, 2))
     m = lw.Mechanism(metric=metric, kernel=lw.kernels.Exponential(temperature=2.0))
