@@ -44,10 +44,12 @@ Partial<T> partial(const Mechanism& mechanism, const Points<T>& X, const Points<
   const ResolvedKernel kernel{mechanism.kernel, scale_of(mechanism.kernel)};
   const Vector<double> log_w = checked_log_weights(log_key_weights, Z.rows());
   const SeenMetric looks = seen(mechanism.metric);
-  const Matrix<T> seen_X = looks.maps() ? apply<T>(*looks.queries, X) : Matrix<T>(),
-                  seen_Z = looks.maps() ? apply<T>(*looks.keys, Z) : Matrix<T>();
-  const auto tiles = make_tile_weights<T>(looks.metric, kernel, {}, looks.maps() ? Points<T>(seen_X) : X,
-                                          looks.maps() ? Points<T>(seen_Z) : Z, log_w);
+  if (looks.maps()) {
+    Mechanism of_seen = mechanism;
+    of_seen.metric = looks.metric;
+    return partial<T>(of_seen, apply<T>(*looks.queries, X), apply<T>(*looks.keys, Z), V, log_w, run);
+  }
+  const auto tiles = make_tile_weights<T>(looks.metric, kernel, {}, X, Z, log_w);
   return engine::exp_sum<T>(*tiles, log_w, V, run);
 }
 

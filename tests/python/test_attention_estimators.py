@@ -635,6 +635,7 @@ def test_what_is_wrong_with_a_file_of_a_model_in_context(digits, model, tmp_path
             "attention must be .* or a dict of .*, score, share_map, temperature, tied; got",
         ),
         ({"attention": {"score": "cosine"}}, 'score must be one of "dot", "sqdist"'),
+        ({"attention": {"temperature": -1}}, "temperature must be positive and finite; got -1"),
         ({"num_heads": 3}, "num_heads must be a divisor of embed_dim = 8; got 3"),
         ({"n_tokens": 5}, "n_tokens must be a divisor of X's 13 features; got 5"),
         ({"max_epochs": 0}, "max_epochs must be an int, at least 1; got 0"),

@@ -26,6 +26,7 @@ _KINDS = {
     str: (str, "a str"),
     bool: ((bool, np.bool_), "a bool"),
 }
+_OPEN = ("rank", "map_width", "temperature")  # None leaves them to the layer
 # What may be said of a head alone.
 HEAD_SETTINGS = _DEFAULTS.keys() - {"embed_dim", "num_heads"}
 
@@ -112,10 +113,8 @@ class AttentionLayer(Parametrized):
         dtype=np.float32,
         random_state=None,
     ):
-        rank, map_width = rank or 0, map_width or 0
-        temperature = 0.0 if temperature in (None, 0) else _positive("temperature", temperature)
         given = locals()  # by the names that C++ has them under
-        self.options = {name: _of_kind_of(default, name, given[name]) for name, default in _DEFAULTS.items()}
+        self.options = as_options({name: given[name] for name in _DEFAULTS})
         self._seed = _checks.random_of(random_state).randint(2**31)
         self._make(np.dtype(dtype))
 
@@ -468,8 +467,22 @@ def arms(embed_dim, num_heads=1, *, learn_temperature=True):
     }  # fmt: skip
 
 
+def as_options(given):
+    """Options of a layer by their names, each of its kind; one that is left open, None or 0, is 0 in C++."""
+    return {
+        name: type(_DEFAULTS[name])(0)
+        if name in _OPEN and (value is None or (_is_number(value) and value == 0))
+        else _of_kind_of(_DEFAULTS[name], name, _positive(name, value) if name == "temperature" else value)
+        for name, value in given.items()
+    }
+
+
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+
+
 def _positive(name, value):
-    if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
+    if not _is_number(value):
         raise TypeError(f"{name} must be a number or None; got {value!r}.")
     if not (np.isfinite(value) and value > 0):
         raise ValueError(f"{name} must be positive and finite; got {value!r}.")

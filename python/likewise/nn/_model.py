@@ -6,6 +6,7 @@ import numpy as np
 
 import likewise as lw
 from likewise import _core
+from likewise.nn._layers import as_options
 from likewise.nn._parameters import Parametrized, as_path, load_into
 
 _MODELS = {"float32": _core.AttentionModel_float32, "float64": _core.AttentionModel_float64}
@@ -23,8 +24,7 @@ ATTENTION = {
 def head_settings(attention, head_dim):
     """Settings of heads of so many features by their name, or those of a dict."""
     if isinstance(attention, dict):
-        chosen = {name: attention.get(name) or 0 for name in ("rank", "map_width")}
-        return {**attention, **chosen, "temperature": float(attention.get("temperature") or 0)}
+        return as_options(attention)
     return {**ATTENTION[attention], **({"map_width": head_dim} if attention == "metric" else {})}
 
 
