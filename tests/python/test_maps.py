@@ -399,7 +399,7 @@ def test_gradients_go_through_the_map(name, normalization, support):
 )
 @pytest.mark.parametrize("n", [10, 200])
 def test_equal_parameters_of_both_sides_keep_gradients_of_their_own(make, n):
-    """Kind: queries and keys that are one point set under equal parameters; their sum was told for each side."""
+    """Kind: one point set under equal parameters, whose sum was told for each of its sides."""
     x, values, weights = (RNG.normal(size=(n, k)) for k in (D, 2, 2))
 
     def loss(A, B):
