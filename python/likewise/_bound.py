@@ -111,14 +111,16 @@ def _reason(function, called, args, kwargs):
     return f"{found[0]}." if found else f"{called}() got {', '.join(map(_told, args))}."
 
 
+def _is_complex(value):
+    return getattr(getattr(value, "dtype", None), "kind", None) == "c"
+
+
 def _refuse_complex(function, args, kwargs):
     """pybind11 takes NumPy's complex numbers and arrays for real ones: imaginary parts are dropped."""
-    for value in (*args, *kwargs.values()) if kwargs else args:
-        if getattr(getattr(value, "dtype", None), "kind", None) == "c":
-            wanted, _ = next(_overloads(function))
-            given = {**dict(zip([name for name, _, _ in wanted], args)), **kwargs}
-            name = next(name for name, each in given.items() if each is value)
-            raise ValueError(f"{name} must be real; got {value.dtype}.")
+    wanted, _ = next(_overloads(function))
+    given = {**dict(zip([name for name, _, _ in wanted], args)), **kwargs}
+    name, value = next((name, value) for name, value in given.items() if _is_complex(value))
+    raise ValueError(f"{name} must be real; got {value.dtype}.")
 
 
 def _is_refusal(error, function):
@@ -132,7 +134,10 @@ def _is_refusal(error, function):
 def _wrapped(function, called, is_method=False):
     @functools.wraps(function)
     def call(*args, **kwargs):
-        _refuse_complex(function, args[1:] if is_method else args, kwargs)
+        for value in (*args, *kwargs.values()) if kwargs else args:
+            # _is_complex, written out: every call asks it of every argument
+            if (dtype := getattr(value, "dtype", None)) is not None and getattr(dtype, "kind", None) == "c":
+                _refuse_complex(function, args[1:] if is_method else args, kwargs)
         try:
             return function(*args, **kwargs)
         except TypeError as error:

@@ -141,10 +141,9 @@ def random_of(random_state):
 
 def seed_of(random_state):
     """scikit-learn's random_state as a seed of the C++ side: an int stays, else one is drawn."""
-    random = random_of(random_state)
-    if isinstance(random_state, Integral):
-        return int(random_state)
-    return int(random.randint(np.iinfo(np.int32).max))
+    if isinstance(random_state, Integral) and 0 <= random_state < 2**32:
+        return int(random_state)  # without a RandomState, which takes longer than a small fit
+    return int(random_of(random_state).randint(np.iinfo(np.int32).max))
 
 
 def log_weights(log_key_weights, name="log_key_weights"):

@@ -6,12 +6,14 @@ import inspect
 
 from likewise import _core, kernels, metrics, normalizations, propagations, supports
 
-# For each slot: its value types (leaf classes), and how a name becomes a value.
-_METRICS = tuple(v for v in vars(metrics).values() if isinstance(v, type))
-_KERNELS = tuple(v for v in vars(kernels).values() if isinstance(v, type))
-_SUPPORTS = (*(v for v in vars(supports).values() if isinstance(v, type)), _core.Mask)
-_NORMALIZATIONS = tuple(v for v in vars(normalizations).values() if isinstance(v, type))
-_PROPAGATIONS = tuple(v for v in vars(propagations).values() if isinstance(v, type))
+
+def _leaves(module, *others):
+    """The types of a slot's values."""
+    return frozenset((*(v for v in vars(module).values() if isinstance(v, type)), *others))
+
+
+_METRICS, _KERNELS, _SUPPORTS = _leaves(metrics), _leaves(kernels), _leaves(supports, _core.Mask)
+_NORMALIZATIONS, _PROPAGATIONS = _leaves(normalizations), _leaves(propagations)
 
 
 def _tell_signatures():
@@ -45,7 +47,7 @@ _tell_signatures()
 
 def as_metric(value, name="metric"):
     """A metric from a value of likewise.metrics, a name, or a function (X_block, Z_block) -> costs."""
-    if callable(value) and not isinstance(value, type):
+    if type(value) not in _METRICS and callable(value) and not isinstance(value, type):
         return metrics.Custom(value)
     return _as_slot(value, name, _METRICS, metrics, "a metric, a function of two blocks")
 
@@ -71,11 +73,13 @@ def as_propagation(value, name="propagation"):
 
 
 def _as_slot(value, name, types, module, allowed):
-    if isinstance(value, types):
+    if type(value) in types:  # of small work a good part would pass in looking through them one by one
         return value
     slot = module.__name__.rpartition(".")[2].removesuffix("s")
     if isinstance(value, str) and (name == slot or value in module.names()):
         return module.from_name(value)
+    if isinstance(value, tuple(types)):
+        return value
     known = ", ".join(map(repr, module.names()))
     error = ValueError if isinstance(value, str) else TypeError
     raise error(f"{name} must be {allowed} or one of the names {known}; got {value!r}.")

@@ -147,6 +147,7 @@ int thread_count(const Execution& run) {
   if (getpid() != loaded_in_process) return 1;
   if (run.n_jobs == 0) return omp_get_max_threads();
   constexpr int many = 1024;  // where the system refuses a thread the runtime ends the process
+  if (run.n_jobs <= many) return run.n_jobs;  // without asking the system, which every small loop would do
   return std::min(run.n_jobs, std::max(many, omp_get_num_procs()));
 }
 

@@ -97,34 +97,44 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
   template <class S> SparseMatrix<S> places(const Scaling& scaling) const {
     const SparseMatrix<double>& A = edges_.log_weights;
     SparseMatrix<S> P(rows(), cols());
-    if (!may_be_replaced(scaling) || scaling.empty_row != EmptyRow::nearest) {
-      P.resizeNonZeros(A.nonZeros());
+    const std::vector<Index> lonely = rows_without_stand_in(scaling);
+    P.resizeNonZeros(A.nonZeros() + std::ssize(lonely));
+    if (lonely.empty()) {
       std::copy_n(A.outerIndexPtr(), rows() + 1, P.outerIndexPtr());
       std::copy_n(A.innerIndexPtr(), A.nonZeros(), P.innerIndexPtr());
       return P;
     }
-    const auto lonely = [&](Index i) {
-      const Index key = stand_in_of(scaling, i);
-      const int *begin = A.innerIndexPtr() + A.outerIndexPtr()[i],
-                *end = A.innerIndexPtr() + A.outerIndexPtr()[i + 1];
-      return key >= 0 && !std::binary_search(begin, end, static_cast<int>(key));
-    };
+    auto next = lonely.begin();
     int size = 0;
     for (Index i = 0; i < rows(); ++i) {
       P.outerIndexPtr()[i] = size;
-      size += A.outerIndexPtr()[i + 1] - A.outerIndexPtr()[i] + (lonely(i) ? 1 : 0);
+      int* const row = P.innerIndexPtr() + size;
+      int* end = std::copy(A.innerIndexPtr() + A.outerIndexPtr()[i],
+                           A.innerIndexPtr() + A.outerIndexPtr()[i + 1], row);
+      if (next != lonely.end() && *next == i) {
+        *end = static_cast<int>(stand_in_of(scaling, i));
+        std::inplace_merge(row, end, end + 1);
+        ++end;
+        ++next;
+      }
+      size += static_cast<int>(end - row);
     }
     P.outerIndexPtr()[rows()] = size;
-    P.resizeNonZeros(size);
-    for (Index i = 0; i < rows(); ++i) {
-      int* const row = P.innerIndexPtr() + P.outerIndexPtr()[i];
-      int* const end = std::copy(A.innerIndexPtr() + A.outerIndexPtr()[i],
-                                 A.innerIndexPtr() + A.outerIndexPtr()[i + 1], row);
-      if (!lonely(i)) continue;
-      *end = static_cast<int>(stand_in_of(scaling, i));
-      std::inplace_merge(row, end, end + 1);
-    }
     return P;
+  }
+
+  /// Rows whose stand-in is no edge of theirs.
+  std::vector<Index> rows_without_stand_in(const Scaling& scaling) const {
+    std::vector<Index> found;
+    if (!may_be_replaced(scaling) || scaling.empty_row != EmptyRow::nearest) return found;
+    const SparseMatrix<double>& A = edges_.log_weights;
+    for (Index i = 0; i < rows(); ++i) {
+      const Index key = stand_in_of(scaling, i);
+      const int *begin = A.innerIndexPtr() + A.outerIndexPtr()[i],
+                *end = A.innerIndexPtr() + A.outerIndexPtr()[i + 1];
+      if (key >= 0 && !std::binary_search(begin, end, static_cast<int>(key))) found.push_back(i);
+    }
+    return found;
   }
 
   /// The scaled matrix; with `mass` its rows before their division, and what divides them.

@@ -171,11 +171,11 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
     for (Index a = 0; a < rows.size; ++a) {
       const Index row = rows.begin + a;
       auto stored = P.row(a).segment(keys.begin, keys.size);
+      const auto log_right = scaling.log_right->segment(keys.begin, keys.size);
       if constexpr (std::is_same_v<T, C>)
-        weights = stored.transpose().template cast<double>();
+        weights = stored.transpose().template cast<double>() + log_right;
       else
-        weights = logs.row(a).transpose();
-      weights += scaling.log_right->segment(keys.begin, keys.size).array();
+        weights = logs.row(a).transpose() + log_right;
       // Divided by its own mass a row does not need what was taken out of it; a null mass is no part of it.
       const bool needs_shift = !scaling.by_row_mass || scaling.null_mass > 0;
       if (const Vector<double>* shift = K.row_shift(); shift && needs_shift) weights += (*shift)(row);

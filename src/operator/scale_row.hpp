@@ -14,9 +14,10 @@ namespace likewise {
 
 /// What a row without mass does: the key whose value it takes, or -1 for 0.
 inline Index stand_in(const Scaling& scaling, Index row, Index nearest) {
-  require(scaling.empty_row != EmptyRow::error, "empty_row",
-          "'zero' or 'nearest' where a row of the operator has no mass (widen the bandwidth or the support)",
-          "'error' and row " + std::to_string(row) + " without mass");
+  if (scaling.empty_row == EmptyRow::error)  // asked for every row: words are made only where it is refused
+    refuse("empty_row",
+           "'zero' or 'nearest' where a row of the operator has no mass (widen the bandwidth or the support)",
+           "'error' and row " + std::to_string(row) + " without mass");
   return scaling.empty_row == EmptyRow::nearest ? nearest : -1;
 }
 

@@ -10,10 +10,12 @@ from numbers import Real
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from likewise import _checks, _core, supports
+from likewise import _checks, _core, metrics, supports
 from likewise.estimators._metric import require_width
 
 _ALGORITHMS = {"auto": "auto", "brute": "brute", "kd_tree": "kd_tree", "ball_tree": "auto"}
+# Of any points, by whatever algorithm: nothing about them can be refused.
+_FIT_ALL = {metrics.Euclidean(), metrics.SquaredEuclidean(), metrics.Manhattan(), metrics.Chebyshev()}
 
 
 class Points:
@@ -26,7 +28,8 @@ class Points:
             raise ValueError(f"algorithm must be one of {known}; got {algorithm!r}.")
         self.asked_algorithm, self._algorithm = _ALGORITHMS[algorithm], None
         require_width(metric, X, metric_params)
-        if not pairwise:  # one pair tells what many would
+        if not pairwise and (metric not in _FIT_ALL or algorithm == "kd_tree"):
+            # one pair tells what many would
             _core.kneighbors(metric, X[:1], X[:1], 1, self.asked_algorithm)
         self.keys = _core.prepare_keys(
             metric, X
