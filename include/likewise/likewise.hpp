@@ -37,6 +37,7 @@
 #include <likewise/nn/optimizer.hpp>
 #include <likewise/nn/parameters.hpp>
 #include <likewise/nn/pooling.hpp>
+#include <likewise/nn/propagation_network.hpp>
 #include <likewise/nn/schedule.hpp>
 #include <likewise/nn/training.hpp>
 #include <likewise/operator.hpp>

@@ -43,6 +43,7 @@ void bind_k_neighbors(py::module_& m);
 void bind_kernel_density(py::module_& m);
 void bind_partial(py::module_& m);
 void bind_propagate(py::module_& m);
+void bind_propagation_network(py::module_& m);
 void bind_spectrum(py::module_& m);
 
 }  // namespace likewise::python

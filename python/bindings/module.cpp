@@ -27,6 +27,7 @@ PYBIND11_MODULE(_core, m) {
   bind_attention(m);
   bind_many_operators(m);
   bind_nn(m);
+  bind_propagation_network(m);
   bind_in_context(m);
   bind_kernel_regression(m);
   bind_k_neighbors(m);

@@ -21,8 +21,16 @@ namespace likewise::nn {
 namespace {
 
 constexpr std::string_view magic = "LIKEWISE";
-constexpr std::uint32_t version = 3, oldest_version = 2;  // 2: without maps and temperatures of heads
-constexpr std::array<std::string_view, 3> options_since_3 = {"map_width", "share_map", "temperature"};
+constexpr std::uint32_t version = 4, oldest_version = 2;
+/// Options that files of an earlier version do not have, and since which version they do.
+constexpr std::array<std::pair<std::string_view, std::uint32_t>, 5> younger_options = {
+    {{"map_width", 3}, {"share_map", 3}, {"temperature", 3}, {"project", 4}, {"values", 4}}};
+
+bool has_option(std::uint32_t file_version, std::string_view name) {
+  return std::none_of(younger_options.begin(), younger_options.end(), [&](const auto& younger) {
+    return younger.first == name && younger.second > file_version;
+  });
+}
 constexpr std::string_view attention_kind = "attention model", in_context_kind = "in-context model";
 constexpr std::size_t checksum_bytes = 8;
 
@@ -127,9 +135,7 @@ void write_options(Writer& out, const AttentionModelOptions& options) {
 AttentionModelOptions read_options(Reader& in) {
   AttentionModelOptions options;
   each_option(options, [&](const char* name, auto& field) {
-    if (in.file_version() < 3
-        && std::find(options_since_3.begin(), options_since_3.end(), name) != options_since_3.end())
-      return;  // at its default
+    if (!has_option(in.file_version(), name)) return;  // at its default
     using Field = std::remove_cvref_t<decltype(field)>;
     if constexpr (is_choice<Field>) {
       const auto choice = in.number<std::uint8_t>();

@@ -26,6 +26,9 @@ void check(const AttentionLayerOptions& o) {
   require(o.map_width >= 0, "map_width", "at least 1, or 0 for no map", o.map_width);
   require(!o.map_width || (o.tied && !o.diagonal), "map_width",
           "0 where queries and keys have maps of their own, or diagonal ones", o.map_width);
+  require(o.project || (o.tied && !o.diagonal), "project",
+          "true where queries and keys have maps of their own, or diagonal ones", "false");
+  require(o.project || o.rank == 0, "rank", "0 without a map, which keeps all features", o.rank);
   require(!o.share_map || o.map_width, "share_map", "false without a map_width", "true");
   require(o.temperature >= 0 && std::isfinite(o.temperature), "temperature",
           "positive and finite, or 0 for the rank's own", o.temperature);
@@ -223,11 +226,12 @@ AttentionLayer::AttentionLayer(const AttentionLayerOptions& options, ParameterLa
     : options_(options) {
   check(options);
   const Index E = options.embed_dim, heads = options.num_heads;
-  rank_ = options.diagonal ? E : options.rank ? options.rank : E / heads;
-  const Index width = heads * rank_;
+  rank_ = options.diagonal || !options.project ? E : options.rank ? options.rank : E / heads;
+  const Index width = heads * rank_, of_values = options.values ? E : 0;
   if (options.tied) {
-    query_ = options.diagonal ? layout.add_matrix(prefix + "metric_diagonal", heads, E)
-                              : layout.add_matrix(prefix + "metric_proj.weight", width, E);
+    if (options.project)
+      query_ = options.diagonal ? layout.add_matrix(prefix + "metric_diagonal", heads, E)
+                                : layout.add_matrix(prefix + "metric_proj.weight", width, E);
     key_ = query_;
     if (const Index w = options.map_width) {
       const Index stack = options.share_map ? 0 : heads;
@@ -239,28 +243,32 @@ AttentionLayer::AttentionLayer(const AttentionLayerOptions& options, ParameterLa
       map_out_ = add("map_out.weight", rank_, w);
       map_out_bias_ = add("map_out.bias", rank_, 0);
     }
-    value_ = layout.add_matrix(prefix + "v_proj.weight", E, E);
-    if (options.bias) value_bias_ = layout.add_vector(prefix + "v_proj.bias", E);
+    if (options.values) {
+      value_ = layout.add_matrix(prefix + "v_proj.weight", E, E);
+      if (options.bias) value_bias_ = layout.add_vector(prefix + "v_proj.bias", E);
+    }
   } else {
-    const Slot all = layout.add_matrix(prefix + "in_proj_weight", 2 * width + E, E);
+    const Slot all = layout.add_matrix(prefix + "in_proj_weight", 2 * width + of_values, E);
     query_ = rows_of(all, 0, width);
     key_ = rows_of(all, width, width);
-    value_ = rows_of(all, 2 * width, E);
+    value_ = rows_of(all, 2 * width, of_values);
     if (options.bias) {
-      const Slot bias = layout.add_vector(prefix + "in_proj_bias", 2 * width + E);
+      const Slot bias = layout.add_vector(prefix + "in_proj_bias", 2 * width + of_values);
       query_bias_ = rows_of(bias, 0, width);
       key_bias_ = rows_of(bias, width, width);
-      value_bias_ = rows_of(bias, 2 * width, E);
+      value_bias_ = rows_of(bias, 2 * width, of_values);
     }
   }
-  out_ = layout.add_matrix(prefix + "out_proj.weight", E, E);
-  if (options.bias) out_bias_ = layout.add_vector(prefix + "out_proj.bias", E);
+  if (options.values) {
+    out_ = layout.add_matrix(prefix + "out_proj.weight", E, E);
+    if (options.bias) out_bias_ = layout.add_vector(prefix + "out_proj.bias", E);
+  }
   if (options.learn_temperature) log_temperature_ = layout.add_vector(prefix + "log_temperature", heads);
 }
 
 template <class T> void AttentionLayer::initialize(Vector<T>& parameters, std::uint64_t seed) const {
   Uniform random(seed);
-  const Index E = options_.embed_dim, width = options_.num_heads * rank_;
+  const Index E = options_.embed_dim, width = options_.num_heads * rank_, of_values = options_.values ? E : 0;
   const auto fill = [&](const Slot& slot, double bound) {
     random.fill(parameters.segment(slot.offset, slot.size()), bound);
   };
@@ -268,9 +276,9 @@ template <class T> void AttentionLayer::initialize(Vector<T>& parameters, std::u
   if (options_.diagonal)
     parameters.segment(query_.offset, query_.size()).setOnes();
   else
-    fill(query_, glorot(options_.tied ? width : 2 * width + E));
-  if (!options_.tied) fill(key_, glorot(2 * width + E));
-  fill(value_, glorot(options_.tied ? E : 2 * width + E));
+    fill(query_, glorot(options_.tied ? width : 2 * width + of_values));
+  if (!options_.tied) fill(key_, glorot(2 * width + of_values));
+  fill(value_, glorot(options_.tied ? E : 2 * width + of_values));
   fill(out_, 1 / std::sqrt(static_cast<double>(E)));
   const double of_map = std::sqrt(6.0 / static_cast<double>(rank_ + options_.map_width));
   fill(map_in_, of_map);
@@ -289,16 +297,20 @@ template <class T> double AttentionLayer::temperature_of(const Vector<T>& parame
   return options_.key_bias ? 2 * t : t;
 }
 
-// A diagonal map gives each head all features, each times a number of its own.
+// A diagonal map gives each head all features, each times a number of its own; without a map it has them as they are.
 
 template <class T>
 void AttentionLayer::map_tokens(const Vector<T>& parameters, const Slot& map, const Slot& bias,
                                 const Matrix<T>& tokens, Matrix<T>& out, const Execution& run) const {
   out.resize(tokens.rows(), options_.num_heads * rank_);
   const auto W = matrix_at(map, parameters);
-  if (!options_.diagonal) return affine<T>(tokens, W, matrix_at(bias, parameters), out, run);
-  for (Index h = 0; h < options_.num_heads; ++h)
-    out.middleCols(h * rank_, rank_) = tokens * W.row(h).asDiagonal();
+  if (options_.project && !options_.diagonal)
+    return affine<T>(tokens, W, matrix_at(bias, parameters), out, run);
+  for (Index h = 0; h < options_.num_heads; ++h) {
+    auto of_head = out.middleCols(h * rank_, rank_);
+    of_head = tokens;
+    if (options_.diagonal) of_head *= W.row(h).asDiagonal();
+  }
 }
 
 Slot AttentionLayer::of_head(const Slot& slot, Index head, Index rows) const {
@@ -355,12 +367,16 @@ void AttentionLayer::vjp_tokens(const Vector<T>& parameters, const Slot& map, co
                                 Vector<T>& gradient, const Execution& run) const {
   const auto W = matrix_at(map, parameters);
   auto grad_W = matrix_at(map, gradient);
-  if (!options_.diagonal) {
+  if (options_.project && !options_.diagonal) {
     affine_add_input<T>(grad_out, W, grad_tokens, run);
     return affine_vjp_parameters<T>(grad_out, tokens, grad_W, matrix_at(bias, gradient), run);
   }
   for (Index h = 0; h < options_.num_heads; ++h) {
     const auto of_head = grad_out.middleCols(h * rank_, rank_);
+    if (!options_.diagonal) {
+      grad_tokens += of_head;
+      continue;
+    }
     grad_tokens += of_head * W.row(h).asDiagonal();
     grad_W.row(h) += of_head.cwiseProduct(tokens).colwise().sum();
   }
@@ -395,7 +411,10 @@ Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Values<T>& 
   else
     see(key_, key_bias_, source, trace.keys, trace.key_map);
   trace.values.resize(source.rows(), E);
-  affine<T>(source, matrix_at(value_, parameters), matrix_at(value_bias_, parameters), trace.values, run);
+  if (options_.values)
+    affine<T>(source, matrix_at(value_, parameters), matrix_at(value_bias_, parameters), trace.values, run);
+  else
+    trace.values = source;
   require_finite("queries", trace.queries);
   require_finite("keys", trace.keys);
   require_finite("values", trace.values);
@@ -408,6 +427,7 @@ Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Values<T>& 
     step<T>(all.mechanism(s, h), all.inputs(s, h), attended_at(trace.attended, p),
             trace.heads[static_cast<std::size_t>(s * heads + h)], inside);
   });
+  if (!options_.values) return trace.attended;
   Matrix<T> out(x.rows(), E);
   affine<T>(trace.attended, matrix_at(out_, parameters), matrix_at(out_bias_, parameters), out, run);
   return out;
@@ -426,10 +446,14 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, Atten
           std::to_string(grad_output.rows()) + " x " + std::to_string(grad_output.cols()));
   const Lengths n = lengths_of(trace.x.rows(), source.rows(), options().num_heads, who);
 
-  trace.by_attended.resize(trace.x.rows(), E);
-  affine_vjp_input<T>(grad_output, matrix_at(out_, parameters), trace.by_attended, run);
-  affine_vjp_parameters<T>(grad_output, trace.attended, matrix_at(out_, gradient),
-                           matrix_at(out_bias_, gradient), run);
+  if (options_.values) {
+    trace.by_attended.resize(trace.x.rows(), E);
+    affine_vjp_input<T>(grad_output, matrix_at(out_, parameters), trace.by_attended, run);
+    affine_vjp_parameters<T>(grad_output, trace.attended, matrix_at(out_, gradient),
+                             matrix_at(out_bias_, gradient), run);
+  } else {
+    trace.by_attended = grad_output;
+  }
 
   trace.by_queries.resize(trace.queries.rows(), trace.queries.cols());
   trace.by_keys.resize(trace.keys.rows(), trace.keys.cols());
@@ -454,10 +478,14 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, Atten
   AttentionGradient<T> found;
   if (crossed) found.x.setZero(trace.x.rows(), E);
   Matrix<T>& by_source = crossed ? found.context : found.x;
-  by_source.resize(source.rows(), E);
-  affine_vjp_input<T>(trace.by_values, matrix_at(value_, parameters), by_source, run);
-  affine_vjp_parameters<T>(trace.by_values, source, matrix_at(value_, gradient),
-                           matrix_at(value_bias_, gradient), run);
+  if (options_.values) {
+    by_source.resize(source.rows(), E);
+    affine_vjp_input<T>(trace.by_values, matrix_at(value_, parameters), by_source, run);
+    affine_vjp_parameters<T>(trace.by_values, source, matrix_at(value_, gradient),
+                             matrix_at(value_bias_, gradient), run);
+  } else {
+    by_source = trace.by_values;
+  }
   if (options_.map_width) {
     vjp_residual(parameters, trace.query_map, trace.by_queries, gradient, run);
     if (own_keys) vjp_residual(parameters, trace.key_map, trace.by_keys, gradient, run);
@@ -493,6 +521,7 @@ template <class T> Metric AttentionLayer::metric_of(const Vector<T>& parameters,
           .asDiagonal()
           .toDenseMatrix()
           .template cast<double>();
+    if (!options_.project) return Matrix<double>::Identity(rank_, rank_);
     return matrix_at(map, parameters).middleRows(head * rank_, rank_).template cast<double>();
   };
   if (const Index w = options_.map_width) {
@@ -505,10 +534,11 @@ template <class T> Metric AttentionLayer::metric_of(const Vector<T>& parameters,
                                     .b1 = bias(map_in_bias_),
                                     .W2 = at(map_out_, rank_),
                                     .b2 = bias(map_out_bias_),
-                                    .skip = W}};
+                                    .skip = options_.project ? W : Matrix<double>()}};
     if (!squared(options_)) metric.metric = DotProduct{};
     return metric;
   }
+  if (!options_.project) return cost_of(options_);
   if (squared(options_)) {
     require(options_.tied, "tied", "true for a metric: maps of their own make |Wq x - Wk z|^2, which is none",
             "false");

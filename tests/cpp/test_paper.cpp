@@ -118,7 +118,76 @@ bool close(const Matrix<double>& a, const Matrix<double>& b) {
   return a.rows() == b.rows() && a.cols() == b.cols() && (a - b).cwiseAbs().maxCoeff() < 1e-10;
 }
 
+/// The file's parameters of a network under our names: of module i Q and K are one matrix.
+std::map<std::string, Matrix<double>> network_parameters(const std::string& arm, const Json& given) {
+  const auto row = [&](const std::string& name) { return Matrix<double>(given[name].vector().transpose()); };
+  std::map<std::string, Matrix<double>> found = {{"input.weight", given["Wi"].matrix()},
+                                                 {"input.bias", row("bi")},
+                                                 {"output.weight", given["Wo"].matrix()},
+                                                 {"output.bias", row("bo")}};
+  for (const std::string i : {"0", "1"}) {
+    const std::string layer = "layers." + i + ".";
+    if (arm == "self") {
+      const Matrix<double> Q = given["Q" + i].matrix(), K = given["K" + i].matrix();
+      Matrix<double>& both = found[layer + "in_proj_weight"];
+      both.resize(Q.rows() + K.rows(), Q.cols());
+      both << Q, K;
+    } else if (arm == "l2") {
+      found[layer + "metric_proj.weight"] = given["W" + i].matrix();
+    } else {
+      found[layer + "map_in.weight"] = given["V" + i].matrix();
+      found[layer + "map_in.bias"] = row("c" + i);
+      found[layer + "map_out.weight"] = given["U" + i].matrix();
+      found[layer + "map_out.bias"] = row("e" + i);
+    }
+  }
+  return found;
+}
+
 }  // namespace
+
+TEST_CASE("the paper's propagation networks: logits, loss, gradients, and five steps of Adam", "[paper]") {
+  const Json all = reference();
+  const Matrix<double> X = all["X"].matrix();
+  std::vector<Index> y;
+  for (const Json& label : all["y"].list) y.push_back(static_cast<Index>(label.number));
+  for (const std::string arm : {"self", "l2", "metric", "dotphi"}) {
+    INFO(arm);
+    const Json& given = all["ipn"][arm];
+    const nn::PropagationNetwork network(
+        {.n_features = 3,
+         .n_outputs = 3,
+         .n_layers = 2,
+         .module = nn::bare_module(4, arm == "l2" || arm == "metric" ? nn::Score::sqdist : nn::Score::dot,
+                                   arm == "metric" || arm == "dotphi" ? 5 : 0)});
+    Vector<double> parameters = Vector<double>::Zero(network.layout().size()), gradient = parameters;
+    const auto numbers = network_parameters(arm, given["params"]);
+    REQUIRE(numbers.size() == network.layout().entries().size());
+    for (const auto& [name, number] : numbers) nn::matrix_at(network.layout().at(name), parameters) = number;
+
+    nn::PropagationNetworkTrace<double> trace;
+    const Matrix<double> logits = network.forward<double>(parameters, X, {}, trace);
+    CHECK(close(logits, given["logits"].matrix()));
+    const nn::Loss<double> loss = nn::cross_entropy(logits, y);
+    CHECK(std::abs(loss.value - given["loss"].number) < 1e-10);
+    network.backward<double>(parameters, trace, loss.gradient, gradient);
+    for (const auto& [name, wanted] : network_parameters(arm, given["grads"])) {
+      INFO(name);
+      CHECK(close(nn::matrix_at(network.layout().at(name), gradient), wanted));
+    }
+
+    nn::PropagationData<double> data{.samples = {.X = X, .labels = y}};
+    nn::OptimizerState<double> state;
+    for (const Json& after : given["loss_after_adam_steps"].list) {
+      nn::train<double>(network, parameters, data,
+                        {.optimizer = nn::Adam{.weight_decay = 1e-4}, .learning_rate = 1e-2, .max_epochs = 1},
+                        {}, &state);
+      CHECK(std::abs(nn::cross_entropy(network.forward<double>(parameters, X, {}, trace), y).value
+                     - after.number)
+            < 1e-10);
+    }
+  }
+}
 
 TEST_CASE("the four modules of the paper, masked too: weights, outputs and all gradients", "[paper]") {
   const Json all = reference();

@@ -585,7 +585,7 @@ def in_context_parts(content):
         (value,) = struct.unpack("<" + code, file.read(struct.calcsize("<" + code)))
         return value
 
-    assert (file.read(8), number("I")) == (b"LIKEWISE", 3)
+    assert (file.read(8), number("I")) == (b"LIKEWISE", 4)
     assert file.read(number("Q")) == b"in-context model"
     assert number("I") == 8
     assert json.loads(file.read(number("Q")))["class"] == "AttentionClassifier"
@@ -678,14 +678,18 @@ def test_metric_attention_as_published_learns_and_keeps(tmp_path):
         lw.AttentionClassifier("metric").fit(X, y, context="rows")
 
 
-def test_files_of_earlier_versions_are_l2_attention():
-    """What was called metric-attention before loads as what it was: L2 attention, with the same answers."""
+def test_files_of_earlier_versions_answer_as_they_did():
+    """What was called metric-attention before version 3 loads as what it was, L2 attention; answers stay."""
     data = Path(__file__).parents[1] / "data"
     said = json.loads((data / "metric_attention_of_version_2.json").read_text(encoding="utf-8"))
     model = lw.AttentionClassifier.load(data / "metric_attention_of_version_2.likewise")
     assert model.attention == "l2"
     assert isinstance(model.mechanisms_[0][0].metric, lw.metrics.Mahalanobis)
     np.testing.assert_allclose(model.predict_proba(said["queries"]), said["predict_proba"], atol=1e-6)
+    later = json.loads((data / "metric_attention_of_version_3.json").read_text(encoding="utf-8"))
+    published = lw.AttentionClassifier.load(data / "metric_attention_of_version_3.likewise")
+    assert published.attention == "metric"
+    np.testing.assert_allclose(published.predict_proba(later["queries"]), later["predict_proba"], atol=1e-6)
     context = lw.AttentionClassifier.load(data / "in_context_of_version_2.likewise")
     assert context.attention == "l2"
     np.testing.assert_allclose(context.predict_proba(said["queries"]), said["in_context"], atol=1e-9)

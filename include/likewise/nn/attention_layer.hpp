@@ -35,7 +35,9 @@ struct AttentionLayerOptions {
   Index map_width = 0;
   bool share_map = false;  ///< one phi for all heads
   double temperature =
-      0;  ///< t, or where its learning starts; 0: sqrt(rank), 2 sqrt(rank) of squared distances
+      0;                ///< t, or where its learning starts; 0: sqrt(rank), 2 sqrt(rank) of squared distances
+  bool project = true;  ///< tied queries and keys are maps of the tokens; false: all features, as they are
+  bool values = true;   ///< maps of values and outputs; false: a head propagates its columns of the tokens
 
   bool operator==(const AttentionLayerOptions&) const = default;
 };
@@ -56,6 +58,8 @@ void each_option(Options& o, const Visit& visit) {
   visit("map_width", o.map_width);
   visit("share_map", o.share_map);
   visit("temperature", o.temperature);
+  visit("project", o.project);
+  visit("values", o.values);
 }
 
 /// Learned bilinear score (Vaswani et al. 2017): softmax(<Wq x, Wk z> / sqrt(rank)).
@@ -101,7 +105,8 @@ template <class T> struct AttentionGradient {
 /// Parameters, under `prefix`: untied in_proj_weight (2 heads rank + embed_dim, embed_dim) with in_proj_bias; tied
 /// metric_proj.weight (heads rank, embed_dim) or metric_diagonal (heads, embed_dim), with a map_width map_in.weight (heads,
 /// map_width, rank), map_in.bias, map_out.weight (heads, rank, map_width), map_out.bias, then v_proj.weight, v_proj.bias;
-/// out_proj.weight, out_proj.bias; log_temperature (heads,) where it is learned.
+/// out_proj.weight, out_proj.bias; log_temperature (heads,) where it is learned. Without `project` or `values` those maps are
+/// missing: the bare module of Ruan and Zhang (2024), H <- P(H) H.
 class AttentionLayer {
  public:
   /// Throws InvalidArgument naming the option that does not fit.

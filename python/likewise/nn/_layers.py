@@ -70,6 +70,11 @@ class AttentionLayer(Parametrized):
     temperature : float or None
         t, or where its learning starts; None is sqrt(rank) of a dot product, 2 sqrt(rank) of a squared
         distance.
+    project : bool
+        Tied queries and keys are maps of the tokens; False: all features of a token, as they are.
+    values : bool
+        Maps of values and outputs; False: a head propagates its columns of the tokens. Without both and
+        with one head it is the bare module of Ruan and Zhang (2024), H <- P(H) H.
     dtype : float32 or float64
     random_state : int, RandomState or None
         Of the initial weights: uniform by Glorot and Bengio (2010), biases 0 (as
@@ -82,6 +87,7 @@ class AttentionLayer(Parametrized):
     map_in.weight (heads, map_width, rank), map_in.bias (heads, map_width), map_out.weight (heads, rank,
     map_width) and map_out.bias (heads, rank), which have no heads where they share the map, v_proj.weight
     and v_proj.bias; then out_proj.weight, out_proj.bias, and log_temperature (heads,) where it is learned.
+    What project and values leave out is missing.
     O(length^2 embed_dim) time for a sequence, memory linear in tokens, forward and backward.
 
     Examples
@@ -109,6 +115,8 @@ class AttentionLayer(Parametrized):
         map_width=None,
         share_map=False,
         temperature=None,
+        project=True,
+        values=True,
         *,
         dtype=np.float32,
         random_state=None,
@@ -303,8 +311,8 @@ class AttentionLayer(Parametrized):
         )
 
     def __repr__(self):
-        settings = {k: v for k, v in self.options.items() if k not in ("embed_dim", "num_heads")}
-        said = ", ".join(f"{k}={v!r}" for k, v in settings.items() if v not in (False, 0))
+        settings = {k: v for k, v in self.options.items() if k in HEAD_SETTINGS}
+        said = ", ".join(f"{k}={v!r}" for k, v in settings.items() if k == "score" or v != _DEFAULTS[k])
         return f"{type(self).__name__}({self.options['embed_dim']}, {self.options['num_heads']}, {said})"
 
     def __getstate__(self):
