@@ -21,8 +21,9 @@ namespace likewise::nn {
 /// An attention model:
 ///
 ///     options   i64 n_tokens, n_features, n_outputs, n_layers; i64 embed_dim, num_heads; u8 score, u8 tied;
-///               i64 rank; u8 diagonal, learn_temperature, key_bias, bias; from version 3 on i64 map_width, u8 share_map,
-///               f64 temperature; from version 4 on u8 project, values; f64 mlp_ratio; u8 activation; u8 pooling; u8 positions; f64 position_std
+///               i64 rank; u8 diagonal, learn_temperature, key_bias, bias;
+///               from version 3 on i64 map_width, u8 share_map, f64 temperature; from version 4 on u8 project, values;
+///               f64 mlp_ratio; u8 activation; u8 pooling; u8 positions; f64 position_std
 ///     u64       parameters, then of each: string name, i64 rows, i64 cols (0: a vector)
 ///     numbers   all parameters, one after the other
 ///
