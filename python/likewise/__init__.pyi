@@ -42,6 +42,8 @@ from likewise.estimators.neighbors import KNeighborsRegressor as KNeighborsRegre
 from likewise.estimators.neighbors import NearestNeighbors as NearestNeighbors
 from likewise.estimators.neighbors import RadiusNeighborsClassifier as RadiusNeighborsClassifier
 from likewise.estimators.neighbors import RadiusNeighborsRegressor as RadiusNeighborsRegressor
+from likewise.estimators.propagation_network import PropagationClassifier as PropagationClassifier
+from likewise.estimators.propagation_network import PropagationRegressor as PropagationRegressor
 from likewise.estimators.spectral_clustering import SpectralClustering as SpectralClustering
 from likewise.estimators.spectral_embedding import SpectralEmbedding as SpectralEmbedding
 

@@ -1,10 +1,11 @@
 """The same layers and operators inside PyTorch: autograd functions and modules on CPU tensors.
 
 Needs PyTorch. `SelfAttention`, `L2Attention`, `MetricAttention` are torch.nn.Modules whose parameters have
-the names and shapes of torch.nn.MultiheadAttention's and of likewise.nn's layers; `kernel_attention` runs
-any mechanism over heads. Forward and backward are likewise's: no n x n matrix, all threads with a single
-head, gradients that do not depend on threads. Functions and modules are differentiable once, by autograd and
-by torch.func, whose vmap runs them one by one, over tokens and masks, nested in any order.
+the names and shapes of torch.nn.MultiheadAttention's and of likewise.nn's layers, `PropagationNetwork` is one
+of rows that attend to one another; `kernel_attention` runs any mechanism over heads. Forward and backward
+are likewise's: no n x n matrix, all threads with a single head, gradients that do not depend on threads.
+Functions and modules are differentiable once, by autograd and by torch.func, whose vmap runs them one by one,
+over tokens and masks, nested in any order.
 """
 
 try:
@@ -25,11 +26,13 @@ from likewise import nn as _nn
 from likewise._checks import require_dense_booleans
 from likewise._execution import current, execution
 from likewise._mechanism import Mechanism
+from likewise._slots import as_support
 
 __all__ = [
     "AttentionLayer",
     "L2Attention",
     "MetricAttention",
+    "PropagationNetwork",
     "SelfAttention",
     "from_multihead",
     "kernel_attention",
@@ -254,7 +257,43 @@ def _asked(mechanism, wanted, found):
 # --- layers -------------------------------------------------------------------------------------------------
 
 
-class AttentionLayer(torch.nn.Module):
+class _Learned(torch.nn.Module):
+    """Parameters with the names and numbers of something in likewise.nn, in the order of its flat vector."""
+
+    def _register(self, numbers):
+        self._names = list(numbers)
+        for name, part in numbers.items():
+            *path, last = name.split(".")
+            owner = self
+            for step in path:
+                if step not in owner._modules:
+                    owner.add_module(step, _Part())
+                owner = owner._modules[step]
+            owner.register_parameter(last, torch.nn.Parameter(torch.from_numpy(part)))
+
+    def _numbers(self):
+        """The parameters as they are now, whatever computes them: functional_call, hooks, parametrizations.
+
+        In the order of the flat vector.
+        """
+        for part in self.modules():
+            if isinstance(part, _Part):
+                part()
+        return [_on_cpu(name, operator.attrgetter(name)(self), "module") for name in self._names]
+
+    def _named_numbers(self):
+        return dict(zip(self._names, self._numbers()))
+
+
+class _Part(torch.nn.Module):
+    """Parameters under a name. Its call does nothing but run the hooks that compute parameters (weight_norm,
+    spectral_norm, pruning)."""
+
+    def forward(self):
+        return None
+
+
+class AttentionLayer(_Learned):
     """likewise.nn.AttentionLayer as a torch module; see there for settings and names of parameters.
 
     Parameters
@@ -282,26 +321,12 @@ class AttentionLayer(torch.nn.Module):
 
     def __init__(self, *args, dtype=None, random_state=None, batch_first=True, **settings):
         super().__init__()
-        dtype = dtype or torch.get_default_dtype()
-        if dtype not in _DTYPES:
-            raise ValueError(f"dtype must be torch.float32 or torch.float64; got {dtype}.")
-        layer = self._layer(*args, dtype=_DTYPES[dtype], random_state=_seed(random_state), **settings)
+        layer = self._layer(*args, dtype=_numpy_dtype(dtype), random_state=_seed(random_state), **settings)
         self.options, self.batch_first, self.dropout = layer.options, bool(batch_first), 0.0
-        numbers = layer.state_dict()
-        self._names = list(numbers)
-        for name, part in numbers.items():
-            owner, last = self._owner(name)
-            owner.register_parameter(last, torch.nn.Parameter(torch.from_numpy(part)))
+        self._register(layer.state_dict())
 
     _layer = _nn.AttentionLayer
     _values, _note = _nn.AttentionLayer._values, _nn.AttentionLayer._note
-
-    def _owner(self, name):
-        """The module that has this parameter, and the parameter's own name there."""
-        part, _, last = name.rpartition(".")
-        if part and part not in self._modules:
-            self.add_module(part, _Part())
-        return (self._modules[part] if part else self), last
 
     def forward(self, x, context=None, mask=None, is_causal=False, key_padding_mask=None, support="all"):
         return _uncompiled(
@@ -324,22 +349,9 @@ class AttentionLayer(torch.nn.Module):
         if x.numel() and (context is None or context.numel()):
             return _Layer.apply((self.options, *supports), *masks, x, context, *parameters)[0]
         said = x.new_zeros(x.shape)  # nobody attends to anybody: the output's bias
-        if self.options["bias"]:
+        if "out_proj.bias" in self._names:
             said = said + parameters[self._names.index("out_proj.bias")]
         return _constant(said, x, context, *parameters)
-
-    def _numbers(self):
-        """The parameters as they are now, whatever computes them: functional_call, parametrizations, hooks.
-
-        In the order of the layer's flat vector.
-        """
-        for part in self.children():
-            if isinstance(part, _Part):
-                part()
-        return [_on_cpu(name, operator.attrgetter(name)(self), "module") for name in self._names]
-
-    def _named_numbers(self):
-        return dict(zip(self._names, self._numbers()))
 
     def _require_no_dropout(self):
         if self.training and self.dropout:
@@ -379,14 +391,6 @@ class MetricAttention(AttentionLayer):
     _layer = _nn.MetricAttention
 
 
-class _Part(torch.nn.Module):
-    """Parameters under a name. Its call does nothing but run the hooks that compute parameters (weight_norm,
-    spectral_norm, pruning)."""
-
-    def forward(self):
-        return None
-
-
 class _Layer(_Function):
     """(y, place, what backward needs). Each pass has its own trace: a module may be used twice before
     gradients."""
@@ -422,6 +426,86 @@ class _LayerGradient(_Gradient):
         return tuple(None if g is None else torch.from_numpy(g) for g in (*by_tokens, *by_parameters))
 
 
+class PropagationNetwork(_Learned):
+    """likewise.nn.PropagationNetwork as a torch module; see there for settings and names of parameters.
+
+    forward(X, support="all") takes a CPU tensor of rows (n, n_features), which attend to one another, to
+    outputs (n, n_outputs).
+
+    Parameters
+    ----------
+    dtype : torch.float32, torch.float64 or None, which is torch's default dtype
+    random_state : int, torch.Generator, RandomState or None
+        Of the initial weights; None draws from torch's generator.
+    """
+
+    def __init__(self, *args, dtype=None, random_state=None, **settings):
+        super().__init__()
+        network = _nn.PropagationNetwork(
+            *args, dtype=_numpy_dtype(dtype), random_state=_seed(random_state), **settings
+        )
+        self.options = network.options
+        self._register(network.state_dict())
+
+    def forward(self, X, support="all"):
+        return _uncompiled(PropagationNetwork._forward, self, X, support)
+
+    def _forward(self, X, support):
+        X, parameters = _on_cpu("X", X), self._numbers()
+        _require_one_dtype(dict(zip(self._names, parameters)), X, None, "X")
+        return _Network.apply((self.options, as_support(support)), X, *parameters)[0]
+
+    def extra_repr(self):
+        return ", ".join(f"{name}={value!r}" for name, value in self.options.items() if value)
+
+    def to_likewise(self):
+        """A likewise.nn network with these parameters."""
+        return _network_of(self.options, self._numbers())
+
+
+class _Network(_Function):
+    """(outputs, place, what backward needs)."""
+
+    @staticmethod
+    def forward(settings, X, *parameters):
+        network, y = _run_network(settings, X, *parameters)
+        return torch.from_numpy(y), *_kept((network, Lock()))
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.settings, tensors = inputs[0], inputs[1:]
+        _, place, kept = output
+        _save(ctx, kept, place, *tensors)
+
+    @staticmethod
+    def backward(ctx, grad, *_):
+        _require_unbatched(grad)
+        kept, tensors = _saved(ctx)
+        return None, *_NetworkGradient.apply(kept, ctx.settings, grad, *tensors)
+
+
+class _NetworkGradient(_Gradient):
+    @staticmethod
+    def forward(kept, settings, grad, place, *inputs):
+        network, lock = _item(place, kept) or (_run_network(settings, *inputs)[0], Lock())
+        with lock, execution(n_jobs=_threads()):
+            by_X = network.backward(_array(grad))
+            found = (by_X, *network.gradients().values())
+        return tuple(torch.from_numpy(each) for each in found)
+
+
+def _run_network(settings, X, *parameters):
+    """(the network with its trace, its output)."""
+    options, support = settings
+    network = _network_of(options, parameters)
+    with execution(n_jobs=_threads()):
+        return network, network.forward(_array(X), support)
+
+
+def _network_of(options, parameters):
+    return _nn.PropagationNetwork._of_numbers(options, _flat(parameters))
+
+
 def _run(settings, mask, padding, x, context, *parameters):
     """(the layer with its trace, its output)."""
     options, is_causal, support = settings
@@ -433,8 +517,12 @@ def _run(settings, mask, padding, x, context, *parameters):
 
 def _layer_of(options, parameters):
     """A likewise.nn layer with a copy of these numbers."""
-    flat = torch.cat([_dense(part).reshape(-1) for part in parameters])
-    return _nn.AttentionLayer._of_numbers(options, flat.numpy())
+    return _nn.AttentionLayer._of_numbers(options, _flat(parameters))
+
+
+def _flat(parameters):
+    """A copy of all of them as one array."""
+    return torch.cat([_dense(part).reshape(-1) for part in parameters]).numpy()
 
 
 # --- torch.nn.MultiheadAttention ----------------------------------------------------------------------------
@@ -521,6 +609,14 @@ def _set_numbers(module, numbers):
 # --- tensors ------------------------------------------------------------------------------------------------
 
 
+def _numpy_dtype(dtype):
+    """NumPy's, of torch.float32 or torch.float64; None: torch's default."""
+    dtype = dtype or torch.get_default_dtype()
+    if dtype not in _DTYPES:
+        raise ValueError(f"dtype must be torch.float32 or torch.float64; got {dtype}.")
+    return _DTYPES[dtype]
+
+
 def _seed(random_state):
     """What likewise.nn takes; None and a generator of torch become numbers from there."""
     if random_state is None or isinstance(random_state, torch.Generator):
@@ -568,9 +664,9 @@ def _dtype_of(parameters):
     return dtype
 
 
-def _require_one_dtype(parameters, x, context):
+def _require_one_dtype(parameters, x, context, name_of_x="x"):
     dtype = _dtype_of(parameters)
-    for name, tensor in (("x", x), ("context", context)):
+    for name, tensor in ((name_of_x, x), ("context", context)):
         if tensor is not None and tensor.dtype != dtype:
             raise ValueError(
                 f"{name} must have the parameters' dtype {dtype}; got {tensor.dtype}. "

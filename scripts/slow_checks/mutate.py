@@ -22,7 +22,18 @@ try:
 except ModuleNotFoundError:  # Python before 3.11
     import tomli as tomllib
 
-COPIED = ["CMakeLists.txt", "cmake", "include", "src", "algorithms", "tests", "python", "pyproject.toml"]
+COPIED = [
+    "CMakeLists.txt",
+    "LICENSE",
+    "README.md",
+    "cmake",
+    "include",
+    "src",
+    "algorithms",
+    "tests",
+    "python",
+    "pyproject.toml",
+]
 BUILD_TYPE = [
     "-DCMAKE_BUILD_TYPE=Release",
     "-DLIKEWISE_TESTS=ON",

@@ -28,6 +28,7 @@ class Entry(NamedTuple):
     context: object = None  # of attention: "rows"
 
 
+_propagation = dict(embed_dim=4, num_heads=2, max_epochs=20, batch_size=1000, random_state=0)
 _attention = dict(embed_dim=4, num_heads=2, early_stopping=False, max_epochs=20, random_state=0)
 
 # Settings whose answer is an optimum or a formula, so that the order of rows cannot show: no mini-batches.
@@ -52,6 +53,8 @@ EVERY = {
     "MetricLearner(mlkr)": Entry(lw.MetricLearner(max_iter=5), NUMBERS),
     "AttentionClassifier": Entry(lw.AttentionClassifier(**_attention), LABELS, "rows"),
     "AttentionRegressor": Entry(lw.AttentionRegressor(**_attention), NUMBERS, "rows"),
+    "PropagationClassifier": Entry(lw.PropagationClassifier("l2", **_propagation), LABELS),
+    "PropagationRegressor": Entry(lw.PropagationRegressor(**_propagation), NUMBERS),
 }
 # Whether y has labels, some of them -1.
 SEMI_SUPERVISED = {"LabelPropagation", "LabelSpreading"}

@@ -615,7 +615,7 @@ def test_what_is_wrong_with_a_file_of_a_model_in_context(digits, model, tmp_path
         (content[:-1], "checksum"),
         (content[:30], "truncated"),
         (content[:-9] + bytes([content[-9] ^ 1]) + content[-8:], "checksum"),
-        (content[:8] + b"\1" + content[9:], "of version 2 to 3; got version 1"),
+        (content[:8] + b"\1" + content[9:], "of version 2 to 4; got version 1"),
         (b"no such file", "begins with LIKEWISE"),
     ):
         path.write_bytes(changed)

@@ -50,6 +50,11 @@ LEARNED = {
     "MetricLearner": (lw.MetricLearner(max_iter=3), Y),
     "AttentionClassifier": (lw.AttentionClassifier(**_small), Y),
     "AttentionRegressor": (lw.AttentionRegressor("dot", **_small), X[:, 3]),
+    "PropagationClassifier": (lw.PropagationClassifier(embed_dim=4, max_epochs=3, random_state=0), Y),
+    "PropagationRegressor": (
+        lw.PropagationRegressor("l2", embed_dim=4, max_epochs=3, random_state=0),
+        X[:, 3],
+    ),
 }
 OTHER_METRIC = {"HopfieldMemory": metrics.DotProduct()}  # Manhattan elsewhere
 
@@ -122,7 +127,9 @@ def test_slots_before_and_after_fit(name):
 
 
 def is_open(metric):
-    """A factor is left to be learned."""
+    """A factor or a map is left to be learned."""
+    if isinstance(metric, metrics.Mapped):
+        return metric == metrics.Mapped(lw.maps.ResidualMLP())
     return (metric.factor if hasattr(metric, "factor") else metric.query_factor) is None
 
 
@@ -132,6 +139,7 @@ FIFTH_SLOTS = [
     (lw.NearestNeighbors(), OneStep()),
     (lw.MetricLearner(), OneStep()),
     (lw.AttentionClassifier("dot"), OneStep()),
+    (lw.PropagationClassifier(), OneStep()),
     (lw.SpectralClustering(5), Spectrum(5)),
     (lw.SpectralClustering(5, n_components=3, eigen_tol=1e-6), Spectrum(3, tol=1e-6)),
     (lw.SpectralClustering("auto"), Spectrum(21)),
@@ -370,6 +378,12 @@ def _head(m, model):
     return (said, found) if isinstance(m.metric, metrics.Mahalanobis) else (said.sum(1), found.sum(1))
 
 
+def _module(m, model):
+    """The first module's H, from the rows before it."""
+    before = model.transform(NEW, layer=0)
+    return model.transform(NEW, layer=1), m.propagate(before, before)
+
+
 ALONE = {
     "KernelRegressor": _regression,
     "KernelClassifier": _classification,
@@ -389,6 +403,8 @@ ALONE = {
     "MetricLearner": _learned_metric,
     "AttentionClassifier": _head,
     "AttentionRegressor": _head,
+    "PropagationClassifier": _module,
+    "PropagationRegressor": _module,
 }
 
 

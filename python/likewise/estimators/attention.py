@@ -2,40 +2,26 @@
 
 import math
 import warnings
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.model_selection import train_test_split
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from likewise import _checks, _core, kernels, maps, metrics
-from likewise._checks import unboxed
 from likewise._errors import ConvergenceError
-from likewise._estimator import (
-    MechanismMixin,
-    check_dense,
-    checked_sample_weight,
-    naming,
-    without_column,
-)
+from likewise._estimator import MechanismMixin, checked_sample_weight, naming
 from likewise._execution import execution, one_call
 from likewise._extras import need
 from likewise._mechanism import Mechanism
-from likewise.estimators._attention_targets import Classes, Numbers
+from likewise.estimators._epochs import NO_EPOCHS, OfClasses, OfNumbers, TrainedByEpochs
 from likewise.nn import FIRST_OF_MANY
 from likewise.nn._in_context import InContextModel, log_loss, squared_loss
 from likewise.nn._layers import HEAD_SETTINGS
 from likewise.nn._model import ATTENTION, Model, as_json, from_json, head_settings
 from likewise.nn._parameters import as_path
 
-_WORDS = {
-    "optimizer": ("adamw", "adam", "sgd"),
-    "schedule": ("constant", "cosine", "step"),
-    "pooling": ("mean", "cls"),
-}
 # What nothing is asked of where rows are the tokens, see fit.
 _OF_TOKENS = (
     "n_layers",
@@ -49,16 +35,10 @@ _OF_TOKENS = (
     "batch_size",
     "dtype",
 )
-_NO_EPOCHS = {
-    **dict.fromkeys(("loss", "validation_loss", "validation_score", "learning_rate", "seconds"), ()),
-    "best_epoch": -1,
-    "early_stopped": False,
-    "stopped": False,
-}
 _OF_KIND = {"attention model": Model, "in-context model": InContextModel}  # by what a file says it holds
 
 
-class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
+class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, BaseEstimator):
     """What AttentionClassifier and AttentionRegressor share."""
 
     _values = "Wv x, learned; in context the labels of rows"
@@ -158,43 +138,25 @@ class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
         return self
 
     def _check_parameters(self):
-        def require(holds, name, allowed):
-            if not holds:
-                raise ValueError(f"{name} must be {allowed}; got {getattr(self, name)!r}.")
-
-        require(
+        self._require(
             self.attention in list(ATTENTION)
             or (isinstance(self.attention, dict) and self.attention.keys() <= HEAD_SETTINGS),
             "attention",
             f'"l2", "metric", "dot" or a dict of {", ".join(sorted(HEAD_SETTINGS))}',
         )
-        for name in ("embed_dim", "num_heads", "n_layers", "batch_size", "max_epochs", "n_iter_no_change"):
-            value = getattr(self, name)
-            is_count = isinstance(value, Integral) and value >= 1
-            if name == "batch_size":
-                require(is_count or value == "auto", name, '"auto" or an int, at least 1')
-            else:
-                require(is_count, name, "an int, at least 1")
-        require(
+        self._require_counts("embed_dim", "num_heads", "n_layers")
+        batch_size = self.batch_size
+        self._require(
+            batch_size == "auto" or (isinstance(batch_size, Integral) and batch_size >= 1),
+            "batch_size",
+            '"auto" or an int, at least 1',
+        )
+        self._require(
             self.embed_dim % self.num_heads == 0, "num_heads", f"a divisor of embed_dim = {self.embed_dim}"
         )
-        for name in ("learning_rate", "weight_decay", "mlp_ratio", "tol", "max_norm"):
-            value, other = getattr(self, name), {"learning_rate": "auto", "max_norm": None}
-            is_number = isinstance(value, Real) and not isinstance(value, bool)
-            if not is_number and not (name in other and value == other[name]):
-                raise TypeError(f"{name} must be a number; got {value!r}.")
-            if is_number:
-                least = "positive" if name in ("learning_rate", "mlp_ratio") else "not negative"
-                holds = value > 0 if least == "positive" else value >= 0
-                require(holds and math.isfinite(value), name, f"a finite number that is {least}")
-        for name, words in _WORDS.items():
-            quoted = ", ".join(f'"{word}"' for word in words)
-            require(getattr(self, name) in words, name, f"one of {quoted}")
-        require(self.dtype in ("float32", "float64", np.float32, np.float64), "dtype", "float32 or float64")
-        for name in ("early_stopping", "warm_start"):
-            require(isinstance(getattr(self, name), (bool, np.bool_, Integral)), name, "a bool")
-        fraction = self.validation_fraction
-        require(isinstance(fraction, Real) and 0 <= fraction < 1, "validation_fraction", "in [0, 1)")
+        self._require_numbers(positive=("mlp_ratio",))
+        self._require_words({"pooling": ("mean", "cls")})
+        self._check_training()
 
     def _fit_tokens(self, X, y, weights, padding):
         random_state = _checks.random_of(self.random_state)
@@ -208,9 +170,11 @@ class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
             samples = tuple(None if part is None else part[weights > 0] for part in samples)
         training, validation = self._split(samples, random_state)
         try:
-            history = model.train(training, validation, self._training_options(seed, len(training[0])))
+            history = model.train(
+                training, validation, self._training_options(seed, self._rows_at_once(len(training[0])))
+            )
         except ConvergenceError:  # which left the last parameters whose loss was finite
-            self._finish(model, targets, dict(_NO_EPOCHS))
+            self._finish(model, targets, dict(NO_EPOCHS))
             raise
         self._finish(model, targets, history)
 
@@ -228,59 +192,15 @@ class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
             **head_settings(self.attention, self.embed_dim // self.num_heads),
         }
 
-    def _going_on(self, kind, fits):
-        """The model of the fit before, where a warm start goes on from it: of that kind, and fits(it)."""
-        model = getattr(self, "_model", None) if self.warm_start else None
-        return model if isinstance(model, kind) and fits(model) else None
+    def _rows_at_once(self, n_rows):
+        return max(16, min(64, n_rows // 16)) if self.batch_size == "auto" else self.batch_size
 
     def _split(self, samples, random_state):
-        """(training, validation or None): validation only where each class can be in both."""
-        n = len(samples[0])
-        n_validation = math.ceil(self.validation_fraction * n) if self.early_stopping else 0
-        labels = samples[1]
-        if n_validation == 0 or n - n_validation < 2:
+        """(training, validation or None) of the samples' parts; the second part are labels, or None."""
+        parts = self._split_rows(len(samples[0]), samples[1], random_state)
+        if parts[1] is None:
             return samples, None
-        stratify = None
-        if labels is not None:
-            counts = np.bincount(labels)
-            if counts[counts > 0].min() < 2 or min(n_validation, n - n_validation) < (counts > 0).sum():
-                return samples, None
-            stratify = labels
-        rows = train_test_split(
-            np.arange(n), test_size=n_validation, random_state=random_state, stratify=stratify
-        )
-        return tuple(
-            tuple(None if part is None else part[np.sort(chosen)] for part in samples) for chosen in rows
-        )
-
-    def _training_options(self, seed, n_rows):
-        return {
-            "task": self._task,
-            "optimizer": self.optimizer,
-            "schedule": self.schedule,
-            "weight_decay": float(self.weight_decay),
-            "learning_rate": self._usual_rate if self.learning_rate == "auto" else float(self.learning_rate),
-            "batch_size": max(16, min(64, n_rows // 16)) if self.batch_size == "auto" else self.batch_size,
-            "max_epochs": self.max_epochs,
-            "max_norm": float(self.max_norm or 0),
-            "patience": self.n_iter_no_change if self.early_stopping else 0,
-            "min_delta": float(self.tol),
-            "seed": seed,
-        }
-
-    def _finish(self, model, targets, history):
-        interrupted = history.pop("interrupt", None) is not None
-        self.best_epoch_, self.stopped_early_ = history.pop("best_epoch"), history.pop("early_stopped")
-        history.pop("stopped")
-        self._keep(model, targets, history, interrupted)
-
-    def _keep(self, model, targets, history, interrupted):
-        self._model = model
-        self._keep_targets(targets)
-        self.history_ = {name: np.asarray(values) for name, values in history.items()}
-        self.n_iter_ = len(self.history_["loss"])
-        if interrupted:
-            warnings.warn("Training interrupted by user; the best weights so far are kept.", stacklevel=4)
+        return tuple(tuple(None if part is None else part[rows] for part in samples) for rows in parts)
 
     # --- in context -------------------------------------------------------------------------------------
 
@@ -513,9 +433,6 @@ class _AttentionEstimator(MechanismMixin, TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = []  # tokens have the model's
         return tags
 
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "_model")
-
 
 def _without_padding(X, mask):
     """X with 0 for the padding, where there may be anything; as it is where the mask does not fit."""
@@ -529,13 +446,7 @@ def _without_padding(X, mask):
     return cleared
 
 
-def _require_y(estimator, y):
-    if y is None:
-        raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")
-    check_dense(y)
-
-
-class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
+class AttentionClassifier(ClassifierMixin, OfClasses, _AttentionEstimator):
     """A small Transformer that classifies rows of tokens; attention by a learned metric or by dot products.
 
     tokens -> embedding + positions -> n_layers blocks of attention and MLP -> mean -> class scores
@@ -592,35 +503,11 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
     True
     """
 
-    _task = "classification"
     _usual_rate = 5e-3
     # Of the learned vectors of places at the start. Where each feature is a token, they alone say which
     # feature it is: with 0.02, usual where tokens are words, most of a training passes in telling features
     # apart. The larger, the more linear is what a token says of its feature.
     _position_std = 1.0
-
-    def _take_y(self, y):
-        _require_y(self, y)
-        with naming(y=y):
-            check_array(y, ensure_2d=False, dtype=None, input_name="y")  # pandas' own missing values too
-        y = without_column(unboxed(np.asarray(y)), stacklevel=4)
-        if y.ndim > 1:
-            raise ValueError(f"y must be a class for each row, of shape (n,); got shape {y.shape}.")
-        check_classification_targets(y)
-        return y
-
-    def _kept_outputs(self, y):
-        return len(self.classes_)
-
-    def _targets_of(self, y, weights, *, goes_on):
-        # A warm start keeps the classes that the weights were trained for; `encode` refuses others.
-        return Classes(self.classes_ if goes_on else np.unique(y))
-
-    def _keep_targets(self, targets):
-        self.classes_ = targets.classes
-
-    def _labels(self, Y):
-        return Y.argmax(axis=1)
 
     def _samples(self, X, Y, padding, weights):
         return X, self._labels(Y), None, padding, weights
@@ -639,42 +526,16 @@ class AttentionClassifier(ClassifierMixin, _AttentionEstimator):
         """The share of rows whose class is found."""
         return accuracy_score(y, self.predict(X, key_padding_mask), sample_weight=sample_weight)
 
-    def _saved_targets(self):
-        return {}  # classes_ say it
 
-    def _load_targets(self, about):
-        pass
-
-
-class AttentionRegressor(RegressorMixin, _AttentionEstimator):
+class AttentionRegressor(RegressorMixin, OfNumbers, _AttentionEstimator):
     """A small Transformer that predicts numbers from rows of tokens. See AttentionClassifier for parameters.
 
     Targets are brought to mean 0 and deviation 1 for the training, and back. Loss: mean squared error;
     validation_score is R^2.
     """
 
-    _task = "regression"
     _usual_rate = 1e-2
     _position_std = 3.0  # see AttentionClassifier: numbers are told by sums more often than classes are
-
-    def _take_y(self, y):
-        _require_y(self, y)
-        _checks.refuse_columns(y, "y")
-        with naming(y=y):
-            return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-
-    def _kept_outputs(self, y):
-        return y[:1].size
-
-    def _targets_of(self, y, weights, *, goes_on):
-        # A warm start keeps the unit in which the weights were trained.
-        return self._targets if goes_on else Numbers.of(y, weights)
-
-    def _keep_targets(self, targets):
-        self._targets = targets
-
-    def _labels(self, Y):
-        return None
 
     def _samples(self, X, Y, padding, weights):
         return X, None, Y, padding, weights
@@ -687,14 +548,3 @@ class AttentionRegressor(RegressorMixin, _AttentionEstimator):
     def score(self, X, y, sample_weight=None, key_padding_mask=None):
         """R^2 of the predictions, the mean over targets."""
         return r2_score(y, self.predict(X, key_padding_mask), sample_weight=sample_weight)
-
-    def _saved_targets(self):
-        return vars(self._targets)
-
-    def _load_targets(self, about):
-        self._targets = Numbers(**about)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags

@@ -19,7 +19,7 @@ _CORES = {
 
 # What is said of the one mechanism that stands for several heads.
 FIRST_OF_MANY = "the first head; each of the others has a mechanism of its own"
-_DEFAULTS = _core.attention_layer_defaults()  # of each option of a layer
+DEFAULTS = _core.attention_layer_defaults()  # of each option of a layer
 _KINDS = {
     int: (Integral, "an int"),
     float: (Real, "a number"),
@@ -28,7 +28,7 @@ _KINDS = {
 }
 _OPEN = ("rank", "map_width", "temperature")  # None leaves them to the layer
 # What may be said of a head alone.
-HEAD_SETTINGS = _DEFAULTS.keys() - {"embed_dim", "num_heads"}
+HEAD_SETTINGS = DEFAULTS.keys() - {"embed_dim", "num_heads"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class AttentionLayer(Parametrized):
         random_state=None,
     ):
         given = locals()  # by the names that C++ has them under
-        self.options = as_options({name: given[name] for name in _DEFAULTS})
+        self.options = as_options({name: given[name] for name in DEFAULTS})
         self._seed = _checks.random_of(random_state).randint(2**31)
         self._make(np.dtype(dtype))
 
@@ -312,7 +312,7 @@ class AttentionLayer(Parametrized):
 
     def __repr__(self):
         settings = {k: v for k, v in self.options.items() if k in HEAD_SETTINGS}
-        said = ", ".join(f"{k}={v!r}" for k, v in settings.items() if k == "score" or v != _DEFAULTS[k])
+        said = ", ".join(f"{k}={v!r}" for k, v in settings.items() if k == "score" or v != DEFAULTS[k])
         return f"{type(self).__name__}({self.options['embed_dim']}, {self.options['num_heads']}, {said})"
 
     def __getstate__(self):
@@ -478,9 +478,9 @@ def arms(embed_dim, num_heads=1, *, learn_temperature=True):
 def as_options(given):
     """Options of a layer by their names, each of its kind; one that is left open, None or 0, is 0 in C++."""
     return {
-        name: type(_DEFAULTS[name])(0)
+        name: type(DEFAULTS[name])(0)
         if name in _OPEN and (value is None or (_is_number(value) and value == 0))
-        else _of_kind_of(_DEFAULTS[name], name, _positive(name, value) if name == "temperature" else value)
+        else _of_kind_of(DEFAULTS[name], name, _positive(name, value) if name == "temperature" else value)
         for name, value in given.items()
     }
 

@@ -1,0 +1,309 @@
+"""The paper's propagation network: reference values, gradients, graphs, contexts, and its estimators."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import make_moons
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import likewise as lw
+
+REFERENCE = json.loads((Path(__file__).parents[1] / "data/paper_reference.json").read_text(encoding="utf-8"))
+OF_PHI = {"score": "dot", "tied": True, "map_width": 5, "temperature": 1.0, "bias": False}
+OF_PHI |= {"values": False, "project": False}
+ARMS = {"self": "dot", "l2": "l2", "metric": "metric", "dotphi": OF_PHI}
+BOTH = [lw.PropagationClassifier, lw.PropagationRegressor]
+
+
+def named(arm, given):
+    """The file's parameters under our names: of module i Q and K are one matrix."""
+    found = {"input.weight": given["Wi"], "input.bias": given["bi"]}
+    for i in "01":
+        layer = f"layers.{i}."
+        if arm == "self":
+            found[layer + "in_proj_weight"] = np.concatenate([given["Q" + i], given["K" + i]])
+        elif arm == "l2":
+            found[layer + "metric_proj.weight"] = given["W" + i]
+        else:
+            names = {"map_in.weight": "V", "map_in.bias": "c", "map_out.weight": "U", "map_out.bias": "e"}
+            found |= {layer + ours: given[theirs + i] for ours, theirs in names.items()}
+    found |= {"output.weight": given["Wo"], "output.bias": given["bo"]}
+    return {name: np.array(part) for name, part in found.items()}
+
+
+def log_loss(logits, y):
+    """Mean cross-entropy and its gradient."""
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    right = np.arange(len(y)), y
+    gradient = shares.copy()
+    gradient[right] -= 1
+    return -np.log(shares[right]).mean(), gradient / len(y)
+
+
+def network_of(arm):
+    network = lw.nn.PropagationNetwork(3, 3, 4, 2, ARMS[arm], map_width=5 if arm == "metric" else None)
+    network.load_state_dict(
+        {name: part.reshape(network.state_dict()[name].shape)
+         for name, part in named(arm, REFERENCE["ipn"][arm]["params"]).items()}
+    )  # fmt: skip
+    return network
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_the_papers_networks_are_met(arm):
+    """Another implementation's logits, loss, gradients and losses after five steps of Adam, to 1e-10."""
+    X, y, given = np.array(REFERENCE["X"]), np.array(REFERENCE["y"]), REFERENCE["ipn"][arm]
+    network = network_of(arm)
+    logits = network.forward(X)
+    assert_allclose(logits, given["logits"], atol=1e-10)
+    loss, gradient = log_loss(logits, y)
+    assert loss == pytest.approx(given["loss"], abs=1e-10)
+    network.backward(gradient)
+    for name, wanted in named(arm, given["grads"]).items():
+        assert_allclose(network.gradients()[name].reshape(wanted.shape), wanted, atol=1e-10, err_msg=name)
+    adam = {"task": "classification", "optimizer": "adam", "weight_decay": 1e-4, "learning_rate": 1e-2}
+    data = (X, y, None, None, None, None, False, lw.supports.AllPairs())
+    for wanted in given["loss_after_adam_steps"]:
+        network.train(data, {**adam, "batch_size": 7, "max_epochs": 1, "max_norm": 0.0})
+        assert log_loss(network.forward(X), y)[0] == pytest.approx(wanted, abs=1e-10)
+
+
+SETTINGS = [
+    {"attention": "metric", "num_heads": 2},
+    {"attention": "metric", "num_heads": 2, "share_map": True, "learn_temperature": True},
+    {"attention": "metric", "values": True, "residual": True},
+    {"attention": "l2", "num_heads": 4, "residual": True},
+    {"attention": "dot", "learn_temperature": True, "values": True, "num_heads": 2},
+    {"attention": {"score": "dot", "tied": True, "project": False, "values": False}, "residual": True},
+    {"attention": "l2", "n_layers": 0},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("on_graph", [False, True])
+def test_gradients_are_those_of_finite_differences(settings, on_graph):
+    rng = np.random.default_rng(0)
+    network = lw.nn.PropagationNetwork(3, 2, 4, **settings, random_state=1)
+    X, G = rng.normal(size=(9, 3)), rng.normal(size=(9, 2))
+    support = (
+        lw.supports.Graph(sparse.csr_matrix(np.eye(9) + (rng.random((9, 9)) < 0.3))) if on_graph else "all"
+    )
+
+    def value():
+        return (network.forward(X, support) * G).sum()
+
+    network.forward(X, support)
+    by_X = network.backward(G)
+    flat, gradient = (
+        network.flat_parameters,
+        np.concatenate([g.ravel() for g in network.gradients().values()]),
+    )
+    for array, found in ((flat, gradient), (X.reshape(-1), by_X.ravel())):
+        for i in range(0, array.size, 3):
+            before, step = array[i], 1e-6
+            array[i] = before + step
+            above = value()
+            array[i] = before - step
+            below = value()
+            array[i] = before
+            assert found[i] == pytest.approx((above - below) / (2 * step), rel=1e-6, abs=1e-8)
+
+
+def test_a_module_is_its_mechanism():
+    """P of each module is the operator of `mechanism` on the rows before it."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20, 3))
+    for attention in ("metric", "l2", "dot"):
+        network = lw.nn.PropagationNetwork(3, 2, 6, attention=attention, random_state=0)
+        network.forward(X)
+        for layer in (0, 1):
+            H = network.hidden(layer)
+            P = network.mechanism(layer).operator(H).toarray()
+            assert_allclose(network.attention_weights(layer)[0], P, atol=1e-12)
+            assert_allclose(network.hidden(layer + 1), P @ H, atol=1e-12)
+
+
+@pytest.mark.parametrize("attention", ["metric", "l2", "dot"])
+def test_edges_say_who_attends_to_whom(attention):
+    """An edgeless graph with self-loops is no attention at all; who is no neighbor has no say."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(8, 3))
+    network = lw.nn.PropagationNetwork(3, 2, 4, 1, attention, random_state=0)
+    alone = network.predict(X, support=lw.supports.Graph(sparse.identity(8, format="csr")))
+    flat = network.state_dict()
+    H = X @ flat["input.weight"].T + flat["input.bias"]
+    assert_allclose(alone, H @ flat["output.weight"].T + flat["output.bias"], atol=1e-12)
+    ring = sparse.csr_matrix(np.eye(8) + np.roll(np.eye(8), 1, axis=1))
+    before = network.predict(X, support=lw.supports.Graph(ring))
+    X[5] += 1
+    changed = np.abs(network.predict(X, support=lw.supports.Graph(ring)) - before).max(axis=1) > 1e-9
+    assert set(np.flatnonzero(changed)) == {4, 5}
+
+
+def two_blocks(n=60, seed=0):
+    """A graph of two blocks, features that say something, ten labels a block."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    edges = rng.random((n, n)) < np.where(y[:, None] == y, 0.3, 0.02)
+    A = np.triu(edges, 1)
+    A = A | A.T
+    X = rng.normal(size=(n, 4)) + 0.8 * y[:, None]
+    known = np.where(np.arange(n) < 20, y, -1)
+    return X, y, known, sparse.csr_matrix(A.astype(float))
+
+
+@pytest.mark.parametrize("attention", ["metric", "l2", "dot"])
+def test_labels_reach_the_nodes_of_a_graph(attention):
+    X, y, known, A = two_blocks()
+    model = lw.PropagationClassifier(attention, random_state=0, max_epochs=100).fit(X, known, graph=A)
+    assert_array_equal(model.classes_, [0, 1])
+    assert (model.transduction_ == y).mean() > 0.8
+    assert_array_equal(model.predict(X), model.transduction_)
+    with pytest.raises(ValueError, match="graph must be given for other nodes than the 60 of fit"):
+        model.predict(X[:7])
+    assert model.predict(X[:7], graph=A[:7, :7]).shape == (7,)
+    assert model.attention_weights(X)[0][0, 1] == 0  # no edge
+
+
+def test_a_graph_is_a_matrix_of_any_kind_or_an_edge_index():
+    """edge_index has sources and targets, as torch_geometric's: a target attends to its sources."""
+    X, _, known, A = two_blocks()
+    A = A.tolil()
+    A[0, 1:] = 0  # no longer symmetric
+    given = [A, A.toarray(), A.toarray() > 0, sparse.coo_array(A), np.stack(A.nonzero())[::-1]]
+    fits = [lw.PropagationClassifier(random_state=0, max_epochs=3).fit(X, known, graph=g) for g in given]
+    for fit in fits[1:]:
+        assert_array_equal(fit.predict_proba(X), fits[0].predict_proba(X))
+    assert fits[0].attention_weights(X)[0, 0, 1:].max() == 0
+    without = lw.PropagationClassifier(random_state=0, max_epochs=3, self_loops=False).fit(X, known, graph=A)
+    assert_array_equal(without.attention_weights(X)[0][0], 0)  # who has no edge attends to nobody
+
+
+def test_numbers_that_are_not_known_are_nan_on_a_graph():
+    X, y, _, A = two_blocks()
+    targets = np.where(np.arange(60) < 20, y.astype(float), np.nan)
+    model = lw.PropagationRegressor(random_state=0, max_epochs=100).fit(X, targets, graph=A)
+    assert ((model.predict(X) > 0.5) == y).mean() > 0.8
+    with pytest.raises(ValueError, match="y must hold at least one number"):
+        model.fit(X, np.full(60, np.nan), graph=A)
+    with pytest.raises(ValueError, match=r"y contains NaN|NaN"):
+        model.fit(X, targets)
+
+
+def moons(n=200):
+    return make_moons(n, noise=0.15, random_state=0)
+
+
+def test_what_rows_attend_to_is_said_by_context():
+    """context="training" answers as a network over training and asked rows; "batch" as one over a batch."""
+    X, y = moons()
+    asked = X[:10] + 0.01
+    model = lw.PropagationClassifier(context="training", random_state=0, max_epochs=20).fit(X, y)
+    both = model.network_.forward(np.r_[X, asked])[len(X) :]
+    assert_allclose(model.predict_proba(asked), softmax(both), atol=1e-12)
+    model = lw.PropagationClassifier(predict_batch_size=4, random_state=0, max_epochs=20).fit(X, y)
+    parts = [model.network_.forward(asked[i : i + 4]) for i in (0, 4, 8)]
+    assert_allclose(model.predict_proba(asked), softmax(np.concatenate(parts)), atol=1e-12)
+    hidden = model.transform(asked)
+    flat = model.state_dict()
+    assert_allclose(hidden @ flat["output.weight"].T + flat["output.bias"], np.concatenate(parts), atol=1e-12)
+
+
+def softmax(logits):
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("context", ["batch", "training"])
+def test_weights_are_of_the_loss(context):
+    """A weight of 2 is twice the loss; of 0: with "batch" no row, with "training" one without a label."""
+    X, y = moons(40)
+    w = np.r_[np.full(10, 2.0), np.zeros(10), np.ones(20)]
+    settings = {"context": context, "random_state": 0, "max_epochs": 5, "optimizer": "sgd", "batch_size": 40}
+    found = lw.PropagationClassifier(**settings).fit(X, y, w).state_dict()
+    if context == "batch":
+        again = lw.PropagationClassifier(**settings).fit(X[w > 0], y[w > 0], w[w > 0]).state_dict()
+    else:
+        other = np.where(w > 0, y, 1 - y)
+        again = lw.PropagationClassifier(**settings).fit(X, other, w).state_dict()
+    for name, part in found.items():
+        assert_allclose(again[name], part, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+def test_they_are_estimators(estimator):
+    X, y = moons()
+    model = estimator(random_state=0, max_epochs=150)
+    assert cross_val_score(make_pipeline(StandardScaler(), model), X, y, cv=3).mean() > 0.7
+    model.fit(X, y)
+    same = clone(model).fit(X, y)
+    assert_array_equal(same.predict(X), model.predict(X))
+    again = pickle.loads(pickle.dumps(model))
+    assert_array_equal(again.predict(X), model.predict(X))
+    threads = clone(model).set_params(n_jobs=2).fit(X, y)
+    assert_array_equal(threads.predict(X), model.predict(X))
+    assert len(model.mechanisms_) == 2 and isinstance(model.mechanism_.metric, lw.metrics.Mapped)
+    assert model.history_["loss"].shape == (150,) and model.history_["loss"][-1] < model.history_["loss"][0]
+    stopped = clone(model).set_params(early_stopping=True, n_iter_no_change=5).fit(X, y)
+    assert np.isfinite(stopped.history_["validation_loss"]).all()
+    more = clone(model).set_params(warm_start=True, max_epochs=5).fit(X, y)
+    first = more.history_["loss"][0]
+    assert more.fit(X, y).history_["loss"][0] < first
+
+
+def test_a_mechanism_of_a_head_makes_the_estimator():
+    for attention in ("metric", "l2", "dot"):
+        model = lw.PropagationClassifier(attention, temperature=0.5)
+        assert lw.PropagationClassifier.from_mechanism(model.mechanism).attention == attention
+        assert lw.PropagationClassifier.from_mechanism(model.mechanism).temperature == 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"attention": "cosine"},
+            "attention must be one of 'metric', 'l2', 'dot' or a dict of .*; got 'cosine'",
+        ),
+        ({"attention": {"valus": True}}, "attention must be one of"),
+        ({"embed_dim": 0}, "embed_dim must be an int, at least 1; got 0"),
+        ({"num_heads": 3}, "num_heads must be a divisor of embed_dim = 16; got 3"),
+        ({"n_layers": -1}, "n_layers must be an int, at least 0; got -1"),
+        ({"context": "all"}, 'context must be one of "batch", "training"; got .all'),
+        ({"batch_size": 0}, "batch_size must be 'auto' or an int, at least 1; got 0"),
+        ({"predict_batch_size": 0}, "predict_batch_size must be None or an int"),
+        ({"map_width": 0}, "map_width must be None or an int"),
+        ({"temperature": 0}, "temperature must be a finite number that is positive; got 0"),
+        ({"residual": 1}, "residual must be a bool; got 1"),
+        ({"learning_rate": "fast"}, "learning_rate must be a number; got 'fast'"),
+        ({"dtype": "int32"}, "dtype must be float32 or float64"),
+    ],
+)
+def test_what_does_not_fit_is_named(settings, said):
+    X, y = moons(20)
+    with pytest.raises((ValueError, TypeError), match=said):
+        lw.PropagationClassifier(**settings).fit(X, y)
+
+
+def test_graphs_that_do_not_fit_are_named():
+    X, y = moons(20)
+    for graph, said in [
+        (np.eye(19), r"graph must be of shape \(20, 20\), or \(2, n_edges\) of node numbers; got \(19, 19\)"),
+        (np.array([[0, 20], [1, 1]]), r"graph must hold nodes in \[0, 19\]; got 0 to 20"),
+        (sparse.identity(3), r"graph must be of shape \(20, 20\)"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            lw.PropagationClassifier(max_epochs=1).fit(X, y, graph=graph)
+    with pytest.raises(ValueError, match="y must hold at least one label"):
+        lw.PropagationClassifier().fit(X, np.full(20, -1), graph=np.eye(20))
+    with pytest.raises(ValueError, match="y must hold a label of positive weight; got none"):
+        lw.PropagationClassifier().fit(X, np.where(np.arange(20), -1, 1), np.arange(20.0), graph=np.eye(20))
