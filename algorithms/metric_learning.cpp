@@ -48,19 +48,24 @@ double loss_of(const std::string& loss, const Matrix<T>& F, const Points<T>& Y, 
   return sum_of_products(error, error);
 }
 
-/// X and Y centered, which changes neither the loss nor its derivative but for their digits.
+template <class T> struct PointLoss {
+  double value;
+  Matrix<T> points;  ///< dL/du of the points as they are compared
+  double temperature;
+};
+
+/// Of points as they are compared, u = W x or phi(x). None where float32 products would move an exponent.
 template <class T>
-MetricLoss evaluate(const Matrix<T>& X, const Matrix<T>& Y, const Matrix<double>& W,
-                    const MetricLossOptions& o, Index n_queries, const Execution& run) {
-  const Matrix<T> projected = X * W.template cast<T>().transpose();
-  const Weights<T> K = leave_one_out<T>(projected, o.temperature, n_queries);
-  if constexpr (std::is_same_v<T, float>) {  // where float32 products would move an exponent
+std::optional<PointLoss<T>> loss_of_points(const Matrix<T>& points, const Matrix<T>& Y,
+                                           const MetricLossOptions& o, Index n_queries,
+                                           const Execution& run) {
+  const Weights<T> K = leave_one_out<T>(points, o.temperature, n_queries);
+  if constexpr (std::is_same_v<T, float>) {
     const auto exponents = K->exponents();
-    if (!exponents || !std::holds_alternative<engine::LiftedExponents<float>>(*exponents))
-      return evaluate<double>(X.template cast<double>(), Y.template cast<double>(), W, o, n_queries, run);
+    if (!exponents || !std::holds_alternative<engine::LiftedExponents<float>>(*exponents)) return {};
   }
   // 1. what the others say of each query
-  const Vector<double> none = Vector<double>::Zero(X.rows());
+  const Vector<double> none = Vector<double>::Zero(points.rows());
   const Partial<T> others = engine::exp_sum<T>(*K, none, Y, run);
   const Matrix<T> F =
       (others.sum.template cast<double>().array().colwise() / others.mass.array()).template cast<T>();
@@ -73,13 +78,51 @@ MetricLoss evaluate(const Matrix<T>& X, const Matrix<T>& Y, const Matrix<double>
                                        .values = Y,
                                        .deduction = (grad.array() * F.array()).rowwise().sum(),
                                        .by_values = false,
-                                       .one_point_set = n_queries == X.rows()};
+                                       .one_point_set = n_queries == points.rows()};
   const engine::BackwardSums<T> sums = engine::backward<T>(*K, terms, run);
-  // 3. by u = W x each point adds gu x^T
-  const PointGradient<T> points = sums.vjp->take_points();
-  Matrix<T> by_points = points.keys;
-  by_points.topRows(n_queries) += points.queries;
-  return {value, (by_points.transpose() * X).template cast<double>(), sums.scale};
+  // 3. what a point gets as a key and as a query
+  const PointGradient<T> found = sums.vjp->take_points();
+  Matrix<T> by_points = found.keys;
+  by_points.topRows(n_queries) += found.queries;
+  return PointLoss<T>{value, std::move(by_points), sums.scale};
+}
+
+/// X and Y centered, which changes neither the loss nor its derivative but for their digits.
+template <class T>
+MetricLoss evaluate(const Matrix<T>& X, const Matrix<T>& Y, const Matrix<double>& W,
+                    const MetricLossOptions& o, Index n_queries, const Execution& run) {
+  const auto found = loss_of_points<T>(X * W.template cast<T>().transpose(), Y, o, n_queries, run);
+  if (!found)
+    return evaluate<double>(X.template cast<double>(), Y.template cast<double>(), W, o, n_queries, run);
+  // by u = W x each point adds gu x^T
+  return {found->value, (found->points.transpose() * X).template cast<double>(), found->temperature};
+}
+
+template <class T>
+MapLoss evaluate(const Points<T>& X, const Matrix<T>& Y, const PointMap& map, const MetricLossOptions& o,
+                 Index n_queries, const Execution& run) {
+  const auto found = loss_of_points<T>(centered<T>(Matrix<T>(apply<T>(map, X))), Y, o, n_queries, run);
+  if (!found)
+    return evaluate<double>(X.template cast<double>(), Y.template cast<double>(), map, o, n_queries, run);
+  return {found->value, vjp<T>(map, X, found->points).parameters, found->temperature};
+}
+
+/// What either kind of metric is learned from.
+template <class T> void check(const Points<T>& X, const Values<T>& Y, const MetricLossOptions& o) {
+  check_points<T>("X", X);
+  require(X.rows() >= 2, "X", "of at least 2 rows (each is told by the others)", X.rows());
+  require(Y.rows() == X.rows() && Y.cols() > 0, "Y", "a matrix with " + std::to_string(X.rows()) + " rows",
+          std::to_string(Y.rows()) + " x " + std::to_string(Y.cols()));
+  require(Y.allFinite(), "Y", "finite", "NaN or infinity");
+  require(o.loss == "nca" || o.loss == "mlkr", "loss", "'nca' or 'mlkr'", "'" + o.loss + "'");
+  require(o.temperature > 0 && std::isfinite(o.temperature), "temperature", "positive and finite",
+          o.temperature);
+  require(o.n_queries >= 0 && o.n_queries <= X.rows(), "n_queries",
+          "an int in [0, " + std::to_string(X.rows()) + "]", o.n_queries);
+}
+
+template <class T> Matrix<T> told(const Values<T>& Y, const MetricLossOptions& o) {
+  return o.loss == "mlkr" ? centered<T>(Y) : Matrix<T>(Y);
 }
 
 }  // namespace
@@ -88,27 +131,30 @@ template <class T>
 MetricLoss metric_loss(const Points<T>& X, const Values<T>& Y, const Matrix<double>& W,
                        const MetricLossOptions& o, const Execution& run) {
   const engine::Call call(run);
-  check_points<T>("X", X);
-  require(X.rows() >= 2, "X", "of at least 2 rows (each is told by the others)", X.rows());
-  require(Y.rows() == X.rows() && Y.cols() > 0, "Y", "a matrix with " + std::to_string(X.rows()) + " rows",
-          std::to_string(Y.rows()) + " x " + std::to_string(Y.cols()));
-  require(Y.allFinite(), "Y", "finite", "NaN or infinity");
+  check<T>(X, Y, o);
   require(W.cols() == X.cols() && W.rows() > 0, "factor",
           "a matrix with " + std::to_string(X.cols()) + " columns",
           std::to_string(W.rows()) + " x " + std::to_string(W.cols()));
   require(W.allFinite(), "factor", "finite", "NaN or infinity");
-  require(o.loss == "nca" || o.loss == "mlkr", "loss", "'nca' or 'mlkr'", "'" + o.loss + "'");
-  require(o.temperature > 0 && std::isfinite(o.temperature), "temperature", "positive and finite",
-          o.temperature);
-  require(o.n_queries >= 0 && o.n_queries <= X.rows(), "n_queries",
-          "an int in [0, " + std::to_string(X.rows()) + "]", o.n_queries);
-  const Index n_queries = o.n_queries ? o.n_queries : X.rows();
-  return evaluate<T>(centered<T>(X), o.loss == "mlkr" ? centered<T>(Y) : Matrix<T>(Y), W, o, n_queries, run);
+  return evaluate<T>(centered<T>(X), told<T>(Y, o), W, o, o.n_queries ? o.n_queries : X.rows(), run);
+}
+
+template <class T>
+MapLoss metric_loss(const Points<T>& X, const Values<T>& Y, const PointMap& map, const MetricLossOptions& o,
+                    const Execution& run) {
+  const engine::Call call(run);
+  check<T>(X, Y, o);
+  validate(map);
+  return evaluate<T>(X, told<T>(Y, o), map, o, o.n_queries ? o.n_queries : X.rows(), run);
 }
 
 template MetricLoss metric_loss(const Points<float>&, const Values<float>&, const Matrix<double>&,
                                 const MetricLossOptions&, const Execution&);
 template MetricLoss metric_loss(const Points<double>&, const Values<double>&, const Matrix<double>&,
                                 const MetricLossOptions&, const Execution&);
+template MapLoss metric_loss(const Points<float>&, const Values<float>&, const PointMap&,
+                             const MetricLossOptions&, const Execution&);
+template MapLoss metric_loss(const Points<double>&, const Values<double>&, const PointMap&,
+                             const MetricLossOptions&, const Execution&);
 
 }  // namespace likewise

@@ -62,6 +62,51 @@ TEST_CASE("the metric's loss is that of plain loops, and its derivatives are its
   CHECK(relative_error(single.factor, found.factor) < 1e-3);
 }
 
+TEST_CASE("a metric's loss through a map is that of the mapped points, and its derivatives are its slopes",
+          "[metric_learning]") {
+  const std::string loss = GENERATE("nca", "mlkr");
+  const Index n_queries = GENERATE(0, 7);
+  const double t = 1.3;
+  const Matrix<double> X = normal_matrix(30, 4, 1).array() + 1,
+                       Y = loss == "nca" ? one_hot(30, 3) : normal_matrix(30, 2, 3);
+  const MetricLossOptions o{loss, t, n_queries};
+  const Matrix<double> W = 0.7 * normal_matrix(2, 4, 2);
+  const MetricLoss linear = metric_loss<double>(X, Y, W, o);
+  const MapLoss same = metric_loss<double>(X, Y, PointMap(maps::Linear{W}), o);
+  CHECK(same.value == Approx(linear.value).epsilon(1e-12));
+  CHECK(relative_error(same.parameters.at("W"), linear.factor) < 1e-10);
+  CHECK(same.temperature == Approx(linear.temperature).epsilon(1e-10));
+
+  const maps::ResidualMLP map{.W1 = 0.5 * normal_matrix(3, 4, 4),
+                              .b1 = Vector<double>(normal_matrix(3, 1, 5)),
+                              .W2 = 0.5 * normal_matrix(2, 3, 6),
+                              .b2 = Vector<double>(normal_matrix(2, 1, 7)),
+                              .skip = W};
+  const MapLoss found = metric_loss<double>(X, Y, PointMap(map), o);
+  const Matrix<double> U = apply<double>(PointMap(map), X), I = Matrix<double>::Identity(2, 2);
+  CHECK(found.value == Approx(metric_loss<double>(U, Y, I, o).value).epsilon(1e-12));
+  const auto by = [&](auto change) {
+    return [&, change](const Matrix<double>& A) {
+      maps::ResidualMLP other = map;
+      change(other, A);
+      return metric_loss<double>(X, Y, PointMap(other), o).value;
+    };
+  };
+  CHECK(relative_error(found.parameters.at("W1"),
+                       slopes<Matrix<double>>(by([](auto& m, const auto& A) { m.W1 = A; }), *map.W1))
+        < 1e-6);
+  CHECK(relative_error(found.parameters.at("W2"),
+                       slopes<Matrix<double>>(by([](auto& m, const auto& A) { m.W2 = A; }), *map.W2))
+        < 1e-6);
+  CHECK(relative_error(found.parameters.at("skip"),
+                       slopes<Matrix<double>>(by([](auto& m, const auto& A) { m.skip = A; }), *map.skip))
+        < 1e-6);
+  const MapLoss single = metric_loss<float>(X.cast<float>(), Y.cast<float>(), PointMap(map), o);
+  CHECK(single.value == Approx(found.value).epsilon(1e-4));
+  CHECK(relative_error(single.parameters.at("W1"), found.parameters.at("W1")) < 1e-3);
+  CHECK(contains(refusal([&] { metric_loss<double>(X.leftCols(3), Y, PointMap(map), o); }), "4"));
+}
+
 TEST_CASE("mini-batches add up to the whole loss, on any number of threads", "[metric_learning]") {
   const Index n = 1100, b = 300;
   const Matrix<double> X = normal_matrix(n, 5, 4), W = normal_matrix(3, 5, 5), Y = one_hot(n, 4);

@@ -50,6 +50,9 @@ EVERY = {
     "MeanShift": Entry(lw.MeanShift(bandwidth=2.0, kernel="gaussian")),
     "HopfieldMemory": Entry(lw.HopfieldMemory(temperature=0.5, metric="sqeuclidean")),
     "MetricLearner": Entry(lw.MetricLearner(max_iter=5), LABELS),
+    "MetricLearner(residual_mlp)": Entry(
+        lw.MetricLearner(map="residual_mlp", max_iter=5, random_state=0), LABELS
+    ),
     "MetricLearner(mlkr)": Entry(lw.MetricLearner(max_iter=5), NUMBERS),
     "AttentionClassifier": Entry(lw.AttentionClassifier(**_attention), LABELS, "rows"),
     "AttentionRegressor": Entry(lw.AttentionRegressor(**_attention), NUMBERS, "rows"),

@@ -74,6 +74,7 @@ FEATURES_OUT = {
 RANDOM_COLUMNS = {
     "AttentionClassifier",
     "AttentionRegressor",
+    "MetricLearner(residual_mlp)",
     "PropagationClassifier",
     "PropagationRegressor",
 }

@@ -611,3 +611,117 @@ def test_more_components_than_class_differences_are_refused_for_lda():
     with pytest.raises(ValueError, match=r"finds 1 directions? .* n_components=2"):
         lw.MetricLearner(2, init="lda").fit(X, y)
     assert np.linalg.matrix_rank(lw.MetricLearner(2, max_iter=2).fit(X, y).components_) == 2
+
+
+# --- through a map -----------------------------------------------------------------------------------------
+
+
+def rings(n=200, noise_features=2, seed=0):
+    """Two rings: no linear map to one number tells them apart, their radius does."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    angle = rng.uniform(0, 2 * np.pi, n)
+    X = np.c_[np.cos(angle), np.sin(angle)] * (1 + y)[:, None] + 0.1 * rng.normal(size=(n, 2))
+    return np.c_[X, rng.normal(size=(n, noise_features))], y
+
+
+def test_a_network_tells_more_in_few_dimensions_than_a_linear_map():
+    """Deep NCA of digits in two dimensions: the loss, and new rows (which then are told a little better)."""
+    X, y = load_digits(return_X_y=True)
+    X = scale(X)
+    linear = lw.MetricLearner(2, random_state=0).fit(X[:500], y[:500])
+    deep = lw.MetricLearner(2, map="residual_mlp", random_state=0).fit(X[:500], y[:500])
+    assert deep.loss_ < 0.7 * linear.loss_
+    scores = [
+        lw.KNeighborsClassifier(metric=m.metric_).fit(X[:500], y[:500]).score(X[500:], y[500:])
+        for m in (linear, deep)
+    ]
+    assert scores[1] > scores[0] > 0.5
+    assert deep.transform(X).shape == (len(X), 2)
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"batch_size": 50}, {"temperature": "learn"}, {"loss": "mlkr"}], ids=str
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_map_that_is_learned_is_the_metric_of_its_score(params, dtype):
+    """loss_ and score are those of plain NumPy on the mapped points; the start is no better."""
+    X, y = rings(120)
+    X = X.astype(dtype) * 100 + 30  # another unit, and not centered
+    learner = lw.MetricLearner(map="residual_mlp", random_state=0, max_iter=15, **params).fit(X, y)
+    U = learner.map_(X.astype(np.float64))
+    assert_allclose(learner.transform(X), U, rtol=1e-4, atol=1e-4 * np.abs(U).max())
+    P = np.exp(-cdist(U, U, "sqeuclidean") / learner.temperature_)
+    np.fill_diagonal(P, 0)
+    F = P / P.sum(axis=1, keepdims=True) @ np.eye(2)[y]
+    if params.get("loss") == "mlkr":
+        wanted = ((F[:, 1] - y) ** 2).sum()
+    else:
+        wanted = (1 - F[np.arange(120), y]).sum()
+        assert learner.score(X, y) == pytest.approx(1 - wanted / 120, abs=1e-3)
+    assert learner.loss_ == pytest.approx(wanted, rel=2e-2 if dtype == np.float32 else 1e-6, abs=1e-3)
+    assert learner.metric_ == metrics.Mapped(learner.map_)
+    assert learner.mechanism_.metric == learner.metric_
+    if params.get("temperature") == "learn":
+        assert U.var(axis=0).mean() == pytest.approx(1, rel=1e-3)
+    assert learner.loss_ < learner.report_.losses[0] or params.get("batch_size")
+
+
+def test_the_search_starts_at_a_given_map():
+    """On X as it is; a Linear map's is the search from that W, up to the unit of its steps."""
+    X, y = rings(100)
+    first = lw.MetricLearner(map="residual_mlp", random_state=0, max_iter=3).fit(X, y)
+    more = lw.MetricLearner(map=first.map_, max_iter=20).fit(X, y)
+    assert more.report_.losses[0] < first.loss_ + 1e-9 and more.loss_ < first.loss_
+    assert type(more.map_) is type(first.map_) and more.map_.W1.shape == first.map_.W1.shape
+    W = np.eye(2, 4)
+    linear = lw.MetricLearner(2, init=W, max_iter=200).fit(X, y)
+    mapped = lw.MetricLearner(map=lw.maps.Linear(W), max_iter=200).fit(X, y)
+    assert mapped.loss_ == pytest.approx(linear.loss_, rel=1e-3)
+    assert not hasattr(mapped, "components_") and linear.map_ == lw.maps.Linear(linear.components_)
+    again = lw.MetricLearner(random_state=0).fit(X, y)
+    assert again.set_params(map="residual_mlp", max_iter=2).fit(X, y) is again
+    assert not hasattr(again, "components_")
+
+
+def test_a_mechanism_of_a_map_makes_the_learner():
+    open_map = lw.MetricLearner(map="residual_mlp").mechanism
+    assert open_map.metric == metrics.Mapped(lw.maps.ResidualMLP())
+    assert lw.MetricLearner.from_mechanism(open_map).map == "residual_mlp"
+    given = lw.maps.Linear(np.eye(2, 4))
+    learner = lw.MetricLearner(map=given)
+    assert lw.MetricLearner.from_mechanism(learner.mechanism).map == given
+    assert clone(learner).map == given and pickle.loads(pickle.dumps(learner)).map == given
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"map": "mlp"}, "map must be 'linear', 'residual_mlp' or a value of likewise.maps; got 'mlp'"),
+        ({"map": 3}, "map must be a str or a value of likewise.maps; got 3"),
+        ({"map": lw.maps.Custom(np.tanh)}, "map must have parameters that can be learned"),
+        ({"map": lw.maps.ResidualMLP()}, "map must have numbers to start from"),
+        ({"map": lw.maps.Linear(np.eye(3))}, "3"),
+        ({"map_width": 3}, "map_width must be None but with map='residual_mlp'; got 3"),
+        ({"map": "residual_mlp", "map_width": 0}, "map_width must be an int >= 1; got 0"),
+        ({"map": "residual_mlp", "diagonal": True}, "diagonal must be False with map='residual_mlp'"),
+    ],
+)
+def test_maps_that_do_not_fit_are_named(params, said):
+    X, y = rings(30)
+    with pytest.raises((ValueError, TypeError), match=said):
+        lw.MetricLearner(**params).fit(X, y)
+
+
+def test_who_answers_with_a_map_keeps_the_best_when_interrupted():
+    X, y = rings(60)
+
+    def stop(found, n_iter):
+        assert isinstance(found, lw.maps.ResidualMLP)
+        if n_iter == 3:
+            raise KeyboardInterrupt
+
+    learner = lw.MetricLearner(map="residual_mlp", callback=stop, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        learner.fit(X, y)
+    assert learner.n_iter_ == 3 and np.isfinite(learner.transform(X)).all()

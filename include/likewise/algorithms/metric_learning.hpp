@@ -1,9 +1,11 @@
-// Metric learning: the leave-one-out loss of a Mahalanobis metric and its derivative by the factor W.
+// Metric learning: the leave-one-out loss of a metric and its derivative by what makes it, a factor W or a map of points.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include <likewise/execution.hpp>
+#include <likewise/map.hpp>
 #include <likewise/types.hpp>
 
 namespace likewise {
@@ -36,6 +38,25 @@ MetricLoss metric_loss(const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>
                        const MetricLossOptions& options = {}, const Execution& run = {}) {
   using Given = Points<ScalarOf<D, E>>;
   return metric_loss<ScalarOf<D, E>>(Given(X.derived()), Given(Y.derived()), W, options, run);
+}
+
+/// The same of points seen through a map phi, c = |phi(x_i) - phi(x_j)|^2.
+struct MapLoss {
+  double value;
+  std::map<std::string, Matrix<double>> parameters;  ///< the loss's derivative by the map's, by their names
+  double temperature;
+};
+
+/// Each point is mapped once, forward and back: beside the map O(n_queries n (r + c)) time as above with r the map's outputs.
+/// Refuses what `apply` and `vjp` of the map refuse.
+template <class T>
+MapLoss metric_loss(const Points<T>& X, const Values<T>& Y, const PointMap& map,
+                    const MetricLossOptions& options = {}, const Execution& run = {});
+template <Unnamed S = void, class D, class E>
+MapLoss metric_loss(const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>& Y, const PointMap& map,
+                    const MetricLossOptions& options = {}, const Execution& run = {}) {
+  using Given = Points<ScalarOf<D, E>>;
+  return metric_loss<ScalarOf<D, E>>(Given(X.derived()), Given(Y.derived()), map, options, run);
 }
 
 }  // namespace likewise

@@ -10,12 +10,13 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from likewise import _checks, _core, kernels, metrics
+from likewise import _checks, _core, kernels, maps, metrics
 from likewise._errors import warn_unless_converged
 from likewise._estimator import MechanismMixin, check_labels, without_column
 from likewise._execution import execution, one_call
 from likewise._lbfgs import lbfgs
 from likewise._mechanism import Mechanism
+from likewise.estimators._learned_map import MapVector, map_loss, of_points, residual_start, times
 
 _STARTS = ("auto", "pca", "lda", "identity", "random")
 
@@ -34,7 +35,7 @@ class LearningReport:
 
 
 class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, TransformerMixin, BaseEstimator):
-    """A Mahalanobis pseudo-metric |W x - W z|^2 learned through the leave-one-out operator.
+    """A pseudo-metric |W x - W z|^2 or |phi(x) - phi(z)|^2 learned through the leave-one-out operator.
 
         P_ij = exp(-|W x_i - W x_j|^2 / t) / sum_{k != i} exp(-|W x_i - W x_k|^2 / t),  j != i,   F = P Y
 
@@ -47,6 +48,12 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
     ----------
     n_components : int or None, default=None
         Rows of W, at most n_features: a low rank is a projection. None: n_features.
+    map : {"linear", "residual_mlp"} or value of likewise.maps, default="linear"
+        What points are compared through. "residual_mlp": phi(x) = W x + W2 tanh(W1 x + b1) + b2 (deep NCA;
+        Salakhutdinov and Hinton 2007), which starts near the W of `init`. A map with numbers (Linear,
+        ResidualMLP) is where the search starts, on X as it is.
+    map_width : int or None, default=None
+        Hidden units of "residual_mlp". None: twice as many as features.
     diagonal : bool, default=False
         W = diag(w): a weight for each feature, n_features parameters.
     init : {"auto", "pca", "lda", "identity", "random"} or array, default="auto"
@@ -70,20 +77,23 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         themselves are not. One epoch costs what one step of L-BFGS costs, and makes n / batch_size steps.
     temperature : "auto", "learn" or float > 0, default="auto"
         The length of W and t are one parameter, since cost(W) / t = cost(W / sqrt(t)). "auto" lets W be free
-        and fixes t = 1; so does a number with that t. "learn" keeps sum_ab W_ab^2 = n_components and learns
-        t: the same weights, told as a shape and a temperature.
+        and fixes t = 1; so does a number with that t. "learn" keeps sum_ab W_ab^2 = n_components (of a map
+        the variance of what points are mapped to at 1 a column) and learns t: the same weights, told as a
+        shape and a temperature.
     random_state : int, RandomState or None
         For init="random", PCA and the order of mini-batches.
     callback : function (components, n_iter) or None
-        Called after each step with W (n_components, n_features); StopIteration ends the fit.
+        Called after each step with W (n_components, n_features), or the map; StopIteration ends the fit.
     verbose : bool or int, default=0
         Print the loss after each step.
     n_jobs : int or None
 
     Attributes
     ----------
-    components_ : (n_components, n_features), W
-    metric_ : metrics.Mahalanobis, for any other estimator: ``KNeighborsClassifier(metric=learner.metric_)``
+    components_ : (n_components, n_features), W of "linear"
+    map_ : value of likewise.maps, what points are compared through
+    metric_ : metrics.Mahalanobis, or Mapped(map_), for any other estimator:
+        ``KNeighborsClassifier(metric=learner.metric_)``
     temperature_ : float
     mechanism_ : Mechanism, the leave-one-out operator's
     loss_ : float, the least loss as above; scikit-learn's NCA objective is n minus it
@@ -120,6 +130,8 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         self,
         n_components=None,
         *,
+        map="linear",
+        map_width=None,
         diagonal=False,
         init="auto",
         loss="auto",
@@ -133,6 +145,8 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         n_jobs=None,
     ):
         self.n_components = n_components
+        self.map = map
+        self.map_width = map_width
         self.diagonal = diagonal
         self.init = init
         self.loss = loss
@@ -151,21 +165,31 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
 
     @classmethod
     def from_mechanism(cls, mechanism, **params):
-        """The learner that starts at `mechanism`: a Mahalanobis metric's factor and the temperature."""
+        """The learner that starts at `mechanism`: a metric's factor or map, and the temperature."""
         if mechanism.metric == metrics.SquaredEuclidean():  # what no start is told of
             mechanism = mechanism.replace(metric=metrics.Mahalanobis())
-        if isinstance(mechanism.metric, metrics.Mahalanobis) and mechanism.metric.factor is not None:
-            params.setdefault("init", mechanism.metric.factor)
+        metric = mechanism.metric
+        if isinstance(metric, metrics.Mahalanobis) and metric.factor is not None:
+            params.setdefault("init", metric.factor)
+        if isinstance(metric, metrics.Mapped):
+            is_open = metric == metrics.Mapped(maps.ResidualMLP())
+            params.setdefault("map", "residual_mlp" if is_open else metric.map)
         params.setdefault("temperature", getattr(mechanism.kernel, "temperature", "auto"))
         return super().from_mechanism(mechanism, **params)
 
     def _make_mechanism(self):
-        """With the W of init where it is given; else it is left open."""
+        """With the W of init or the map where it is given; else it is left open."""
+        if not self._is_linear():
+            given = maps.ResidualMLP() if isinstance(self.map, str) else self.map
+            return _leave_one_out(metrics.Mapped(given), self._fixed_temperature())
         given = None if isinstance(self.init, str) else _array("init", self.init)
         if given is None:
             return _leave_one_out(metrics.Mahalanobis(), self._fixed_temperature())
         factor = np.diag(given) if given.ndim == 1 else given
         return _leave_one_out(metrics.Mahalanobis(factor), self._fixed_temperature())
+
+    def _is_linear(self):
+        return isinstance(self.map, str) and self.map == "linear"
 
     def _fixed_temperature(self):
         """The t of the optimization; 1 where it is the length of W."""
@@ -202,8 +226,11 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         report = LearningReport()
         interrupted = None
         with execution(n_jobs=self.n_jobs), one_call():
-            search = _Search(problem, report, self._teller(report, unit))
             start = self._start(X, y, problem)
+            if not self._is_linear():
+                problem = self._through_map(problem, X, start)
+                start = problem.start
+            search = _Search(problem, report, self._teller(report, unit))
             try:
                 if self.batch_size is None or self.batch_size >= len(X):
                     search.by_all_pairs(start, self.max_iter, self.tol)
@@ -229,6 +256,21 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         return self
 
     def _check_parameters(self):
+        if isinstance(self.map, str):
+            if self.map not in ("linear", "residual_mlp"):
+                raise ValueError(
+                    f"map must be 'linear', 'residual_mlp' or a value of likewise.maps; got {self.map!r}."
+                )
+        elif not isinstance(self.map, (maps.Linear, maps.ResidualMLP, maps.Custom)):
+            raise TypeError(f"map must be a str or a value of likewise.maps; got {self.map!r}.")
+        if self.map_width is not None:
+            _whole("map_width", self.map_width)
+            if not (isinstance(self.map, str) and self.map == "residual_mlp"):
+                raise ValueError(
+                    f"map_width must be None but with map='residual_mlp'; got {self.map_width!r}."
+                )
+        if self.diagonal and not self._is_linear():
+            raise ValueError(f"diagonal must be False with map={self.map!r}; got {self.diagonal!r}.")
         if not isinstance(self.diagonal, (bool, np.bool_)):
             raise TypeError(f"diagonal must be a bool; got {self.diagonal!r}.")
         if self.loss not in ("auto", "nca", "mlkr"):
@@ -271,6 +313,18 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         if self.init == "auto" and self._loss == "mlkr":
             W = problem.best_length(W)
         return W
+
+    def _through_map(self, problem, X, W):
+        """The problem of a map, which starts at the linear one's W where none is given."""
+        if not isinstance(self.map, str):
+            given = self.map
+            return _MapProblem(X, problem, MapVector(given))
+        width = 2 * X.shape[1] if self.map_width is None else self.map_width
+        # A network's hidden units want points around 0; so do features that hardly vary.
+        center = X.mean(axis=0, dtype=np.float64)
+        points = ((X - center) / problem.unit).astype(X.dtype)
+        start = residual_start(problem.factor(W), points, width, self.random_state)
+        return _MapProblem(points, problem, MapVector(start), center, problem.unit)
 
     def _diagonal_start(self, d):
         if self.init in ("pca", "lda"):
@@ -345,7 +399,12 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         return float(unit["offset"] + unit["factor"] * value)
 
     def _keep(self, search, unit, dtype):
-        """The best W as fitted attributes."""
+        """The best W or map as fitted attributes."""
+        for name in ("components_", "map_"):  # of a fit before
+            vars(self).pop(name, None)
+        if not self._is_linear():
+            value = self._keep_map(search, dtype)
+            return self._keep_report(search, unit, value)
         W, value = search.best
         W = W / search.problem.unit
         t = search.problem.temperature
@@ -354,7 +413,22 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
             W, t = W / length, t / length**2
         self.components_ = np.ascontiguousarray(W, dtype=dtype)
         self.temperature_ = float(t)
+        self.map_ = maps.Linear(W)
         self.metric_ = metrics.Mahalanobis(W)
+        self._keep_report(search, unit, value)
+
+    def _keep_map(self, search, dtype):
+        found, value = search.best
+        t, problem = search.problem.temperature, search.problem
+        length = np.sqrt(problem.variance(found))
+        if self.temperature == "learn" and length > 0:
+            found, t = times(found, 1 / length), t / length**2
+        self.map_ = problem.told_map(found)
+        self.temperature_ = float(t)
+        self.metric_ = metrics.Mapped(self.map_)
+        return value
+
+    def _keep_report(self, search, unit, value):
         self.mechanism_ = _leave_one_out(self.metric_, self.temperature_)
         self.loss_ = self._loss_in_unit(value, unit)
         self.report_ = search.report
@@ -363,9 +437,11 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
     # --- what is done with W
 
     def transform(self, X):
-        """X @ components_.T: points (n_queries, n_components) whose squared distances are the metric's."""
-        check_is_fitted(self)
+        """map_(X): points (n_queries, n_components) whose squared distances are the metric's."""
+        check_is_fitted(self, "metric_")
         X = self._check_X(X, reset=False)
+        if not hasattr(self, "components_"):
+            return self.map_(X)
         return X @ self.components_.T.astype(X.dtype, copy=False)
 
     def score(self, X, y):
@@ -373,7 +449,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
 
         The mean share <F_i, Y_i> of each point's own class, or R^2 of the leave-one-out predictions F.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "metric_")
         y = np.asarray(y)
         X = self._check_X(X, reset=False)
         _check_rows(X, self)
@@ -381,13 +457,20 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
             raise ValueError(f"y must have {len(X)} rows; got {len(y)}.")
         Y, _ = _columns(y, self._loss, X.dtype)
         with execution(n_jobs=self.n_jobs), one_call():
-            value, _, _ = _core.metric_loss(X, Y, self.metric_.factor, self._loss, self.temperature_)
+            if hasattr(self, "components_"):
+                value, *_ = _core.metric_loss(X, Y, self.metric_.factor, self._loss, self.temperature_)
+            else:
+                value, _ = map_loss(X, Y, self.map_, self._loss, self.temperature_)
         # Standardized columns: their mean square is 1 unless y is one number.
         return -value / len(X) if self._loss == "nca" else 1 - value / max(np.square(Y).sum(), 1e-300)
 
     @property
     def _n_features_out(self):
-        return len(self.components_)
+        return len(self.components_) if hasattr(self, "components_") else self._n_outputs
+
+    @property
+    def _n_outputs(self):
+        return self.map_(np.zeros((1, self.n_features_in_))).shape[1]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -452,6 +535,41 @@ class _Problem:
                 break
             W, value = 2 * W, further
         return W
+
+
+class _MapProblem:
+    """The loss as a function of a map's parameters in one vector, of points (X - center) / unit."""
+
+    def __init__(self, points, linear, vector, center=None, unit=None):
+        self.X, self.Y, self.loss, self.temperature = points, linear.Y, linear.loss, linear.temperature
+        self._vector, self._center, self._unit, self.start = vector, center, unit, vector.start
+
+    def __call__(self, flat, X=None, Y=None, n_queries=0):
+        X, Y = (self.X, self.Y) if X is None else (X, Y)
+        value, slopes = map_loss(X, Y, self.factor(flat), self.loss, self.temperature, n_queries)
+        return value, self._vector.flat(slopes)
+
+    def factor(self, flat):
+        """The map of these points."""
+        return self._vector.map(flat)
+
+    def told_map(self, found):
+        """The map of points as they were given."""
+        return found if self._unit is None else of_points(found, self._center, self._unit)
+
+    def told(self, flat):
+        return self.told_map(self.factor(flat))
+
+    def variance(self, found):
+        """Of what points are mapped to, the mean over columns."""
+        return found(self.X).astype(np.float64).var(axis=0).mean()
+
+    def is_stuck(self, search):
+        """Whether the slope is 0 since all weights are 0, 1 or equal: twice the length changes none."""
+        found, value = search.best
+        n, best = len(self.X), -len(self.X) if self.loss == "nca" else 0
+        twice, _ = map_loss(self.X, self.Y, times(found, 2), self.loss, self.temperature)
+        return value - best > 1e-9 * n and abs(twice - value) <= 1e-9 * n
 
 
 class _Search:

@@ -1,0 +1,75 @@
+"""A map of points as a vector that an optimizer moves: metric learning through a network."""
+
+import numpy as np
+
+from likewise import _checks, _core, maps
+
+_PARAMETERS = {maps.Linear: ("W",), maps.ResidualMLP: ("W1", "b1", "W2", "b2", "skip")}
+
+
+class MapVector:
+    """The parameters of a map, one after the other, without those it does not have (a skip of none)."""
+
+    def __init__(self, start):
+        if type(start) not in _PARAMETERS:
+            raise ValueError(
+                f"map must have parameters that can be learned, Linear or ResidualMLP; got {start!r}."
+            )
+        parts = {name: getattr(start, name) for name in _PARAMETERS[type(start)]}
+        if parts[_PARAMETERS[type(start)][0]] is None:
+            raise ValueError(f"map must have numbers to start from; got {start!r}.")
+        self._parts = {n: np.array(part) for n, part in parts.items() if part is not None and np.size(part)}
+        self._of = type(start)
+        self._rest = {"activation": start.activation} if isinstance(start, maps.ResidualMLP) else {}
+        self.start = self.flat(self._parts)
+
+    def flat(self, named):
+        """One vector of parts by their names."""
+        return np.concatenate([np.ravel(named[name]) for name in self._parts])
+
+    def map(self, flat):
+        """The map with these numbers."""
+        return self._of(**self.named(flat), **self._rest)
+
+    def named(self, flat):
+        """Parts by their names, in their shapes."""
+        found, at = {}, 0
+        for name, part in self._parts.items():
+            found[name] = flat[at : at + part.size].reshape(part.shape)
+            at += part.size
+        return found
+
+
+def residual_start(W, X, width, random_state):
+    """W x + W2 tanh(W1 x) of points X around 0: W1 by Glorot and Bengio (2010), W2 a hundredth of it."""
+    n_features, n_outputs = W.shape[1], len(W)
+    random = _checks.random_of(random_state)
+    spread = np.sqrt(np.square(X, dtype=np.float64).mean()) or 1.0  # of all: a rare feature stays small
+    W1 = random.uniform(-1, 1, (width, n_features)) * np.sqrt(6 / (n_features + width)) / spread
+    length = np.sqrt(np.square(X @ W.T).mean()) or 1.0
+    W2 = 0.01 * length * random.uniform(-1, 1, (n_outputs, width)) * np.sqrt(6 / (n_outputs + width))
+    return maps.ResidualMLP(W1, np.zeros(width), W2, np.zeros(n_outputs), skip=W)
+
+
+def of_points(map, center, unit):
+    """The residual map of X that does what this one does of (X - center) / unit, but for a shift of all."""
+    W1 = map.W1 / unit
+    return maps.ResidualMLP(
+        W1, map.b1 - W1 @ center, map.W2, map.b2, activation=map.activation, skip=map.skip / unit
+    )
+
+
+def times(map, factor):
+    """factor * map(x)."""
+    if isinstance(map, maps.Linear):
+        return maps.Linear(factor * map.W, factor * map.b)
+    skip = map.skip if np.size(map.skip) else np.eye(map.W1.shape[1])
+    return maps.ResidualMLP(
+        map.W1, map.b1, factor * map.W2, factor * map.b2, activation=map.activation, skip=factor * skip
+    )
+
+
+def map_loss(X, Y, map, loss, temperature, n_queries=0):
+    """(L, dL/dparameters by name) of points seen through the map."""
+    value, slopes, _ = _core.map_loss(X, Y, map, loss, temperature, n_queries)
+    return value, slopes
