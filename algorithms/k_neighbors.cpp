@@ -34,7 +34,7 @@ NeighborsRegression<T> fit_neighbors_regression(const Mechanism& mechanism, cons
                                                 const Values<double>& Y, const Execution& run) {
   const engine::Call call(run);
   check_training_data<T>(X, Y);
-  return {resolve_neighbors<T>(mechanism, X, run), PreparedKeys<T>(mechanism.metric, X), Y};
+  return {resolve_neighbors<T>(mechanism, X, run), PreparedKeys<T>(mechanism.metric, X, {}, run), Y};
 }
 
 template <class T>
@@ -44,7 +44,8 @@ NeighborsClassification<T> fit_neighbors_classification(const Mechanism& mechani
   const engine::Call call(run);
   check_points<T>("X", X);
   check_labels(labels, X.rows(), n_classes);
-  return {resolve_neighbors<T>(mechanism, X, run), PreparedKeys<T>(mechanism.metric, X), labels, n_classes};
+  return {resolve_neighbors<T>(mechanism, X, run), PreparedKeys<T>(mechanism.metric, X, {}, run), labels,
+          n_classes};
 }
 
 namespace {

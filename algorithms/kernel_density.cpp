@@ -66,9 +66,11 @@ KernelDensity<T> fit_kernel_density(const Points<T>& X, const KernelDensityOptio
   auto [mechanism, found] = resolve_bandwidth<T>(asked, X, log_w, run);
   require(found.row_scale.size() == 0, "bandwidth", "a number or a rule with one length for all points",
           "'" + found.rule + "'");
-  const double log_constant = log_kernel_integral(o.metric, mechanism.kernel, X.cols());
+  const SeenMetric looks = seen(o.metric);  // of a linear map the norm that it makes
+  const double log_constant =
+      log_kernel_integral(looks.maps() ? o.metric : looks.metric, mechanism.kernel, X.cols());
   log_w.array() -= engine::log_sum_exp(log_w);
-  return {KeyedMechanism<T>(mechanism, found, PreparedKeys<T>(o.metric, X, log_w)), log_constant, found};
+  return {KeyedMechanism<T>(mechanism, found, PreparedKeys<T>(o.metric, X, log_w, run)), log_constant, found};
 }
 
 template <class T>

@@ -60,8 +60,8 @@ KernelRegression<T> fit(const Points<T>& X, const Values<T>& Y, const KernelRegr
   const auto [mechanism, found] =
       loo ? find_loo_bandwidth<T>(asked, {X, Y, log_w, point_of}, loss, degree, run)
           : resolve_bandwidth<T>(asked, X, log_w, run);
-  return {KeyedMechanism<T>(mechanism, found, PreparedKeys<T>(o.metric, X, log_w)), Y, std::move(point_of),
-          degree, found};
+  return {KeyedMechanism<T>(mechanism, found, PreparedKeys<T>(o.metric, X, log_w, run)), Y,
+          std::move(point_of), degree, found};
 }
 
 template <class T>

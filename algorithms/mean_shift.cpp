@@ -11,6 +11,7 @@
 #include <likewise/select_bandwidth.hpp>
 
 #include "engine/call.hpp"
+#include "engine/cost_source.hpp"
 #include "until_still.hpp"
 
 namespace likewise {
@@ -163,13 +164,19 @@ template <class T>
 double estimate_bandwidth(const Points<T>& X, double quantile, const Metric& metric, const Execution& run) {
   const engine::Call call(run);
   require(quantile >= 0 && quantile <= 1, "quantile", "a number in [0, 1]", quantile);
+  const MetricTraits laws = traits(metric);
+  require(laws.distance_power != 0, "metric",
+          "a distance or the square of one, which a bandwidth is a length of", repr(metric));
+  const int reported = engine::unit_power(laws, engine::CostUnit::reported);
   constexpr Index block = 512;  // rows of neighbors in memory at a time
   const Index k = std::max<Index>(1, static_cast<Index>(static_cast<double>(X.rows()) * quantile));
-  const PreparedKeys<T> keys(metric, X);
+  const PreparedKeys<T> keys(metric, X, {}, run);
   double sum = 0;
   for (Index i = 0; i < X.rows(); i += block) {
     const Points<T> rows = X.middleRows(i, std::min(block, X.rows() - i));
-    sum += kneighbors<T>(keys, rows, k, {}, run).distances.col(k - 1).template cast<double>().sum();
+    const Matrix<T> found = kneighbors<T>(keys, rows, k, {}, run).distances;
+    for (Index a = 0; a < found.rows(); ++a)
+      sum += engine::convert_power(static_cast<double>(found(a, k - 1)), reported, 1);
   }
   return sum / static_cast<double>(X.rows());
 }
@@ -184,7 +191,7 @@ MeanShift<T> fit_mean_shift(const Points<T>& X, const MeanShiftOptions& o, const
                     .kernel = of_length(o.kernel, h),
                     .propagation = Steps{.moving = "points", .tol = o.tol, .max_iter = o.max_iter},
                     .empty_row = EmptyRow::nearest};
-  const KeyedMechanism<T> to_points(m, PreparedKeys<T>(o.metric, X));
+  const KeyedMechanism<T> to_points(m, PreparedKeys<T>(o.metric, X, {}, run));
   const Climb<T> ends = climb(to_points, with_mass(to_points, starts(X, o, h), o, h, run), h, o, run);
   const Matrix<T> centers = merged(by_density(to_points, ends, run), o.metric, h, run);
   MeanShift<T> result{m, centers, nearest_center<T>(o.metric, X, centers, run), ends.report};

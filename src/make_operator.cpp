@@ -32,7 +32,7 @@ CrossOperator<T> extend(const detail::OperatorState<T>& origin, const Points<T>&
                         const Matrix<Index>* neighbors = nullptr) {
   check_points<T>("X", X);
   const detail::KeysState<T>& keys = origin.keys.state();
-  const typename detail::KeysState<T>::SeenQueries seen_X(keys, X);
+  const typename detail::KeysState<T>::SeenQueries seen_X(keys, X, run);
   const Vector<double> row_scale =
       origin.bandwidth.row_scale.size() == 0
           ? Vector<double>()
@@ -104,7 +104,7 @@ template <class T>
 SelfOperator<T> make_self_operator(const Mechanism& mechanism, const Points<T>& Z,
                                    const OperatorOptions& options, const Execution& run) {
   const engine::Call call(run);
-  const PreparedKeys<T> keys(mechanism.metric, Z, options.log_key_weights);
+  const PreparedKeys<T> keys(mechanism.metric, Z, options.log_key_weights, run);
   return make_self_operator<T>(mechanism, keys, options.storage, run);
 }
 
@@ -137,7 +137,7 @@ template <class T>
 CrossOperator<T> make_cross_operator(const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z,
                                      const OperatorOptions& options, const Execution& run) {
   const engine::Call call(run);
-  const PreparedKeys<T> keys(mechanism.metric, Z, options.log_key_weights);
+  const PreparedKeys<T> keys(mechanism.metric, Z, options.log_key_weights, run);
   return KeyedMechanism<T>(mechanism, keys).at(X, run, options.storage);
 }
 

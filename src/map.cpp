@@ -66,6 +66,9 @@ class StdRowFunction final : public maps::RowFunction {
   maps::Custom::Vjp vjp_;
 };
 
+/// Rows whose hidden units are in memory at a time.
+constexpr Index hidden_rows = 1024;
+
 /// A user's function meets this many rows at once: enough to hide the call, little enough for the memory.
 constexpr Index custom_block = 4096;
 
@@ -99,8 +102,17 @@ void ResidualMLP::check() const {
 }
 
 template <class T> Matrix<T> ResidualMLP::apply(const Points<T>& x) const {
-  const Matrix<T> bent = Linear{W2, b2}.apply<T>(bend<T>(activation, hidden<T>(*this, x), false).value);
-  return skip->size() ? Matrix<T>(Linear{skip}.apply<T>(x) + bent) : Matrix<T>(x + bent);
+  Matrix<T> mapped(x.rows(), outputs());
+  for (Index begin = 0; begin < x.rows(); begin += hidden_rows) {
+    const Points<T> rows = x.middleRows(begin, std::min(hidden_rows, x.rows() - begin));
+    auto of_rows = mapped.middleRows(begin, rows.rows());
+    of_rows = Linear{W2, b2}.apply<T>(bend<T>(activation, hidden<T>(*this, rows), false).value);
+    if (skip->size())
+      of_rows += Linear{skip}.apply<T>(rows);
+    else
+      of_rows += rows;
+  }
+  return mapped;
 }
 
 template <class T> MapGradient<T> ResidualMLP::vjp(const Points<T>& x, const Points<T>& g) const {
@@ -174,6 +186,23 @@ void validate(const PointMap& map) {
 }
 Index inputs(const PointMap& map) {
   return std::visit([](const auto& m) { return m.inputs(); }, map);
+}
+
+Index outputs(const PointMap& map) {
+  return std::visit(
+      []<class M>(const M& m) -> Index {
+        if constexpr (std::is_same_v<M, maps::Linear>)
+          return m.W->rows();
+        else if constexpr (std::is_same_v<M, maps::ResidualMLP>)
+          return m.outputs();
+        else
+          return any_inputs;
+      },
+      map);
+}
+bool differentiable(const PointMap& map) {
+  const auto* custom = std::get_if<maps::Custom>(&map);
+  return !custom || (custom->function && custom->function->differentiable());
 }
 
 template <class T> Matrix<T> apply(const PointMap& map, const Points<T>& X) {

@@ -144,6 +144,17 @@ void Mapped::check() const {
   validate(map);
   if (key_map) validate(*key_map);
   std::visit([](const auto& m) { m.check(); }, metric);
+  const Widths wanted = std::visit([](const auto& m) { return m.widths(); }, metric);
+  const auto fits = [](Index made, Index read) {
+    return made == any_inputs || read == any_inputs || made == read;
+  };
+  const Index made = outputs(map), of_keys = outputs(map_of_keys());
+  require(made == 0 || (fits(made, wanted.queries) && fits(of_keys, wanted.keys)), "metric",
+          "one that reads the " + std::to_string(made) + " outputs of the map",
+          likewise::repr(Metric(std::visit([](const auto& m) { return Metric(m); }, metric))));
+  require(wanted.queries != any_inputs || fits(made, of_keys), "map",
+          "two of as many outputs where both are compared",
+          std::to_string(made) + " and " + std::to_string(of_keys));
 }
 
 template <class T> void Mapped::fill(const Points<T>& x, const Points<T>& z, Tile<T> out) const {
@@ -170,7 +181,7 @@ std::optional<Metric> linear_case(const Mapped& metric) {
   const auto* keys = std::get_if<maps::Linear>(&metric.map_of_keys());
   if (!queries || !keys) return {};
   if (std::holds_alternative<SquaredEuclidean>(metric.metric) && metric.one_map())
-    return Mahalanobis{queries->W};
+    return Mahalanobis{.factor = queries->W, .reports_square = true};
   if (std::holds_alternative<DotProduct>(metric.metric) && !queries->b->size() && !keys->b->size())
     return Bilinear{queries->W, keys->W};
   return {};

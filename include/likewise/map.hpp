@@ -16,6 +16,10 @@ std::string repr(const PointMap& map);
 void validate(const PointMap& map);
 /// How many features points must have; any_inputs where the map does not say.
 Index inputs(const PointMap& map);
+/// How many a point is mapped to; any_inputs where the map does not say, 0 where it is open.
+Index outputs(const PointMap& map);
+/// Whether `vjp` knows its derivative.
+bool differentiable(const PointMap& map);
 
 /// phi(x) of each row of X. Refuses other widths than the map's, and points that it sends to NaN or infinity.
 template <class T> Matrix<T> apply(const PointMap& map, const Points<T>& X);

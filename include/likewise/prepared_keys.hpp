@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 
+#include <likewise/execution.hpp>
 #include <likewise/metric.hpp>
 #include <likewise/types.hpp>
 
@@ -21,8 +22,10 @@ template <class T> class PreparedKeys {
  public:
   /// No keys, until some are assigned: for members.
   PreparedKeys() = default;
-  /// log_weights: one for each point, as in OperatorOptions; empty: 0. O(n d).
-  PreparedKeys(const Metric& metric, const Points<T>& points, const Vector<double>& log_weights = {});
+  /// log_weights: one for each point, as in OperatorOptions; empty: 0. O(n d), through a map its cost. Throws MemoryLimitError
+  /// where mapped points do not fit the limit of `run`.
+  PreparedKeys(const Metric& metric, const Points<T>& points, const Vector<double>& log_weights = {},
+               const Execution& run = {});
 
   Index rows() const { return state_ ? points().rows() : 0; }
   Index cols() const { return state_ ? points().cols() : 0; }

@@ -22,7 +22,7 @@ template <class T> void bind_keys_of(py::module_& m) {
   m.def(
       "prepare_keys",
       [](const Metric& metric, const Points<T>& X) {
-        return run_without_gil([&](const Execution&) { return Keys(metric, X); });
+        return run_without_gil([&](const Execution& run) { return Keys(metric, X, {}, run); });
       },
       py::arg("metric"), py::arg("X").noconvert(), "Copies X");
 
@@ -36,8 +36,9 @@ template <class T> void bind_keys_of(py::module_& m) {
   m.def(
       "keyed_mechanism",
       [](const Mechanism& mechanism, const Points<T>& X) {
-        return run_without_gil(
-            [&](const Execution&) { return Keyed(mechanism, PreparedKeys<T>(mechanism.metric, X)); });
+        return run_without_gil([&](const Execution& run) {
+          return Keyed(mechanism, PreparedKeys<T>(mechanism.metric, X, {}, run));
+        });
       },
       py::arg("mechanism"), py::arg("X").noconvert(), "Copies X");
 }

@@ -106,7 +106,7 @@ template <class T> void bind_self_operator(py::module_& m) {
       [](const Mechanism& mechanism, const Points<T>& Z, const Vector<double>& log_key_weights,
          const std::string& storage, const Matrix<Index>& neighbors) {
         return run_without_gil([&](const Execution& run) {
-          const PreparedKeys<T> keys(mechanism.metric, Z, log_key_weights);
+          const PreparedKeys<T> keys(mechanism.metric, Z, log_key_weights, run);
           return self_operator_of_neighbors<T>(mechanism, keys, neighbors, run, storage);
         });
       },
@@ -117,7 +117,7 @@ template <class T> void bind_self_operator(py::module_& m) {
       [](const Mechanism& mechanism, const Points<T>& X, const Points<T>& Z,
          const Vector<double>& log_key_weights, const std::string& storage, const Matrix<Index>& neighbors) {
         return run_without_gil([&](const Execution& run) {
-          const PreparedKeys<T> keys(mechanism.metric, Z, log_key_weights);
+          const PreparedKeys<T> keys(mechanism.metric, Z, log_key_weights, run);
           return cross_operator_of_neighbors<T>(KeyedMechanism<T>(mechanism, keys), X, neighbors, run,
                                                 storage);
         });

@@ -86,7 +86,8 @@ void bind_kernels(py::module_& m) {
   bind_kernel<AlphaDecay>(m, "Of a distance d; decay 2 is a Gaussian in other units.");
   bind_kernel<Matern32>(m, "Of a distance d; the covariance of smoothness 3/2.");
   bind_kernel<Matern52>(m, "Of a distance d; the covariance of smoothness 5/2.");
-  bind_kernel<InverseDistance>(m, "Of a distance d; where some d = 0, only those keys count, equally.");
+  bind_kernel<InverseDistance>(
+      m, "Of a distance d to a power > 0; where some d = 0, only those keys count, equally.");
 }
 
 py::object filter_object(const PairFilter& filter) {
@@ -126,11 +127,11 @@ void bind_supports(py::module_& m) {
                                "Several supports at once, `A & B`: pair filters first, then at most one "
                                "selector among what they admit.");
   bind_support<AllPairs>(m, composed);
-  bind_support<Neighbors>(
-      m, composed,
-      "Ties go to the lowest index. symmetrize: "
-      "'union', 'mutual', 'average', 'none'; None is 'union' on self-operators and 'none' "
-      "across. include_self counts the point itself among the n_neighbors.");
+  bind_support<Neighbors>(m, composed,
+                          "Ties go to the lowest index. symmetrize: "
+                          "'union', 'mutual', 'average', 'fuzzy_union' (a + b - ab), 'none'; None is 'union' "
+                          "on self-operators and 'none' "
+                          "across. include_self counts the point itself among the n_neighbors.");
   bind_support<Radius>(m, composed, "In the unit that kneighbors reports.");
   bind_support<LeaveOneOut>(m, composed);
   bind_support<Causal>(m, composed,

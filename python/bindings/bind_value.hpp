@@ -73,15 +73,18 @@ template <class V, class F> auto with_fields(F f) {
 /// and ==. Copies are the value itself; a pickle is (module, name, fields), so it survives changes inside.
 template <class V, class Fields, class Equal = std::equal_to<>>
 void def_value_protocol(py::class_<V>& cls, const std::string& module, Fields fields, Equal equal = {}) {
-  const std::string name = cls.attr("__name__").template cast<std::string>();
   cls.attr("__module__") = module;
   cls.def(
       "__eq__", [equal](const V& a, const V& b) { return equal(a, b); }, py::is_operator());
   cls.def("__copy__", [](const py::object& self) { return self; });
   cls.def("__deepcopy__", [](const py::object& self, const py::object&) { return self; });
-  cls.def("__reduce__", [module, name, fields](const V& v) {
-    const py::object rebuild = py::module_::import("likewise._slots").attr("rebuild");
-    return py::make_tuple(rebuild, py::make_tuple(module, name, fields(v)));
+  cls.def("__reduce__", [fields](const py::object& self) {  // of a class of the user's own that one too
+    const py::object rebuild = py::module_::import("likewise._slots").attr("rebuild"),
+                     type = py::type::of(self);
+    return py::make_tuple(
+        rebuild,
+        py::make_tuple(type.attr("__module__"), type.attr("__qualname__"), fields(self.cast<const V&>())),
+        py::getattr(self, "__dict__", py::none()));
   });
 }
 

@@ -111,17 +111,21 @@ def metric_attention(
     if x.ndim < 2:
         raise ValueError(f"x must be an array (..., n, dim); got {x.ndim} dimension(s).")
     rows = x.reshape(-1, x.shape[-1])
-    q = _mapped(phi, rows).reshape(*x.shape[:-1], -1)
-    k = q if psi is phi else _mapped(psi, rows).reshape(*x.shape[:-1], -1)
+    q = _mapped(phi, rows, x.shape[:-1])
+    k = q if psi is phi else _mapped(psi, rows, x.shape[:-1])
+    if q.shape[-1] != k.shape[-1]:
+        raise ValueError(f"map must be two of as many outputs; got {q.shape[-1]} and {k.shape[-1]}.")
     v = x if v is None else v
     masks = mask, key_padding_mask, log_key_weights
     return _attend(True, q, k, v, temperature, all_of(support, is_causal), *masks)
 
 
-def _mapped(phi, rows):
+def _mapped(phi, rows, shape):
+    """phi of the rows of an array of this shape, which may be none."""
     if not isinstance(phi, (maps.Linear, maps.ResidualMLP, maps.Custom)):
         raise TypeError(f"map must be a value of likewise.maps, or a pair of such; got {phi!r}.")
-    return phi(rows)
+    mapped = phi(rows if len(rows) else np.zeros((1, rows.shape[1]), rows.dtype))
+    return mapped[: len(rows)].reshape(*shape, mapped.shape[1])
 
 
 def from_torch_mask(mask):

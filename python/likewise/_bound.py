@@ -178,3 +178,4 @@ def _wrap(module):
 
 
 _wrap(_core)
+_wrap(_core.maps)

@@ -4,7 +4,7 @@ import ast
 import importlib
 import inspect
 
-from likewise import _core, kernels, metrics, normalizations, propagations, supports
+from likewise import _core, kernels, maps, metrics, normalizations, propagations, supports
 
 
 def _leaves(module, *others):
@@ -18,7 +18,7 @@ _NORMALIZATIONS, _PROPAGATIONS = _leaves(normalizations), _leaves(propagations)
 
 def _tell_signatures():
     """What inspect.signature and help show of a slot's class; pybind11 keeps it in a docstring."""
-    for cls in (*_METRICS, *_KERNELS, *_SUPPORTS, *_NORMALIZATIONS, *_PROPAGATIONS):
+    for cls in (*_METRICS, *_KERNELS, *_SUPPORTS, *_NORMALIZATIONS, *_PROPAGATIONS, *_leaves(maps)):
         cls.__signature__ = _signature(cls.__init__.__doc__)
 
 

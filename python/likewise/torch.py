@@ -509,19 +509,21 @@ def _network_of(options, parameters):
 def _run(settings, mask, padding, x, context, *parameters):
     """(the layer with its trace, its output)."""
     options, is_causal, support = settings
-    layer = _layer_of(options, parameters)
+    layer = _layer_of(options, parameters, _DTYPES[x.dtype])
     mask, padding, context = (None if each is None else _array(each) for each in (mask, padding, context))
     with execution(n_jobs=_threads()):
         return layer, layer.forward(_array(x), context, mask, is_causal, padding, support)
 
 
-def _layer_of(options, parameters):
-    """A likewise.nn layer with a copy of these numbers."""
-    return _nn.AttentionLayer._of_numbers(options, _flat(parameters))
+def _layer_of(options, parameters, dtype=np.float32):
+    """A likewise.nn layer with a copy of these numbers, of `dtype` where there are none."""
+    return _nn.AttentionLayer._of_numbers(options, _flat(parameters, dtype))
 
 
-def _flat(parameters):
-    """A copy of all of them as one array."""
+def _flat(parameters, dtype=np.float32):
+    """A copy of all of them as one array, of `dtype` where there is none."""
+    if not parameters:
+        return np.empty(0, dtype)
     return torch.cat([_dense(part).reshape(-1) for part in parameters]).numpy()
 
 
@@ -654,6 +656,8 @@ def _require_memory(name, tensor, owner=None):
 def _dtype_of(parameters):
     """The dtype that all of them have, by name."""
     dtypes = [p.dtype for p in parameters.values()]
+    if not dtypes:
+        return None
     dtype = max(dtypes, key=dtypes.count)
     for name, parameter in parameters.items():
         if parameter.dtype != dtype:
@@ -665,7 +669,7 @@ def _dtype_of(parameters):
 
 
 def _require_one_dtype(parameters, x, context, name_of_x="x"):
-    dtype = _dtype_of(parameters)
+    dtype = _dtype_of(parameters) or x.dtype
     for name, tensor in ((name_of_x, x), ("context", context)):
         if tensor is not None and tensor.dtype != dtype:
             raise ValueError(

@@ -1,13 +1,16 @@
 """Apply the wrong versions of mutants.toml one by one, see which tests notice; writes docs/reports.
 
-    python scripts/slow_checks/mutate.py [--only TEXT] [--folder build/mutate]
+    python scripts/slow_checks/mutate.py [--only TEXT] [--folder build/mutate] [--afresh]
 
 Works on a copy of the tree with its own build folder; the main ones are not touched. A mutant whose tests
 pass has survived: the tests lack something. C++ mutants may name tests of both languages; Python mutants use
-the extension that build/python holds.
+the extension that build/python holds. What is stopped goes on where it was: the verdict on a mutant stands as
+long as its file and its tests are what they were.
 """
 
 import argparse
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -121,6 +124,29 @@ def verdict(tree, mutant):
         path.write_text(right, encoding="utf-8")
 
 
+class Verdicts:
+    """What was found already, in a file beside the build."""
+
+    def __init__(self, tree, afresh):
+        self._tree, self._file = tree, tree.root / "build/verdicts.json"
+        known = self._file.exists() and not afresh
+        self._found = json.loads(self._file.read_text(encoding="utf-8")) if known else {}
+
+    def of(self, mutant):
+        """The verdict that stands, or a new one."""
+        key = self._key(mutant)
+        if key not in self._found:
+            self._found[key] = verdict(self._tree, mutant)
+            self._file.write_text(json.dumps(self._found, indent=1), encoding="utf-8")
+        return self._found[key]
+
+    def _key(self, mutant):
+        tests = [self._tree.root / f"tests/{folder}/{name}.{ending}" for name in mutant["tests"]
+                 for folder, ending in (("python", "py"), ("cpp", "cpp"))]  # fmt: skip
+        parts = [path.read_bytes() for path in (self._tree.root / mutant["file"], *tests) if path.exists()]
+        return hashlib.sha256(b"".join(parts) + repr((mutant["old"], mutant["new"])).encode()).hexdigest()
+
+
 def check_unbroken(tree, mutants):
     """The tests pass on the right code, or nothing could be told."""
     named = {
@@ -140,14 +166,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", default="", help="only mutants of files whose path contains this")
     parser.add_argument("--folder", type=Path, default=report.ROOT / "build/mutate")
+    parser.add_argument("--afresh", action="store_true", help="forget the verdicts of an earlier run")
     arguments = parser.parse_args()
     mutants = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text(encoding="utf-8"))["mutant"]
     mutants = [m for m in mutants if arguments.only in m["file"]]
     tree, start = Tree(arguments.folder), time.monotonic()
     check_unbroken(tree, mutants)
-    rows, verdicts = [], []
+    rows, verdicts, known = [], [], Verdicts(tree, arguments.afresh)
     for mutant in mutants:
-        verdicts.append(verdict(tree, mutant))
+        verdicts.append(known.of(mutant))
         change = f"`{mutant['old'].strip()}` -> `{mutant['new'].strip() or 'nothing'}`"
         rows.append(f"| {mutant['file']} | {change} | {', '.join(mutant['tests'])} | {verdicts[-1]} |")
         print(f"{verdicts[-1]:10} {mutant['file']}: {change}", flush=True)

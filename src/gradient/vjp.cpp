@@ -143,6 +143,10 @@ template <class T> void through_maps(const State<T>& state, PointGradient<T>& po
   if (!metric) return;
   const detail::KeysState<T>& keys = state.keys.state();
   if (!keys.seen.maps()) return name_by_map(*metric, points.parameters);
+  if (!differentiable(metric->map) || !differentiable(metric->map_of_keys())) {
+    points = {};  // as of a metric without a derivative: values and the temperature have theirs
+    return;
+  }
   std::map<std::string, Matrix<double>> parameters;
   for (auto& [name, value] : points.parameters) parameters["metric." + name] = std::move(value);
   const auto back = [&](const PointMap& map, const Matrix<T>& at, Matrix<T>& gradient, const char* side) {

@@ -109,8 +109,7 @@ void require_simple(const SelfOperator<T>& P, const Vector<double>& w, const std
     if (gap >= min_gap * largest) continue;
     refuse("w",
            "simple where it has a gradient (eigenvalues inside an eigenspace have none, nor have its "
-           "vectors; take "
-           "another k, or a loss of the whole space)",
+           "vectors; take another k)",
            "eigenvalues " + std::to_string(a) + " and " + std::to_string(nearest) + ", "
                + printed("%.10g", known[a]) + " and " + printed("%.10g", known[nearest]) + ", coincide (gap "
                + printed("%.3g", gap) + ", min_gap " + printed("%.3g", min_gap * largest) + ")");

@@ -364,7 +364,7 @@ NeighborTable<T> kneighbors(const PreparedKeys<T>& keys, const Values<T>& X, Ind
                             const NeighborOptions& options, const Execution& run) {
   const engine::Call call(run);
   check_points<T>("X", X);
-  const typename detail::KeysState<T>::SeenQueries seen_X(keys.state(), X);
+  const typename detail::KeysState<T>::SeenQueries seen_X(keys.state(), X, run);
   return neighbors::nearest_table<T>(keys.state().searched, seen_X, k, options, run);
 }
 
@@ -374,7 +374,7 @@ NeighborTable<T> kneighbors(const Metric& metric, const Points<T>& X, const Poin
   const engine::Call call(run);
   check_points<T>("X", X);
   const SeenMetric looks = seen(metric);
-  if (looks.maps()) return kneighbors<T>(PreparedKeys<T>(metric, Z), X, k, options, run);
+  if (looks.maps()) return kneighbors<T>(PreparedKeys<T>(metric, Z, {}, run), X, k, options, run);
   return neighbors::nearest_table<T>(neighbors::keys_of_one_call<T>(looks.metric, Z), X, k, options, run);
 }
 
@@ -383,7 +383,7 @@ RadiusTable<T> radius_neighbors(const PreparedKeys<T>& keys, const Values<T>& X,
                                 const NeighborOptions& options, const Execution& run) {
   const engine::Call call(run);
   check_points<T>("X", X);
-  const typename detail::KeysState<T>::SeenQueries seen_X(keys.state(), X);
+  const typename detail::KeysState<T>::SeenQueries seen_X(keys.state(), X, run);
   RadiusTable<T> table;
   neighbors::fill_within<T>(table, keys.state().searched, seen_X, radius, {}, options, run);
   return table;
@@ -395,7 +395,7 @@ RadiusTable<T> radius_neighbors(const Metric& metric, const Points<T>& X, const 
   const engine::Call call(run);
   check_points<T>("X", X);
   const SeenMetric looks = seen(metric);
-  if (looks.maps()) return radius_neighbors<T>(PreparedKeys<T>(metric, Z), X, radius, options, run);
+  if (looks.maps()) return radius_neighbors<T>(PreparedKeys<T>(metric, Z, {}, run), X, radius, options, run);
   RadiusTable<T> table;
   neighbors::fill_within<T>(table, neighbors::keys_of_one_call<T>(looks.metric, Z), X, radius, {}, options,
                             run);

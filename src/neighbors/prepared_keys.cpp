@@ -9,11 +9,11 @@ namespace likewise {
 
 template <class T>
 PreparedKeys<T>::PreparedKeys(const Metric& metric, const Points<T>& points,
-                              const Vector<double>& log_weights) {
+                              const Vector<double>& log_weights, const Execution& run) {
   check_points<T>("Z", points);
   auto weights = std::make_shared<const Vector<double>>(checked_log_weights(log_weights, points.rows()));
   state_ = std::make_shared<const detail::KeysState<T>>(
-      metric, seen(metric), std::make_shared<const Matrix<T>>(points), std::move(weights));
+      metric, seen(metric), std::make_shared<const Matrix<T>>(points), std::move(weights), run);
 }
 
 template <class T> const detail::KeysState<T>& PreparedKeys<T>::state() const {

@@ -14,6 +14,7 @@
 #include "neighbors/search.hpp"
 #include "operator/csr.hpp"
 #include "operator/given_neighbors.hpp"
+#include "operator/symmetrized.hpp"
 
 namespace likewise {
 namespace {
@@ -255,40 +256,6 @@ void find_lonely(const PairFilters& filters, const Points<T>& X, const detail::K
     if (lists.offsets[a] < lists.offsets[a + 1])
       nearest[static_cast<std::size_t>(lonely[a])] =
           lists.indices[static_cast<std::size_t>(lists.offsets[a])];
-}
-
-double log_add(double a, double b) {
-  const double top = std::max(a, b);
-  return top == minus_infinity ? top : top + std::log1p(std::exp(std::min(a, b) - top));
-}
-
-/// log of max(A, A^T), of both where both agree, or of (A + A^T)/2, from log A.
-Edges symmetrized(const Edges& A, const std::string& how, const Execution& run) {
-  const Edges B = csr::transposed(A, run);
-  const double log_half = -std::log(2.0);
-  const auto both = [&](double a, double b) {
-    return how == "average" ? log_add(a, b) + log_half : how == "union" ? std::max(a, b) : std::min(a, b);
-  };
-  return csr::written<double>(A.rows(), A.cols(), 2 * size_of(A), run, [&](Index i, auto& row) {
-    const auto one_sided = [&](Index j, double v) {
-      if (how == "union") row.put(j, v);
-      if (how == "average") row.put(j, v + log_half);
-    };
-    Edge a(A, i), b(B, i);
-    while (a || b) {  // merge two rows sorted by column
-      if (!b || (a && a.col() < b.col())) {
-        one_sided(a.col(), a.value());
-        ++a;
-      } else if (!a || b.col() < a.col()) {
-        one_sided(b.col(), b.value());
-        ++b;
-      } else {
-        row.put(a.col(), both(a.value(), b.value()));
-        ++a;
-        ++b;
-      }
-    }
-  });
 }
 
 /// Costs to log weights, symmetric where the selector says so.

@@ -257,7 +257,7 @@ template <class T>
 SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::string& storage,
                                  const Execution& run, const Matrix<Index>* neighbors) {
   auto state = std::make_shared<detail::OperatorState<T>>(std::move(keys));
-  state->queries = state->keys.state().asking();
+  state->queries = state->keys.state().asking(run);
   state->askers = Askers::keys;
   const Mechanism& mechanism = state->mechanism;
   const Index n = state->keys.rows();

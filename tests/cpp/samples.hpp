@@ -72,10 +72,10 @@ inline std::vector<Metric> metrics(Index d) {
 
 /// Every kernel, with a number as its scale.
 inline std::vector<Kernel> kernels(double h = 0.7) {
-  return {Gaussian{h},      Exponential{h},   Laplacian{h},     Indicator{h},      Indicator{},
-          Epanechnikov{h},  Tricube{h},       StudentT{h, 1},   StudentT{h, 3.5},  AlphaDecay{h, 0.5},
-          AlphaDecay{h, 1}, AlphaDecay{h, 2}, AlphaDecay{h, 3}, AlphaDecay{h, 40}, InverseDistance{},
-          Matern32{h},      Matern52{h}};
+  return {Gaussian{h},          Exponential{h},     Laplacian{h},     Indicator{h},      Indicator{},
+          Epanechnikov{h},      Tricube{h},         StudentT{h, 1},   StudentT{h, 3.5},  AlphaDecay{h, 0.5},
+          AlphaDecay{h, 1},     AlphaDecay{h, 2},   AlphaDecay{h, 3}, AlphaDecay{h, 40}, InverseDistance{},
+          InverseDistance{0.5}, InverseDistance{3}, Matern32{h},      Matern52{h}};
 }
 
 }  // namespace likewise::samples

@@ -28,7 +28,7 @@ double formula(const StudentT& k, double d, double h) {
   return 1 / std::pow(1 + d * d / (k.df * h * h), (k.df + 1) / 2);
 }
 double formula(const AlphaDecay& k, double d, double h) { return std::exp(-std::pow(d / h, k.decay)); }
-double formula(const InverseDistance&, double d, double) { return 1 / d; }
+double formula(const InverseDistance& k, double d, double) { return std::pow(d, -k.power); }
 double formula(const Matern32&, double d, double h) {
   return (1 + std::sqrt(3) * d / h) * std::exp(-std::sqrt(3) * d / h);
 }
@@ -109,7 +109,8 @@ TEMPLATE_TEST_CASE("log weights fall with the input and are never NaN", "[kernel
       for (Index i = 1; i < input.size(); ++i) CHECK(logs(i) <= logs(i - 1));
       const bool reads = traits(kernel).input != KernelInput::nothing;
       CHECK(logs(8) == (reads ? -std::numeric_limits<T>::infinity() : T(0)));
-      CHECK(logs(0) == (traits(kernel).infinite_on_self ? T(InverseDistance::log_weight_on_self) : T(0)));
+      const auto* inverse = std::get_if<InverseDistance>(&kernel);
+      CHECK(logs(0) == (inverse ? T(inverse->log_weight_on_self()) : T(0)));
     }
   // A score of attention is a negative cost: the largest exponent stays finite.
   const Matrix<T> low = Matrix<T>::Constant(1, 1, -top);

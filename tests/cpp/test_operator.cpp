@@ -171,11 +171,11 @@ TEST_CASE("supports: causal, mask, leave one out and graphs") {
   masked(Graph{edges} & Support(LeaveOneOut{}), [&](Index i, Index j) { return admitted(i, j) && i != j; });
 }
 
-TEST_CASE("neighbors: symmetrized in four ways, with and without the point itself") {
+TEST_CASE("neighbors: symmetrized in five ways, with and without the point itself") {
   const Index n = 40, k = 4;
   const Matrix<double> Z = random_matrix(n, 2, 1);
   for (const bool include_self : {false, true})
-    for (const char* how : {"none", "union", "mutual", "average"}) {
+    for (const char* how : {"none", "union", "mutual", "average", "fuzzy_union"}) {
       const Mechanism m{SquaredEuclidean{}, Gaussian{0.7}, Neighbors{k, how, include_self}, Unnormalized{}};
       const Matrix<double> K = oracle_kernel(m, Z, Z, 0.7);
       Matrix<double> A = Matrix<double>::Zero(n, n);
@@ -193,6 +193,7 @@ TEST_CASE("neighbors: symmetrized in four ways, with and without the point itsel
       if (rule == "union") want = A.cwiseMax(B);
       if (rule == "mutual") want = A.cwiseMin(B);
       if (rule == "average") want = 0.5 * (A + B);
+      if (rule == "fuzzy_union") want = A + B - A.cwiseProduct(B);
       CAPTURE(how, include_self);
       const auto P = m.self_operator(Z);
       CHECK(P.storage() == "sparse");

@@ -281,7 +281,7 @@ TEST_CASE("a slot refuses what it does not allow", "[value]") {
   CHECK(message_of([] {
           Support{Neighbors{3, "both"}};
         })
-        == "symmetrize must be one of 'union', 'mutual', 'average', 'none'; got 'both'.");
+        == "symmetrize must be one of 'union', 'mutual', 'average', 'fuzzy_union', 'none'; got 'both'.");
   for (const char* word : {"", "union", "mutual", "average", "none"})
     CHECK_NOTHROW(Support{Neighbors{3, word}});
   CHECK(message_of([] { Support{Radius{-1}}; }) == "radius must be not negative; got -1.");

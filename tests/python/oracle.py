@@ -49,6 +49,7 @@ KERNELS = {
         "d",
     ),
     "InverseDistance()": (lambda d: np.where(d > 0, 1 / np.where(d > 0, d, 1), np.inf), "r"),
+    "InverseDistance(2.5)": (lambda d: np.where(d > 0, np.where(d > 0, d, 1) ** -2.5, np.inf), "r"),
 }
 
 
@@ -84,6 +85,8 @@ def symmetrized(A, how):
         return np.maximum(A, A.T)
     if how == "mutual":
         return np.minimum(A, A.T) * ((A > 0) & (A.T > 0))
+    if how == "fuzzy_union":
+        return A + A.T - A * A.T
     return (A + A.T) / 2 if how == "average" else A
 
 

@@ -19,7 +19,7 @@ from likewise.__main__ import main
 ROOT = Path(__file__).resolve().parents[2]
 SLOTS = [
     getattr(module, name)
-    for module in (lw.metrics, lw.kernels, lw.supports, lw.normalizations, lw.propagations)
+    for module in (lw.metrics, lw.kernels, lw.supports, lw.normalizations, lw.propagations, lw.maps)
     for name in module.__all__
     if isinstance(getattr(module, name), type) and name != "Support"
 ]
@@ -28,15 +28,20 @@ SLOTS = [
 def stub_signatures():
     """Class -> parameters of its constructor, as the stub of the compiled part has them."""
     text = Path(lw.__file__).with_name("_core.pyi").read_text(encoding="utf-8")
-    found = {}
+    found, classes = {}, []
     for cls in ast.parse(text).body:
+        inside = isinstance(cls, ast.ClassDef) and cls.name == "maps"  # a submodule
+        classes += [("likewise.maps", c) for c in cls.body] if inside else [("", cls)]
+    for module, cls in classes:
         if isinstance(cls, ast.ClassDef):
             init = next(f for f in cls.body if isinstance(f, ast.FunctionDef) and f.name == "__init__")
             arguments = init.args
             defaults = dict(zip(reversed([a.arg for a in arguments.args]), reversed(arguments.defaults)))
             defaults.update((a.arg, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults))
             names = [a.arg for a in (*arguments.args[1:], *arguments.kwonlyargs)]
-            found[cls.name] = {n: ast.literal_eval(defaults[n]) if defaults.get(n) else ... for n in names}
+            found[module, cls.name] = {
+                n: ast.literal_eval(defaults[n]) if defaults.get(n) else ... for n in names
+            }
     return found
 
 
@@ -48,7 +53,8 @@ def test_slots_have_signatures_and_stubs_that_agree(cls):
         name: ... if parameter.default is parameter.empty else parameter.default
         for name, parameter in signature.parameters.items()
     }
-    assert told == stub_signatures()[cls.__name__]
+    module = cls.__module__ if cls.__module__ == "likewise.maps" else ""
+    assert told == stub_signatures()[module, cls.__name__]
     if told:
         shown = re.sub(r"[\s|]", "", pydoc.plaintext.document(cls))  # new Pythons wrap long ones
         assert re.sub(r"\s", "", f"{cls.__name__}{signature}") in shown

@@ -861,3 +861,178 @@ def test_sparse_masks_are_refused_by_name(form):
             with pytest.raises(TypeError, match=says.format(name)):
                 call()
     assert lw.attention(q, q, q, support=lw.supports.Mask(one)).shape == (3, 4)  # a graph
+
+
+# --- the eleventh round -------------------------------------------------------------------------------------
+
+TWO = np.random.default_rng(3).normal(size=(60, 2)) + 5 * (np.arange(60) >= 30)[:, None]
+WIDE = np.random.default_rng(4).normal(size=(3, 2))
+NETWORK = lw.maps.ResidualMLP(WIDE, None, np.ones((2, 3)) / 9, None)
+SQUARES = {
+    "sqeuclidean": lw.metrics.SquaredEuclidean(),
+    "network": lw.metrics.Mapped(lw.maps.ResidualMLP(WIDE, None, np.zeros((2, 3)), None)),
+    "linear": lw.metrics.Mapped(lw.maps.Linear(np.eye(2))),
+    "function": lw.metrics.Custom(
+        lambda X, Z: ((X[:, None] - Z) ** 2).sum(-1), distance_power=2, symmetric=True, zero_on_self=True
+    ),
+}
+
+
+@pytest.mark.parametrize("metric", SQUARES)
+@pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
+def test_a_bandwidth_that_mean_shift_finds_is_a_length(metric, scale):
+    """Kind: what a search reports, a square, taken for a length: clusters depended on the unit of X."""
+    found = lw.estimate_bandwidth(scale * TWO, metric=SQUARES[metric])
+    assert_allclose(found, scale * lw.estimate_bandwidth(TWO), rtol=1e-9)
+    clusters = len(lw.MeanShift().fit(TWO).cluster_centers_)
+    assert len(lw.MeanShift(metric=SQUARES[metric]).fit(scale * TWO).cluster_centers_) == clusters
+
+
+def test_a_cost_that_is_no_distance_has_no_bandwidth():
+    with pytest.raises(ValueError, match="metric must be a distance or the square of one"):
+        lw.estimate_bandwidth(TWO, metric="dot")
+
+
+def test_a_linear_map_is_reported_in_the_unit_of_its_metric():
+    """Kind: a special case in another unit: Mapped(Linear) reported roots, as Mahalanobis does."""
+    linear, residual = (
+        lw.maps.Linear(WIDE),
+        lw.maps.ResidualMLP(np.ones((1, 2)), None, np.zeros((3, 1)), None, skip=WIDE),
+    )
+    for name, power in (("sqeuclidean", 2), ("euclidean", 1)):
+        a, b = (
+            lw.NearestNeighbors(n_neighbors=4, metric=lw.metrics.Mapped(m, name)).fit(TWO)
+            for m in (linear, residual)
+        )
+        U = TWO @ WIDE.T
+        want = np.sort(np.linalg.norm(U[:5, None] - U, axis=-1), axis=1)[:, :4] ** power
+        for found in (a.kneighbors(TWO[:5])[0], b.kneighbors(TWO[:5])[0]):
+            assert_allclose(found, want, atol=1e-12)
+        within = [m.radius_neighbors(TWO[:5], 0.3, return_distance=False) for m in (a, b)]
+        for one, other in zip(*within):
+            assert_array_equal(one, other)
+    K = lw.KNeighborsRegressor(3, weights="distance", metric=lw.metrics.Mapped(linear)).fit(TWO, TWO[:, 0])
+    R = lw.KNeighborsRegressor(3, weights="distance", metric=lw.metrics.Mapped(residual)).fit(TWO, TWO[:, 0])
+    assert_allclose(K.predict(TWO + 0.1), R.predict(TWO + 0.1), rtol=1e-9)
+    M = lw.Mechanism(metric=lw.metrics.Mahalanobis(WIDE), kernel="gaussian")
+    P = lw.Mechanism(metric=lw.metrics.Mapped(linear), kernel="gaussian")
+    given = {"kernel": lw.kernels.Gaussian(1.0)}
+    assert_array_equal(M.replace(**given).operator(TWO).toarray(), P.replace(**given).operator(TWO).toarray())
+
+
+@pytest.mark.parametrize("kind", ["residual", "function"])
+def test_mapped_points_obey_the_memory_limit(kind):
+    """Kind: memory that is taken before anybody asks the limit."""
+    width = 2000
+    map = {
+        "residual": lw.maps.ResidualMLP(
+            np.ones((3, 2)), None, np.zeros((width, 3)), None, skip=np.ones((width, 2))
+        ),
+        "function": lw.maps.Custom(lambda X: np.repeat(X, width // 2, axis=1)),
+    }[kind]
+    X = np.random.default_rng(0).normal(size=(20000, 2))
+    metric = lw.metrics.Mapped(map)
+    calls = [
+        lambda: lw.kneighbors(X, n_neighbors=3, metric=metric),
+        lambda: lw.Mechanism(metric=metric, kernel=lw.kernels.Gaussian(1.0)).operator(X, storage="streamed"),
+        lambda: lw.KNeighborsClassifier(metric=metric).fit(X, X[:, 0] > 0),
+        lambda: lw.KernelRegressor(metric=metric, bandwidth=1.0).fit(X, X[:, 0]),
+        lambda: lw.Mechanism(metric=metric, kernel=lw.kernels.Gaussian(1.0)).operator(X, X[:2]),
+    ]
+    with lw.execution(memory_limit="50MB"):
+        for call in calls:
+            with pytest.raises(lw.MemoryLimitError, match="points seen through a map"):
+                call()
+        few = lw.kneighbors(X[:100], n_neighbors=3, metric=metric)
+    assert few[0].shape == (100, 3)
+
+
+def test_a_layer_without_parameters_keeps_its_dtype():
+    layer = lw.nn.AttentionLayer(
+        4, 1, score="sqdist", tied=True, project=False, values=False, dtype=np.float64
+    )
+    layer.load_state_dict(layer.state_dict())
+    assert layer.dtype == np.float64
+
+
+@pytest.mark.parametrize("unit", [1e-165, 1e155, 1e300])
+def test_targets_of_any_size_are_learned(unit):
+    """Kind: squares that leave the range of float64 before a root brings them back."""
+    X = TWO / 5
+    made = lw.AttentionRegressor(max_epochs=20, random_state=0, early_stopping=False)
+    usual, far = clone(made).fit(X, X[:, 0]).predict(X), clone(made).fit(X, unit * X[:, 0]).predict(X)
+    assert_allclose(far / unit, usual, rtol=1e-4, atol=1e-5)
+    constant = clone(made).fit(X, np.full(60, unit)).predict(X)
+    assert_allclose(constant, unit, rtol=1e-2, atol=1e-2)
+    with pytest.raises(ValueError, match=r"y must be of shape \(n,\) or \(n, n_targets\); got shape"):
+        made.fit(X, np.zeros((60, 2, 2)))
+
+
+def test_what_float64_cannot_square_is_refused_by_name():
+    with pytest.raises(ValueError, match="y must have a variance that float64 holds"):
+        lw.MetricLearner().fit(TWO, 1e200 * TWO[:, 0])
+
+
+def test_a_map_without_a_derivative_leaves_those_of_values_and_temperature():
+    """Kind: what is not asked for is refused with what is: P.vjp as a whole."""
+    kernel = lw.kernels.Exponential(1.0)
+    plain = lw.Mechanism(metric="sqeuclidean", kernel=kernel).operator(np.tanh(TWO))
+    P = lw.Mechanism(metric=lw.metrics.Mapped(lw.maps.Custom(np.tanh)), kernel=kernel).operator(TWO)
+    G = np.random.default_rng(0).normal(size=(60, 1))
+    found, want = P.vjp(G, TWO[:, :1]), plain.vjp(G, TWO[:, :1])
+    assert "points" not in found
+    for name in ("values", "temperature"):
+        assert_allclose(found[name], want[name], rtol=1e-9)
+
+
+def test_no_points_attend_to_no_points_through_a_map():
+    for shape in ((2, 0, 2), (0, 5, 2)):
+        assert lw.metric_attention(np.zeros(shape), lw.maps.Linear(WIDE)).shape == shape
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda: lw.metrics.Mapped(lw.maps.Linear(WIDE), lw.metrics.Mahalanobis(np.eye(2, 4))),
+         ValueError, "metric must be one that reads the 3 outputs of the map; got Mahalanobis"),
+        (lambda: lw.metrics.Mapped((lw.maps.Linear(WIDE), lw.maps.Linear(WIDE[:2])), "dot"),
+         ValueError, "map must be two of as many outputs where both are compared; got 3 and 2"),
+        (lambda: lw.metric_attention(TWO, (lw.maps.Linear(WIDE), lw.maps.Linear(WIDE[:2]))),
+         ValueError, "map must be two of as many outputs; got 3 and 2"),
+        (lambda: lw.maps.Linear(WIDE, None, 3), TypeError, r"Linear\(\) takes W, b"),
+        (lambda: lw.maps.ResidualMLP(w1=WIDE), TypeError, r"ResidualMLP\(\) takes W1, .*got w1"),
+        (lambda: lw.maps.Custom(), TypeError, "function is missing"),
+    ],
+)  # fmt: skip
+def test_maps_say_which_argument_does_not_fit(call, error, says):
+    """Kind: a module whose errors nobody had wrapped; a message that names what the caller has not."""
+    with pytest.raises(error, match=says):
+        call()
+
+
+class OwnGaussian(lw.kernels.Gaussian):
+    """A user's class of a value."""
+
+
+def test_a_users_class_of_a_value_is_pickled_as_what_it_is():
+    """Kind: a pickle that names the class it was written in."""
+    own = OwnGaussian(0.5)
+    own.note = "mine"
+    again = pickle.loads(pickle.dumps(own))
+    assert type(again) is OwnGaussian and again.bandwidth == 0.5 and again.note == "mine"
+    assert pickle.loads(pickle.dumps(lw.kernels.Gaussian(0.5))) == lw.kernels.Gaussian(0.5)
+
+
+def test_a_density_through_a_square_map_is_that_of_mahalanobis():
+    W = np.array([[2.0, 0.5], [0.0, 1.0]])
+    known = lw.KernelDensity(bandwidth=1.0, metric=lw.metrics.Mahalanobis(W)).fit(TWO).score_samples(TWO)
+    mapped = lw.KernelDensity(bandwidth=1.0, metric=lw.metrics.Mapped(lw.maps.Linear(W))).fit(TWO)
+    assert_allclose(mapped.score_samples(TWO), known, rtol=1e-12)
+
+
+def test_maps_show_their_signatures():
+    import inspect
+
+    for cls in (lw.maps.Linear, lw.maps.ResidualMLP, lw.maps.Custom):
+        names = list(inspect.signature(cls).parameters)
+        assert names and all(name in cls.__init__.__doc__ for name in names)

@@ -290,3 +290,16 @@ def test_without_torch_the_import_says_what_to_do():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
     assert "likewise.torch needs PyTorch; install with: pip install 'likewise[torch]'" in done.stderr
+
+
+def test_a_module_without_parameters_is_the_bare_one():
+    """Kind: the first of nothing: its dtype is that of its tokens."""
+    for dtype in (torch.float32, torch.float64):
+        layer = lt.AttentionLayer(4, 1, score="sqdist", tied=True, project=False, values=False)
+        x = torch.randn(5, 4, dtype=dtype, requires_grad=True)
+        y = layer(x)
+        assert y.dtype == dtype
+        want = torch.softmax(-(torch.cdist(x, x) ** 2) / (2 * 4**0.5), dim=1) @ x
+        torch.testing.assert_close(y, want, rtol=1e-4, atol=1e-5)
+        y.sum().backward()
+        assert x.grad.isfinite().all()

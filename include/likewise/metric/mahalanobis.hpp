@@ -12,6 +12,8 @@ namespace likewise {
 /// metric-attention. Lifts as SquaredEuclidean of the points W x, O(n d r). kneighbors reports |W x - W z|.
 struct Mahalanobis {
   Shared<Matrix<double>> factor;  ///< W, r x d
+  /// kneighbors reports |W x - W z|^2, as it does of SquaredEuclidean: of what Mapped makes of a linear map.
+  bool reports_square = false;
 
   /// From M = W^T W, symmetric positive semidefinite (d x d), with entries exact to `epsilon`; W comes from an
   /// eigendecomposition, O(d^3), of M in units in which its diagonal is 1, so that a feature of small numbers
@@ -26,14 +28,14 @@ struct Mahalanobis {
   static constexpr const char* name = "Mahalanobis";
   static constexpr const char* formula = "|W x - W z|^2";
   static constexpr auto fields() { return std::tuple{Field{"factor", &Mahalanobis::factor}}; }
-  static constexpr MetricTraits traits() {
+  constexpr MetricTraits traits() const {
     return {.symmetric = true,
             .zero_on_self = true,
             .triangle_inequality = true,
             .shift_invariant = true,
             .distance_power = 2,
             .lift = LiftLaws{.power = 2, .ratio = 2},
-            .reports_root = true};
+            .reports_root = !reports_square};
   }
   void check() const;
   Widths widths() const { return {factor->cols(), factor->cols()}; }

@@ -9,7 +9,8 @@
 namespace likewise {
 
 /// The k nearest keys of each query, ties to the lowest index. On a self-operator the graph is then made
-/// symmetric: "union" max(A, A^T), "mutual" (both must agree), "average" (A + A^T)/2, or "none".
+/// symmetric: "union" max(A, A^T), "mutual" (both must agree), "average" (A + A^T)/2, "fuzzy_union" a + b - ab of weights
+/// that are at most 1 (UMAP: McInnes, Healy and Melville 2018), or "none".
 /// An empty `symmetrize` is "union" on self-operators and "none" on cross-operators. `include_self` counts
 /// the point itself among the k, as scikit-learn does. k is at most n_keys across, n - 1 where self is left
 /// out.

@@ -35,10 +35,18 @@ class Numbers:
         columns = Y.reshape(len(Y), -1)
         if weights is not None:  # what weighs nothing may be of any size
             columns, weights = columns[weights > 0], weights[weights > 0] / weights.max()
+        # Of numbers near 1, so that no sum and no square leaves the range of float64.
+        unit = np.abs(columns).max(axis=0)
+        unit[unit == 0] = 1
+        columns = columns / unit
         mean = np.average(columns, axis=0, weights=weights)
-        scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weights))
+        away = columns - mean
+        largest = np.abs(away).max(axis=0)
+        largest[largest == 0] = 1
+        scale = largest * np.sqrt(np.average((away / largest) ** 2, axis=0, weights=weights))
+        scale *= unit
         scale[(scale == 0) | (columns == columns[0]).all(axis=0)] = 1
-        return cls(mean, scale, Y.ndim == 1)
+        return cls(mean * unit, scale, Y.ndim == 1)
 
     def encode(self, Y, name="y"):
         """(n, n_targets); a ValueError for another number of targets, NaN and infinity."""

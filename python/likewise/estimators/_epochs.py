@@ -175,7 +175,10 @@ class OfNumbers:
         _require_y(self, y)
         _checks.refuse_columns(y, "y")
         with naming(y=y):
-            return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+            y = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y")
+        if y.ndim > 2:
+            raise ValueError(f"y must be of shape (n,) or (n, n_targets); got shape {y.shape}.")
+        return y
 
     def _kept_outputs(self, y):
         return y[:1].size

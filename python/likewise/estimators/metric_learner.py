@@ -691,7 +691,12 @@ def _columns(y, loss, dtype):
         return Y, {"offset": len(y), "factor": 1.0}
     y = _checks.finite(y, "y", np.float64).reshape(len(y), -1)
     y = y - y.mean(axis=0)
-    variance = np.square(y).sum() / len(y) or 1.0  # of all columns together: their units are kept
+    with np.errstate(over="ignore"):
+        variance = np.square(y).sum() / len(y) or 1.0  # of all columns together: their units are kept
+    if not np.isfinite(variance):
+        raise ValueError(
+            f"y must have a variance that float64 holds; got numbers up to {np.abs(y).max():.3g}."
+        )
     return np.ascontiguousarray(y / np.sqrt(variance), dtype=dtype), {"offset": 0.0, "factor": variance}
 
 

@@ -165,6 +165,7 @@ class AttentionLayer(Parametrized):
         state = numbers_of(state)
         dtypes = {part.dtype for part in state.values()}
         wanted = np.dtype(np.float64) if np.dtype(np.float64) in dtypes else np.dtype(np.float32)
+        wanted = wanted if dtypes else self.dtype  # of a layer without parameters
         flat = load_into(self._core.entries, state, wanted)
         if wanted == self.dtype:
             self.flat_parameters[:] = flat
