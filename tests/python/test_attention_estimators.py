@@ -632,7 +632,7 @@ def test_what_is_wrong_with_a_file_of_a_model_in_context(digits, model, tmp_path
         ({"attention": "cosine"}, "attention must be"),
         (
             {"attention": {"scores": "dot"}},
-            "attention must be .* or a dict of .*, project, rank, score, share_map, temperature, tied, values; got",
+            "attention must be .* or a dict of .*, score, share_map, temperature, tied, values; got",
         ),
         ({"attention": {"score": "cosine"}}, 'score must be one of "dot", "sqdist"'),
         ({"attention": {"temperature": -1}}, "temperature must be positive and finite; got -1"),
