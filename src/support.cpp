@@ -39,7 +39,8 @@ const detail::NameTable<Support>& table() {
 Support::Support(Neighbors leaf) {
   require(leaf.n_neighbors >= 1, "n_neighbors", "an int of at least 1", leaf.n_neighbors);
   if (!leaf.symmetrize.empty())
-    detail::require_word(leaf.symmetrize, "symmetrize", {"union", "mutual", "average", "fuzzy_union", "none"});
+    detail::require_word(leaf.symmetrize, "symmetrize",
+                         {"union", "mutual", "average", "fuzzy_union", "none"});
   selector_ = std::move(leaf);
 }
 
