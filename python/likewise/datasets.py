@@ -2,7 +2,7 @@
 
 Every function returns (X, y): X is float64 (n_samples, n_features), y is (n_samples,), integer classes or
 float targets. ``load(name)`` and ``load_csv(path, target)`` return a :class:`Dataset`, which can also draw a
-sample of a given size.
+sample of a given size. `karate_club`, `block_model` and `bodies` are graphs: (X, A, y), a row for each node.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from sklearn.model_selection import train_test_split
 
 from likewise._checks import random_of
 from likewise._extras import need
+from likewise._graph_datasets import BODY_PARTS, block_model, bodies, karate_club  # noqa: F401
 
 MAX_LEVELS = 20  # a text column with more levels is refused; an integer target with more is regression
 

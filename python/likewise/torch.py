@@ -391,7 +391,17 @@ class MetricAttention(AttentionLayer):
     _layer = _nn.MetricAttention
 
 
-class _Layer(_Function):
+class _Pass(_Function):
+    """Of (settings, tensors): (y, place, what backward needs)."""
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.settings, tensors = inputs[0], inputs[1:]
+        _, place, kept = output
+        _save(ctx, kept, place, *tensors)
+
+
+class _Layer(_Pass):
     """(y, place, what backward needs). Each pass has its own trace: a module may be used twice before
     gradients."""
 
@@ -399,12 +409,6 @@ class _Layer(_Function):
     def forward(settings, *inputs):
         layer, y = _run(settings, *inputs)
         return torch.from_numpy(y), *_kept((layer, Lock()))
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.settings, tensors = inputs[0], inputs[1:]
-        _, place, kept = output
-        _save(ctx, kept, place, *tensors)
 
     @staticmethod
     def backward(ctx, grad, *_):
@@ -463,19 +467,13 @@ class PropagationNetwork(_Learned):
         return _network_of(self.options, self._numbers())
 
 
-class _Network(_Function):
+class _Network(_Pass):
     """(outputs, place, what backward needs)."""
 
     @staticmethod
     def forward(settings, X, *parameters):
         network, y = _run_network(settings, X, *parameters)
         return torch.from_numpy(y), *_kept((network, Lock()))
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.settings, tensors = inputs[0], inputs[1:]
-        _, place, kept = output
-        _save(ctx, kept, place, *tensors)
 
     @staticmethod
     def backward(ctx, grad, *_):

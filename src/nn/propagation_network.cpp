@@ -5,11 +5,9 @@
 #include <string>
 #include <utility>
 
-#include <likewise/nn/loss.hpp>
-
 #include "engine/call.hpp"
+#include "nn/samples.hpp"
 #include "nn/trainer.hpp"
-#include "scores.hpp"
 
 namespace likewise::nn {
 namespace {
@@ -104,59 +102,19 @@ namespace {
 
 // --- training
 
-template <class T>
-Loss<T> loss_of(Task task, const Matrix<T>& outputs, const Samples<T>& of, const Vector<double>& weights) {
-  return task == Task::classification ? cross_entropy<T>(outputs, of.labels, weights)
-                                      : squared_error<T>(outputs, of.targets, weights);
-}
-
 template <class T> void check(const PropagationNetwork& network, const PropagationData<T>& data, Task task) {
+  const PropagationNetworkOptions& o = network.options();
   const Samples<T>& samples = data.samples;
-  const Index n = samples.X.rows(), n_outputs = network.options().n_outputs;
-  const auto each = [n](const char* what) {
-    return std::string("one ") + what + " for each of " + std::to_string(n) + " rows";
-  };
+  const Index n = samples.X.rows();
   require(n > 0, "X", "of one row or more", "0 rows");
-  require(samples.X.cols() == network.options().n_features, "X",
-          "of n_features = " + std::to_string(network.options().n_features) + " columns", samples.X.cols());
+  require(samples.X.cols() == o.n_features, "X",
+          "of n_features = " + std::to_string(o.n_features) + " columns", samples.X.cols());
   require(samples.X.allFinite(), "X", "finite", "infinity or NaN");
   require(!samples.key_padding, "key_padding", "none: a row is one data point", "a matrix");
   require(data.context == RowContext::all || is_everybody(data.support), "support",
           "everybody with RowContext::batch", repr(data.support));
-  const auto check_weights = [&](const char* name, const Vector<double>& weights) {
-    if (weights.size() == 0) return;
-    require(weights.size() == n, name, each("number"), weights.size());
-    require(weights.allFinite() && (weights.array() >= 0).all() && weights.sum() > 0, name,
-            "finite, not negative and not all 0", "other numbers");
-  };
-  check_weights("weights", samples.weights);
-  check_weights("validation_weights", data.validation_weights);
-  if (task == Task::classification) {
-    require(std::ssize(samples.labels) == n, "labels", each("class"), samples.labels.size());
-    for (const Index label : samples.labels)
-      require(label >= 0 && label < n_outputs, "labels", "in [0, " + std::to_string(n_outputs - 1) + "]",
-              label);
-  } else {
-    require(samples.targets.rows() == n && samples.targets.cols() == n_outputs, "targets",
-            "of shape (" + std::to_string(n) + ", " + std::to_string(n_outputs) + ")",
-            std::to_string(samples.targets.rows()) + " x " + std::to_string(samples.targets.cols()));
-    require(samples.targets.allFinite(), "targets", "finite", "infinity or NaN");
-  }
-}
-
-/// Some of the rows, with what is to be said of them.
-template <class T> Samples<T> rows_of(const Samples<T>& samples, std::span<const Index> rows) {
-  Samples<T> some{Matrix<T>(std::ssize(rows), samples.X.cols())};
-  if (samples.targets.size()) some.targets.resize(std::ssize(rows), samples.targets.cols());
-  if (samples.weights.size()) some.weights.resize(std::ssize(rows));
-  for (Index i = 0; i < std::ssize(rows); ++i) {
-    const Index row = rows[static_cast<std::size_t>(i)];
-    some.X.row(i) = samples.X.row(row);
-    if (samples.targets.size()) some.targets.row(i) = samples.targets.row(row);
-    if (samples.weights.size()) some.weights(i) = samples.weights(row);
-    if (!samples.labels.empty()) some.labels.push_back(samples.labels[static_cast<std::size_t>(row)]);
-  }
-  return some;
+  check_targets(samples, task, n, o.n_outputs, "rows", "");
+  check_weights(data.validation_weights, n, "rows", "validation_weights");
 }
 
 template <class T> class RowLearner : public Learner<T> {
@@ -183,8 +141,8 @@ template <class T> class RowLearner : public Learner<T> {
       return share * loss.value;
     };
     if (data_.context == RowContext::batch) {
-      const Samples<T> batch = rows_of(data_.samples, rows);
-      return step(batch, batch.weights);
+      gather(data_.samples, rows, 1, batch_);
+      return step(batch_, batch_.weights);
     }
     Vector<double> of_loss = Vector<double>::Zero(count());
     for (const Index& row : rows) of_loss(row) += this->weight_of({&row, 1});
@@ -194,26 +152,22 @@ template <class T> class RowLearner : public Learner<T> {
   std::optional<Evaluation> validate(const Vector<T>& parameters, const Execution& run) override {
     if (watched_.empty()) return {};
     if (data_.context == RowContext::all)
-      return evaluation(network_.forward<T>(parameters, data_.samples.X, data_.support, trace_, run),
-                        data_.samples, data_.validation_weights);
-    const Samples<T> watched = rows_of(data_.samples, watched_);
-    return evaluation(predict<T>(network_, parameters, watched.X, batch_size_, nullptr, {}, run), watched,
-                      data_.validation_weights(watched_));
+      return evaluation_of(task_,
+                           network_.forward<T>(parameters, data_.samples.X, data_.support, trace_, run),
+                           data_.samples, data_.validation_weights);
+    Samples<T> watched;
+    gather(data_.samples, std::span<const Index>(watched_), 1, watched);
+    return evaluation_of(task_, predict<T>(network_, parameters, watched.X, batch_size_, nullptr, {}, run),
+                         watched, data_.validation_weights(watched_));
   }
 
  private:
-  Evaluation evaluation(const Matrix<T>& outputs, const Samples<T>& samples,
-                        const Vector<double>& weights) const {
-    return {loss_of(task_, outputs, samples, weights).value,
-            task_ == Task::classification ? accuracy(samples.labels, outputs, weights)
-                                          : r_squared(samples.targets, outputs, weights)};
-  }
-
   const PropagationNetwork& network_;
   const PropagationData<T>& data_;
   Task task_;
   Index batch_size_;
   std::vector<Index> watched_;
+  Samples<T> batch_;  ///< memory is kept from step to step
   PropagationNetworkTrace<T> trace_;
 };
 

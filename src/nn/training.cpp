@@ -5,12 +5,10 @@
 #include <string>
 #include <utility>
 
-#include <likewise/nn/loss.hpp>
-
 #include "engine/call.hpp"
 #include "engine/parallel.hpp"
+#include "nn/samples.hpp"
 #include "nn/trainer.hpp"
-#include "scores.hpp"
 
 namespace likewise::nn {
 namespace {
@@ -46,63 +44,15 @@ void check(const AttentionModel& model, const Samples<T>& samples, Task task, co
         "of shape (" + std::to_string(n) + ", " + std::to_string(o.n_tokens) + ")",
         std::to_string(samples.key_padding->rows()) + " x " + std::to_string(samples.key_padding->cols()));
   require(tokens_are_finite(samples), of + "X", "finite", "infinity or NaN");
-  require(samples.weights.size() == 0 || samples.weights.size() == n, of + "weights",
-          "one number for each of " + std::to_string(n) + " sequences", samples.weights.size());
-  require(samples.weights.allFinite() && (samples.weights.array() >= 0).all()
-              && (samples.weights.size() == 0 || samples.weights.sum() > 0),
-          of + "weights", "finite, not negative and not all 0", "other numbers");
-  if (task == Task::classification) {
-    require(static_cast<Index>(samples.labels.size()) == n, of + "labels",
-            "one class for each of " + std::to_string(n) + " sequences", samples.labels.size());
-    for (const Index label : samples.labels)
-      require(label >= 0 && label < o.n_outputs, of + "labels",
-              "in [0, " + std::to_string(o.n_outputs - 1) + "]", label);
-  } else {
-    require(samples.targets.rows() == n && samples.targets.cols() == o.n_outputs, of + "targets",
-            "of shape (" + std::to_string(n) + ", " + std::to_string(o.n_outputs) + ")",
-            std::to_string(samples.targets.rows()) + " x " + std::to_string(samples.targets.cols()));
-    require(samples.targets.allFinite(), of + "targets", "finite", "infinity or NaN");
-  }
-}
-
-// --- losses and scores
-
-template <class T> Loss<T> loss_of(Task task, const Matrix<T>& outputs, const Samples<T>& samples) {
-  return task == Task::classification ? cross_entropy<T>(outputs, samples.labels, samples.weights)
-                                      : squared_error<T>(outputs, samples.targets, samples.weights);
+  check_targets(samples, task, n, o.n_outputs, "sequences", of);
 }
 
 template <class T>
 Evaluation evaluate_checked(const AttentionModel& model, const Vector<T>& parameters,
                             const Samples<T>& samples, Task task, const Execution& run) {
   const Matrix<T> outputs = model.predict<T>(parameters, samples.X, padding_in(samples), run);
-  const Vector<double> weights =
-      samples.weights.size() ? samples.weights : Vector<double>::Ones(outputs.rows());
-  return {loss_of(task, outputs, samples).value, task == Task::classification
-                                                     ? accuracy(samples.labels, outputs, weights)
-                                                     : r_squared(samples.targets, outputs, weights)};
-}
-
-/// The samples of some rows, into memory that is kept.
-template <class T>
-void gather(const Samples<T>& samples, std::span<const Index> rows, Index n_tokens, Samples<T>& some) {
-  const Index n = std::ssize(rows);
-  const auto take = [&](const auto& from, auto& to, Index height) {
-    to.resize(n * height, from.cols());
-    for (Index i = 0; i < n; ++i)
-      to.middleRows(i * height, height) = from.middleRows(rows[static_cast<std::size_t>(i)] * height, height);
-  };
-  take(samples.X, some.X, n_tokens);
-  if (samples.targets.size()) take(samples.targets, some.targets, 1);
-  if (samples.key_padding) {
-    if (!some.key_padding) some.key_padding.emplace();
-    take(*samples.key_padding, *some.key_padding, 1);
-  }
-  if (samples.weights.size()) take(samples.weights, some.weights, 1);
-  if (samples.labels.empty()) return;
-  some.labels.resize(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    some.labels[i] = samples.labels[static_cast<std::size_t>(rows[i])];
+  return evaluation_of(task, outputs, samples,
+                       samples.weights.size() ? samples.weights : Vector<double>::Ones(outputs.rows()));
 }
 
 /// A part of a batch's sequences, passed through the model by one thread: small layers have no work for several. Its memory is
@@ -158,7 +108,7 @@ template <class T> class SequenceLearner : public Learner<T> {
     gather(data_.training, rows, model_.options().n_tokens, part.samples);
     const Matrix<T>& outputs =
         model_.forward<T>(parameters, part.samples.X, padding_in(part.samples), part.trace, run);
-    Loss<T> loss = loss_of(task_, outputs, part.samples);
+    Loss<T> loss = loss_of(task_, outputs, part.samples, part.samples.weights);
     part.loss = loss.value;
     loss.gradient *= static_cast<T>(part.weight);
     part.gradient.setZero(parameters.size());

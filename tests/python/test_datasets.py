@@ -130,3 +130,58 @@ def test_text_targets_cannot_be_regressed(tmp_path):
 def test_missing_file(tmp_path):
     with pytest.raises(ValueError, match=r"existing \.csv file; got .*none\.csv"):
         datasets.load_csv(tmp_path / "none.csv", "y")
+
+
+# --- graphs ------------------------------------------------------------------------------------------------
+
+
+def is_symmetric(A):
+    return (A != A.T).nnz == 0 and A.diagonal().max() == 0 and set(A.data) == {1.0}
+
+
+def test_the_karate_club_is_zacharys():
+    """78 friendships, degrees of the two leaders, 17 members on each side; they are far from each other."""
+    X, A, y = datasets.karate_club()
+    assert is_symmetric(A) and A.nnz == 2 * 78 and X.shape == (34, 34)
+    degrees = A.sum(axis=1).A1 if hasattr(A.sum(axis=1), "A1") else np.asarray(A.sum(axis=1)).ravel()
+    assert (degrees[0], degrees[33], degrees.min()) == (16, 17, 1)
+    assert_array_equal(np.bincount(y), [17, 17])
+    assert y[0] == 0 and y[33] == 1 and A[0, 33] == 0
+    same = y[:, None] == y
+    assert A.toarray()[same].sum() > 6 * A.toarray()[~same].sum()
+
+
+def test_a_block_model_has_its_probabilities():
+    X, A, y = datasets.block_model(600, n_blocks=2, p_in=0.1, p_out=0.02, random_state=1)
+    assert is_symmetric(A) and X.shape == (600, 8)
+    dense, same = A.toarray(), y[:, None] == y
+    assert_allclose(dense[same].mean(), 0.1, atol=0.01)
+    assert_allclose(dense[~same].mean(), 0.02, atol=0.005)
+    _, again, _ = datasets.block_model(600, n_blocks=2, p_in=0.1, p_out=0.02, random_state=1)
+    assert (A != again).nnz == 0
+
+
+def test_bodies_are_closed_meshes_whose_parts_hang_together():
+    """Each face of a capsule has three neighbors on it, a body is one component, and bodies share nothing."""
+    from scipy.sparse.csgraph import connected_components
+
+    X, A, y, body = datasets.bodies(3, random_state=2)
+    assert is_symmetric(A) and X.shape == (1200, 7) and len(datasets.BODY_PARTS) == 10
+    assert_array_equal(np.bincount(y), 3 * 40)
+    count, component = connected_components(A)
+    assert count == 3
+    for one in range(3):
+        assert len(set(component[body == one])) == 1
+    dense = A.toarray()
+    own = dense[:40, :40]
+    assert_array_equal(own.sum(axis=1), 3)  # a closed surface
+    assert dense[:400, :400][y[:400, None] != y[:400]].sum() > 0  # joints
+    normals = X[:, 3:6]
+    assert_allclose(np.linalg.norm(normals, axis=1), 1)
+    for part in range(10):  # outward: away from the part's middle
+        of_part = (y == part) & (body == 0)
+        away = X[of_part, :3] - X[of_part, :3].mean(axis=0)
+        assert ((away * normals[of_part]).sum(axis=1) > 0).all()
+    assert_allclose(X[body == 1, :3].mean(axis=0), 0, atol=1e-12)
+    other = datasets.bodies(3, random_state=3)[0]
+    assert np.abs(other - X).max() > 0.1
