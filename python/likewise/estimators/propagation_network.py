@@ -47,7 +47,7 @@ _PARAMETERS = """
         it, in fit and at predict.
     self_loops : bool
         Each node of a graph attends to itself too.
-    batch_size : int or "auto", all rows up to 512
+    batch_size : int or "auto", all rows, with context="batch" up to 512
         Rows whose loss makes a step; with context="batch" also those that attend to one another.
     predict_batch_size : int or None
         Asked rows that attend to one another; None: as many as a batch has.
@@ -265,7 +265,7 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
         self._graph, self._whole = support, None
         if whole:
             self._whole = np.array(X, network.dtype)
-        self._n_at_once = self._rows_at_once(len(training))
+        self._n_at_once = self._rows_at_once(len(training), whole)
         try:
             history = network.train(data, self._training_options(seed, self._n_at_once))
         except ConvergenceError:  # which left the last parameters whose loss was finite
@@ -277,8 +277,10 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
     def _tell_nodes(self):
         """What a classifier says of the nodes of the graph that it was fitted on."""
 
-    def _rows_at_once(self, n):
-        return min(n, _AT_ONCE) if self.batch_size == "auto" else int(self.batch_size)
+    def _rows_at_once(self, n, whole):
+        if self.batch_size != "auto":
+            return int(self.batch_size)
+        return n if whole else min(n, _AT_ONCE)  # of a whole set every step costs as much
 
     def _options(self, X, n_outputs):
         return {
