@@ -675,6 +675,9 @@ def test_the_search_starts_at_a_given_map():
     assert more.report_.losses[0] < first.loss_ + 1e-9 and more.loss_ < first.loss_
     assert type(more.map_) is type(first.map_) and more.map_.W1.shape == first.map_.W1.shape
     W = np.eye(2, 4)
+    for bare in (lw.maps.Linear(W), lw.maps.ResidualMLP(np.ones((3, 4)) / 9, None, np.zeros((4, 3)), None)):
+        learned = lw.MetricLearner(map=bare, temperature="learn", max_iter=5).fit(X, y)
+        assert learned.map_(X).var(axis=0).mean() == pytest.approx(1)
     linear = lw.MetricLearner(2, init=W, max_iter=200).fit(X, y)
     mapped = lw.MetricLearner(map=lw.maps.Linear(W), max_iter=200).fit(X, y)
     assert mapped.loss_ == pytest.approx(linear.loss_, rel=1e-3)

@@ -132,6 +132,20 @@ def test_a_module_is_its_mechanism():
             assert_allclose(network.hidden(layer + 1), P @ H, atol=1e-12)
 
 
+@pytest.mark.parametrize("attention", ["metric", "l2", "dot", OF_PHI])
+@pytest.mark.parametrize("num_heads", [1, 2])
+def test_the_first_module_compares_rows_of_x_by_a_metric(attention, num_heads):
+    """P of the first module is the operator of `input_metric` on X itself."""
+    X = np.random.default_rng(0).normal(size=(15, 3))
+    network = lw.nn.PropagationNetwork(3, 2, 6, 1, attention, num_heads, random_state=0)
+    network.flat_parameters[:] += 0.1  # biases too
+    network.forward(X)
+    for head in range(num_heads):
+        metric, kernel = network.input_metric(head), lw.kernels.Exponential(1.0)
+        P = lw.Mechanism(metric=metric, kernel=kernel).operator(X).toarray()
+        assert_allclose(network.attention_weights(0)[head], P, atol=1e-10)
+
+
 @pytest.mark.parametrize("attention", ["metric", "l2", "dot"])
 def test_edges_say_who_attends_to_whom(attention):
     """An edgeless graph with self-loops is no attention at all; who is no neighbor has no say."""

@@ -62,10 +62,11 @@ def of_points(map, center, unit):
 def times(map, factor):
     """factor * map(x)."""
     if isinstance(map, maps.Linear):
-        return maps.Linear(factor * map.W, factor * map.b)
-    skip = map.skip if np.size(map.skip) else np.eye(map.W1.shape[1])
+        return maps.Linear(factor * map.W, None if map.b is None else factor * map.b)
+    skip = np.eye(map.W1.shape[1]) if map.skip is None else map.skip
+    b2 = None if map.b2 is None else factor * map.b2
     return maps.ResidualMLP(
-        map.W1, map.b1, factor * map.W2, factor * map.b2, activation=map.activation, skip=factor * skip
+        map.W1, map.b1, factor * map.W2, b2, activation=map.activation, skip=factor * skip
     )
 
 

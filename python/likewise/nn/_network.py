@@ -57,6 +57,23 @@ def module_settings(
     )
 
 
+def before(metric, W, b):
+    """A module's metric of rows h = W x + b as a metric of rows x."""
+    if isinstance(metric, lw.metrics.Mahalanobis):  # a shift cancels
+        return lw.metrics.Mahalanobis(metric.factor @ W)
+    if isinstance(metric, lw.metrics.Bilinear):
+        sides = (lw.maps.Linear(F @ W, F @ b) for F in (metric.query_factor, metric.key_factor))
+        return lw.metrics.Mapped(tuple(sides), "dot")
+    if not isinstance(metric, lw.metrics.Mapped):
+        return lw.metrics.Mapped(lw.maps.Linear(W, b), metric)
+    phi = metric.map
+    skip, shift = (W, b) if phi.skip is None else (phi.skip @ W, phi.skip @ b)
+    inside = lw.maps.ResidualMLP(
+        phi.W1 @ W, phi.b1 + phi.W1 @ b, phi.W2, phi.b2 + shift, activation=phi.activation, skip=skip
+    )
+    return lw.metrics.Mapped(inside, metric.metric)
+
+
 class PropagationNetwork(Parametrized):
     """H = X Wi^T + bi, n_layers times H <- P(H) H, then H Wo^T + bo (the IPN of Ruan and Zhang 2024).
 
@@ -241,6 +258,11 @@ class PropagationNetwork(Parametrized):
     def metric(self, layer=0, head=0):
         """What a head of a module compares H by: Mapped, Mahalanobis or Bilinear."""
         return self._core.metric(layer, head)
+
+    def input_metric(self, head=0):
+        """What a head of the first module compares rows of X by: `metric(0, head)` after the first map."""
+        state, metric = self.state_dict(), self.metric(0, head)
+        return before(metric, state["input.weight"].astype(float), state["input.bias"].astype(float))
 
     def mechanism(self, layer=0, head=0, support="all"):
         """A head of a module as a mechanism of H."""

@@ -58,6 +58,19 @@ def _in_context(split):
     return Learned(model.fit(split.X_train, split.y_train, context="rows").mechanisms_[0][0].metric)
 
 
+def _deep(split):
+    learner = lw.MetricLearner(_n_components(split), map="residual_mlp", max_iter=50, random_state=split.seed)
+    return Learned(learner.fit(split.X_train, split.y_train).metric_)
+
+
+def _metric_attention(split):
+    """Of the first module of the paper's network: phi after the first map, nonlinear in the features."""
+    model = lw.PropagationClassifier(
+        "metric", embed_dim=16, n_layers=1, max_epochs=150, random_state=split.seed
+    )
+    return Learned(model.fit(split.X_train, split.y_train).network_.input_metric())
+
+
 def _propagation(split):
     """L-BFGS on how well each half of the labels propagates to the other half: log loss."""
     Y, rank = np.eye(split.n_classes)[split.y_train], _n_components(split)
@@ -97,6 +110,8 @@ def _tokens(split):
 LEARNERS = {
     REFERENCE: _as_given,
     "MetricLearner (NCA)": _leave_one_out,
+    "MetricLearner (deep NCA)": _deep,
+    "metric-attention": _metric_attention,
     "L2 attention in context": _in_context,
     "label propagation": _propagation,
     "L2 attention on tokens": _tokens,
