@@ -457,6 +457,8 @@ class PropagationNetwork(_Learned):
     def _forward(self, X, support):
         X, parameters = _on_cpu("X", X), self._numbers()
         _require_one_dtype(dict(zip(self._names, parameters)), X, None, "X")
+        if not X.numel():  # nobody attends to nobody
+            return _constant(X.new_zeros(*X.shape[:-1], self.options["n_outputs"]), X, *parameters)
         return _Network.apply((self.options, as_support(support)), X, *parameters)[0]
 
     def extra_repr(self):

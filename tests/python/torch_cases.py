@@ -126,14 +126,19 @@ def residual(p, u):
 def layer_in_torch(options, p, x, context=None):
     """An attention layer of these options and parameters by its definition."""
     o, z, heads = options, x if context is None else context, options["num_heads"]
-    rank = o["embed_dim"] if o["diagonal"] else o["rank"] or o["embed_dim"] // heads
+    whole = o["diagonal"] or not o["project"]
+    rank = o["embed_dim"] if whole else o["rank"] or o["embed_dim"] // heads
     if o["diagonal"]:
         q, k = ((t[:, None] * p["metric_diagonal"][:, None]) for t in (x, z))
+    elif not o["project"]:
+        q, k = (t[:, None].expand(-1, heads, -1, -1) for t in (x, z))
+        if o["map_width"]:
+            q, k = (residual(p, u) for u in (q, k))
     else:
         if o["tied"]:
             maps, biases = [p["metric_proj.weight"]] * 2, [None] * 2
         else:
-            maps = p["in_proj_weight"].split([heads * rank] * 2 + [o["embed_dim"]])[:2]
+            maps = p["in_proj_weight"].split([heads * rank] * 2 + [o["embed_dim"] * o["values"]])[:2]
             bias = p.get("in_proj_bias")
             biases = [None] * 2 if bias is None else bias.split([heads * rank] * 2 + [o["embed_dim"]])[:2]
         q, k = (
@@ -142,7 +147,9 @@ def layer_in_torch(options, p, x, context=None):
         )
         if o["map_width"]:
             q, k = (residual(p, u) for u in (q, k))
-    if o["tied"]:
+    if not o["values"]:
+        v = z
+    elif o["tied"]:
         v = linear(z, p["v_proj.weight"], p.get("v_proj.bias"))
     else:
         bias = p.get("in_proj_bias")
@@ -158,6 +165,8 @@ def layer_in_torch(options, p, x, context=None):
     if o["learn_temperature"]:
         t = p["log_temperature"].exp()[:, None, None]
     y = ((scores / t).softmax(-1) @ v).transpose(1, 2).flatten(-2)
+    if not o["values"]:
+        return y
     return linear(y, p["out_proj.weight"], p.get("out_proj.bias"))
 
 
@@ -176,6 +185,25 @@ MODULES = {
     "key bias": layer({"embed_dim": 6, "num_heads": 2, "key_bias": True, "learn_temperature": True}),
     **{name: layer(settings) for name, settings in arms(6, 2).items()},
 }  # fmt: skip
+
+
+def network_in_torch(options, p, X):
+    """A propagation network of these options and parameters by its definition."""
+    H = linear(X, p["input.weight"], p["input.bias"])
+    for i in range(options["n_layers"]):
+        begin = f"layers.{i}."
+        own = {name.removeprefix(begin): part for name, part in p.items() if name.startswith(begin)}
+        H = layer_in_torch(options, own, H[None])[0] + (H if options["residual"] else 0)
+    return linear(H, p["output.weight"], p["output.bias"])
+
+
+# name -> a function (dtype, random_state) that makes one of rows of 3 features
+NETWORKS = {
+    "metric": lambda **how: lt.PropagationNetwork(3, 2, 4, 2, "metric", **how),
+    "metric, heads": lambda **how: lt.PropagationNetwork(3, 2, 4, 1, "metric", 2, residual=True, **how),
+    "l2": lambda **how: lt.PropagationNetwork(3, 2, 4, 2, "l2", 2, learn_temperature=True, **how),
+    "dot": lambda **how: lt.PropagationNetwork(3, 2, 4, 1, "dot", values=True, residual=True, **how),
+}
 
 
 class Case:
@@ -214,7 +242,18 @@ def module_case(name, crossed, *, shape=(2, 4, 6)):
     )  # fmt: skip
 
 
+def network_case(name):
+    module = NETWORKS[name](dtype=torch.float64, random_state=0)
+    names = [n for n, _ in module.named_parameters()]
+    return Case(
+        lambda X, *t: torch.func.functional_call(module, dict(zip(names, t)), (X,)),
+        lambda X, *t: network_in_torch(module.options, dict(zip(names, t)), X),
+        (7, 3), *[p.shape for p in module.parameters()], n_tokens=1,
+    )  # fmt: skip
+
+
 CASES = {
+    **{f"PropagationNetwork: {name}": network_case(name) for name in NETWORKS},
     **{f"kernel_attention: {name}": kernel_case(name) for name in KERNELS},
     **{name: module_case(name, False) for name in MODULES},
     **{f"{name}, context": module_case(name, True) for name in MODULES},
