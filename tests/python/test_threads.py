@@ -45,6 +45,15 @@ ESTIMATORS = {
     "AttentionClassifier": (lw.AttentionClassifier(**SMALL), CLASSES),
     "AttentionRegressor": (lw.AttentionRegressor("dot", **SMALL), NUMBERS),
     "AttentionClassifier in context": (lw.AttentionClassifier(**SMALL), CLASSES),
+    "MetricLearner through a map": (
+        lw.MetricLearner(map="residual_mlp", max_iter=2, random_state=0),
+        CLASSES,
+    ),
+    "PropagationClassifier": (lw.PropagationClassifier(embed_dim=4, max_epochs=2, random_state=0), CLASSES),
+    "PropagationRegressor": (
+        lw.PropagationRegressor("dot", context="training", embed_dim=4, max_epochs=2, random_state=0),
+        NUMBERS,
+    ),
 }
 WRITES = ("fit", "set_", "save", "load", "store", "partial_fit", "plot", "from_", "get_metadata_routing")
 
@@ -105,6 +114,8 @@ def same(a, b):
         assert_array_equal(a, b)
     elif isinstance(a, (int, str, bool, type(None), lw.Mechanism)):
         assert a == b
+    elif hasattr(a, "state_dict"):
+        same((a.options, a.state_dict()), (b.options, b.state_dict()))
     else:
         same(members(a), members(b))
 

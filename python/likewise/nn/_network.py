@@ -1,5 +1,7 @@
 """A network of propagation modules over one set of rows: a linear map, H <- P(H) H, a linear map."""
 
+import threading
+
 import numpy as np
 
 import likewise as lw
@@ -186,8 +188,12 @@ class PropagationNetwork(Parametrized):
 
     def _take(self, options, dtype, make):
         core, self._new_pass = _CORES[dtype.name]
-        self.options, self.dtype, self._core, self._trace = dict(options), dtype, make(core), None
-        self._gradient = None
+        self.options, self.dtype, self._core = dict(options), dtype, make(core)
+        self._forget()
+
+    def _forget(self):
+        """No pass yet. Each thread has one of its own, so that several may read at once."""
+        self._of_thread, self._last, self._last_gradient = threading.local(), None, None
 
     def is_of(self, options, dtype):
         """Whether a network of these options would have the same parameters."""
@@ -204,22 +210,26 @@ class PropagationNetwork(Parametrized):
 
         support : str or value of likewise.supports, such as Graph(A) of n x n edges
         """
-        self._trace = self._trace or self._new_pass()
-        return self._core.forward(self._trace, self._rows(X), as_support(support))
+        rows, support = self._rows(X), as_support(support)
+        trace = getattr(self._of_thread, "trace", None) or self._new_pass()
+        self._of_thread.trace = self._last = trace
+        return self._core.forward(trace, rows, support)
 
     __call__ = forward
 
     def backward(self, grad_output):
         """The gradient of X of the last `forward`; `gradients()` are the parameters'."""
         grad = np.ascontiguousarray(_checks.reals(grad_output, "grad_output", self.dtype))
-        by_X, self._gradient = self._core.backward(self._passed("backward"), grad)
+        by_X, gradient = self._core.backward(self._passed("backward"), grad)
+        self._of_thread.gradient = self._last_gradient = gradient
         return by_X
 
     def gradients(self):
         """Each parameter's gradient by its name, of the last `backward`."""
-        if self._gradient is None:
+        gradient = getattr(self._of_thread, "gradient", self._last_gradient)
+        if gradient is None:
             raise ValueError("gradients must come after backward.")
-        return {name: part.copy() for name, part in named_views(self._core.entries, self._gradient)}
+        return {name: part.copy() for name, part in named_views(self._core.entries, gradient)}
 
     def hidden(self, layer=-1):
         """H (n, embed_dim) before that module of the last `forward`; -1: after the last one."""
@@ -238,7 +248,7 @@ class PropagationNetwork(Parametrized):
 
     def train(self, data, options):
         """One call of the C++ training; its history as a dict."""
-        self._trace = None
+        self._forget()
         X, *about = data
         return self._core.train((self._rows(X), *about), options)
 
@@ -249,9 +259,11 @@ class PropagationNetwork(Parametrized):
         return np.ascontiguousarray(X)
 
     def _passed(self, what):
-        if self._trace is None:
+        """This thread's last forward pass; where it made none, the last one of any thread."""
+        trace = getattr(self._of_thread, "trace", self._last)
+        if trace is None:
             raise ValueError(f"{what} must come after forward.")
-        return self._trace
+        return trace
 
     # --- reading ----------------------------------------------------------------------------------------
 
