@@ -626,7 +626,7 @@ def test_settings_that_say_nothing_to_a_context_are_told():
         ("weight_decay", np.inf, "not negative"),
         ("tol", -1, "not negative"),
         ("max_norm", -2.0, "not negative"),
-        ("mlp_ratio", 0, "positive"),
+        ("mlp_ratio", -1, "not negative"),
     ],
 )
 def test_numbers_of_a_training_are_refused_by_their_own_name(name, value, says, context):

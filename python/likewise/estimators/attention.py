@@ -154,7 +154,7 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
         self._require(
             self.embed_dim % self.num_heads == 0, "num_heads", f"a divisor of embed_dim = {self.embed_dim}"
         )
-        self._require_numbers(positive=("mlp_ratio",))
+        self._require_numbers("mlp_ratio")
         self._require_words({"pooling": ("mean", "cls")})
         self._check_training()
 
