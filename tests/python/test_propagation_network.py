@@ -13,6 +13,7 @@ from sklearn.datasets import make_moons
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import likewise as lw
 
@@ -251,6 +252,23 @@ def test_weights_are_of_the_loss(context):
         again = lw.PropagationClassifier(**settings).fit(X, other, w).state_dict()
     for name, part in found.items():
         assert_allclose(again[name], part, atol=1e-12, err_msg=name)
+
+
+def _expected(estimator):
+    """Checks that ask for what is not meant."""
+    return {"check_sample_weight_equivalence_on_dense_data": "of the loss: a row twice is attended twice"}
+
+
+@parametrize_with_checks(
+    [
+        lw.PropagationClassifier(max_epochs=60, random_state=0),
+        lw.PropagationRegressor(max_epochs=60, random_state=0),
+        lw.PropagationClassifier("l2", context="training", max_epochs=60, random_state=0),
+    ],
+    expected_failed_checks=_expected,
+)
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
 
 
 @pytest.mark.parametrize("estimator", BOTH)

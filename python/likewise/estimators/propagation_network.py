@@ -152,8 +152,8 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
         y : array (n,), or (n, n_targets) of a regressor
             With a graph -1 is a node without a label, NaN one without a number.
         sample_weight : array (n,) >= 0 or None
-            Of the loss. A row of weight 0 is as if not there; with context="training" or a graph it is there,
-            without a label.
+            Of the loss: who attends to a row does not ask it. A row of weight 0 is as if not there; with
+            context="training" or a graph it is there, without a label.
         graph : sparse or dense matrix (n, n), int array (2, n_edges), or None
             A stored or nonzero entry (i, j) lets node i attend to node j; weights are not read. An array of
             two rows is an edge_index as torch_geometric has it: from its first row to its second, so that
@@ -173,7 +173,7 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
         if not weights.any():
             raise ValueError("y must hold a label of positive weight; got none.")
         with execution(n_jobs=self.n_jobs, progress=True if self.verbose else None), one_call():
-            self._fit(X, y, known, weights, support)
+            self._fit(X, y, weights, support)
         return self
 
     def _check_parameters(self):
@@ -204,13 +204,13 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
 
     def _take_targets(self, y, n, *, with_graph):
         """y with something in the place of what is not known, and what is."""
-        known = np.ones(np.shape(y)[0] if np.ndim(y) else 0, bool)
-        if with_graph:
+        known = None
+        if with_graph and y is not None:
             y, known = self._known(y)
         y = self._take_y(y)
         if len(y) != n:
             raise ValueError(f"X and y must have the same length; got n_samples = {n} and {len(y)}.")
-        return y, known
+        return y, np.ones(n, bool) if known is None else known
 
     def _edges(self, graph, n):
         """Who may attend to whom, as a support."""
@@ -236,7 +236,7 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
         A.data[:] = 1
         return supports.Graph(A)
 
-    def _fit(self, X, y, known, weights, support):
+    def _fit(self, X, y, weights, support):
         random_state = _checks.random_of(self.random_state)
         seed = random_state.randint(2**31)
         kept = self._going_on(
@@ -245,7 +245,7 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
         learned = weights > 0
         targets = self._targets_of(y[learned], weights[learned], goes_on=kept is not None)
         Y = np.zeros((len(y), targets.encode(y[learned][:1]).shape[1]))
-        Y[known] = targets.encode(y[known])
+        Y[learned] = targets.encode(y[learned])
         network = kept or PropagationNetwork._of_options(
             self._options(X, Y.shape[1]), str(np.dtype(self.dtype)), seed
         )
@@ -483,7 +483,8 @@ class PropagationRegressor(RegressorMixin, OfNumbers, _PropagationEstimator):
 
     def predict(self, X, graph=None):
         """Targets (n,), or (n, n_targets) where they were given so, of rows that are asked together."""
-        return self._targets.decode(self._outputs(X, graph))
+        outputs = self._outputs(X, graph)
+        return self._targets.decode(outputs)
 
     def score(self, X, y, sample_weight=None, graph=None):
         """R^2 of the predictions, the mean over targets."""
