@@ -923,7 +923,7 @@ def test_a_linear_map_is_reported_in_the_unit_of_its_metric():
 @pytest.mark.parametrize("kind", ["residual", "function"])
 def test_mapped_points_obey_the_memory_limit(kind):
     """Kind: memory that is taken before anybody asks the limit."""
-    width = 2000
+    width = 500
     map = {
         "residual": lw.maps.ResidualMLP(
             np.ones((3, 2)), None, np.zeros((width, 3)), None, skip=np.ones((width, 2))
@@ -939,7 +939,7 @@ def test_mapped_points_obey_the_memory_limit(kind):
         lambda: lw.KernelRegressor(metric=metric, bandwidth=1.0).fit(X, X[:, 0]),
         lambda: lw.Mechanism(metric=metric, kernel=lw.kernels.Gaussian(1.0)).operator(X, X[:2]),
     ]
-    with lw.execution(memory_limit="50MB"):
+    with lw.execution(memory_limit="20MB"):
         for call in calls:
             with pytest.raises(lw.MemoryLimitError, match="points seen through a map"):
                 call()
