@@ -181,7 +181,8 @@ template <class T> class Trainer {
     }
   }
 
-  /// The loss of the batch before the step, a sum over its rows divided by `batch_weight`. The old parameters stay where the next ones will be written: nothing is copied.
+  /// The loss of the batch before the step, a sum over its rows divided by `batch_weight`. The old parameters stay where the
+  /// next ones will be written: nothing is copied.
   double step(double rate, double batch_weight) {
     const double loss = finite_or_failed(steps_ + 1, [&] {
       return learner_.differentiate(parameters_, rows_, batch_weight, gradient_, inside_);

@@ -326,6 +326,16 @@ def test_what_does_not_fit_is_named(settings, said):
         lw.PropagationClassifier(**settings).fit(X, y)
 
 
+def test_a_fit_forgets_the_graph_of_the_one_before():
+    X, _, known, A = two_blocks()
+    model = lw.PropagationClassifier(max_epochs=2, random_state=0).fit(X, known, graph=A)
+    assert hasattr(model, "transduction_")
+    model.fit(X, known)
+    assert not hasattr(model, "transduction_") and model.predict(X[:5]).shape == (5,)
+    with pytest.raises(ValueError, match="batch_size must be at least 1; got 0"):
+        model.network_.predict(X, batch_size=0)
+
+
 def test_graphs_that_do_not_fit_are_named():
     X, y = moons(20)
     for graph, said in [

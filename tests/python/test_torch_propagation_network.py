@@ -130,6 +130,19 @@ def test_it_is_a_module_like_others():
     assert torch.equal(PropagationNetwork(3, 2)(X.float()), first(X.float()))
 
 
+def test_computed_parameters_have_gradients():
+    """Parametrizations and weight_norm, deep inside: the gradient is that of what they are computed from."""
+    X = torch.randn(7, 3, dtype=torch.float64)
+    module = PropagationNetwork(3, 2, 4, 1, random_state=0, dtype=torch.float64)
+    want = copy.deepcopy(module)
+    inner = getattr(module.layers, "0").map_in
+    torch.nn.utils.parametrizations.weight_norm(inner, "weight")
+    torch.testing.assert_close(module(X), want(X))
+    module(X).sum().backward()
+    found = inner.parametrizations.weight.original1.grad
+    assert found is not None and found.isfinite().all() and found.abs().max() > 0
+
+
 def test_what_does_not_fit_is_named():
     module = PropagationNetwork(3, 2, dtype=torch.float64)
     with pytest.raises(ValueError, match=r"X must have the parameters' dtype torch.float64"):

@@ -26,7 +26,7 @@ struct PropagationNetworkOptions {
   bool operator==(const PropagationNetworkOptions&) const = default;
 };
 
-/// visit(name, option) for each, those of the module among them, in the order in which files have them.
+/// visit(name, option) for each, those of the module among them.
 template <class Options, class Visit>
 requires std::same_as<std::remove_const_t<Options>, PropagationNetworkOptions>
 void each_option(Options& o, const Visit& visit) {

@@ -1,4 +1,4 @@
-"""A map of points as a vector that an optimizer moves: metric learning through a network."""
+"""A map of points as a vector that an optimizer moves, and its loss: metric learning through a network."""
 
 import numpy as np
 
@@ -74,3 +74,38 @@ def map_loss(X, Y, map, loss, temperature, n_queries=0):
     """(L, dL/dparameters by name) of points seen through the map."""
     value, slopes, _ = _core.map_loss(X, Y, map, loss, temperature, n_queries)
     return value, slopes
+
+
+class MapProblem:
+    """The loss as a function of a map's parameters in one vector, of points (X - center) / unit."""
+
+    def __init__(self, points, linear, vector, center=None, unit=None):
+        self.X, self.Y, self.loss, self.temperature = points, linear.Y, linear.loss, linear.temperature
+        self._vector, self._center, self._unit, self.start = vector, center, unit, vector.start
+
+    def __call__(self, flat, X=None, Y=None, n_queries=0):
+        X, Y = (self.X, self.Y) if X is None else (X, Y)
+        value, slopes = map_loss(X, Y, self.factor(flat), self.loss, self.temperature, n_queries)
+        return value, self._vector.flat(slopes)
+
+    def factor(self, flat):
+        """The map of these points."""
+        return self._vector.map(flat)
+
+    def told_map(self, found):
+        """The map of points as they were given."""
+        return found if self._unit is None else of_points(found, self._center, self._unit)
+
+    def told(self, flat):
+        return self.told_map(self.factor(flat))
+
+    def variance(self, found):
+        """Of what points are mapped to, the mean over columns."""
+        return found(self.X).astype(np.float64).var(axis=0).mean()
+
+    def is_stuck(self, search):
+        """Whether the slope is 0 since all weights are 0, 1 or equal: twice the length changes none."""
+        found, value = search.best
+        n, best = len(self.X), -len(self.X) if self.loss == "nca" else 0
+        twice, _ = map_loss(self.X, self.Y, times(found, 2), self.loss, self.temperature)
+        return value - best > 1e-9 * n and abs(twice - value) <= 1e-9 * n

@@ -16,7 +16,7 @@ from likewise._estimator import MechanismMixin, check_labels, without_column
 from likewise._execution import execution, one_call
 from likewise._lbfgs import lbfgs
 from likewise._mechanism import Mechanism
-from likewise.estimators._learned_map import MapVector, map_loss, of_points, residual_start, times
+from likewise.estimators._learned_map import MapProblem, MapVector, map_loss, residual_start, times
 
 _STARTS = ("auto", "pca", "lda", "identity", "random")
 
@@ -318,13 +318,13 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         """The problem of a map, which starts at the linear one's W where none is given."""
         if not isinstance(self.map, str):
             given = self.map
-            return _MapProblem(X, problem, MapVector(given))
+            return MapProblem(X, problem, MapVector(given))
         width = 2 * X.shape[1] if self.map_width is None else self.map_width
         # A network's hidden units want points around 0; so do features that hardly vary.
         center = X.mean(axis=0, dtype=np.float64)
         points = ((X - center) / problem.unit).astype(X.dtype)
         start = residual_start(problem.factor(W), points, width, self.random_state)
-        return _MapProblem(points, problem, MapVector(start), center, problem.unit)
+        return MapProblem(points, problem, MapVector(start), center, problem.unit)
 
     def _diagonal_start(self, d):
         if self.init in ("pca", "lda"):
@@ -535,41 +535,6 @@ class _Problem:
                 break
             W, value = 2 * W, further
         return W
-
-
-class _MapProblem:
-    """The loss as a function of a map's parameters in one vector, of points (X - center) / unit."""
-
-    def __init__(self, points, linear, vector, center=None, unit=None):
-        self.X, self.Y, self.loss, self.temperature = points, linear.Y, linear.loss, linear.temperature
-        self._vector, self._center, self._unit, self.start = vector, center, unit, vector.start
-
-    def __call__(self, flat, X=None, Y=None, n_queries=0):
-        X, Y = (self.X, self.Y) if X is None else (X, Y)
-        value, slopes = map_loss(X, Y, self.factor(flat), self.loss, self.temperature, n_queries)
-        return value, self._vector.flat(slopes)
-
-    def factor(self, flat):
-        """The map of these points."""
-        return self._vector.map(flat)
-
-    def told_map(self, found):
-        """The map of points as they were given."""
-        return found if self._unit is None else of_points(found, self._center, self._unit)
-
-    def told(self, flat):
-        return self.told_map(self.factor(flat))
-
-    def variance(self, found):
-        """Of what points are mapped to, the mean over columns."""
-        return found(self.X).astype(np.float64).var(axis=0).mean()
-
-    def is_stuck(self, search):
-        """Whether the slope is 0 since all weights are 0, 1 or equal: twice the length changes none."""
-        found, value = search.best
-        n, best = len(self.X), -len(self.X) if self.loss == "nca" else 0
-        twice, _ = map_loss(self.X, self.Y, times(found, 2), self.loss, self.temperature)
-        return value - best > 1e-9 * n and abs(twice - value) <= 1e-9 * n
 
 
 class _Search:

@@ -23,7 +23,8 @@ _PARAMETERS = """
     attention : "metric", "l2", "dot" or dict
         How rows h and z of H are compared: |phi(h) - phi(z)|^2 with phi a network of one hidden layer and a
         residual connection (metric-attention, Ruan and Zhang 2024), |W h - W z|^2 (L2 attention) or
-        -<Q h, K z>. Or settings of likewise.nn.AttentionLayer: what lies between.
+        -<Q h, K z>. Or settings of likewise.nn.AttentionLayer: what lies between; map_width, share_map,
+        values, temperature and learn_temperature then stand there, not here.
     embed_dim : int
         Columns of H.
     n_layers : int >= 0
@@ -262,6 +263,7 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
         whole = support is not None or self.context == "training"
         numbers = Y.astype(network.dtype) if labels is None else None
         data = (X, labels, numbers, None, of_training, of_validation, whole, support or supports.AllPairs())
+        vars(self).pop("transduction_", None)  # of a fit before, on a graph
         self._graph, self._whole = support, None
         if whole:
             self._whole = np.array(X, network.dtype)

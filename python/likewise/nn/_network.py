@@ -244,7 +244,8 @@ class PropagationNetwork(Parametrized):
         """Outputs of rows that attend to one another in batches, and to the rows of `context`."""
         rows = self._rows(X)
         context = None if context is None else self._rows(context, "context")
-        return self._core.predict(rows, batch_size or max(1, len(rows)), context, as_support(support))
+        at_once = max(1, len(rows)) if batch_size is None else _checks.integer(batch_size, "batch_size")
+        return self._core.predict(rows, at_once, context, as_support(support))
 
     def train(self, data, options):
         """One call of the C++ training; its history as a dict."""
