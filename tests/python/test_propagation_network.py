@@ -2,8 +2,12 @@
 
 import json
 import pickle
+import signal
+import subprocess
+import time
 from pathlib import Path
 
+import interruptible
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -349,3 +353,30 @@ def test_graphs_that_do_not_fit_are_named():
         lw.PropagationClassifier().fit(X, np.full(20, -1), graph=np.eye(20))
     with pytest.raises(ValueError, match="y must hold a label of positive weight; got none"):
         lw.PropagationClassifier().fit(X, np.where(np.arange(20), -1, 1), np.arange(20.0), graph=np.eye(20))
+
+
+INTERRUPTED_FIT = """
+import warnings
+import likewise as lw
+from sklearn.datasets import load_digits
+X, y = load_digits(return_X_y=True)
+model = lw.PropagationClassifier(max_epochs=3, n_iter_no_change=100_000, random_state=0).fit(X / 16, y)
+model.set_params(max_epochs=100_000)
+print("ready", flush=True)
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    model.fit(X / 16, y)
+print(model.score(X / 16, y), model.n_iter_, *[w.message for w in said], flush=True)
+"""
+
+
+def test_ctrl_c_keeps_the_best_weights():
+    child = interruptible.popen("-c", INTERRUPTED_FIT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(4)
+        child.send_signal(signal.SIGINT)
+        score, n_iter, *said = child.communicate(timeout=60)[0].split()
+    finally:
+        child.kill()
+    assert float(score) > 0.3 and int(n_iter) < 100_000 and "interrupted" in " ".join(said)
