@@ -24,6 +24,9 @@ void check_slots(const KernelRegressionOptions& o, Index n_points) {
           "AllPairs, Neighbors or Radius: new points have no index in a filter", repr(o.support));
   if (const Neighbors* neighbors = o.support.neighbors())
     check_neighbor_count(neighbors->n_neighbors, n_points);
+  require(rows_stand_alone(o.normalization), "normalization",
+          "one whose rows stand alone: a prediction must not depend on what else is asked",
+          repr(o.normalization));
   if (o.degree == 0) return;
   require(!points_are_costs(o.metric), "metric", "one of coordinates where degree=1", repr(o.metric));
   require(std::holds_alternative<RowStochastic>(o.normalization), "normalization",

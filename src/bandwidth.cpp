@@ -10,7 +10,7 @@ namespace likewise {
 
 const std::vector<std::string>& bandwidth_rules() {
   static const std::vector<std::string> rules = {"median",      "scott",      "silverman", "bgh",
-                                                 "self_tuning", "perplexity", "loo"};
+                                                 "self_tuning", "perplexity", "umap",      "loo"};
   return rules;
 }
 

@@ -31,11 +31,15 @@ template <class T> bool same_columns(const Matrix<T>& now, const Matrix<T>& befo
 
 /// The powers Y, P Y, P^2 Y, ... one by one, and whether they have come to rest: then every later one is the same up to
 /// rounding. Asked every 64 products, so that a slow decay is not taken for rest.
+/// With `in_range` each column is kept below the largest numbers, in units exp(log_unit()) of its own: P^k V of a map that grows
+/// would overflow where its share of a series does not.
 template <class T, class Step> class Powers {
  public:
-  Powers(const Values<T>& V, const Step& step) : now_(V), before_(V), step_(step) {}
+  Powers(const Values<T>& V, const Step& step, bool in_range = false)
+      : now_(V), before_(V), step_(step), in_range_(in_range), log_unit_(Vector<double>::Zero(V.cols())) {}
 
   const Matrix<T>& now() const { return now_; }
+  const Vector<double>& log_unit() const { return log_unit_; }
   bool at_rest() const { return period_ == 1; }
   /// The columns repeat after two products (1 or 2: a bipartite graph), so that only whether t is odd matters.
   bool repeat() const { return period_ > 0; }
@@ -46,6 +50,7 @@ template <class T, class Step> class Powers {
             "slow modes)",
             "an operator that mixes more slowly");
     now_ = step_(now_);
+    if (in_range_) take_units();
     if (++count_ % 64 == 0) before_ = now_;
     const std::int64_t since = count_ % 64;
     if (count_ < 64 || since < 60 || since == 61) return;
@@ -56,8 +61,21 @@ template <class T, class Step> class Powers {
   }
 
  private:
+  void take_units() {
+    const T most = std::sqrt(std::numeric_limits<T>::max());
+    for (Index c = 0; c < now_.cols() && now_.rows() > 0; ++c) {
+      const T size = now_.col(c).cwiseAbs().maxCoeff();
+      if (!(size > most) || !std::isfinite(size)) continue;
+      now_.col(c) /= size;
+      before_.col(c) /= size;
+      log_unit_(c) += std::log(static_cast<double>(size));
+    }
+  }
+
   Matrix<T> now_, before_;
   const Step& step_;
+  bool in_range_;
+  Vector<double> log_unit_;
   std::int64_t count_ = 0;
   bool equal_before_ = false;
   int period_ = 0;
@@ -140,28 +158,30 @@ template <class T> struct HeatMap final : LinearMapStorage<T> {
     return now;
   }
 
-  /// A term beside the sum; of numbers beyond the largest nothing more is to be had.
-  static bool negligible(double weight, const Matrix<T>& term, const Matrix<T>& sum) {
+  /// A term beside the sum, column by column; of numbers beyond the largest nothing more is to be had.
+  static bool negligible(const Matrix<T>& term, const Matrix<T>& sum) {
     if (term.size() == 0) return true;
-    const double size = static_cast<double>(sum.cwiseAbs().maxCoeff());
-    return !(weight * static_cast<double>(term.cwiseAbs().maxCoeff())
-             > static_cast<double>(std::numeric_limits<T>::epsilon()) * size);
+    const auto most = sum.cwiseAbs().colwise().maxCoeff() * std::numeric_limits<T>::epsilon();
+    return !(term.cwiseAbs().colwise().maxCoeff().array() > most.array()).any();
   }
 
   template <class Step> Matrix<T> series(const Values<T>& V, double time, const Step& step) const {
     const int n_terms = static_cast<int>(std::ceil(time + 10 * std::sqrt(time) + 20));
-    Powers<T, Step> powers(V, step);
-    Matrix<T> sum = Matrix<T>::Zero(V.rows(), V.cols());
+    Powers<T, Step> powers(V, step, true);
+    Matrix<T> sum = Matrix<T>::Zero(V.rows(), V.cols()), term;
     double left = 1;  // of the Poisson law
     for (std::int64_t k = 0;; ++k) {
       const auto n = static_cast<double>(k);
       const double log_weight =
           -time + (time > 0 ? n * std::log(time) : (k ? -HUGE_VAL : 0.0)) - std::lgamma(n + 1.0);
       const bool last = powers.at_rest();
-      const double weight = last ? std::max(left, 0.0) : std::exp(log_weight);
-      sum += static_cast<T>(weight) * powers.now();
-      left -= weight;
-      if (last || (k >= n_terms && negligible(weight, powers.now(), sum))) break;
+      left -= last ? 0 : std::exp(log_weight);
+      const double log_share = last ? std::log(std::max(left, 0.0)) : log_weight;
+      term = powers.now();
+      for (Index c = 0; c < term.cols(); ++c)
+        term.col(c) *= static_cast<T>(std::exp(log_share + powers.log_unit()(c)));
+      sum += term;
+      if (last || (k >= n_terms && negligible(term, sum))) break;
       powers.advance();
     }
     return sum;

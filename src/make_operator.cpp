@@ -14,9 +14,9 @@ namespace {
 
 /// Whether the mechanism is one, and speaks of these keys' distances.
 template <class T> void check_keys(const Mechanism& mechanism, const PreparedKeys<T>& keys) {
+  validate(mechanism);
   require(keys.metric() == mechanism.metric, "keys", "prepared under " + repr(mechanism.metric),
           repr(keys.metric()));
-  validate(mechanism);
 }
 
 /// The keys with the mechanism's bandwidth among them.
@@ -33,12 +33,14 @@ CrossOperator<T> extend(const detail::OperatorState<T>& origin, const Points<T>&
   check_points<T>("X", X);
   const detail::KeysState<T>& keys = origin.keys.state();
   const typename detail::KeysState<T>::SeenQueries seen_X(keys, X, run);
-  const Vector<double> row_scale =
-      origin.bandwidth.row_scale.size() == 0
-          ? Vector<double>()
-          : row_scales_at<T>(origin.bandwidth, keys.seen.metric, origin.mechanism.kernel, seen_X,
-                             keys.points(), {.log_key_weights = *keys.log_weights}, run);
-  return cross_operator_of<T>(origin, X, seen_X, row_scale, askers, storage, run, neighbors);
+  RowScales of_rows;
+  if (origin.bandwidth.row_scale.size()) {
+    BandwidthOptions options{.log_key_weights = *keys.log_weights};
+    if (origin.bandwidth.row_offset.size()) options.n_neighbors = neighbors_of(origin.mechanism);
+    of_rows = row_scales_at<T>(origin.bandwidth, keys.seen.metric, origin.mechanism.kernel, seen_X,
+                               keys.points(), options, run);
+  }
+  return cross_operator_of<T>(origin, X, seen_X, of_rows, askers, storage, run, neighbors);
 }
 
 }  // namespace
@@ -56,7 +58,7 @@ template <class T> struct KeyedState {
     return resolved.get([&] { return meet<T>(mechanism, keys, run); });
   }
   const OperatorState<T>& for_queries(const Execution& run) const {
-    if (right_is_key_weight(mechanism.normalization)) return met(run);
+    if (right_from(mechanism.normalization) != RightFrom::keys) return met(run);
     return among_themselves.get([&] {
       const std::string smallest = is_sparse(mechanism.support) ? "sparse" : "streamed";
       OperatorState<T> found = self_operator_of<T>(met(run), smallest, run).state();
@@ -154,6 +156,11 @@ CrossOperator<T> at_new_points(const SelfOperator<T>& P, const Points<T>& X, con
   if (std::holds_alternative<Symmetric>(origin.mechanism.normalization)) {
     origin.mechanism.normalization = RowStochastic{};
     origin.scaling.log_right = origin.keys.state().log_weights;
+  } else if (!rows_stand_alone(origin.mechanism.normalization)
+             && P.rows() > 0) {  // P's r, and the one l it has
+    origin.mechanism.normalization = Unnormalized{};
+    origin.scaling.log_right =
+        std::make_shared<const Vector<double>>(P.log_right().array() + P.log_left(run)(0));
   }
   return extend(origin, X, Askers::new_points, "auto", run);
 }

@@ -130,6 +130,48 @@ void CustomMetric::check() const {
           "false unless distance_power is 2", "true");
 }
 
+void Additive::check() const {
+  detail::ScoreActivation::named(activation, slope);
+  if (a_query->size() + a_key->size() == 0) return;  // open, until something learns it
+  require(a_query->size() > 0, "a_query", "a vector (n_features,) beside a_key", "none");
+  require(a_key->size() > 0, "a_key", "a vector (n_features,) beside a_query", "none");
+  require(a_query->allFinite(), "a_query", "finite", "NaN or infinity");
+  require(a_key->allFinite(), "a_key", "finite", "NaN or infinity");
+}
+MetricTraits Additive::traits() const {
+  const bool opposite = a_query->size() == a_key->size() && *a_query == -*a_key;
+  return {.symmetric = a_query == a_key || (opposite && detail::ScoreActivation::is_even(activation)),
+          .shift_invariant = opposite};
+}
+
+void AdditiveDynamic::check() const {
+  detail::ScoreActivation::named(activation, slope);
+  require_finite("W_q", *W_q);
+  require_finite("W_k", *W_k);
+  require(a->allFinite(), "a", "finite", "NaN or infinity");
+  require(b->allFinite(), "b", "finite", "NaN or infinity");
+  if (a->size() + W_q->size() + W_k->size() + b->size() == 0) return;  // open, until something learns it
+  const Index rank = a->size();
+  require(rank > 0, "a", "a vector with a number for each row of W_q", "none");
+  const auto fits = [rank](const Matrix<double>& W) { return W.rows() == rank && W.cols() > 0; };
+  const bool both = W_q->size() > 0 || W_k->size() > 0;
+  require(b->size() == 0 || (both && b->size() == rank), "b",
+          "None, or beside W_q a vector of a's " + std::to_string(rank) + " numbers", b->size());
+  require(!both || fits(*W_q), "W_q", "a matrix of a's " + std::to_string(rank) + " rows, beside W_k",
+          shape(W_q->rows(), W_q->cols()));
+  require(!both || fits(*W_k), "W_k", "a matrix of a's " + std::to_string(rank) + " rows, beside W_q",
+          shape(W_k->rows(), W_k->cols()));
+}
+
+detail::ScoreActivation detail::ScoreActivation::named(const std::string& name, double slope) {
+  require(std::isfinite(slope), "slope", "a finite number", print_number(slope));
+  if (name == "leaky_relu") return {Kind::leaky_relu, slope};
+  if (name == "relu") return {Kind::leaky_relu, 0};
+  if (name == "tanh") return {Kind::tanh, 0};
+  require(name == "abs", "activation", "'leaky_relu', 'relu', 'tanh' or 'abs'", quoted(name));
+  return {Kind::abs, 0};
+}
+
 MetricTraits Mapped::traits() const {
   const MetricTraits of_base = std::visit([](const auto& m) { return m.traits(); }, metric);
   if (!one_map()) return {};
@@ -190,6 +232,9 @@ std::optional<Metric> linear_case(const Mapped& metric) {
 }  // namespace
 
 SeenMetric seen(const Metric& metric) {
+  if (const auto* additive = std::get_if<Additive>(&metric)) return seen(additive->dynamic());
+  if (const auto* additive = std::get_if<AdditiveDynamic>(&metric); additive && additive->maps())
+    return {additive->of_mapped(), maps::Linear{additive->W_q, additive->b}, maps::Linear{additive->W_k}};
   const auto* mapped = std::get_if<Mapped>(&metric);
   if (!mapped) return {metric};
   if (auto linear = linear_case(*mapped)) return {std::move(*linear)};
@@ -253,6 +298,9 @@ Metric metric_from_name(const std::string& name) {
            detail::quoted(name));
   if (name == "bilinear")
     refuse("metric", "Bilinear(query_factor, key_factor): it has parameters", detail::quoted(name));
+  if (name == "additive")
+    refuse("metric", "Additive(a_query, a_key) or AdditiveDynamic(W_q, W_k, a): it has parameters",
+           detail::quoted(name));
   return detail::value_named(name, "metric", table());
 }
 

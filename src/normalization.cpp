@@ -24,14 +24,30 @@ template <class N> void check(const N&) {}
 
 const detail::NameTable<Normalization>& table() {
   static const detail::NameTable<Normalization> normalizations = {
-      {"row", RowStochastic{}},         {"row_stochastic", RowStochastic{}}, {"none", Unnormalized{}},
-      {"unnormalized", Unnormalized{}}, {"symmetric", Symmetric{}},          {"density", Density{}},
+      {"row", RowStochastic{}},
+      {"row_stochastic", RowStochastic{}},
+      {"none", Unnormalized{}},
+      {"unnormalized", Unnormalized{}},
+      {"symmetric", Symmetric{}},
+      {"density", Density{}},
       {"bistochastic", Bistochastic{}},
+      {"column", Column{}},
+      {"global", Global{}},
   };
   return normalizations;
 }
 
 }  // namespace
+
+RightFrom right_from(const Normalization& normalization) {
+  return std::visit([]<NormalizationValue N>(const N&) { return N::right_from; }, normalization);
+}
+bool divides_by_row_mass(const Normalization& normalization) {
+  return std::visit([]<NormalizationValue N>(const N&) { return N::divides_by_row_mass; }, normalization);
+}
+bool rows_stand_alone(const Normalization& normalization) {
+  return std::visit([]<NormalizationValue N>(const N&) { return N::rows_stand_alone; }, normalization);
+}
 
 std::string repr(const Normalization& normalization) {
   return std::visit([](const auto& n) { return repr(n); }, normalization);

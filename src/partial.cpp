@@ -32,8 +32,10 @@ Partial<T> partial(const Mechanism& mechanism, const Points<T>& X, const Points<
           V.rows());
   require(mechanism.support.is_all_pairs(), "support", "AllPairs() for partial results",
           repr(mechanism.support));
-  require(right_is_key_weight(mechanism.normalization), "normalization",
-          "RowStochastic() or Unnormalized() for partial results", repr(mechanism.normalization));
+  require(right_from(mechanism.normalization) == RightFrom::key_weights
+              && rows_stand_alone(mechanism.normalization),
+          "normalization", "RowStochastic() or Unnormalized() for partial results",
+          repr(mechanism.normalization));
   const EmptyRow policy = policy_of(mechanism);
   require(policy == EmptyRow::zero || policy == EmptyRow::error, "empty_row",
           "'zero' or 'error' for partial results (no part knows the key nearest of all)",

@@ -41,9 +41,10 @@ Propagated<T> moved_points(const SelfOperator<T>& P, Matrix<T> points, const Val
   require(V.cols() == points.cols(), "V",
           "a matrix of the points' width where points move: " + std::to_string(points.cols()) + " columns",
           V.cols());
-  // Filters and graphs know points by their place, so that all of them must be there.
+  // Filters and graphs know points by their place, columns have sums over all of them: so all must be there.
   const Support& support = P.mechanism().support;
-  const bool by_place = !support.filters().empty() || !support.graphs().empty();
+  const bool by_place = !support.filters().empty() || !support.graphs().empty()
+                        || !rows_stand_alone(P.mechanism().normalization);
   const auto step = [&](const Matrix<T>& from, const std::vector<Index>& moving) -> Matrix<T> {
     if (!by_place) return P.at(from, run).apply(V, run);
     return P.at(points, run).apply(V, run)(moving, Eigen::all);

@@ -44,11 +44,12 @@ class Bandwidth {
   std::string rule_;
 };
 
-/// "median", "scott", "silverman", "bgh", "self_tuning", "perplexity", "loo"
+/// "median", "scott", "silverman", "bgh", "self_tuning", "perplexity", "umap", "loo"
 const std::vector<std::string>& bandwidth_rules();
 
 /// What a rule found. `row_scale` and `key_scale` are lengths s_i, s_j of each point where the rule gives
-/// each point its own: the kernel then sees d^2 / (s_i s_j) with h = `length`.
+/// each point its own: the kernel then sees d^2 / (s_i s_j) with h = `length`. A `row_offset` is a length rho_i that is taken
+/// from each distance of row i before, down to 0.
 struct SelectedBandwidth {
   double length = 0;
   std::string rule = "number";
@@ -57,8 +58,14 @@ struct SelectedBandwidth {
   Vector<double> key_scale = {};                   ///< empty: 1
   std::vector<double> grid = {};                   ///< lengths that were tried ...
   std::vector<double> curve = {};                  ///< ... and the rule's objective at each
+  Vector<double> row_offset = {};                  ///< empty: 0
 
   bool operator==(const SelectedBandwidth&) const = default;
+};
+
+/// Lengths of rows that are no keys, as SelectedBandwidth has them.
+struct RowScales {
+  Vector<double> scale, offset;
 };
 
 }  // namespace likewise

@@ -3,11 +3,13 @@
 
 #include <likewise/algorithms/attention.hpp>
 #include <likewise/algorithms/diffusion_maps.hpp>
+#include <likewise/algorithms/fuzzy_c_means.hpp>
 #include <likewise/algorithms/hopfield_memory.hpp>
 #include <likewise/algorithms/k_neighbors.hpp>
 #include <likewise/algorithms/kernel_density.hpp>
 #include <likewise/algorithms/kernel_regression.hpp>
 #include <likewise/algorithms/label_propagation.hpp>
+#include <likewise/algorithms/markov_clustering.hpp>
 #include <likewise/algorithms/mean_shift.hpp>
 #include <likewise/algorithms/metric_learning.hpp>
 #include <likewise/algorithms/parts/neighbor_votes.hpp>
@@ -18,6 +20,7 @@
 #include <likewise/equilibrium.hpp>
 #include <likewise/gradient.hpp>
 #include <likewise/gradient_through.hpp>
+#include <likewise/inflation.hpp>
 #include <likewise/kmeans.hpp>
 #include <likewise/many_operators.hpp>
 #include <likewise/mechanism.hpp>

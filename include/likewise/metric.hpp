@@ -6,6 +6,8 @@
 #include <variant>
 #include <vector>
 
+#include <likewise/metric/additive.hpp>
+#include <likewise/metric/additive_dynamic.hpp>
 #include <likewise/metric/bilinear.hpp>
 #include <likewise/metric/chebyshev.hpp>
 #include <likewise/metric/cosine.hpp>
@@ -21,8 +23,9 @@
 
 namespace likewise {
 
-using Metric = std::variant<SquaredEuclidean, Euclidean, Mahalanobis, Cosine, Manhattan, Chebyshev, Minkowski,
-                            DotProduct, Bilinear, Mapped, Precomputed, CustomMetric>;
+using Metric =
+    std::variant<SquaredEuclidean, Euclidean, Mahalanobis, Cosine, Manhattan, Chebyshev, Minkowski,
+                 DotProduct, Bilinear, Additive, AdditiveDynamic, Mapped, Precomputed, CustomMetric>;
 
 MetricTraits traits(const Metric& metric);
 /// What the leaf says of points; of costs that were given, any widths and no sum. The factor belongs to the metric.
@@ -39,7 +42,8 @@ struct SeenMetric {
 
   bool maps() const { return keys.has_value(); }
 };
-/// Of every metric but Mapped itself. A linear map's is Mahalanobis or Bilinear, where that is the same cost.
+/// Of every metric but Mapped and the additive ones itself. A linear map's is Mahalanobis or Bilinear, where that is the same
+/// cost; additive scores add what both maps made.
 SeenMetric seen(const Metric& metric);
 
 /// Throws InvalidArgument where a parameter is not what the leaf allows (p > 0, a finite factor, ...).

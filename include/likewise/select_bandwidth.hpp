@@ -11,7 +11,7 @@ namespace likewise {
 /// What the rules may look at beyond the points.
 struct BandwidthOptions {
   Vector<double> log_key_weights = {};  ///< empty: 0
-  Index n_neighbors = 7;                ///< "self_tuning": s_i is the distance to this neighbor
+  Index n_neighbors = 7;  ///< "self_tuning": s_i is the distance to this neighbor; "umap": k - 1
   /// "perplexity": below the number of other points; none: 30, or a third of the others where these are fewer than 90.
   std::optional<double> perplexity = {};
   std::uint64_t seed = 0;  ///< of the subsample that "median" and "bgh" look at beyond max_points
@@ -34,6 +34,9 @@ struct BandwidthOptions {
 /// - perplexity: length 1 and row_scale = s^2 such that the kernel of d/s over the keys at d > 0 has entropy
 ///   log(perplexity) in each row; the nearest distance where at most 3 keys count.
 ///   O(n^2) time, O(n) memory a thread (Hinton and Roweis 2002)
+/// - umap: length 1, row_offset = rho, the distance to the nearest other place, and row_scale = s^2 such that
+///   exp(-max(0, d - rho) / s) sums to log2(k) over the k - 1 nearest of each row; s is at least a thousandth of their mean
+///   distance, and of no use for any other kernel than Laplacian on Neighbors (McInnes, Healy and Melville 2018)
 ///
 /// Points that are all in one place give length 1: any is as good.
 template <class T>
@@ -52,13 +55,13 @@ SelectedBandwidth select_bandwidth(const std::string& rule, const Metric& metric
 /// at distance 0 counts as the point itself, so that the training points find their own scales again. Empty
 /// under the other rules.
 template <class T>
-Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& metric, const Kernel& kernel,
-                             const Points<T>& X, const Points<T>& Z, const BandwidthOptions& options = {},
-                             const Execution& run = {});
+RowScales row_scales_at(const SelectedBandwidth& selected, const Metric& metric, const Kernel& kernel,
+                        const Points<T>& X, const Points<T>& Z, const BandwidthOptions& options = {},
+                        const Execution& run = {});
 template <Unnamed S = void, class D, class E>
-Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& metric, const Kernel& kernel,
-                             const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>& Z,
-                             const BandwidthOptions& options = {}, const Execution& run = {}) {
+RowScales row_scales_at(const SelectedBandwidth& selected, const Metric& metric, const Kernel& kernel,
+                        const Eigen::MatrixBase<D>& X, const Eigen::MatrixBase<E>& Z,
+                        const BandwidthOptions& options = {}, const Execution& run = {}) {
   using Given = Points<ScalarOf<D, E>>;
   return row_scales_at<ScalarOf<D, E>>(selected, metric, kernel, Given(X.derived()), Given(Z.derived()),
                                        options, run);

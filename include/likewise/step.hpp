@@ -1,7 +1,9 @@
 // One step y = P v and its derivative, for who takes thousands of them a second: heads of layers, stacks of matrices.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include <likewise/operator.hpp>
@@ -45,7 +47,8 @@ template <class T> struct StepTrace {
 /// Where derivatives go; q and k are one place where the inputs are one set.
 template <class T> struct StepGradient {
   Part<T> q, k, v;
-  double log_temperature = 0;  ///< of an Exponential's temperature
+  double log_temperature = 0;                         ///< of an Exponential's temperature
+  std::map<std::string, Matrix<double>> metric = {};  ///< of the metric's own parameters, by name
 };
 
 /// Writes y (n_queries, c). Up to 64 x 64 pairs of a softmax of dot products or squared distances are one tile: making an

@@ -43,7 +43,8 @@ inline py::dict parameter_gradients(std::map<std::string, Matrix<double>> gradie
   for (auto& [name, value] : gradients) {
     const std::string last = name.substr(name.rfind('.') + 1);
     py::object array = py::cast(std::move(value));
-    found[py::str(name)] = last[0] == 'b' ? array.attr("ravel")() : array;
+    const bool is_vector = last[0] == 'a' || last[0] == 'b';  // matrices have capitals
+    found[py::str(name)] = is_vector ? array.attr("ravel")() : array;
   }
   return found;
 }

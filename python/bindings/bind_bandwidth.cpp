@@ -30,6 +30,7 @@ grid, curve : arrays, the lengths that were tried and the rule's objective at ea
   };
   def_array("row_scale", &SelectedBandwidth::row_scale);
   def_array("key_scale", &SelectedBandwidth::key_scale);
+  def_array("row_offset", &SelectedBandwidth::row_offset);
   def_array("grid", &SelectedBandwidth::grid);
   def_array("curve", &SelectedBandwidth::curve);
   cls.attr("__module__") = "likewise";

@@ -22,7 +22,8 @@ template <class Member> struct Pickled {
 };
 template <> struct Pickled<SelectedBandwidth> {
   static py::object to(const SelectedBandwidth& b) {
-    return py::make_tuple(b.length, b.rule, b.intrinsic_dimension, b.row_scale, b.key_scale, b.grid, b.curve);
+    return py::make_tuple(b.length, b.rule, b.intrinsic_dimension, b.row_scale, b.key_scale, b.grid, b.curve,
+                          b.row_offset);
   }
   static SelectedBandwidth from(const py::handle& object) {
     const auto t = object.cast<py::tuple>();
@@ -32,7 +33,8 @@ template <> struct Pickled<SelectedBandwidth> {
             t[3].cast<Vector<double>>(),
             t[4].cast<Vector<double>>(),
             t[5].cast<std::vector<double>>(),
-            t[6].cast<std::vector<double>>()};
+            t[6].cast<std::vector<double>>(),
+            t[7].cast<Vector<double>>()};
   }
 };
 

@@ -41,6 +41,16 @@ void bind_metrics(py::module_& m) {
       m,
       "query_factor Wq (r, dx) and key_factor Wk (r, dz): the learned score of self-attention. None leaves "
       "them open until something learns them.");
+  bind_metric<Additive>(
+      m,
+      "a_query (dx,) and a_key (dz,); activation 'leaky_relu' of that slope below 0, 'relu', 'tanh' or "
+      "'abs': the "
+      "score of graph attention (Velickovic et al. 2018). O(1) a pair. None leaves both vectors open until "
+      "something learns them.");
+  bind_metric<AdditiveDynamic>(m,
+                               "W_q (r, dx), W_k (r, dz), a (r,) and b (r,) or None: the score of dynamic "
+                               "graph attention (Brody et al. 2022). O(r) a pair. "
+                               "Without W_q and W_k points of r features are compared as they are.");
   bind_metric<Precomputed>(
       m,
       "The points are rows of costs themselves, (n, n) between the keys, (m, n) from new "
@@ -179,6 +189,10 @@ void bind_normalizations(py::module_& m) {
   bind_normalization<Symmetric>(m);
   bind_normalization<Density>(m, "alpha = 1 forgets the sampling density.");
   bind_normalization<Bistochastic>(m, "Symmetric Sinkhorn until the largest |row sum - 1| is at most tol.");
+  bind_normalization<Column>(m,
+                             "Columns sum to 1; new rows' own columns. Rows of it divided by their sums "
+                             "are Density(1) where K is symmetric.");
+  bind_normalization<Global>(m, "All entries sum to 1: a joint law of pairs.");
 }
 
 template <class P> void bind_propagation(py::module_& m, const char* more) {

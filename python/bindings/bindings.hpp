@@ -37,6 +37,8 @@ void bind_many_operators(py::module_& m);
 void bind_hopfield(py::module_& m);
 void bind_labels(py::module_& m);
 void bind_mean_shift(py::module_& m);
+void bind_fuzzy_c_means(py::module_& m);
+void bind_markov_clustering(py::module_& m);
 void bind_metric_learning(py::module_& m);
 void bind_kernel_regression(py::module_& m);
 void bind_k_neighbors(py::module_& m);

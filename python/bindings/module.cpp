@@ -21,6 +21,8 @@ PYBIND11_MODULE(_core, m) {
   bind_diffusion_maps(m);
   bind_labels(m);
   bind_mean_shift(m);
+  bind_fuzzy_c_means(m);
+  bind_markov_clustering(m);
   bind_metric_learning(m);
   bind_optimizer(m);
   bind_hopfield(m);

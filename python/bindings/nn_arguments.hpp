@@ -23,7 +23,11 @@ using namespace likewise::nn;
 template <class Choice> using Choices = std::vector<std::pair<std::string, Choice>>;
 
 inline const Choices<Score>& choices_of(Score) {
-  static const Choices<Score> known = {{"dot", Score::dot}, {"sqdist", Score::sqdist}};
+  static const Choices<Score> known = {{"dot", Score::dot},
+                                       {"sqdist", Score::sqdist},
+                                       {"additive", Score::additive},
+                                       {"additive_dynamic", Score::additive_dynamic},
+                                       {"given", Score::given}};
   return known;
 }
 inline const Choices<Activation>& choices_of(Activation) {

@@ -28,12 +28,14 @@ from likewise._versions import show_versions as show_versions
 from likewise.estimators.attention import AttentionClassifier as AttentionClassifier
 from likewise.estimators.attention import AttentionRegressor as AttentionRegressor
 from likewise.estimators.diffusion_maps import DiffusionMaps as DiffusionMaps
+from likewise.estimators.fuzzy_c_means import FuzzyCMeans as FuzzyCMeans
 from likewise.estimators.hopfield_memory import HopfieldMemory as HopfieldMemory
 from likewise.estimators.kernel_density import KernelDensity as KernelDensity
 from likewise.estimators.kernel_regression import KernelClassifier as KernelClassifier
 from likewise.estimators.kernel_regression import KernelRegressor as KernelRegressor
 from likewise.estimators.label_propagation import LabelPropagation as LabelPropagation
 from likewise.estimators.label_propagation import LabelSpreading as LabelSpreading
+from likewise.estimators.markov_clustering import MarkovClustering as MarkovClustering
 from likewise.estimators.mean_shift import MeanShift as MeanShift
 from likewise.estimators.mean_shift import estimate_bandwidth as estimate_bandwidth
 from likewise.estimators.metric_learner import MetricLearner as MetricLearner

@@ -104,6 +104,13 @@ def integer(value, name, other=""):
     return int(value)
 
 
+def number(value, name):
+    """The value as a float, NumPy's too; booleans are none."""
+    if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be a number; got {value!r}.")
+    return float(value)
+
+
 def booleans(mask, n, name):
     """(n,) of bool."""
     require_dense_booleans(mask, name)

@@ -5,6 +5,46 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+class Additive:
+    def __init__(
+        self,
+        a_query: ArrayLike | None = None,
+        a_key: ArrayLike | None = None,
+        activation: str = "leaky_relu",
+        slope: float = 0.2,
+    ) -> None: ...
+    @property
+    def a_query(self) -> Any: ...
+    @property
+    def a_key(self) -> Any: ...
+    @property
+    def activation(self) -> Any: ...
+    @property
+    def slope(self) -> Any: ...
+
+class AdditiveDynamic:
+    def __init__(
+        self,
+        W_q: ArrayLike | None = None,
+        W_k: ArrayLike | None = None,
+        a: ArrayLike | None = None,
+        slope: float = 0.2,
+        activation: str = "leaky_relu",
+        b: ArrayLike | None = None,
+    ) -> None: ...
+    @property
+    def b(self) -> Any: ...
+    @property
+    def W_q(self) -> Any: ...
+    @property
+    def W_k(self) -> Any: ...
+    @property
+    def a(self) -> Any: ...
+    @property
+    def slope(self) -> Any: ...
+    @property
+    def activation(self) -> Any: ...
+
 class Bilinear:
     def __init__(
         self, query_factor: ArrayLike | None = None, key_factor: ArrayLike | None = None
@@ -213,6 +253,12 @@ class Bistochastic:
     def tol(self) -> Any: ...
     @property
     def max_iter(self) -> Any: ...
+
+class Column:
+    def __init__(self) -> None: ...
+
+class Global:
+    def __init__(self) -> None: ...
 
 class Density:
     def __init__(self, alpha: float = 1.0) -> None: ...

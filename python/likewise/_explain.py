@@ -7,23 +7,27 @@ import numpy as np
 
 from likewise import kernels, maps, metrics, normalizations, propagations, supports
 from likewise._mechanism import SLOTS, Mechanism
+from likewise._survey import SURVEY
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A mechanism, what its values v are, and what to know; ``str`` is the equation with its slots."""
+    """A mechanism, what its values v are, and what to know; ``str`` is the equation with its slots.
 
-    mechanism: Mechanism
+    mechanism is None of a method that is no propagation; the note says why.
+    """
+
+    mechanism: Mechanism | None
     values: str = ""
     note: str = ""
 
     @property
     def propagation(self):
         """The fifth slot, what is done with the operator: a value of likewise.propagations."""
-        return self.mechanism.propagation
+        return self.mechanism and self.mechanism.propagation
 
     def __str__(self):
-        lines = [self.mechanism.equation().rstrip("\n")]
+        lines = [] if self.mechanism is None else [self.mechanism.equation().rstrip("\n")]
         if self.values:
             lines.append(f"  {'values v':<20}{self.values}")
         if self.note:
@@ -36,17 +40,19 @@ def explain(obj):
 
     Parameters
     ----------
-    obj : Mechanism, operator, layer of likewise.nn, estimator of likewise or of scikit-learn
+    obj : Mechanism, operator, layer of likewise.nn, estimator of likewise or of scikit-learn, or str
         Nearest neighbors, kernel densities, spectral clustering and embedding, label propagation and
-        spreading and mean shift of scikit-learn have a counterpart.
+        spreading and mean shift of scikit-learn have a counterpart. The name of a method: one of ours, or
+        one that Ruan and Zhang (2024) survey ("tsne", "umap", "svm", "lle", "isomap", "gcn", ...).
 
     Returns
     -------
-    Explanation : printed as the equation with its slots; .mechanism is the value
+    Explanation : printed as the equation with its slots; .mechanism is the value, None of a method that is
+        no propagation
 
     Raises
     ------
-    ValueError : an object that is no mechanism of this kind
+    ValueError : an object that is no mechanism of this kind, or an unknown name; the message lists the known
 
     Examples
     --------
@@ -54,6 +60,8 @@ def explain(obj):
     >>> explain(KNeighborsClassifier(5)).mechanism.support
     Neighbors(symmetrize='none')
     """
+    if isinstance(obj, str):
+        return explain_method(obj)
     if isinstance(obj, Mechanism):
         return Explanation(obj)
     found = getattr(obj, "mechanism_", None) or getattr(obj, "mechanism", None)
@@ -81,9 +89,11 @@ def explain_method(name):
     """
     if name in _ATTENTION:
         return _ATTENTION[name]()
+    if name in SURVEY:
+        return Explanation(*SURVEY[name]())
     cls = _estimator(METHODS.get(name, name))
     if cls is None:
-        known = ", ".join((*METHODS, *_ATTENTION))
+        known = ", ".join((*METHODS, *_ATTENTION, *SURVEY))
         raise ValueError(
             f"method must be one of {known}, or a class such as KNeighborsRegressor; got {name!r}."
         )
@@ -140,6 +150,8 @@ METHODS = {
     "label_propagation": "LabelPropagation",
     "label_spreading": "LabelSpreading",
     "mean_shift": "MeanShift",
+    "fuzzy_c_means": "FuzzyCMeans",
+    "markov_clustering": "MarkovClustering",
     "hopfield": "HopfieldMemory",
 }
 

@@ -6,7 +6,6 @@ in C++.
 """
 
 from collections import namedtuple
-from numbers import Real
 
 import numpy as np
 from scipy.sparse import issparse
@@ -93,6 +92,18 @@ class LinearMap(LinearOperator):
             return self.T.matvec(V)
         return np.swapaxes(self.T.matmat(np.swapaxes(V, -1, -2)), -1, -2)
 
+    def toarray(self):
+        """All entries, dense; MemoryLimitError beyond the memory limit."""
+        return _core.dense_of_map(self._core)
+
+    def inflate(self, r):
+        """P_ij^r / sum_k P_ik^r as a map, r > 0, of entries >= 0: what is strong grows stronger, r > 1.
+
+        Entries are stored as P stores them, dense where it stores none (powers and streamed operators).
+        """
+        kind = SquareMap if self.shape[0] == self.shape[1] else LinearMap
+        return kind(_core.inflate(self._core, _checks.number(r, "r")), (_inflate, (self, r)))
+
     def _transpose(self):
         return TransposedMap(self)
 
@@ -125,6 +136,12 @@ class TransposedMap(LinearMap):
         self._P = P
         self._origin = (TransposedMap, (P,))
 
+    def toarray(self):
+        return self._P.toarray().T
+
+    def inflate(self, r):
+        raise ValueError("r must be asked of P itself: the columns of P have no sums to divide by.")
+
     def _transpose(self):
         return self._P
 
@@ -151,7 +168,7 @@ class SquareMap(LinearMap):
 
         ValueError when it is applied and the columns have not come to rest within 2^20 products.
         """
-        return _applied(SquareMap(self._core.heat(_number("t", t)), (_heat, (self, t))), V)
+        return _applied(SquareMap(self._core.heat(_checks.number(t, "t")), (_heat, (self, t))), V)
 
 
 class PropagationOperator(LinearMap):
@@ -363,6 +380,10 @@ def _power(P, t):
     return P.power(t)
 
 
+def _inflate(P, r):
+    return P.inflate(r)
+
+
 def _heat(P, t):
     return P.heat(t)
 
@@ -381,9 +402,3 @@ def _steps(t):
     """t, or a number as odd as it: nothing is moving after so many products."""
     t = _whole("t", t)
     return min(t, 2**62 + t % 2)
-
-
-def _number(name, value):
-    if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a number; got {value!r}.")
-    return float(value)

@@ -1,6 +1,8 @@
 """Metrics: how different are x and z? A cost, lower is closer; each declares the laws that it obeys."""
 
 from likewise._core import (
+    Additive,
+    AdditiveDynamic,
     Bilinear,
     Chebyshev,
     Cosine,
@@ -18,6 +20,8 @@ from likewise._core import metric_from_name as from_name
 from likewise._core import metric_names as names
 
 __all__ = [
+    "Additive",
+    "AdditiveDynamic",
     "Bilinear",
     "Chebyshev",
     "Cosine",

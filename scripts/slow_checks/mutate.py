@@ -70,21 +70,23 @@ class Tree:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
 
-    def is_python(self, name):
-        return (self.root / f"tests/python/{name}.py").exists()
+    def of_language(self, names, language):
+        """The names that have a file of tests in "python" or "cpp"; some have one in both."""
+        ending = {"python": "py", "cpp": "cpp"}[language]
+        return [name for name in names if (self.root / f"tests/{language}/{name}.{ending}").exists()]
 
     def compile(self, names):
         """Build what those tests need; the compiler's last lines where that fails, else None."""
         if not (self.build / "CMakeCache.txt").exists():
             self._run(["cmake", "-S", self.root, "-B", self.build, *BUILD_TYPE], check=True)
-        targets = {"likewise_core" if self.is_python(name) else "likewise_tests" for name in names}
+        targets = {"python": "likewise_core", "cpp": "likewise_tests"}
+        targets = {target for language, target in targets.items() if self.of_language(names, language)}
         done = self._run(["cmake", "--build", self.build, "-j2", "--target", *sorted(targets)])
         return None if done.returncode == 0 else done.stdout[-1500:]
 
     def cpp_file_tests(self, names):
         """Whether those tests pass on C++ as it is compiled."""
-        of_python = [name for name in names if self.is_python(name)]
-        of_cpp = [name for name in names if not self.is_python(name)]
+        of_python, of_cpp = self.of_language(names, "python"), self.of_language(names, "cpp")
         return (not of_cpp or self.cpp_tests(of_cpp)) and (
             not of_python or self.python_tests(of_python, self.build / "python")
         )

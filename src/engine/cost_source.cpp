@@ -64,6 +64,26 @@ template <class T, class M, class Costs> class PairSource : public Costs {
       cost = metric_.template cost<double>(x, z);
     return convert_power(cost, this->laws_.distance_power, unit_power(this->laws_, unit));
   }
+  void pairs(Index i, std::span<const int> keys, CostUnit unit, double* out) const override {
+    const Index m = std::ssize(keys);
+    const int from = this->laws_.distance_power, to = unit_power(this->laws_, unit);
+    if constexpr (TileMetric<M>) {
+      const Matrix<double> x = queries_.row(i).template cast<double>();
+      const Matrix<double> z = gathered_rows<T, double>(keys_, keys);
+      metric_.template fill<double>(x, z, Eigen::Map<Matrix<double>>(out, 1, m));
+    } else if constexpr (std::is_same_v<T, double>) {
+      const RowRef<double> x = queries_.row(i);
+      for (Index e = 0; e < m; ++e)
+        out[e] = metric_.template cost<double>(x, keys_.row(keys[static_cast<std::size_t>(e)]));
+    } else {
+      const RowRef<double> x = queries_.row(i).template cast<double>();
+      for (Index e = 0; e < m; ++e)
+        out[e] = metric_.template cost<double>(
+            x, keys_.row(keys[static_cast<std::size_t>(e)]).template cast<double>());
+    }
+    if (from != to)
+      for (Index e = 0; e < m; ++e) out[e] = convert_power(out[e], from, to);
+  }
 
  protected:
   M metric_;
@@ -232,7 +252,7 @@ template <class T, class M> class FilledSource final : public PairSource<T, M, P
     convert_tile<T>(out, this->laws_.distance_power, unit_power(this->laws_, unit));
   }
   std::unique_ptr<CostVjp<T>> vjp(bool) const override {
-    if constexpr (DifferentiableTile<M>)
+    if constexpr (DifferentiableTile<M> || DifferentiableTileParameter<M>)
       return std::make_unique<FilledVjp<T, M>>(this->metric_, this->queries_, this->keys_);
     else
       return nullptr;

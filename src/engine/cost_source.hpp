@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <likewise/metric.hpp>
@@ -38,6 +39,10 @@ template <class T> class CostSource {
   virtual void fill(Index i0, Index j0, CostUnit unit, Tile<T> out) const = 0;
   /// One pair by the metric's definition, without the lift's cancellation.
   virtual double pair(Index i, Index j, CostUnit unit) const = 0;
+  /// The same of one query and the keys of a list: out(e) is what `pair` says of keys[e].
+  virtual void pairs(Index i, std::span<const int> keys, CostUnit unit, double* out) const {
+    for (const int j : keys) *out++ = pair(i, j, unit);
+  }
   /// A bound on |fill - pair| of query i with any key, in the unit d^lift_power that the lift is exact in; 0
   /// without lift.
   virtual double lift_error(Index i) const = 0;

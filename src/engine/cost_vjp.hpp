@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -14,6 +15,14 @@
 #include "engine/terms/lifted_points.hpp"
 
 namespace likewise::engine {
+
+/// The rows of a list.
+template <class T, class C> Matrix<C> gathered_rows(const Matrix<T>& points, std::span<const int> rows) {
+  Matrix<C> found(std::ssize(rows), points.cols());
+  for (Index e = 0; e < found.rows(); ++e)
+    found.row(e) = points.row(rows[static_cast<std::size_t>(e)]).template cast<C>();
+  return found;
+}
 
 /// A square below this share of a lift's terms a + b has lost digits to cancellation: its root's relative error is at most
 /// epsilon / (4 near_share), 3e-5 (float) of a d that is 30 times less than |x|.
@@ -34,6 +43,19 @@ template <class T> class CostVjp {
   /// as the points are near. They are 0 in dcost afterwards; returns the sum of dcost times their costs, found from x - z.
   virtual double take_near(Index /*i0*/, Index /*j0*/, const Points<T>& /*costs*/, Tile<T> /*dcost*/) {
     return 0;
+  }
+  /// The same of one query and the keys of a list: dcost and costs (1, n_keys).
+  virtual void add_pairs(Index i, std::span<const int> keys, const Points<T>& dcost) {
+    for (Index e = 0; e < dcost.cols(); ++e) {
+      const Vector<T> one = dcost.col(e);
+      add(i, keys[static_cast<std::size_t>(e)], T(1), dcost.middleCols(e, 1), one, one);
+    }
+  }
+  virtual double take_near_pairs(Index i, std::span<const int> keys, const Points<T>& costs, Tile<T> dcost) {
+    double sum = 0;
+    for (Index e = 0; e < dcost.cols(); ++e)
+      sum += take_near(i, keys[static_cast<std::size_t>(e)], costs.middleCols(e, 1), dcost.middleCols(e, 1));
+    return sum;
   }
   /// The sums themselves, of queries and keys, where they are a lift's in this precision: the fused loop adds to them
   /// directly. Else nothing.
@@ -58,6 +80,17 @@ template <class T, class C> class LiftedSums : public CostVjp<T> {
       add_products(i0, j0, scale, dcost);
     else
       add_products(i0, j0, C(scale), Matrix<C>(dcost.template cast<C>()));
+  }
+
+  void add_pairs(Index i, std::span<const int> keys, const Points<T>& dcost) override {
+    for (Index e = 0; e < dcost.cols(); ++e) {
+      const Index j = keys[static_cast<std::size_t>(e)];
+      const C d = static_cast<C>(dcost(0, e));
+      by_queries_.bias(i) += d;
+      by_keys_.bias(j) += d;
+      by_queries_.features.row(i) -= d * keys_.features().row(j);
+      by_keys_.features.row(j) -= d * queries_.features().row(i);
+    }
   }
 
   std::optional<LiftSums<T>> lift_sums() override {
@@ -122,6 +155,16 @@ template <class T, class C, class M> class LiftedVjp final : public LiftedSums<T
     return by_cost;
   }
 
+  double take_near_pairs(Index i, std::span<const int> keys, const Points<T>& costs, Tile<T> dcost) override {
+    double by_cost = 0;
+    for (Index e = 0; e < dcost.cols() && near_; ++e) {
+      const Index j = keys[static_cast<std::size_t>(e)];
+      if (C(costs(0, e)) <= C(near_share<C>) * (this->queries_.bias(i) + this->keys_.bias(j)))
+        by_cost += take_near(i, j, costs.middleCols(e, 1), dcost.middleCols(e, 1));
+    }
+    return by_cost;
+  }
+
   PointGradient<T> take_points() override {
     PointGradient<C> found;
     const auto vjp = [&](const Points<C>& x, const Points<C>& z) {
@@ -173,19 +216,48 @@ template <class T, class M> class FilledVjp final : public CostVjp<T> {
       : metric_(metric),
         x_(x),
         z_(z),
-        found_{Matrix<T>::Zero(x.rows(), x.cols()), Matrix<T>::Zero(z.rows(), z.cols()), {}} {}
+        found_{Matrix<T>::Zero(x.rows(), x.cols()), Matrix<T>::Zero(z.rows(), z.cols()), {}} {
+    if constexpr (has_parameter) by_parameter_.setZero(x.rows(), metric.tile_parameter_size());
+  }
 
   void add(Index i0, Index j0, T scale, const Points<T>& dcost, const Vector<T>&, const Vector<T>&) override {
     const Index n = dcost.rows(), m = dcost.cols();
-    metric_.template vjp_tile<T>(x_.middleRows(i0, n), z_.middleRows(j0, m), scale * dcost,
-                                 found_.queries.middleRows(i0, n), found_.keys.middleRows(j0, m));
+    const auto vjp_tile = [&](auto&&... more) {
+      metric_.template vjp_tile<T>(x_.middleRows(i0, n), z_.middleRows(j0, m), scale * dcost,
+                                   found_.queries.middleRows(i0, n), found_.keys.middleRows(j0, m), more...);
+    };
+    if constexpr (has_parameter)
+      vjp_tile(by_parameter_.middleRows(i0, n));
+    else
+      vjp_tile();
   }
-  PointGradient<T> take_points() override { return std::move(found_); }
+  /// The listed keys lie together for it.
+  void add_pairs(Index i, std::span<const int> keys, const Points<T>& dcost) override {
+    const Matrix<T> z = gathered_rows<T, T>(z_, keys);
+    Matrix<T> by_keys = Matrix<T>::Zero(z.rows(), z.cols());
+    const auto vjp_tile = [&](auto&&... more) {
+      metric_.template vjp_tile<T>(x_.middleRows(i, 1), z, dcost, found_.queries.middleRows(i, 1), by_keys,
+                                   more...);
+    };
+    if constexpr (has_parameter)
+      vjp_tile(by_parameter_.middleRows(i, 1));
+    else
+      vjp_tile();
+    for (Index e = 0; e < z.rows(); ++e) found_.keys.row(keys[static_cast<std::size_t>(e)]) += by_keys.row(e);
+  }
+  PointGradient<T> take_points() override {
+    if constexpr (has_parameter)
+      found_.parameters[M::tile_parameter] = by_parameter_.template cast<double>().colwise().sum();
+    return std::move(found_);
+  }
 
  private:
+  static constexpr bool has_parameter = DifferentiableTileParameter<M>;
+
   M metric_;
   const Matrix<T>&x_, &z_;
   PointGradient<T> found_;
+  Matrix<T> by_parameter_;  ///< a row a query: tiles that share none may be added at the same time
 };
 
 }  // namespace likewise::engine

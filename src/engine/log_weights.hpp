@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include <likewise/types.hpp>
@@ -34,6 +35,13 @@ template <class T> class LogWeights {
   virtual const PairMask* mask() const { return nullptr; }
   /// As fill, with each pair's cost in the unit that its source computes in and d log K / dcost (0 where K is).
   virtual void fill_slopes(Index i0, Index j0, Tile<T> log_weights, Tile<T> costs, Tile<T> slopes) const = 0;
+  /// The same of one query and the keys of a list, all of which count as admitted; rows (1, n_keys).
+  virtual void fill_slopes_of(Index i, std::span<const int> keys, Tile<T> log_weights, Tile<T> costs,
+                              Tile<T> slopes) const {
+    for (Index e = 0; e < slopes.cols(); ++e)
+      fill_slopes(i, keys[static_cast<std::size_t>(e)], log_weights.middleCols(e, 1), costs.middleCols(e, 1),
+                  slopes.middleCols(e, 1));
+  }
   /// A new sum of derivatives by those costs; nullptr where the metric has none.
   virtual std::unique_ptr<CostVjp<T>> vjp() const = 0;
   /// d log K / d(bandwidth or temperature) = -scale_slope() * cost * d log K / dcost; 0: the kernel has no such number.

@@ -15,7 +15,8 @@ Solution<T> conjugate_gradients(const FixedPoint<T>& problem, const Vector<doubl
     s.report.residual = problem.relative(column_norms<T>(r));
     s.report.converged = problem.solved(s.x, s.report.residual);
     if (s.report.converged || s.report.n_iter >= max_iter) return s;
-    s.report.n_iter += solvers::conjugate_gradients<T>(system, pi, goal, max_iter - s.report.n_iter, s.x, r);
+    const int most = max_iter - s.report.n_iter - 1;  // the sweep below is one as well
+    s.report.n_iter += solvers::conjugate_gradients<T>(system, pi, goal, most, s.x, r);
     // The recursion drifts, and does not see rows without weight in pi: one plain sweep settles those.
     s.x += problem.residual(s.x, run);
     r = problem.residual(s.x, run);

@@ -76,7 +76,32 @@ template <class T> class Terms {
     return with(implicit(by_row_ + column_dots(grad_)), {});
   }
 
+  /// r_j = w_j / sum_i a_i K_ij, a the weights of the rows: a pair of column j loses a_i / w_j of the column's sum.
+  ScalingTerms<T> operator()(const Column&) const {
+    const Vector<double> by_column = column_dots(grad_), w = key_weights();
+    const Vector<double> over_w = (w.array() > 0).select(by_column.array() / w.array(), 0.0);
+    ScalingTerms<T> found = with({}, {});
+    found.terms.row_deduction = own_weights().template cast<T>();
+    found.terms.key_deduction = over_w.template cast<T>();
+    found.log_key_weights = by_column;
+    if (self_) found.log_key_weights -= w.cwiseProduct(product(over_w));
+    return found;
+  }
+
+  /// l = 1 / sum_ij a_i K_ij w_j: every pair loses a_i of the sum of all.
+  ScalingTerms<T> operator()(const Global&) const {
+    const Vector<double> lost = by_row_.sum() * own_weights();
+    ScalingTerms<T> found = with(lost, {});
+    if (self_) found.log_key_weights = -lost.cwiseProduct(product(Vector<double>::Ones(P_.cols())));
+    return found;
+  }
+
  private:
+  Vector<double> key_weights() const { return P_.log_key_weights().array().exp(); }
+  Vector<double> own_weights() const { return self_ ? key_weights() : Vector<double>::Ones(P_.rows()); }
+  Vector<double> product(const Vector<double>& v) const {
+    return P_.apply(v.template cast<T>(), run_).template cast<double>();
+  }
   Vector<double> column_dots(const Values<T>& grad) const {
     return row_dots<T>(V_, P_.apply_transposed(grad, run_), run_);
   }

@@ -109,11 +109,16 @@ Gathered<T> edges(const PropagationOperator<T>& P, const engine::BackwardTerms<T
                                    *weights_of<double>(unfiltered), Converted<double>(terms).terms));
 }
 
+/// Queries and keys go through one map, or through none.
+bool one_map(const Metric& metric) {
+  const auto* mapped = std::get_if<Mapped>(&metric);
+  return mapped ? !mapped->key_map : !seen(metric).maps();
+}
+
 /// Whether some parameter may belong to one side, queries or keys, so that the sum of what points get as both is not enough:
 /// of a metric with several of them, or with a map for each.
 template <class T> bool tells_sides_apart(const State<T>& state) {
-  const auto* mapped = std::get_if<Mapped>(&state.mechanism.metric);
-  if (mapped && mapped->key_map) return true;
+  if (!one_map(state.mechanism.metric)) return true;
   return std::visit([](const auto& leaf) { return std::tuple_size_v<decltype(leaf.fields())> > 1; },
                     state.keys.state().seen.metric);
 }
@@ -136,41 +141,53 @@ void name_by_map(const Mapped& metric, std::map<std::string, Matrix<double>>& pa
   }
 }
 
-/// From where a Mapped metric sees points back to where they are, and to the maps' parameters: these by their names where
-/// one map serves both sides, else after "query_map." and "key_map."; the compared metric's own after "metric.".
+/// What a parameter of a metric's maps is called, of side "query" or "key", or (side "metric") of what compares mapped points;
+/// empty: the metric has no such parameter. Of Mapped those of one map by their own names, of two after "query_map." and
+/// "key_map.".
+std::string parameter_name(const Metric& metric, const std::string& side, const std::string& name) {
+  if (std::holds_alternative<Additive>(metric)) return side == "metric" ? "" : "a_" + side;
+  if (std::holds_alternative<AdditiveDynamic>(metric))
+    return side == "metric" || name == "b" ? name : side == "query" ? "W_q" : "W_k";
+  if (side == "metric") return "metric." + name;
+  return one_map(metric) ? name : side + "_map." + name;
+}
+
+/// From where a metric sees points back to where they are, and to the parameters of its maps.
 template <class T> void through_maps(const State<T>& state, PointGradient<T>& points) {
-  const auto* metric = std::get_if<Mapped>(&state.mechanism.metric);
-  if (!metric) return;
+  const Metric& metric = state.mechanism.metric;
   const detail::KeysState<T>& keys = state.keys.state();
-  if (!keys.seen.maps()) return name_by_map(*metric, points.parameters);
-  if (!differentiable(metric->map) || !differentiable(metric->map_of_keys())) {
+  if (!keys.seen.maps()) {
+    if (const auto* mapped = std::get_if<Mapped>(&metric)) name_by_map(*mapped, points.parameters);
+    return;
+  }
+  const PointMap &of_queries = *keys.seen.queries, &of_keys = *keys.seen.keys;
+  if (!differentiable(of_queries) || !differentiable(of_keys)) {
     points = {};  // as of a metric without a derivative: values and the temperature have theirs
     return;
   }
   std::map<std::string, Matrix<double>> parameters;
-  for (auto& [name, value] : points.parameters) parameters["metric." + name] = std::move(value);
+  const auto add = [&](const char* side, const std::string& name, Matrix<double>&& value) {
+    const std::string called = parameter_name(metric, side, name);
+    if (called.empty()) return;
+    Matrix<double>& sum = parameters[called];
+    sum = sum.size() ? Matrix<double>(sum + value) : std::move(value);
+  };
+  for (auto& [name, value] : points.parameters) add("metric", name, std::move(value));
   const auto back = [&](const PointMap& map, const Matrix<T>& at, Matrix<T>& gradient, const char* side) {
     MapGradient<T> found = vjp<T>(map, at, gradient);
     gradient = std::move(found.points);
-    for (auto& [name, value] : found.parameters) {
-      Matrix<double>& sum = parameters[metric->key_map ? side + name : name];
-      sum = sum.size() ? Matrix<double>(sum + value) : std::move(value);
-    }
+    for (auto& [name, value] : found.parameters) add(side, name, std::move(value));
   };
   const bool self = detail::of_keys_themselves(state);
-  if (self && !metric->key_map) {  // through the map once, with what a point gets as both
+  if (self && one_map(metric)) {  // through the map once, with what a point gets as both
     points.queries += points.keys;
     points.keys = Matrix<T>::Zero(keys.given->rows(), keys.given->cols());
-    back(metric->map, *keys.given, points.queries, "");
+    back(of_queries, *keys.given, points.queries, "query");
   } else {
-    back(metric->map, self ? *keys.given : *state.given_queries, points.queries, "query_map.");
-    back(metric->map_of_keys(), *keys.given, points.keys, "key_map.");
+    back(of_queries, self ? *keys.given : *state.given_queries, points.queries, "query");
+    back(of_keys, *keys.given, points.keys, "key");
   }
   points.parameters = std::move(parameters);
-}
-
-bool fitted_right(const Normalization& rule) {
-  return !std::holds_alternative<RowStochastic>(rule) && !std::holds_alternative<Unnormalized>(rule);
 }
 
 }  // namespace
@@ -210,7 +227,8 @@ OperatorGradient<T> vjp(const PropagationOperator<T>& P, const Values<T>& grad_Y
     }
   } else {
     gradient.queries = std::move(found.points.queries);
-    if (fitted_right(state.mechanism.normalization)) return gradient;  // r moves with the keys and the metric
+    if (right_from(state.mechanism.normalization) == RightFrom::keys)
+      return gradient;  // r moves with the keys and the metric
     gradient.keys = std::move(found.points.keys);
   }
   gradient.log_key_weights = found.log_key_weights + scaling.log_key_weights;

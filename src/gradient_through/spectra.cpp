@@ -147,6 +147,9 @@ ImplicitGradient<T> eigen_vjp(const SelfOperator<T>& P, const Vector<double>& w,
   const engine::Call call(run);
   check(P, w, v, grad_w, grad_v);
   const Normalization& rule = P.mechanism().normalization;
+  require(rows_stand_alone(rule), "normalization",
+          "RowStochastic, which has the eigenvalues of Column, or Unnormalized, for gradients of eigenpairs",
+          repr(rule));
   const bool has_law =
       !std::holds_alternative<Symmetric>(rule) && !std::holds_alternative<Unnormalized>(rule);
   const Index n = v.rows(), k = v.cols();

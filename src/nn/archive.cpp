@@ -21,10 +21,10 @@ namespace likewise::nn {
 namespace {
 
 constexpr std::string_view magic = "LIKEWISE";
-constexpr std::uint32_t version = 4, oldest_version = 2;
+constexpr std::uint32_t version = 5, oldest_version = 2;
 /// Options that files of an earlier version do not have, and since which version they do.
-constexpr std::array<std::pair<std::string_view, std::uint32_t>, 5> younger_options = {
-    {{"map_width", 3}, {"share_map", 3}, {"temperature", 3}, {"project", 4}, {"values", 4}}};
+constexpr std::array<std::pair<std::string_view, std::uint32_t>, 6> younger_options = {
+    {{"map_width", 3}, {"share_map", 3}, {"temperature", 3}, {"project", 4}, {"values", 4}, {"slope", 5}}};
 
 bool has_option(std::uint32_t file_version, std::string_view name) {
   return std::none_of(younger_options.begin(), younger_options.end(), [&](const auto& younger) {
@@ -119,6 +119,9 @@ template <class T> void require_numbers(const Reader& in, Index size) {
 // --- options, by each_option in one order for both ways
 
 template <class Field> constexpr bool is_choice = std::is_enum_v<Field> || std::is_same_v<Field, bool>;
+/// The last of the values that a choice has.
+template <class Field>
+constexpr int last_choice = std::is_same_v<Field, Score> ? static_cast<int>(Score::given) : 1;
 
 void write_options(Writer& out, const AttentionModelOptions& options) {
   each_option(options, [&](const char*, const auto& field) {
@@ -139,7 +142,8 @@ AttentionModelOptions read_options(Reader& in) {
     using Field = std::remove_cvref_t<decltype(field)>;
     if constexpr (is_choice<Field>) {
       const auto choice = in.number<std::uint8_t>();
-      require(choice <= 1, named(in.path()), "a model file whose options are known", int{choice});
+      require(choice <= last_choice<Field>, named(in.path()), "a model file whose options are known",
+              int{choice});
       field = static_cast<Field>(choice);
     } else if constexpr (std::is_integral_v<Field>) {
       field = static_cast<Field>(in.number<std::int64_t>());

@@ -32,22 +32,30 @@ void check(const AttentionLayerOptions& o) {
   require(!o.share_map || o.map_width, "share_map", "false without a map_width", "true");
   require(o.temperature >= 0 && std::isfinite(o.temperature), "temperature",
           "positive and finite, or 0 for the rank's own", o.temperature);
-  require(!o.key_bias || o.score == Score::dot, "key_bias", "false with squared distances, which contain it",
-          "true");
+  require(!o.key_bias || o.score == Score::dot, "key_bias",
+          "false with other scores: squared distances contain it", "true");
+  const bool is_additive = o.score == Score::additive, is_dynamic = o.score == Score::additive_dynamic,
+             is_given = o.score == Score::given;
+  require(!is_additive || o.tied, "tied", "true with additive scores, which compare one map of the tokens",
+          "false");
+  require(!is_dynamic || !o.tied, "tied",
+          "false with dynamic additive scores, whose queries and keys have maps of their own", "true");
+  require(!is_given || (o.tied && !o.project), "project",
+          "false, and tied true, where weights are given and nothing is compared",
+          o.project ? "true" : "tied=false");
+  require(!(is_additive || is_dynamic || is_given) || (!o.diagonal && !o.map_width), "map_width",
+          "0, and diagonal false, with additive scores and given weights", o.map_width);
+  require(!is_given || !o.learn_temperature, "learn_temperature", "false where weights are given", "true");
+  require(std::isfinite(o.slope), "slope", "a finite number", o.slope);
 }
 
 /// The cost that is used: a dot product with the key bias -|k|^2 / (2 t) is a squared distance at 2 t, up to a constant
 /// for each query.
 bool squared(const AttentionLayerOptions& o) { return o.score == Score::sqdist || o.key_bias; }
 
-/// What mapped tokens are compared by.
-Metric cost_of(const AttentionLayerOptions& o) {
-  if (squared(o)) return SquaredEuclidean{};
-  return DotProduct{};
-}
-
 double fixed_temperature(const AttentionLayerOptions& o, Index rank) {
   if (o.temperature > 0) return o.temperature;
+  if (o.score == Score::additive || o.score == Score::additive_dynamic) return 1;
   return (o.score == Score::sqdist ? 2 : 1) * std::sqrt(static_cast<double>(rank));
 }
 
@@ -172,10 +180,11 @@ template <class T> class Heads {
     // Mechanisms are made once for all sequences that may share them: of short ones there are thousands a second.
     const Index sequences = who.supports.size() > 1 ? n.batch : 1;
     for (Index s = 0; s < sequences; ++s)
-      for (Index h = 0; h < n.num_heads; ++h)
-        mechanisms_.push_back({.metric = cost_of(layer.options()),
-                               .kernel = Exponential{layer.temperature_of(parameters, h)},
-                               .support = support_of(who, n, s, h)});
+      for (Index h = 0; h < n.num_heads; ++h) {
+        Mechanism head = layer.compared_by(layer.cost_of(parameters, h), parameters, h);
+        head.support = support_of(who, n, s, h);
+        mechanisms_.push_back(std::move(head));
+      }
   }
 
   const Mechanism& mechanism(Index sequence, Index head) const {
@@ -184,7 +193,7 @@ template <class T> class Heads {
   }
   StepInputs<T> inputs(Index sequence, Index head) const {
     const AttentionLayerOptions& o = layer_.options();
-    const Place p = place_of(n_, sequence, head, layer_.rank(), o.embed_dim / o.num_heads);
+    const Place p = place_of(n_, sequence, head, layer_.score_rank(), o.embed_dim / o.num_heads);
     return {.q = queries_at(trace_.queries, p),
             .k = keys_at(trace_.keys.size() ? trace_.keys : trace_.queries, p),
             .v = values_at(trace_.values, p),
@@ -243,6 +252,10 @@ AttentionLayer::AttentionLayer(const AttentionLayerOptions& options, ParameterLa
       map_out_ = add("map_out.weight", rank_, w);
       map_out_bias_ = add("map_out.bias", rank_, 0);
     }
+    if (options.score == Score::additive) {
+      att_query_ = layout.add_matrix(prefix + "att_query", heads, rank_);
+      att_key_ = layout.add_matrix(prefix + "att_key", heads, rank_);
+    }
     if (options.values) {
       value_ = layout.add_matrix(prefix + "v_proj.weight", E, E);
       if (options.bias) value_bias_ = layout.add_vector(prefix + "v_proj.bias", E);
@@ -258,6 +271,7 @@ AttentionLayer::AttentionLayer(const AttentionLayerOptions& options, ParameterLa
       key_bias_ = rows_of(bias, width, width);
       value_bias_ = rows_of(bias, 2 * width, of_values);
     }
+    if (options.score == Score::additive_dynamic) att_ = layout.add_matrix(prefix + "att", heads, rank_);
   }
   if (options.values) {
     out_ = layout.add_matrix(prefix + "out_proj.weight", E, E);
@@ -283,6 +297,8 @@ template <class T> void AttentionLayer::initialize(Vector<T>& parameters, std::u
   const double of_map = std::sqrt(6.0 / static_cast<double>(rank_ + options_.map_width));
   fill(map_in_, of_map);
   fill(map_out_, of_map);
+  for (const Slot& of_score : {att_query_, att_key_, att_})
+    fill(of_score, std::sqrt(6.0 / static_cast<double>(rank_ + 1)));
   for (const Slot& bias : {query_bias_, key_bias_, value_bias_, out_bias_, map_in_bias_, map_out_bias_})
     parameters.segment(bias.offset, bias.size()).setZero();
   parameters.segment(log_temperature_.offset, log_temperature_.size())
@@ -295,6 +311,18 @@ template <class T> double AttentionLayer::temperature_of(const Vector<T>& parame
   require(t > 0 && std::isfinite(t), "log_temperature",
           "of a temperature that is positive and finite, in [-745, 709]", log_t);
   return options_.key_bias ? 2 * t : t;
+}
+
+template <class T> Metric AttentionLayer::cost_of(const Vector<T>& parameters, Index head) const {
+  const bool is_dynamic = options_.score == Score::additive_dynamic;
+  if (is_dynamic || options_.score == Score::additive) {
+    const Vector<double> a =
+        is_dynamic ? Vector<double>(matrix_at(att_, parameters).row(head).template cast<double>())
+                   : Vector<double>(Vector<double>::Ones(1));
+    return AdditiveDynamic{.a = a, .slope = options_.slope};
+  }
+  if (squared(options_) || options_.score == Score::given) return SquaredEuclidean{};
+  return DotProduct{};
 }
 
 // A diagonal map gives each head all features, each times a number of its own; without a map it has them as they are.
@@ -335,6 +363,29 @@ void AttentionLayer::see_residual(const Vector<T>& parameters, Matrix<T>& mapped
     affine<T>(hidden, at(map_out_, rank_), at(map_out_bias_, 1), out, run);
     out += given;
   }
+}
+
+template <class T>
+void AttentionLayer::see_score(const Vector<T>& parameters, const Slot& of_score, Matrix<T>& mapped,
+                               ResidualTrace<T>& trace) const {
+  trace.given = std::move(mapped);
+  mapped.resize(trace.given.rows(), options_.num_heads);
+  const auto a = matrix_at(of_score, parameters);
+  for (Index h = 0; h < options_.num_heads; ++h)
+    mapped.col(h).noalias() = trace.given.middleCols(h * rank_, rank_) * a.row(h).transpose();
+}
+
+template <class T>
+void AttentionLayer::vjp_score(const Vector<T>& parameters, const Slot& of_score,
+                               const ResidualTrace<T>& trace, Matrix<T>& grad, Vector<T>& gradient) const {
+  Matrix<T> by_mapped(trace.given.rows(), trace.given.cols());
+  const auto a = matrix_at(of_score, parameters);
+  auto by_a = matrix_at(of_score, gradient);
+  for (Index h = 0; h < options_.num_heads; ++h) {
+    by_mapped.middleCols(h * rank_, rank_).noalias() = grad.col(h) * a.row(h);
+    by_a.row(h).noalias() += grad.col(h).transpose() * trace.given.middleCols(h * rank_, rank_);
+  }
+  grad = std::move(by_mapped);
 }
 
 /// grad is the loss's derivative by phi of what the trace was given, and becomes that by what it was given.
@@ -405,11 +456,16 @@ Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Values<T>& 
     map_tokens(parameters, map, bias, tokens, seen, run);
     if (options_.map_width) see_residual(parameters, seen, residual, run);
   };
+  const bool is_additive = options_.score == Score::additive;
   see(query_, query_bias_, trace.x, trace.queries, trace.query_map);
-  if (options_.tied && !context)
+  if (options_.tied && !context && !is_additive)
     trace.keys.resize(0, 0);
   else
     see(key_, key_bias_, source, trace.keys, trace.key_map);
+  if (is_additive) {
+    see_score(parameters, att_query_, trace.queries, trace.query_map);
+    see_score(parameters, att_key_, trace.keys, trace.key_map);
+  }
   trace.values.resize(source.rows(), E);
   if (options_.values)
     affine<T>(source, matrix_at(value_, parameters), matrix_at(value_bias_, parameters), trace.values, run);
@@ -422,8 +478,8 @@ Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Values<T>& 
   trace.attended.resize(x.rows(), E);
   trace.heads.resize(static_cast<std::size_t>(n.batch * heads));
   const Heads<T> all(*this, parameters, trace, who, n);
-  each_head(n, heads, rank_ + E / heads, run, [&](Index s, Index h, const Execution& inside) {
-    const Place p = place_of(n, s, h, rank_, E / heads);
+  each_head(n, heads, score_rank() + E / heads, run, [&](Index s, Index h, const Execution& inside) {
+    const Place p = place_of(n, s, h, score_rank(), E / heads);
     step<T>(all.mechanism(s, h), all.inputs(s, h), attended_at(trace.attended, p),
             trace.heads[static_cast<std::size_t>(s * heads + h)], inside);
   });
@@ -459,10 +515,11 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, Atten
   trace.by_keys.resize(trace.keys.rows(), trace.keys.cols());
   trace.by_values.resize(source.rows(), E);
   std::vector<double> by_temperature(static_cast<std::size_t>(n.batch * heads));
+  std::vector<Matrix<double>> by_att(by_temperature.size());
   const Heads<T> all(*this, parameters, trace, who, n);
-  each_head(n, heads, 3 * (rank_ + E / heads), run, [&](Index s, Index h, const Execution& inside) {
+  each_head(n, heads, 3 * (score_rank() + E / heads), run, [&](Index s, Index h, const Execution& inside) {
     const std::size_t at = static_cast<std::size_t>(s * heads + h);
-    const Place p = place_of(n, s, h, rank_, E / heads);
+    const Place p = place_of(n, s, h, score_rank(), E / heads);
     StepGradient<T> sums{queries_at(trace.by_queries, p),
                          keys_at(own_keys ? trace.by_keys : trace.by_queries, p),
                          values_at(trace.by_values, p)};
@@ -470,7 +527,10 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, Atten
                 attended_at(std::as_const(trace.attended), p),
                 attended_at(std::as_const(trace.by_attended), p), sums, inside);
     by_temperature[at] = sums.log_temperature;
+    if (att_.size()) by_att[at] = std::move(sums.metric["a"]);
   });
+  for (Index i = 0; i < n.batch * heads && att_.size(); ++i)
+    matrix_at(att_, gradient).row(i % heads) += by_att[static_cast<std::size_t>(i)].template cast<T>();
   for (Index i = 0; i < n.batch * heads && options_.learn_temperature; ++i)
     gradient(log_temperature_.offset + i % heads) +=
         static_cast<T>(by_temperature[static_cast<std::size_t>(i)]);
@@ -489,6 +549,10 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, Atten
   if (options_.map_width) {
     vjp_residual(parameters, trace.query_map, trace.by_queries, gradient, run);
     if (own_keys) vjp_residual(parameters, trace.key_map, trace.by_keys, gradient, run);
+  }
+  if (options_.score == Score::additive) {
+    vjp_score(parameters, att_query_, trace.query_map, trace.by_queries, gradient);
+    vjp_score(parameters, att_key_, trace.key_map, trace.by_keys, gradient);
   }
   vjp_tokens(parameters, query_, query_bias_, trace.x, trace.by_queries, found.x, gradient, run);
   if (own_keys) vjp_tokens(parameters, key_, key_bias_, source, trace.by_keys, by_source, gradient, run);
@@ -538,7 +602,26 @@ template <class T> Metric AttentionLayer::metric_of(const Vector<T>& parameters,
     if (!squared(options_)) metric.metric = DotProduct{};
     return metric;
   }
-  if (!options_.project) return cost_of(options_);
+  if (!options_.project && options_.score != Score::additive) return cost_of(parameters, head);
+  if (options_.score == Score::additive) {
+    const auto back = [&](const Slot& of_score) -> Vector<double> {
+      return factor(query_).transpose()
+             * matrix_at(of_score, parameters).row(head).transpose().template cast<double>();
+    };
+    return Additive{.a_query = back(att_query_), .a_key = back(att_key_), .slope = options_.slope};
+  }
+  if (options_.score == Score::additive_dynamic) {
+    AdditiveDynamic metric = std::get<AdditiveDynamic>(cost_of(parameters, head));
+    metric.W_q = factor(query_);
+    metric.W_k = factor(key_);
+    if (query_bias_.size()) {
+      const auto bias = [&](const Slot& slot) {
+        return Vector<double>(parameters.segment(slot.offset + head * rank_, rank_).template cast<double>());
+      };
+      metric.b = Vector<double>(bias(query_bias_) + bias(key_bias_));
+    }
+    return metric;
+  }
   if (squared(options_)) {
     require(options_.tied, "tied", "true for a metric: maps of their own make |Wq x - Wk z|^2, which is none",
             "false");
@@ -554,7 +637,8 @@ Vector<double> AttentionLayer::log_key_weights(const Vector<T>& parameters, Inde
           "in [0, " + std::to_string(options_.num_heads - 1) + "]", head);
   require(z.cols() == options_.embed_dim, "z",
           "of embed_dim = " + std::to_string(options_.embed_dim) + " columns", z.cols());
-  if (squared(options_) || query_bias_.size() == 0) return Vector<double>::Zero(z.rows());
+  if (options_.score != Score::dot || options_.key_bias || query_bias_.size() == 0)
+    return Vector<double>::Zero(z.rows());
   const Vector<double> bias =
       parameters.segment(query_bias_.offset + head * rank_, rank_).template cast<double>();
   const Matrix<double> W =
@@ -572,6 +656,7 @@ Vector<double> AttentionLayer::log_key_weights(const Vector<T>& parameters, Inde
   template Matrix<T> AttentionLayer::weights(const Vector<T>&, const AttentionTrace<T>&, const Attending&,  \
                                              Index, Index, const Execution&) const;                         \
   template Metric AttentionLayer::metric_of(const Vector<T>&, Index) const;                                 \
+  template Metric AttentionLayer::cost_of(const Vector<T>&, Index) const;                                   \
   template Vector<double> AttentionLayer::log_key_weights(const Vector<T>&, Index, const Values<T>&) const; \
   template double AttentionLayer::temperature_of(const Vector<T>&, Index) const;
 LIKEWISE_INSTANTIATE(float)

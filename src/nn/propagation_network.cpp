@@ -32,14 +32,14 @@ bool is_everybody(const Support& support) { return support == Support(); }
 }  // namespace
 
 AttentionLayerOptions bare_module(Index embed_dim, Score score, Index map_width) {
-  const bool own_maps = score == Score::dot && map_width == 0;
+  const bool own_maps = (score == Score::dot && map_width == 0) || score == Score::additive_dynamic;
   return {.embed_dim = embed_dim,
           .score = score,
           .tied = !own_maps,
           .bias = false,
           .map_width = map_width,
           .temperature = 1,
-          .project = map_width == 0,
+          .project = map_width == 0 && score != Score::given,
           .values = false};
 }
 

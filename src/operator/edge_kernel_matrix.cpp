@@ -40,6 +40,20 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
     return sums;
   }
 
+  Vector<double> log_column_sums(const Vector<double>& row_bias, const Execution& /*run*/) const override {
+    Vector<double> top = Vector<double>::Constant(cols(), minus_infinity),
+                   sums = Vector<double>::Zero(cols());
+    const auto each_edge = [&](const auto& work) {
+      for (Index i = 0; i < rows(); ++i)
+        for (Edge e(edges_.log_weights, i); e; ++e) work(e.col(), e.value() + row_bias(i));
+    };
+    each_edge([&](Index j, double log_weight) { top(j) = std::max(top(j), log_weight); });
+    each_edge([&](Index j, double log_weight) {
+      if (top(j) > minus_infinity) sums(j) += std::exp(log_weight - top(j));
+    });
+    return top.binaryExpr(sums, [](double t, double s) { return s > 0 ? t + std::log(s) : minus_infinity; });
+  }
+
   Vector<double> log_diagonal() const override {
     Vector<double> diagonal = Vector<double>::Constant(rows(), minus_infinity);
     for (Index i = 0; i < rows(); ++i)

@@ -61,7 +61,9 @@ void put_costs(Edges& edges, const engine::CostSource<double>& costs, const Exec
   engine::parallel_blocks(engine::block_count(edges.rows(), block), run, "weighing edges", [&](Index b) {
     const engine::Block rows = engine::block_of(b, edges.rows(), block);
     for (Index i = rows.begin; i < rows.begin + rows.size; ++i)
-      for (Edge e(edges, i); e; ++e) e.valueRef() = costs.pair(i, e.col(), engine::CostUnit::cost);
+      if (const int first = edges.outerIndexPtr()[i], end = edges.outerIndexPtr()[i + 1]; first < end)
+        costs.pairs(i, {edges.innerIndexPtr() + first, static_cast<std::size_t>(end - first)},
+                    engine::CostUnit::cost, edges.valuePtr() + first);
   });
 }
 
@@ -85,6 +87,14 @@ bool leaves_self_out(const Edges& edges) {
     if (!found) return true;
   }
   return false;
+}
+
+bool is_heard(const Vector<double>& log_weights, Index key) { return log_weights(key) > minus_infinity; }
+
+/// Without the keys of weight 0, which are nobody's neighbors.
+Edges of_heard_keys(Edges edges, const Vector<double>& log_weights, const Execution& run) {
+  if ((log_weights.array() > minus_infinity).all()) return edges;
+  return filtered(edges, run, [&](Index, Index j, double) { return is_heard(log_weights, j); });
 }
 
 /// Of each row's edges the k of least cost, or those at most `radius` away; ties to the lowest index.
@@ -202,7 +212,13 @@ Edges search(const Mechanism& m, const PairFilters& filters, const Points<T>& X,
   const Index n_keys = keys.points().rows();
   const MetricTraits laws = traits(m.metric);
   neighbors::PairAdmission admitted;
-  if (!(self && only_leaves_self_out(m.support)) && !filters.empty())
+  const bool by_filters = !(self && only_leaves_self_out(m.support)) && !filters.empty();
+  const Vector<double>& log_weights = *keys.log_weights;
+  if ((log_weights.array() == minus_infinity).any())
+    admitted = [&, by_filters](Index i, Index j) {
+      return is_heard(log_weights, j) && (!by_filters || filters.admits(i, j));
+    };
+  else if (by_filters)
     admitted = [&filters](Index i, Index j) { return filters.admits(i, j); };
   NeighborOptions options;
   if (const auto* radius = std::get_if<Radius>(&m.support.selector())) {
@@ -324,6 +340,7 @@ WeightedEdges find_edges(const Mechanism& m, const ResolvedKernel& kernel, const
     return searched_edges<T>(m, kernel, filters, X, keys, search<T>(m, filters, X, keys, self, run), self,
                              run);
   Edges edges = common_edges(graphs, filters, run);
+  if (m.support.neighbors()) edges = of_heard_keys(std::move(edges), *keys.log_weights, run);
   put_costs(edges, *exact_costs<T>(X, keys), run);
   std::vector<Index> nearest = nearest_of_rows(edges, *keys.log_weights);
   edges = select(edges, m.support.selector(), traits(m.metric), self, run);

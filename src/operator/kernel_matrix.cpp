@@ -126,6 +126,12 @@ template <class T> class TiledKernelMatrix final : public KernelMatrix<T> {
     return engine::log_mass(engine::exp_sum<T>(*tiles_, key_bias, Matrix<T>(cols(), 0), run));
   }
 
+  Vector<double> log_column_sums(const Vector<double>& row_bias, const Execution& run) const override {
+    const Vector<double>* shift = tiles_->row_shift();
+    const Vector<double> bias = shift ? Vector<double>(row_bias + *shift) : row_bias;
+    return engine::log_mass(engine::exp_sum_transposed<T>(*tiles_, bias, Matrix<T>(rows(), 0), run));
+  }
+
   Vector<double> log_diagonal() const override {
     Vector<double> diagonal(rows());
     Matrix<T> one(1, 1);

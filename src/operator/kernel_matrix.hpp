@@ -1,4 +1,4 @@
-// K itself, before any scaling: asked for row sums, then turned into the map exp(log l_i + log K_ij + log
+// K itself, before any scaling: asked for sums of rows and columns, then turned into the map exp(log l_i + log K_ij + log
 // r_j).
 #pragma once
 
@@ -37,6 +37,8 @@ template <class T> class KernelMatrix {
   virtual Index cols() const = 0;
   /// log sum_j K_ij exp(bias_j)
   virtual Vector<double> log_row_sums(const Vector<double>& key_bias, const Execution& run) const = 0;
+  /// log sum_i exp(bias_i) K_ij
+  virtual Vector<double> log_column_sums(const Vector<double>& row_bias, const Execution& run) const = 0;
   /// log K_ii of a square matrix, -inf where the pair is not admitted.
   virtual Vector<double> log_diagonal() const = 0;
   /// The scaled map in that storage ("streamed", "dense" or "sparse").

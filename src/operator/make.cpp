@@ -22,7 +22,7 @@ ResolvedKernel resolve(const Kernel& kernel, const SelectedBandwidth& found) {
   if (!bandwidth_of(kernel)) return {kernel, found.length};
   const bool per_point = found.row_scale.size() || found.key_scale.size();
   return {per_point ? kernel : with_bandwidth(kernel, Bandwidth(found.length)), found.length, found.row_scale,
-          found.key_scale};
+          found.key_scale, found.row_offset};
 }
 
 // --- 1. the kernel meets the points
@@ -144,9 +144,23 @@ std::string choose_storage(const std::string& asked, const KernelMatrix<T>& K, b
   return storage;
 }
 
-template <class T> LogRowSums row_sums_of(std::shared_ptr<const KernelMatrix<T>> K, int n_jobs) {
+template <class T> LogSums row_sums_of(std::shared_ptr<const KernelMatrix<T>> K, int n_jobs) {
   return
       [K, n_jobs](const Vector<double>& bias) { return K->log_row_sums(bias, engine::of_this_call(n_jobs)); };
+}
+
+/// log r, of which the report says how it was found.
+template <class T>
+void set_right(detail::OperatorState<T>& state, const Vector<double>& own_weights, const LogSums& row_sums,
+               const Execution& run) {
+  constexpr double least_tol = 32 * static_cast<double>(std::numeric_limits<T>::epsilon());
+  const LogSums column_sums = [&](const Vector<double>& bias) {
+    return state.matrix->log_column_sums(bias.size() ? bias : Vector<double>::Zero(state.matrix->rows()),
+                                         run);
+  };
+  state.scaling.log_right = std::make_shared<const Vector<double>>(
+      log_right_scaling(state.mechanism.normalization, state.keys.log_weights(), own_weights, row_sums,
+                        column_sums, least_tol, state.report));
 }
 
 using LazyVector = Lazy<Vector<double>>;
@@ -157,14 +171,14 @@ using SharedVector = std::shared_ptr<const Vector<double>>;
 template <class T>
 void set_left(detail::OperatorState<T>& state, const Vector<double>& own_weights, const Execution& run,
               const Vector<double>& row_sums = {}) {
-  const LogRowSums sums = row_sums_of(state.matrix, run.n_jobs);
+  const LogSums sums = row_sums_of(state.matrix, run.n_jobs);
   const Normalization& rule = state.mechanism.normalization;
   const SharedVector log_w = state.keys.state().log_weights, log_right = state.scaling.log_right;
   state.log_row_sums =
       std::make_shared<const LazyVector>([=] { return row_sums.size() ? row_sums : sums(*log_w); });
   // Row sums under the key weights, which l may look at too, are computed once.
   const auto shared_sums = state.log_row_sums;
-  const LogRowSums known = [=](const Vector<double>& bias) {
+  const LogSums known = [=](const Vector<double>& bias) {
     return &bias == log_w.get() || bias == *log_w ? shared_sums->get() : sums(bias);
   };
   const Index n_rows = state.matrix->rows();
@@ -278,16 +292,13 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
   state->asymmetry = std::move(assembled.asymmetry);
   check_bistochastic(*state, run);
 
-  constexpr double least_tol = 32 * static_cast<double>(std::numeric_limits<T>::epsilon());
-  const LogRowSums sums = row_sums_of(state->matrix, run.n_jobs);
-  const LogRowSums known = [&](const Vector<double>& bias) {
+  const LogSums sums = row_sums_of(state->matrix, run.n_jobs);
+  const LogSums known = [&](const Vector<double>& bias) {
     if (bias != log_w) return sums(bias);
     if (row_sums.size() == 0) row_sums = sums(bias);
     return row_sums;
   };
-  if (!right_is_key_weight(mechanism.normalization))
-    state->scaling.log_right = std::make_shared<const Vector<double>>(
-        log_right_scaling(mechanism.normalization, log_w, known, least_tol, state->report));
+  if (right_from(mechanism.normalization) != RightFrom::key_weights) set_right(*state, log_w, known, run);
   if (!state->report.converged && run.not_converged) run.not_converged(state->report);
   set_left(*state, log_w, run, row_sums);
   if (mechanism.empty_row == EmptyRow::error) check_empty_rows(mechanism, state->log_row_sums->get());
@@ -298,16 +309,19 @@ SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::strin
 
 template <class T>
 CrossOperator<T> cross_operator_of(const detail::OperatorState<T>& keys, const Points<T>& X,
-                                   const Points<T>& seen_X, const Vector<double>& row_scale, Askers askers,
+                                   const Points<T>& seen_X, const RowScales& of_rows, Askers askers,
                                    const std::string& storage, const Execution& run,
                                    const Matrix<Index>* neighbors) {
   auto state = std::make_shared<detail::OperatorState<T>>(keys);
   state->queries = std::make_shared<const Matrix<T>>(seen_X);
   if (keys.keys.state().seen.maps()) state->given_queries = std::make_shared<const Matrix<T>>(X);
   state->askers = askers;
-  state->kernel.row_scale = state->bandwidth.row_scale = row_scale;
+  state->kernel.row_scale = state->bandwidth.row_scale = of_rows.scale;
+  state->kernel.row_offset = state->bandwidth.row_offset = of_rows.offset;
   state->matrix = assemble<T>(*state, neighbors, run).matrix;
   state->asymmetry = "a square operator; this one goes from queries to keys";
+  if (right_from(state->mechanism.normalization) == RightFrom::columns)
+    set_right(*state, {}, row_sums_of(state->matrix, run.n_jobs), run);
   set_left(*state, {}, run);
   state->scaling.divides_products = true;
   if (state->mechanism.empty_row == EmptyRow::error)
@@ -333,7 +347,7 @@ template <class T> SelfOperator<T> walk_of(const SelfOperator<T>& P, const Execu
   template SelfOperator<T> self_operator_of(detail::OperatorState<T>, const std::string&, const Execution&, \
                                             const Matrix<Index>*);                                          \
   template CrossOperator<T> cross_operator_of(const detail::OperatorState<T>&, const Points<T>&,            \
-                                              const Points<T>&, const Vector<double>&, Askers,              \
+                                              const Points<T>&, const RowScales&, Askers,                   \
                                               const std::string&, const Execution&, const Matrix<Index>*);  \
   template SelfOperator<T> walk_of(const SelfOperator<T>&, const Execution&);
 LIKEWISE_INSTANTIATE(float)

@@ -18,10 +18,10 @@ template <class T>
 SelfOperator<T> self_operator_of(detail::OperatorState<T> keys, const std::string& storage,
                                  const Execution& run, const Matrix<Index>* neighbors = nullptr);
 
-/// New rows X, which the metric sees as `seen_X`, for these keys, whose r is kept. `row_scale` is the rows' own, where the bandwidth gives each point one.
+/// New rows X, which the metric sees as `seen_X`, for these keys, whose r is kept. `of_rows` are the rows' own, where the bandwidth gives each point one.
 template <class T>
 CrossOperator<T> cross_operator_of(const detail::OperatorState<T>& keys, const Points<T>& X,
-                                   const Points<T>& seen_X, const Vector<double>& row_scale, Askers askers,
+                                   const Points<T>& seen_X, const RowScales& of_rows, Askers askers,
                                    const std::string& storage, const Execution& run,
                                    const Matrix<Index>* neighbors = nullptr);
 

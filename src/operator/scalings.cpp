@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/exp_weights.hpp"
 #include "until_still.hpp"
 
 namespace likewise {
@@ -17,7 +18,7 @@ Vector<double> minus_or_off(const Vector<double>& log_x, double factor = 1) {
 }
 
 /// Sinkhorn on a symmetric kernel, averaged: f <- (f + T f)/2, T f = -log sum_j w_j K_ij exp(f_j).
-Vector<double> sinkhorn(const Bistochastic& rule, const Vector<double>& log_w, const LogRowSums& log_row_sums,
+Vector<double> sinkhorn(const Bistochastic& rule, const Vector<double>& log_w, const LogSums& log_row_sums,
                         double least_tol, IterationReport& report) {
   const double tol = std::max(rule.tol, least_tol);
   Vector<double> f = -0.5 * log_row_sums(log_w);
@@ -32,13 +33,17 @@ Vector<double> sinkhorn(const Bistochastic& rule, const Vector<double>& log_w, c
 }
 
 struct Right {
-  const Vector<double>& log_w;
-  const LogRowSums& log_row_sums;
+  const Vector<double>&log_w, &own_weights;
+  const LogSums &log_row_sums, &log_column_sums;
   double least_tol;
   IterationReport& report;
 
   Vector<double> operator()(const Unnormalized&) const { return log_w; }
   Vector<double> operator()(const RowStochastic&) const { return log_w; }
+  Vector<double> operator()(const Global&) const { return log_w; }
+  Vector<double> operator()(const Column&) const {
+    return log_w + minus_or_off(log_column_sums(own_weights));
+  }
   Vector<double> operator()(const Symmetric&) const {
     return 0.5 * log_w + minus_or_off(log_row_sums(log_w), 0.5);
   }
@@ -53,14 +58,24 @@ struct Right {
 }  // namespace
 
 Vector<double> log_right_scaling(const Normalization& normalization, const Vector<double>& log_key_weights,
-                                 const LogRowSums& log_row_sums, double least_tol, IterationReport& report) {
-  return std::visit(Right{log_key_weights, log_row_sums, least_tol, report}, normalization);
+                                 const Vector<double>& own_weights, const LogSums& log_row_sums,
+                                 const LogSums& log_column_sums, double least_tol, IterationReport& report) {
+  return std::visit(Right{log_key_weights, own_weights, log_row_sums, log_column_sums, least_tol, report},
+                    normalization);
 }
 
 Vector<double> log_left_scaling(const Normalization& normalization, Index n, const Vector<double>& log_right,
                                 const Vector<double>& log_key_weights, const Vector<double>& own_weights,
-                                const LogRowSums& log_row_sums) {
-  if (std::holds_alternative<Unnormalized>(normalization)) return Vector<double>::Zero(n);
+                                const LogSums& log_row_sums) {
+  const bool is_one =
+      std::holds_alternative<Unnormalized>(normalization) || std::holds_alternative<Column>(normalization);
+  if (is_one) return Vector<double>::Zero(n);
+  if (std::holds_alternative<Global>(normalization)) {
+    Vector<double> masses = log_row_sums(log_key_weights);
+    if (own_weights.size()) masses += own_weights;
+    return Vector<double>::Constant(
+        n, minus_or_off(Vector<double>::Constant(1, engine::log_sum_exp(masses)))(0));
+  }
   if (std::holds_alternative<Symmetric>(normalization)) {
     const Vector<double> left = minus_or_off(log_row_sums(log_key_weights), 0.5);
     return own_weights.size() ? Vector<double>(left + 0.5 * own_weights) : left;
@@ -78,19 +93,9 @@ Vector<double> log_of_reciprocal(const Vector<double>& log_sums, double null_mas
   });
 }
 
-bool divides_by_row_mass(const Normalization& normalization) {
-  return !std::holds_alternative<Unnormalized>(normalization)
-         && !std::holds_alternative<Symmetric>(normalization);
-}
-
 double null_mass(const Normalization& normalization) {
   const auto* row = std::get_if<RowStochastic>(&normalization);
   return row ? row->null_mass : 0;
-}
-
-bool right_is_key_weight(const Normalization& normalization) {
-  return std::holds_alternative<RowStochastic>(normalization)
-         || std::holds_alternative<Unnormalized>(normalization);
 }
 
 }  // namespace likewise

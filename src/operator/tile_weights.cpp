@@ -140,6 +140,34 @@ template <class T> class TileWeights final : public engine::LogWeights<T> {
     to_source(from, to, costs, slopes);
     if (may_overflow()) keep_numbers(log_k, costs, slopes);
   }
+  /// By definition, as edges are weighed.
+  void fill_slopes_of(Index i, std::span<const int> keys, Tile<T> log_k, Tile<T> costs,
+                      Tile<T> slopes) const override {
+    const Index m = std::ssize(keys);
+    if (input_ == KernelInput::nothing || has_edge_ || m == 0)
+      return engine::LogWeights<T>::fill_slopes_of(i, keys, log_k, costs, slopes);
+    const int from = engine::source_power(laws_), to = engine::unit_power(laws_, unit_);
+    if constexpr (std::is_same_v<T, double>) {
+      costs_->pairs(i, keys, unit_, costs.data());
+    } else {
+      Vector<double> wide(m);
+      costs_->pairs(i, keys, unit_, wide.data());
+      costs = wide.transpose().template cast<T>();
+    }
+    const auto scale_keys = [&](Tile<T> row) {
+      if (row_factor_.size()) row *= static_cast<T>(row_factor_(i));
+      for (Index e = 0; e < m && key_factor_.size(); ++e)
+        row(0, e) *= static_cast<T>(key_factor_(keys[static_cast<std::size_t>(e)]));
+    };
+    slopes = costs;
+    scale_keys(slopes);
+    log_k = slopes;
+    log_weights<T>(kernel_.kernel, log_k, kernel_.scale);
+    log_slopes<T>(kernel_.kernel, slopes, log_k, kernel_.scale);
+    scale_keys(slopes);
+    to_source(from, to, costs, slopes);
+    if (may_overflow()) keep_numbers(log_k, costs, slopes);
+  }
   std::unique_ptr<engine::CostVjp<T>> vjp() const override { return costs_->vjp(unsure_ > 0); }
   double scale_slope() const override {
     if (!has_scale(kernel_)) return 0;
@@ -416,6 +444,10 @@ std::shared_ptr<const engine::LogWeights<T>> make_tile_weights(const ResolvedKer
                                                                const PairFilters& filters,
                                                                const engine::SharedPoints<T>& X,
                                                                const engine::SharedKeys<T>& keys) {
+  require(kernel.row_offset.size() == 0, "bandwidth",
+          "another rule than 'umap' here: its offsets are known to the edges of Neighbors, which have no "
+          "derivative",
+          "'umap'");
   if constexpr (std::is_same_v<T, float>)
     if (!float32_holds_input(kernel, *X, *keys)) {
       const auto wide = keys->widened();
@@ -460,7 +492,12 @@ void costs_to_log_weights(const MetricTraits& laws, const ResolvedKernel& kernel
     for (Index i = rows.begin; i < rows.begin + rows.size; ++i)
       for (SparseMatrix<double>::InnerIterator edge(edges, i); edge; ++edge) {
         double& cost = edge.valueRef();
-        cost = engine::convert_power(cost, laws.distance_power, power);
+        if (kernel.row_offset.size())
+          cost = engine::convert_power(
+              std::max(0.0, engine::convert_power(cost, laws.distance_power, 1) - kernel.row_offset(i)), 1,
+              power);
+        else
+          cost = engine::convert_power(cost, laws.distance_power, power);
         if (of_row.size()) cost *= of_row(i);
         if (of_key.size()) cost *= of_key(edge.col());
       }

@@ -13,12 +13,13 @@
 namespace likewise {
 
 /// A kernel whose length is a number, with the per-point scales of a self-tuning rule: the kernel sees
-/// d^2 / (row_scale_i key_scale_j) at length `scale`.
+/// (d - row_offset_i)+^2 / (row_scale_i key_scale_j) at length `scale`. Offsets are known to lists of edges alone.
 struct ResolvedKernel {
   Kernel kernel;
-  double scale = 1;               ///< bandwidth or temperature
-  Vector<double> row_scale = {};  ///< empty: 1
-  Vector<double> key_scale = {};  ///< empty: 1
+  double scale = 1;                ///< bandwidth or temperature
+  Vector<double> row_scale = {};   ///< empty: 1
+  Vector<double> key_scale = {};   ///< empty: 1
+  Vector<double> row_offset = {};  ///< empty: 0
 };
 
 /// The unit of the costs that a kernel reads.

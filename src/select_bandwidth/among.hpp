@@ -5,6 +5,9 @@
 
 namespace likewise {
 
+/// How many others are a point's neighbors, as the rule "umap" asks; refuses other mechanisms than Laplacian on Neighbors.
+Index neighbors_of(const Mechanism& mechanism);
+
 /// The kernel's number, or what its rule ("median" where it is open) finds. Checks the mechanism; where there is something to find
 /// among them, the points and their weights too.
 template <class T>

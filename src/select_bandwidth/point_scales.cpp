@@ -188,6 +188,69 @@ Vector<double> perplexity_scales(const RuleInput& request, const Points<double>&
   });
 }
 
+// --- umap
+
+namespace {
+
+/// The distances of each row of X to its k nearest keys that count, ascending. Of two points in one place each has the other; a
+/// point that asks beside the keys has one key in its own place for itself.
+std::vector<Vector<double>> nearest_distances(const RuleInput& request, const Points<double>& X, Index k) {
+  const bool self = X.data() == request.Z.data();
+  const MetricTraits laws = traits(request.metric);
+  const auto counts = [&](Index, Index j) { return request.counts(j) > 0; };
+  const Index most = request.Z.rows() - (self ? 1 : 0);
+  const auto lists = neighbors::nearest(request.metric, X, request.Z, std::min(self ? k : k + 1, most),
+                                        counts, {.exclude_self = self}, request.run);
+  std::vector<Vector<double>> rows;
+  for (std::size_t i = 0; i + 1 < lists.offsets.size(); ++i) {
+    const double* begin = lists.distances.data() + lists.offsets[i];
+    Index size = lists.offsets[i + 1] - lists.offsets[i];
+    if (!self && size > 0 && *begin == 0) ++begin, --size;
+    Vector<double> row(std::min(size, k));
+    for (Index m = 0; m < row.size(); ++m) row(m) = as_distance(laws, begin[m]);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+double mean_of(const std::vector<Vector<double>>& rows) {
+  double sum = 0, count = 0;
+  for (const Vector<double>& row : rows) sum += row.sum(), count += static_cast<double>(row.size());
+  return count > 0 ? sum / count : 0;
+}
+
+}  // namespace
+
+RowScales umap_scales(const RuleInput& request, const Points<double>& X) {
+  constexpr double least_share = 1e-3;  // of the mean distance: umap-learn's MIN_K_DIST_SCALE
+  const Index k = request.options.n_neighbors;
+  require(k >= 1, "n_neighbors", "an int of at least 1", k);
+  const std::vector<Vector<double>> rows = nearest_distances(request, X, k);
+  const double mean_of_all = mean_of(rows), wanted = std::log2(static_cast<double>(k + 1));
+  RowScales found{Vector<double>::Constant(X.rows(), any_length), Vector<double>::Zero(X.rows())};
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    const auto row = rows[at].array();
+    double rho = 0;
+    for (const double d : row)
+      if (d > 0 && rho == 0) rho = d;
+    const double mean = rho > 0 ? row.mean() : mean_of_all;
+    if (!(mean > 0)) continue;  // all in one place
+    const auto mass = [&](double s) { return (-((row - rho).max(0.0)) / s).exp().sum(); };
+    const double s = std::max(solve_increasing(mass, wanted, mean), least_share * mean);
+    found.scale(static_cast<Index>(at)) = s * s;
+    found.offset(static_cast<Index>(at)) = rho;
+  }
+  return found;
+}
+
+SelectedBandwidth umap(const RuleInput& request) {
+  RowScales found = umap_scales(request, request.Z);
+  return {.length = 1,
+          .rule = "umap",
+          .row_scale = std::move(found.scale),
+          .row_offset = std::move(found.offset)};
+}
+
 SelectedBandwidth perplexity(const RuleInput& request) {
   return {.length = 1, .rule = "perplexity", .row_scale = perplexity_scales(request, request.Z)};
 }

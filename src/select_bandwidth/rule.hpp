@@ -53,11 +53,14 @@ SelectedBandwidth silverman(const RuleInput& request);
 SelectedBandwidth bgh(const RuleInput& request);
 SelectedBandwidth self_tuning(const RuleInput& request);
 SelectedBandwidth perplexity(const RuleInput& request);
+SelectedBandwidth umap(const RuleInput& request);
 
 /// s of each row of X among the keys of the request. A scale of 0 (as many copies as neighbors asked for)
 /// becomes the smallest positive one, or `smallest` where that is given.
 Vector<double> self_tuning_scales(const RuleInput& request, const Points<double>& X, double smallest = 0);
 /// s^2 of each row of X among the keys of the request.
 Vector<double> perplexity_scales(const RuleInput& request, const Points<double>& X);
+/// s^2 and rho of each row of X among the keys of the request.
+RowScales umap_scales(const RuleInput& request, const Points<double>& X);
 
 }  // namespace likewise::bandwidths

@@ -20,9 +20,13 @@ using Rule = SelectedBandwidth (*)(const RuleInput&);
 
 const detail::NameTable<Rule>& rules() {
   static const detail::NameTable<Rule> table = {
-      {"median", bandwidths::median},           {"scott", bandwidths::scott},
-      {"silverman", bandwidths::silverman},     {"bgh", bandwidths::bgh},
-      {"self_tuning", bandwidths::self_tuning}, {"perplexity", bandwidths::perplexity},
+      {"median", bandwidths::median},
+      {"scott", bandwidths::scott},
+      {"silverman", bandwidths::silverman},
+      {"bgh", bandwidths::bgh},
+      {"self_tuning", bandwidths::self_tuning},
+      {"perplexity", bandwidths::perplexity},
+      {"umap", bandwidths::umap},
   };
   return table;
 }
@@ -69,9 +73,9 @@ SelectedBandwidth select_bandwidth(const std::string& rule, const Metric& metric
 }
 
 template <class T>
-Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& metric, const Kernel& kernel,
-                             const Points<T>& X, const Points<T>& Z, const BandwidthOptions& options,
-                             const Execution& run) {
+RowScales row_scales_at(const SelectedBandwidth& selected, const Metric& metric, const Kernel& kernel,
+                        const Points<T>& X, const Points<T>& Z, const BandwidthOptions& options,
+                        const Execution& run) {
   const engine::Call call(run);
   if (selected.row_scale.size() == 0) return {};
   check_points<T>("X", X);
@@ -83,8 +87,17 @@ Vector<double> row_scales_at(const SelectedBandwidth& selected, const Metric& me
   const Points<double> keys = points;
   const Vector<double> counts = checked_counts(options.log_key_weights, Z.rows());
   const RuleInput request{looks.metric, kernel, keys, counts, options, run};
-  if (selected.key_scale.size() == 0) return bandwidths::perplexity_scales(request, queries);
-  return bandwidths::self_tuning_scales(request, queries, selected.key_scale.minCoeff());
+  if (selected.row_offset.size()) return bandwidths::umap_scales(request, queries);
+  if (selected.key_scale.size() == 0) return {bandwidths::perplexity_scales(request, queries), {}};
+  return {bandwidths::self_tuning_scales(request, queries, selected.key_scale.minCoeff()), {}};
+}
+
+Index neighbors_of(const Mechanism& m) {
+  const Neighbors* neighbors = m.support.neighbors();
+  require(neighbors && std::holds_alternative<Laplacian>(m.kernel), "bandwidth",
+          "another rule than 'umap', which is one of Laplacian() on Neighbors(k)",
+          repr(m.kernel) + " on " + repr(m.support));
+  return neighbors->n_neighbors - (neighbors->include_self ? 1 : 0);
 }
 
 template <class T>
@@ -95,16 +108,17 @@ SelectedBandwidth bandwidth_among(const Mechanism& m, const Points<T>& Z, const 
   if (!asked || asked->is_number()) return {.length = scale_of(m.kernel)};
   const std::string rule = asked->is_open() ? "median" : asked->rule();
   require(rule != "loo", "bandwidth", "a number or a rule that needs no target on a bare mechanism", "'loo'");
-  return select_bandwidth<T>(rule, m.metric, m.kernel, Z, {.log_key_weights = log_w}, run);
+  BandwidthOptions options{.log_key_weights = log_w};
+  if (rule == "umap") options.n_neighbors = neighbors_of(m);
+  return select_bandwidth<T>(rule, m.metric, m.kernel, Z, options, run);
 }
 
-#define LIKEWISE_INSTANTIATE(T)                                                                             \
-  template SelectedBandwidth select_bandwidth(const std::string&, const Metric&, const Kernel&,             \
-                                              const Points<T>&, const BandwidthOptions&, const Execution&); \
-  template Vector<double> row_scales_at(const SelectedBandwidth&, const Metric&, const Kernel&,             \
-                                        const Points<T>&, const Points<T>&, const BandwidthOptions&,        \
-                                        const Execution&);                                                  \
-  template SelectedBandwidth bandwidth_among(const Mechanism&, const Points<T>&, const Vector<double>&,     \
+#define LIKEWISE_INSTANTIATE(T)                                                                              \
+  template SelectedBandwidth select_bandwidth(const std::string&, const Metric&, const Kernel&,              \
+                                              const Points<T>&, const BandwidthOptions&, const Execution&);  \
+  template RowScales row_scales_at(const SelectedBandwidth&, const Metric&, const Kernel&, const Points<T>&, \
+                                   const Points<T>&, const BandwidthOptions&, const Execution&);             \
+  template SelectedBandwidth bandwidth_among(const Mechanism&, const Points<T>&, const Vector<double>&,      \
                                              const Execution&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)

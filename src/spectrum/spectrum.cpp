@@ -43,8 +43,10 @@ void check(Index k, Index n, const SpectrumOptions& options) {
 template <class T> Vector<double> log_stationary_measure(const SelfOperator<T>& P) {
   const Normalization& rule = P.mechanism().normalization;
   const auto* row = std::get_if<RowStochastic>(&rule);
-  if (std::holds_alternative<Unnormalized>(rule) || (row && row->null_mass > 0)) return {};
-  Vector<double> log_measure = std::holds_alternative<Symmetric>(rule)
+  if (std::holds_alternative<Unnormalized>(rule) || std::holds_alternative<Global>(rule)
+      || (row && row->null_mass > 0))
+    return {};
+  Vector<double> log_measure = std::holds_alternative<Symmetric>(rule) || std::holds_alternative<Column>(rule)
                                    ? Vector<double>(P.log_row_sums() + P.log_key_weights())
                                    : P.log_stationary();
   return log_measure.unaryExpr([](double m) { return std::isfinite(m) ? m : -infinity; });
@@ -217,9 +219,12 @@ Matrix<T> right_eigenvectors(const SelfOperator<T>& P, const Columns& U, const V
   const Vector<double> log_scale =
       (0.5 * P.log_stationary()).unaryExpr([](double s) { return std::isfinite(s) ? s : -infinity; });
   const Normalization& rule = P.mechanism().normalization;
+  const bool global = std::holds_alternative<Global>(rule);  // one l for all rows
   const bool orthonormal =
-      std::holds_alternative<Symmetric>(rule) || std::holds_alternative<Unnormalized>(rule);
-  const double log_norm = orthonormal ? 0 : 0.5 * engine::log_sum_exp(2 * log_scale);
+      global || std::holds_alternative<Symmetric>(rule) || std::holds_alternative<Unnormalized>(rule);
+  const double log_norm = global        ? -0.5 * P.log_left(run)(0)
+                          : orthonormal ? 0
+                                        : 0.5 * engine::log_sum_exp(2 * log_scale);
   std::vector<std::vector<Index>> missing = lost;
   if (orthonormal) {  // u itself, save of points without mass
     missing.assign(missing.size(), {});

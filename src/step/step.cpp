@@ -17,7 +17,10 @@ template <class T>
 void vjp_of_operator(const StepInputs<T>& inputs, const PropagationOperator<T>& P, const StridedRows<T>& y,
                      const StridedRows<T>& grad_y, StepGradient<T>& gradient, const Execution& run) {
   OperatorGradient<T> found = vjp<T>(P, grad_y, inputs.v, Values<T>(y), run);
-  if (found.points.size()) {
+  if (found.points.size() + found.queries.size() == 0) {  // nothing is compared
+    gradient.q.view().setZero();
+    gradient.k.view().setZero();
+  } else if (found.points.size()) {
     gradient.q.take(std::move(found.points));
   } else if (inputs.one_set) {
     found.queries += found.keys;
@@ -27,6 +30,7 @@ void vjp_of_operator(const StepInputs<T>& inputs, const PropagationOperator<T>& 
     gradient.k.take(std::move(found.keys));
   }
   gradient.v.take(std::move(found.values));
+  gradient.metric = std::move(found.metric);
   if (found.temperature) gradient.log_temperature = *found.temperature * scale_of(P.mechanism().kernel);
 }
 

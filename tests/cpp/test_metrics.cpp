@@ -58,6 +58,27 @@ double defined(const Bilinear& m, const Row& x, const Row& z) {
   }
   return -sum;
 }
+double activated(const std::string& activation, double slope, double s) {
+  if (activation == "abs") return std::fabs(s);
+  if (activation == "tanh") return std::tanh(s);
+  return s > 0 ? s : slope * s;
+}
+double defined(const Additive& m, const Row& x, const Row& z) {
+  double sum = 0;
+  for (Index k = 0; k < x.size(); ++k) sum += (*m.a_query)(k)*x(k) + (*m.a_key)(k)*z(k);
+  return -activated(m.activation, m.slope, sum);
+}
+double defined(const AdditiveDynamic& m, const Row& x, const Row& z) {
+  double cost = 0;
+  for (Index r = 0; r < m.a->size(); ++r) {
+    double sum = m.b->size() ? (*m.b)(r) : 0;
+    if (m.W_q->size() == 0) sum += x(r) + z(r);
+    for (Index k = 0; k < x.size() && m.W_q->size(); ++k)
+      sum += (*m.W_q)(r, k) * x(k) + (*m.W_k)(r, k) * z(k);
+    cost -= (*m.a)(r)*activated(m.activation, m.slope, sum);
+  }
+  return cost;
+}
 double defined(const Precomputed&, const Row&, const Row&) { return std::nan(""); }  // no points
 double defined(const CustomMetric&, const Row& x, const Row& z) {                    // Canberra
   double sum = 0;

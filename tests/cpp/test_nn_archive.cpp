@@ -138,13 +138,13 @@ TEST_CASE("the format is as documented, byte by byte", "[nn]") {
   save_model<float>(place.path, model, Vector<float>::Constant(model.layout().size(), 1), "ab");
   const std::string bytes = bytes_of(place.path);
   CHECK(bytes.substr(0, 8) == "LIKEWISE");
-  CHECK(bytes.substr(8, 4) == std::string("\4\0\0\0", 4));
+  CHECK(bytes.substr(8, 4) == std::string("\5\0\0\0", 4));
   CHECK(bytes.substr(12, 23) == std::string("\17\0\0\0\0\0\0\0attention model", 23));
   CHECK(bytes.substr(35, 4) == std::string("\4\0\0\0", 4));
   CHECK(bytes.substr(39, 10) == std::string("\2\0\0\0\0\0\0\0ab", 10));
   CHECK(bytes.substr(49, 8) == std::string("\1\0\0\0\0\0\0\0", 8));
-  // 6 i64, 2 u8, i64, 4 u8, i64, u8, f64, 2 u8, f64, 3 u8, f64
-  const std::size_t options = 49, parameters = options + 6 * 8 + 2 + 8 + 4 + 8 + 1 + 8 + 2 + 8 + 3 + 8;
+  // 6 i64, 2 u8, i64, 4 u8, i64, u8, f64, 2 u8, f64, f64, 3 u8, f64
+  const std::size_t options = 49, parameters = options + 6 * 8 + 2 + 8 + 4 + 8 + 1 + 8 + 2 + 8 + 8 + 3 + 8;
   CHECK(bytes.substr(parameters, 8) == std::string("\7\0\0\0\0\0\0\0", 8));
   CHECK(bytes.substr(parameters + 16, 16) == "embedding.weight");
   CHECK(bytes.substr(bytes.size() - 12, 4) == std::string("\0\0\x80\x3f", 4));
@@ -176,8 +176,8 @@ TEST_CASE("each thing that can be wrong with a file has its own message", "[nn]"
   CHECK(contains(message("PK\3\4 something else"), "begins with LIKEWISE"));
   CHECK(contains(message(""), "begins with LIKEWISE"));
   CHECK(contains(message("LIKEWI"), "truncated"));
-  CHECK(contains(message(with(whole, 8, 1)), "of version 2 to 4; got version 1"));
-  CHECK(contains(message(with(whole, 8, 5)), "of version 2 to 4; got version 5"));
+  CHECK(contains(message(with(whole, 8, 1)), "of version 2 to 5; got version 1"));
+  CHECK(contains(message(with(whole, 8, 6)), "of version 2 to 5; got version 6"));
   CHECK(contains(message(with(whole, kind, 'A')),
                  "a known kind, 'attention model' or 'in-context model'; got "
                  "'Attention model'"));

@@ -48,6 +48,10 @@ std::vector<std::pair<std::string, AttentionLayerOptions>> arms() {
     o.score = Score::sqdist, o.tied = o.share_map = true, o.map_width = 2, o.temperature = 0.7;
   });
   add("dot of mapped tokens", [](auto& o) { o.tied = true, o.map_width = 3, o.rank = 2; });
+  add("graph attention", [](auto& o) { o.score = Score::additive, o.tied = true, o.rank = 2; });
+  add("graph attention of one slope",
+      [](auto& o) { o.score = Score::additive, o.tied = true, o.slope = 0.7, o.learn_temperature = false; });
+  add("dynamic graph attention", [](auto& o) { o.score = Score::additive_dynamic; });
   add("no bias, fixed temperature", [](auto& o) { o.bias = o.learn_temperature = false; });
   return all;
 }
@@ -94,6 +98,8 @@ bool admits(const Attending& who, Index sequence, Index head, Index n_heads, Ind
   }
   return true;
 }
+
+double leaky(double s, double slope) { return s > 0 ? s : slope * s; }
 
 /// The layer by its definition, a pair after the other.
 Matrix<double> by_definition(const Made& made, const Matrix<double>& x, const Matrix<double>& context,
@@ -144,12 +150,13 @@ Matrix<double> by_definition(const Made& made, const Matrix<double>& x, const Ma
       }
     }
   Matrix<double> y = Matrix<double>::Zero(x.rows(), E);
+  const bool additive = o.score == Score::additive || o.score == Score::additive_dynamic;
   for (Index s = 0; s < who.batch; ++s)
     for (Index h = 0; h < H; ++h) {
       const double t = o.learn_temperature ? std::exp(at("log_temperature")(0, h))
-                       : o.temperature > 0
-                           ? o.temperature
-                           : (o.score == Score::dot ? 1 : 2) * std::sqrt(static_cast<double>(r));
+                       : o.temperature > 0 ? o.temperature
+                       : additive          ? 1
+                                  : (o.score == Score::dot ? 1 : 2) * std::sqrt(static_cast<double>(r));
       for (Index i = 0; i < n; ++i) {
         double mass = 0;
         Eigen::RowVectorXd sum = Eigen::RowVectorXd::Zero(dim);
@@ -157,6 +164,12 @@ Matrix<double> by_definition(const Made& made, const Matrix<double>& x, const Ma
           if (!admits(who, s, h, H, i, j)) continue;
           const auto qi = q.row(s * n + i).segment(h * r, r), kj = k.row(s * m + j).segment(h * r, r);
           double score = o.score == Score::dot ? qi.dot(kj) / t : -(qi - kj).squaredNorm() / t;
+          if (o.score == Score::additive)
+            score = leaky(at("att_query").row(h).dot(qi) + at("att_key").row(h).dot(kj), o.slope) / t;
+          if (o.score == Score::additive_dynamic) {
+            score = 0;
+            for (Index c = 0; c < r; ++c) score += at("att")(h, c) * leaky(qi(c) + kj(c), o.slope) / t;
+          }
           if (o.key_bias) score -= kj.squaredNorm() / (2 * t);
           mass += std::exp(score);
           sum += std::exp(score) * v.row(s * m + j).segment(h * dim, dim);

@@ -48,6 +48,7 @@ EVERY = {
     "LabelPropagation": Entry(lw.LabelPropagation(gamma=1.0), SOME),
     "LabelSpreading": Entry(lw.LabelSpreading(gamma=1.0), SOME),
     "MeanShift": Entry(lw.MeanShift(bandwidth=2.0, kernel="gaussian")),
+    "MarkovClustering": Entry(lw.MarkovClustering(1.5, n_neighbors=12)),
     "HopfieldMemory": Entry(lw.HopfieldMemory(temperature=0.5, metric="sqeuclidean")),
     "MetricLearner": Entry(lw.MetricLearner(max_iter=5), LABELS),
     "MetricLearner(residual_mlp)": Entry(

@@ -18,6 +18,10 @@ def cosine(X, Z):
     return (differences(X, Z) ** 2).sum(-1) / 2  # 1 - cos, exactly 0 of a point with itself
 
 
+def leaky(s, slope=0.2):
+    return np.where(s > 0, s, slope * s)
+
+
 # name -> (cost of two blocks, its distance_power)
 METRICS = {
     "SquaredEuclidean()": (lambda X, Z: (differences(X, Z) ** 2).sum(-1), 2),
@@ -30,6 +34,12 @@ METRICS = {
     "DotProduct()": (lambda X, Z: -X @ Z.T, None),
     "Bilinear(W, W2)": (lambda X, Z: -(X @ W.T) @ (Z @ W2.T).T, None),
     "Bilinear(W, W)": (lambda X, Z: -(X @ W.T) @ (Z @ W.T).T, None),
+    "Additive(W[0], W2[1])": (lambda X, Z: -leaky((X @ W[0])[:, None] + Z @ W2[1]), None),
+    "Additive(W[0], -W[0], 'abs')": (lambda X, Z: -np.abs((X @ W[0])[:, None] - Z @ W[0]), None),
+    "AdditiveDynamic(W, W2, W[:, 0], b=W2[:, 2])": (
+        lambda X, Z: -leaky((X @ W.T)[:, None] + Z @ W2.T + W2[:, 2]) @ W[:, 0],
+        None,
+    ),
 }
 
 # name -> (weight of its input, what that is: d distance, r what kneighbors reports, c cost, - nothing)
@@ -91,7 +101,9 @@ def symmetrized(A, how):
 
 
 def normalized(K, rule, w=None, null_mass=0.0, alpha=1.0):
-    """P from K and key weights w. Infinite weights (InverseDistance at 0) share their row."""
+    """P from K and key weights w, of a square K those of its rows too.
+
+    Infinite weights (InverseDistance at 0) share their row."""
     K = np.where(np.isinf(K).any(1, keepdims=True), np.isinf(K) * 1.0, K)
     w = np.ones(K.shape[1]) if w is None else w
     D = (K * w).sum(1)
@@ -106,6 +118,11 @@ def normalized(K, rule, w=None, null_mass=0.0, alpha=1.0):
         if rule == "density":
             r = np.where(D > 0, w * D**-alpha, 0)
             return np.nan_to_num(K * r / (K * r).sum(1, keepdims=True))
+        rows = w[:, None] if len(K) == len(w) else 1.0
+        if rule == "column":
+            return np.nan_to_num(K * w / (K * rows).sum(0))
+        if rule == "global":
+            return K * w / (K * w * rows).sum()
     f = -0.5 * np.log(D)
     for _ in range(3000):
         f = 0.5 * (f - np.log((K * w * np.exp(f)).sum(1)))
@@ -120,6 +137,10 @@ def extended(K_cross, K_self, rule, w=None, null_mass=0.0, alpha=1.0):
         D = (K_self * w).sum(1)
         if rule == "none":
             return K * w
+        if rule == "column":
+            return np.nan_to_num(K * w / K.sum(0))
+        if rule == "global":
+            return K * w / (K * w).sum()
         if rule == "symmetric":
             left = (K * w).sum(1, keepdims=True)
             return np.nan_to_num(K * np.where(D > 0, np.sqrt(w / D), 0) / np.sqrt(left))

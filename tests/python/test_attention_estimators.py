@@ -585,7 +585,7 @@ def in_context_parts(content):
         (value,) = struct.unpack("<" + code, file.read(struct.calcsize("<" + code)))
         return value
 
-    assert (file.read(8), number("I")) == (b"LIKEWISE", 4)
+    assert (file.read(8), number("I")) == (b"LIKEWISE", 5)
     assert file.read(number("Q")) == b"in-context model"
     assert number("I") == 8
     assert json.loads(file.read(number("Q")))["class"] == "AttentionClassifier"
@@ -615,7 +615,7 @@ def test_what_is_wrong_with_a_file_of_a_model_in_context(digits, model, tmp_path
         (content[:-1], "checksum"),
         (content[:30], "truncated"),
         (content[:-9] + bytes([content[-9] ^ 1]) + content[-8:], "checksum"),
-        (content[:8] + b"\1" + content[9:], "of version 2 to 4; got version 1"),
+        (content[:8] + b"\1" + content[9:], "of version 2 to 5; got version 1"),
         (b"no such file", "begins with LIKEWISE"),
     ):
         path.write_bytes(changed)
@@ -632,7 +632,7 @@ def test_what_is_wrong_with_a_file_of_a_model_in_context(digits, model, tmp_path
         ({"attention": "cosine"}, "attention must be"),
         (
             {"attention": {"scores": "dot"}},
-            "attention must be .* or a dict of .*, score, share_map, temperature, tied, values; got",
+            "attention must be .* or a dict of .*, score, share_map, slope, temperature, tied, values; got",
         ),
         ({"attention": {"score": "cosine"}}, 'score must be one of "dot", "sqdist"'),
         ({"attention": {"temperature": -1}}, "temperature must be positive and finite; got -1"),
@@ -690,6 +690,11 @@ def test_files_of_earlier_versions_answer_as_they_did():
     published = lw.AttentionClassifier.load(data / "metric_attention_of_version_3.likewise")
     assert published.attention == "metric"
     np.testing.assert_allclose(published.predict_proba(later["queries"]), later["predict_proba"], atol=1e-6)
+    said_of_4 = json.loads((data / "attention_of_version_4.json").read_text(encoding="utf-8"))
+    of_4 = lw.AttentionClassifier.load(data / "attention_of_version_4.likewise")
+    np.testing.assert_allclose(
+        of_4.predict_proba(said_of_4["queries"]), said_of_4["predict_proba"], atol=1e-6
+    )
     context = lw.AttentionClassifier.load(data / "in_context_of_version_2.likewise")
     assert context.attention == "l2"
     np.testing.assert_allclose(context.predict_proba(said["queries"]), said["in_context"], atol=1e-9)

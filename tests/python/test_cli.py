@@ -118,9 +118,9 @@ def test_explain_prints_the_equation_with_its_slots(capsys, name):
 
 
 def test_explain_lists_the_known_methods(capsys):
-    assert main(["explain", "svm"]) == 2
+    assert main(["explain", "svd"]) == 2
     error = capsys.readouterr().err
-    assert "kernel_regression" in error and "l2_attention" in error and "'svm'" in error
+    assert "kernel_regression" in error and "l2_attention" in error and "'svd'" in error
 
 
 def test_the_module_runs_as_a_program():

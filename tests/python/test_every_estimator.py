@@ -42,6 +42,8 @@ ESTIMATORS = {
     "LabelPropagation": (lw.LabelPropagation(gamma=2.0), SOME),
     "LabelSpreading": (lw.LabelSpreading(gamma=2.0), SOME),
     "MeanShift": (lw.MeanShift(bandwidth=1.5), None),
+    "FuzzyCMeans": (lw.FuzzyCMeans(3, init=X[[0, 20, 40]]), None),
+    "MarkovClustering": (lw.MarkovClustering(n_neighbors=8), None),
     "HopfieldMemory": (lw.HopfieldMemory(temperature=0.02, metric="sqeuclidean"), None),
 }
 # What is learned is open before fit: the metric and where its temperature goes.
@@ -57,6 +59,12 @@ LEARNED = {
     ),
 }
 OTHER_METRIC = {"HopfieldMemory": metrics.DotProduct()}  # Manhattan elsewhere
+# What from_mechanism has to be told beside the slots.
+BESIDE = {
+    "SpectralClustering": {"n_clusters": 3, "random_state": 0},
+    "FuzzyCMeans": {"n_clusters": 3, "init": X[[0, 20, 40]]},
+    "MarkovClustering": {"n_neighbors": 8},
+}
 
 
 def fitted(name, model=None):
@@ -177,7 +185,7 @@ def test_the_fifth_slot_after_fit_is_what_was_done():
 
 def test_from_mechanism_is_the_same_model(name):
     model = fitted(name)
-    params = {"n_clusters": 3, "random_state": 0} if name == "SpectralClustering" else {}
+    params = BESIDE.get(name, {})
     for m in (model.mechanism, model.mechanism_):
         again = type(model).from_mechanism(m, **params)
         assert same_slots(again.mechanism, m)
@@ -188,15 +196,18 @@ def test_from_mechanism_is_the_same_model(name):
 def test_one_slot_changed_is_the_other_method(name):
     other = OTHER_METRIC.get(name, metrics.Manhattan())
     model = fitted(name)
+    if "metric" not in model.get_params():  # means are centers under no other metric
+        assert name == "FuzzyCMeans"
+        return
     changed = clone(model).set_params(metric=other)
     assert changed.mechanism == model.mechanism.replace(metric=other)
     assert clone(changed).mechanism == changed.mechanism
     changed = fitted(name, changed)
     assert changed.mechanism_.metric == other
-    params = {"n_clusters": 3, "random_state": 0} if name == "SpectralClustering" else {}
+    params = BESIDE.get(name, {})
     made = fitted(name, type(model).from_mechanism(model.mechanism_.replace(metric=other), **params))
     assert_allclose(result(made), result(changed), rtol=1e-9, atol=1e-9)
-    if not name.startswith("Spectral"):  # there the same clusters may come out
+    if not name.startswith(("Spectral", "Markov")):  # there the same clusters may come out
         assert not np.allclose(result(model), result(changed), rtol=1e-3)
     back = fitted(name, changed.set_params(metric=model.mechanism.metric))
     assert_allclose(result(back), result(model), rtol=1e-9, atol=1e-9)
@@ -361,6 +372,21 @@ def _modes(m, model):
     return model.cluster_centers_, ends[away.argmin(1)]
 
 
+def _belonging(m, model):
+    return model.predict_proba(NEW), m.propagate(model.cluster_centers_, np.eye(3), X=NEW)
+
+
+def _flow(m, model):
+    """The walk of the value, a loop added where there is none, squared and inflated until it stands still."""
+    P = m.operator(X).toarray()
+    P[np.diag_indices(len(P))] += np.where(np.diag(P) > 0, 0, P.max(1))
+    P /= P.sum(1, keepdims=True)
+    for _ in range(model.n_iter_):
+        P = (P @ P) ** 2
+        P /= P.sum(1, keepdims=True)
+    return model.flow_.toarray(), np.where(model.flow_.toarray() > 0, P, 0)
+
+
 def _memory(m, model):
     return model.transform(NEW), m.propagate(X, X=NEW)
 
@@ -399,6 +425,8 @@ ALONE = {
     "LabelPropagation": _labels,
     "LabelSpreading": _labels,
     "MeanShift": _modes,
+    "FuzzyCMeans": _belonging,
+    "MarkovClustering": _flow,
     "HopfieldMemory": _memory,
     "MetricLearner": _learned_metric,
     "AttentionClassifier": _head,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from oracle import KERNELS, METRICS, W2, W, extended, normalized, weights
+from oracle import KERNELS, METRICS, W2, W, extended, leaky, normalized, weights
 from scipy.sparse import csr_matrix
 
 import likewise as lw
@@ -16,6 +16,8 @@ RULES = {
     "symmetric": "Symmetric()",
     "density": "Density(0.6)",
     "bistochastic": "Bistochastic(tol=1e-13, max_iter=5000)",
+    "column": "Column()",
+    "global": "Global()",
 }
 ASYMMETRIC = ("Bilinear(W, W2)",)
 
@@ -96,7 +98,7 @@ def test_every_normalization_of_a_self_operator(rule, metric, kernel):
         assert_allclose(found["log_key_weights"], slope(lambda w: loss(log_w=w), log_w), atol=1e-6)
 
 
-@pytest.mark.parametrize("rule", ["none", "row", "symmetric", "density", "bistochastic"])
+@pytest.mark.parametrize("rule", ["none", "row", "symmetric", "density", "bistochastic", "column", "global"])
 def test_new_points_keep_the_fitted_scaling(rule):
     X, Z, V = sample(4, 9), sample(6, 10), sample(6, 11)
     G = np.random.default_rng(12).normal(size=(4, 3))
@@ -110,7 +112,7 @@ def test_new_points_keep_the_fitted_scaling(rule):
     m = lw.Mechanism(kernel=kernels.Gaussian(0.9), normalization=made(RULES[rule], normalizations))
     found = m.operator(Z).at(X).vjp(G, V)
     assert_allclose(found["queries"], slope(loss, X), atol=1e-6)
-    assert ("keys" in found) == (rule in ("none", "row"))
+    assert ("keys" in found) == (rule in ("none", "row", "column", "global"))
 
 
 @pytest.mark.parametrize(
@@ -180,6 +182,43 @@ def test_parameters_of_learned_metrics():
     assert_allclose(found["key_factor"], slope(lambda B: loss(-(X @ W.T) @ (Z @ B.T).T), W2), atol=1e-7)
 
 
+@pytest.mark.parametrize("support", ["all", "graph"])
+@pytest.mark.parametrize("own", [True, False])
+def test_parameters_of_additive_scores(support, own):
+    """Of queries and keys that are one set or two, on all pairs and on edges; edges go another way."""
+    X, V, G = sample(6, 40), sample(6, 41), sample(6, 42)
+    Z = X if own else sample(6, 43)
+    edges = np.random.default_rng(44).random((6, 6)) < 0.6 if support == "graph" else np.ones((6, 6), bool)
+    on = supports.Graph(csr_matrix(edges.astype(float))) if support == "graph" else "all"
+
+    def loss(cost):
+        return (G * (normalized(np.exp(-cost / 1.3) * edges, "row") @ V)).sum()
+
+    def found(metric):
+        m = lw.Mechanism(metric=metric, kernel=kernels.Exponential(1.3), support=on)
+        return (m.operator(X) if own else m.operator(X, Z)).vjp(G, V)["metric"]
+
+    def additive(a, b):
+        return -leaky((X @ a)[:, None] + Z @ b, 0.1)
+
+    static = found(metrics.Additive(W[0], W2[1], slope=0.1))
+    assert sorted(static) == ["a_key", "a_query"]
+    assert_allclose(static["a_query"], slope(lambda a: loss(additive(a, W2[1])), W[0]), atol=1e-7)
+    assert_allclose(static["a_key"], slope(lambda b: loss(additive(W[0], b)), W2[1]), atol=1e-7)
+
+    at = {"W_q": W, "W_k": W2, "a": W[:, 1], "b": W2[:, 0]}
+
+    def dynamic(**changed):
+        p = at | changed
+        return -np.tanh((X @ p["W_q"].T)[:, None] + Z @ p["W_k"].T + p["b"]) @ p["a"]
+
+    by = found(metrics.AdditiveDynamic(**at, activation="tanh"))
+    assert sorted(by) == ["W_k", "W_q", "a", "b"]
+    for name, value in at.items():
+        want = slope(lambda value, name=name: loss(dynamic(**{name: value})), value)
+        assert_allclose(by[name], want, atol=1e-7, err_msg=name)
+
+
 @pytest.mark.parametrize(
     "support, admits",
     [
@@ -209,7 +248,7 @@ def test_supports(support, admits):
     assert_allclose(found["values"], slope(lambda V: loss(V=V), V), atol=1e-7)
 
 
-@pytest.mark.parametrize("rule", ["row", "symmetric", "density"])
+@pytest.mark.parametrize("rule", ["row", "symmetric", "density", "column", "global"])
 def test_a_graph_is_held_while_its_weights_move(rule):
     X, V, G = sample(12, 27), sample(12, 28), sample(12, 29)
     m = lw.Mechanism(

@@ -91,6 +91,8 @@ NORMALIZATIONS = {
     "Symmetric()": {"rule": "symmetric"},
     "Density(1)": {"rule": "density", "alpha": 1.0},
     "Density(0.5)": {"rule": "density", "alpha": 0.5},
+    "Column()": {"rule": "column"},
+    "Global()": {"rule": "global"},
 }
 PAIRS = [(m, k) for m in METRICS for k in KERNELS if weights(m, k, Z[:2], Z[:2]) is not None]
 
@@ -181,7 +183,8 @@ def test_distance_kernels_want_a_distance(metric, kernel):
                 lw.Mechanism(metric=metric_of(metric), kernel=kernel_of(other)).operator(Z)
 
 
-SYMMETRIC_PAIRS = [(m, k) for m, k in PAIRS if m != "Bilinear(W, W2)" and not k.startswith("InverseDistance")]
+ASYMMETRIC = ("Bilinear(W, W2)", "Additive(W[0], W2[1])", "AdditiveDynamic(W, W2, W[:, 0], b=W2[:, 2])")
+SYMMETRIC_PAIRS = [(m, k) for m, k in PAIRS if m not in ASYMMETRIC and not k.startswith("InverseDistance")]
 
 
 def with_total_support(metric, kernel, K):
@@ -238,7 +241,7 @@ def test_new_points_equal_numpy_under_every_normalization(metric, kernel):
         (
             supports.Radius(max(0, radius)),
             np.where(R <= max(0, radius), K, 0),
-            np.where(R_cross <= radius, K_cross, 0),
+            np.where(R_cross <= max(0, radius), K_cross, 0),
         ),
         (
             supports.Neighbors(4, include_self=True),
@@ -514,7 +517,7 @@ def test_what_cannot_be_done_has_no_member():
     cross, power = gaussian().operator(X, Z), gaussian().operator(Z).power(2)
     for name in ("power", "heat", "at", "eigsh", "equilibrium"):
         assert not hasattr(cross, name)
-    for name in ("at", "eigsh", "equilibrium", "toarray", "log_row_sums"):
+    for name in ("at", "eigsh", "equilibrium", "tocsr", "log_row_sums"):
         assert not hasattr(power, name)
 
 
@@ -850,3 +853,54 @@ def test_groups_and_windows_refuse_nonsense():
         supports.Window(0, -2)
     with pytest.raises(ValueError, match="align must be"):
         supports.Window(0, 2, "middle")
+
+
+@pytest.mark.parametrize("support", ["neighbors", "neighbors of a graph", "fuzzy"])
+@pytest.mark.parametrize("own", [True, False])
+def test_a_key_of_weight_0_is_nobodys_neighbor(support, own):
+    """Kind: who is chosen by distance is chosen among those that count (idiap/fast-transformers#64).
+    The operator of the other keys alone is the oracle."""
+    heard = rng(20).random(N) < 0.6
+    log_w = np.where(heard, 0.3, -np.inf)
+    on = {
+        "neighbors": supports.Neighbors(3, symmetrize="none"),
+        "neighbors of a graph": supports.Neighbors(3, symmetrize="none")
+        & supports.Graph(csr_matrix(np.ones((N, N)))),
+        "fuzzy": supports.Neighbors(3, symmetrize="union"),
+    }[support]
+    alone = supports.Neighbors(3, symmetrize="none" if support != "fuzzy" else "union")
+    if own:
+        P = gaussian(support=on).operator(Z, log_key_weights=log_w).toarray()
+        want = gaussian(support=alone).operator(Z[heard]).toarray()
+        assert_allclose(P[np.ix_(heard, heard)], want, atol=1e-12)
+        assert (P[:, ~heard] == 0).all()
+    else:
+        if "graph" in support:
+            on = supports.Neighbors(3) & supports.Graph(csr_matrix(np.ones((len(X), N))))
+        P = gaussian(support=on).operator(X, Z, log_key_weights=log_w).toarray()
+        assert_allclose(P[:, heard], gaussian(support=alone).operator(X, Z[heard]).toarray(), atol=1e-12)
+        assert (P[:, ~heard] == 0).all()
+
+
+@pytest.mark.parametrize(("dtype", "n", "t"), [(np.float32, 30, 0.5), (np.float64, 400, 1.5)])
+def test_heat_of_a_map_that_grows_stays_in_range(dtype, n, t):
+    """Kind: a series whose powers overflow where their sum does not (epfl-lts2/pygsp#74 led to it).
+    K = 1 1^T: exp(-t (I - K)) 1 = exp(t (n - 1)) 1, and what is orthogonal to 1 falls as exp(-t)."""
+    P = gaussian(normalization="none").operator(np.zeros((n, 1), dtype))
+    V = np.stack([np.ones(n), np.r_[1.0, -1.0, np.zeros(n - 2)]], axis=1).astype(dtype)
+    found = P.heat(t, V)
+    tolerance = 1e-4 if dtype == np.float32 else 1e-9
+    assert_allclose(found[:, 0] / np.exp(t * (n - 1)), 1, rtol=tolerance)
+    assert_allclose(P.T.dot(V[:, 0]), n, rtol=1e-6)
+    alone = P.heat(t, V[:, 1:])
+    assert_allclose(alone, np.exp(-t) * V[:, 1:], atol=tolerance)
+
+
+@pytest.mark.parametrize("solver", ["cg", "bicgstab", "iterate"])
+@pytest.mark.parametrize("max_iter", [1, 2, 7])
+def test_no_solver_takes_more_steps_than_it_may(solver, max_iter):
+    P = gaussian().operator(Z)
+    clamped = np.arange(N) < 2
+    with pytest.warns(UserWarning, match=f"max_iter={max_iter} was reached"):
+        _, report = P.equilibrium(V, clamped=clamped, solver=solver, max_iter=max_iter, tol=1e-14)
+    assert report.n_iter <= max_iter

@@ -308,7 +308,7 @@ def test_a_mechanism_of_a_head_makes_the_estimator():
     [
         (
             {"attention": "cosine"},
-            "attention must be one of 'metric', 'l2', 'dot' or a dict of .*; got 'cosine'",
+            "attention must be one of 'metric', .*'additive', .*'gcn' or a dict of .*; got 'cosine'",
         ),
         ({"attention": {"valus": True}}, "attention must be one of"),
         ({"embed_dim": 0}, "embed_dim must be an int, at least 1; got 0"),

@@ -186,3 +186,26 @@ def test_torch_modules(name):
     assert_allclose(tokens.grad.numpy(), by_x, rtol=1e-12)
     jacobian = torch.func.vmap(lambda t: module(t, support=support))(torch.from_numpy(x))
     assert_allclose(jacobian.detach().numpy(), want, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["attention", "l2_attention", "SelfAttention", "MetricAttention"])
+def test_neighbors_are_chosen_among_tokens_that_are_no_padding(name):
+    """Kind: padding is not read, not even to say who is near."""
+    x = np.random.default_rng(30).normal(size=(2, 9, 4))
+    heard = np.array([[True] * 5 + [False] * 4, [True] * 9])
+    other = np.where(heard[..., None], x, 5 * x + 1)
+    support = lw.supports.Neighbors(3, include_self=True, symmetrize="none")
+    if name.endswith("attention"):
+        function = getattr(lw, name)
+        outputs = [
+            function(x, k, x, key_padding_mask=heard, support=support)
+            for k in (x, other, np.where(heard[..., None], x, np.nan))
+        ]
+        alone = function(x[0, :5], x[0, :5], x[0, :5], support=support)
+    else:
+        layer = getattr(lw.nn, name)(4, 2, dtype=np.float64, random_state=0)
+        outputs = [layer.forward(k, key_padding_mask=heard, support=support) for k in (x, other)]
+        alone = layer.forward(x[:1, :5], support=support)[0]
+    for found in outputs[1:]:
+        np.testing.assert_allclose(found[heard], outputs[0][heard], atol=1e-12)
+    np.testing.assert_allclose(outputs[0][0, :5], alone, atol=1e-12)

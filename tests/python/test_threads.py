@@ -40,6 +40,8 @@ ESTIMATORS = {
     "LabelPropagation": (lw.LabelPropagation(gamma=2.0), SOME),
     "LabelSpreading": (lw.LabelSpreading(gamma=2.0), SOME),
     "MeanShift": (lw.MeanShift(bandwidth=1.5), None),
+    "FuzzyCMeans": (lw.FuzzyCMeans(3, random_state=0), None),
+    "MarkovClustering": (lw.MarkovClustering(n_neighbors=8), None),
     "HopfieldMemory": (lw.HopfieldMemory(temperature=0.02, metric="sqeuclidean"), None),
     "MetricLearner": (lw.MetricLearner(max_iter=2), CLASSES),
     "AttentionClassifier": (lw.AttentionClassifier(**SMALL), CLASSES),

@@ -131,6 +131,16 @@ concept DifferentiableTile = TileMetric<M> && requires(const M& m, Points<double
   m.vjp_tile(x, x, x, g, g);
 };
 
+/// The same of a metric with a parameter of its own: vjp_tile(x, z, dcost, gx, gz, by_parameter), with a row of
+/// tile_parameter_size() numbers for what each query adds to the derivative by `tile_parameter`.
+template <class M>
+concept DifferentiableTileParameter = TileMetric<M> && requires(const M& m, Points<double> x,
+                                                                Tile<double> g) {
+  m.vjp_tile(x, x, x, g, g, g);
+  { m.tile_parameter_size() } -> std::same_as<Index>;
+  { M::tile_parameter } -> std::convertible_to<const char*>;
+};
+
 /// Costs that came as a matrix in place of points.
 template <class M>
 concept GivenCosts = MetricValue<M> && M::points_are_costs;

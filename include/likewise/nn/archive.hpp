@@ -8,7 +8,7 @@
 
 namespace likewise::nn {
 
-/// Format, version 3 (2 is read too); everything little-endian, strings as a u64 length and bytes, real numbers as IEEE 754:
+/// Format, version 5 (2 to 4 are read too); everything little-endian, strings as a u64 length and bytes, real numbers as IEEE 754:
 ///
 ///     8 bytes   "LIKEWISE"
 ///     u32       version
@@ -23,6 +23,7 @@ namespace likewise::nn {
 ///     options   i64 n_tokens, n_features, n_outputs, n_layers; i64 embed_dim, num_heads; u8 score, u8 tied;
 ///               i64 rank; u8 diagonal, learn_temperature, key_bias, bias;
 ///               from version 3 on i64 map_width, u8 share_map, f64 temperature; from version 4 on u8 project, values;
+///               from version 5 on f64 slope;
 ///               f64 mlp_ratio; u8 activation; u8 pooling; u8 positions; f64 position_std
 ///     u64       parameters, then of each: string name, i64 rows, i64 cols (0: a vector)
 ///     numbers   all parameters, one after the other

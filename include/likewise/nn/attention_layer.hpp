@@ -17,8 +17,10 @@
 
 namespace likewise::nn {
 
-/// What queries and keys are compared by.
-enum class Score { dot, sqdist };
+/// What queries and keys are compared by: -<q, k>; |q - k|^2; -act(<a, q> + <a', k>) of tied maps (graph attention; Velickovic
+/// et al. 2018); -<a, act(q + k)> (Brody, Alon and Yahav 2022); or nothing, where the weights are a graph's own, normalized on
+/// both sides (graph convolution; Kipf and Welling 2017). act is a leaky ReLU.
+enum class Score { dot, sqdist, additive, additive_dynamic, given };
 
 struct AttentionLayerOptions {
   Index embed_dim = 64;
@@ -38,6 +40,7 @@ struct AttentionLayerOptions {
       0;                ///< t, or where its learning starts; 0: sqrt(rank), 2 sqrt(rank) of squared distances
   bool project = true;  ///< tied queries and keys are maps of the tokens; false: all features, as they are
   bool values = true;   ///< maps of values and outputs; false: a head propagates its columns of the tokens
+  double slope = 0.2;   ///< of additive scores' leaky ReLU below 0
 
   bool operator==(const AttentionLayerOptions&) const = default;
 };
@@ -60,6 +63,7 @@ void each_option(Options& o, const Visit& visit) {
   visit("temperature", o.temperature);
   visit("project", o.project);
   visit("values", o.values);
+  visit("slope", o.slope);
 }
 
 /// Learned bilinear score (Vaswani et al. 2017): softmax(<Wq x, Wk z> / sqrt(rank)).
@@ -88,7 +92,7 @@ template <class T> struct ResidualTrace {
 /// What `forward` leaves for `backward`, and what that sums up. May be used again and again: memory is kept.
 template <class T> struct AttentionTrace {
   Matrix<T> x, context;     ///< context is empty where tokens attend to one another
-  Matrix<T> queries, keys;  ///< (tokens, num_heads * rank); keys are empty where they are the queries
+  Matrix<T> queries, keys;  ///< (tokens, num_heads * score_rank); keys are empty where they are the queries
   ResidualTrace<T> query_map, key_map;
   Matrix<T> values, attended;       ///< (tokens, embed_dim)
   std::vector<StepTrace<T>> heads;  ///< of all sequences, a sequence's heads one after the other
@@ -100,11 +104,12 @@ template <class T> struct AttentionGradient {
   Matrix<T> context;  ///< empty where tokens attend to one another
 };
 
-/// Y = concat_h(P_h V_h) Wo^T + b with P_h = softmax over keys of -c_h / t_h, c_h = -<q, k> or |q - k|^2, q and k the mapped
-/// tokens or, with a map_width, phi_h of these.
+/// Y = concat_h(P_h V_h) Wo^T + b with P_h = softmax over keys of -c_h / t_h, c_h the Score of q and k, the mapped tokens or, with
+/// a map_width, phi_h of these.
 /// Parameters, under `prefix`: untied in_proj_weight (2 heads rank + embed_dim, embed_dim) with in_proj_bias; tied
 /// metric_proj.weight (heads rank, embed_dim) or metric_diagonal (heads, embed_dim), with a map_width map_in.weight (heads,
-/// map_width, rank), map_in.bias, map_out.weight (heads, rank, map_width), map_out.bias, then v_proj.weight, v_proj.bias;
+/// map_width, rank), map_in.bias, map_out.weight (heads, rank, map_width), map_out.bias, then v_proj.weight, v_proj.bias; of
+/// additive scores att_query and att_key (heads, rank), of dynamic ones att (heads, rank);
 /// out_proj.weight, out_proj.bias; log_temperature (heads,) where it is learned. Without `project` or `values` those maps are
 /// missing: the bare module of Ruan and Zhang (2024), H <- P(H) H.
 class AttentionLayer {
@@ -115,6 +120,8 @@ class AttentionLayer {
 
   const AttentionLayerOptions& options() const { return options_; }
   Index rank() const { return rank_; }
+  /// Numbers of a query of a head that are compared: of an additive score one, what it adds.
+  Index score_rank() const { return options_.score == Score::additive ? 1 : rank_; }
 
   /// Weights from the uniform law of Glorot and Bengio (2010), in_proj_weight as one matrix (as torch.nn.MultiheadAttention);
   /// biases 0, diagonals 1, log temperatures where `temperature` says.
@@ -145,10 +152,20 @@ class AttentionLayer {
   Vector<double> log_key_weights(const Vector<T>& parameters, Index head, const Values<T>& z) const;
   /// The t that goes with `metric_of`.
   template <class T> double temperature_of(const Vector<T>& parameters, Index head) const;
-  /// That head as a value of five slots: its metric, exp(-c / t), every key, rows that sum to 1, one step.
+  /// That head as a value of five slots: its metric, exp(-c / t), every key, rows that sum to 1, one step. Given weights are
+  /// divided on both sides.
   template <class T> Mechanism mechanism_of(const Vector<T>& parameters, Index head) const {
-    return {.metric = metric_of(parameters, head), .kernel = Exponential{temperature_of(parameters, head)}};
+    return compared_by(metric_of(parameters, head), parameters, head);
   }
+  /// The same of tokens that this metric compares.
+  template <class T>
+  Mechanism compared_by(const Metric& metric, const Vector<T>& parameters, Index head) const {
+    if (options_.score == Score::given)
+      return {.metric = metric, .kernel = Indicator{}, .normalization = Symmetric{}};
+    return {.metric = metric, .kernel = Exponential{temperature_of(parameters, head)}};
+  }
+  /// What mapped tokens of that head are compared by.
+  template <class T> Metric cost_of(const Vector<T>& parameters, Index head) const;
 
  private:
   template <class T>
@@ -161,6 +178,14 @@ class AttentionLayer {
   template <class T>
   void vjp_residual(const Vector<T>& parameters, const ResidualTrace<T>& trace, Matrix<T>& grad,
                     Vector<T>& gradient, const Execution& run) const;
+  /// <a, q> of each head's mapped tokens q, which the trace keeps.
+  template <class T>
+  void see_score(const Vector<T>& parameters, const Slot& of_score, Matrix<T>& mapped,
+                 ResidualTrace<T>& trace) const;
+  /// grad, by those numbers, becomes the gradient by the mapped tokens.
+  template <class T>
+  void vjp_score(const Vector<T>& parameters, const Slot& of_score, const ResidualTrace<T>& trace,
+                 Matrix<T>& grad, Vector<T>& gradient) const;
   /// Of that head, or of all.
   Slot of_head(const Slot& slot, Index head, Index rows) const;
   template <class T>
@@ -173,6 +198,7 @@ class AttentionLayer {
   // Parts of the parameters; a part without numbers has size 0, and tied keys have the queries' map.
   Slot query_, query_bias_, key_, key_bias_, value_, value_bias_, out_, out_bias_, log_temperature_;
   Slot map_in_, map_in_bias_, map_out_, map_out_bias_;
+  Slot att_query_, att_key_, att_;  ///< of additive scores; of dynamic ones
 };
 
 }  // namespace likewise::nn

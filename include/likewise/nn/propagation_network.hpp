@@ -13,7 +13,8 @@
 namespace likewise::nn {
 
 /// The bare module of Ruan and Zhang (2024): temperature 1, no maps but the score's own. Dot products of two maps, squared
-/// distances under one, and either seen through a residual network of map_width hidden units.
+/// distances under one, and either seen through a residual network of map_width hidden units; additive scores of one map, dynamic
+/// ones of two; given weights.
 AttentionLayerOptions bare_module(Index embed_dim, Score score, Index map_width = 0);
 
 struct PropagationNetworkOptions {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <likewise/value.hpp>
+#include <likewise/normalization/traits.hpp>
 
 namespace likewise {
 
@@ -12,6 +12,8 @@ struct Bistochastic {
 
   static constexpr const char* name = "Bistochastic";
   static constexpr const char* formula = "l_i = exp(f_i), r_j = w_j exp(f_j), rows sum to 1";
+  static constexpr RightFrom right_from = RightFrom::keys;
+  static constexpr bool divides_by_row_mass = true, rows_stand_alone = true;
   static constexpr auto fields() {
     return std::tuple{Field{"tol", &Bistochastic::tol}, Field{"max_iter", &Bistochastic::max_iter}};
   }

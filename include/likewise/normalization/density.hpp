@@ -1,6 +1,6 @@
 #pragma once
 
-#include <likewise/value.hpp>
+#include <likewise/normalization/traits.hpp>
 
 namespace likewise {
 
@@ -12,6 +12,8 @@ struct Density {
   static constexpr const char* name = "Density";
   static constexpr const char* formula =
       "l_i = 1 / sum_j r_j K_ij, r_j = w_j q_j^-alpha, q_j = sum_k w_k K_jk";
+  static constexpr RightFrom right_from = RightFrom::keys;
+  static constexpr bool divides_by_row_mass = true, rows_stand_alone = true;
   static constexpr auto fields() { return std::tuple{Field{"alpha", &Density::alpha}}; }
   bool operator==(const Density&) const = default;
 };

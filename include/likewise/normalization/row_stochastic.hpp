@@ -1,6 +1,6 @@
 #pragma once
 
-#include <likewise/value.hpp>
+#include <likewise/normalization/traits.hpp>
 
 namespace likewise {
 
@@ -11,6 +11,8 @@ struct RowStochastic {
 
   static constexpr const char* name = "RowStochastic";
   static constexpr const char* formula = "l_i = 1 / (null_mass + sum_j w_j K_ij), r_j = w_j";
+  static constexpr RightFrom right_from = RightFrom::key_weights;
+  static constexpr bool divides_by_row_mass = true, rows_stand_alone = true;
   static constexpr auto fields() { return std::tuple{Field{"null_mass", &RowStochastic::null_mass}}; }
   bool operator==(const RowStochastic&) const = default;
 };

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <likewise/value.hpp>
+#include <likewise/normalization/traits.hpp>
 
 namespace likewise {
 
@@ -8,6 +8,8 @@ namespace likewise {
 struct Symmetric {
   static constexpr const char* name = "Symmetric";
   static constexpr const char* formula = "l_i = r_i = sqrt(w_i / D_i), D_i = sum_j w_j K_ij";
+  static constexpr RightFrom right_from = RightFrom::keys;
+  static constexpr bool divides_by_row_mass = false, rows_stand_alone = true;
   static constexpr auto fields() { return std::tuple{}; }
   bool operator==(const Symmetric&) const = default;
 };

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <likewise/value.hpp>
+#include <likewise/normalization/traits.hpp>
 
 namespace likewise {
 
@@ -8,6 +8,8 @@ namespace likewise {
 struct Unnormalized {
   static constexpr const char* name = "Unnormalized";
   static constexpr const char* formula = "l_i = 1, r_j = w_j";
+  static constexpr RightFrom right_from = RightFrom::key_weights;
+  static constexpr bool divides_by_row_mass = false, rows_stand_alone = true;
   static constexpr auto fields() { return std::tuple{}; }
   bool operator==(const Unnormalized&) const = default;
 };

@@ -46,6 +46,9 @@ GOALS = (
     Goal("training-step-n4096-1", "PyTorch", 1.5, 2),
     Goal("training-step-n4096-8", "PyTorch", 1.2, 1.5),
     Goal("training-step-n16384-1", "PyTorch", 1.5, 2),
+    Goal("propagation-metric-moons", "PyTorch", 2, 3),
+    Goal("propagation-dot-moons", "PyTorch", 2, 3),
+    Goal("graph-attention-100000", "PyTorch", 3, 4),
 )
 
 EACH_OF_A_GROUP = {

@@ -1,6 +1,6 @@
 """Attention that is trained: a small Transformer reads rows of tokens, or rows attend to labeled rows."""
 
-import math
+import json
 import warnings
 from numbers import Integral
 
@@ -9,16 +9,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, Transfo
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from likewise import _checks, _core, kernels, maps, metrics
+from likewise import _checks, _core, metrics
 from likewise._errors import ConvergenceError
 from likewise._estimator import MechanismMixin, checked_sample_weight, naming
 from likewise._execution import execution, one_call
 from likewise._extras import need
-from likewise._mechanism import Mechanism
 from likewise.estimators._epochs import NO_EPOCHS, OfClasses, OfNumbers, TrainedByEpochs
 from likewise.nn import FIRST_OF_MANY
 from likewise.nn._in_context import InContextModel, log_loss, squared_loss
-from likewise.nn._layers import HEAD_SETTINGS
+from likewise.nn._layers import DEFAULTS, HEAD_SETTINGS, first_temperature, head_mechanism, open_metric
 from likewise.nn._model import ATTENTION, Model, as_json, from_json, head_settings
 from likewise.nn._parameters import as_path
 
@@ -142,7 +141,7 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
             self.attention in list(ATTENTION)
             or (isinstance(self.attention, dict) and self.attention.keys() <= HEAD_SETTINGS),
             "attention",
-            f'"l2", "metric", "dot" or a dict of {", ".join(sorted(HEAD_SETTINGS))}',
+            f"{', '.join(map(json.dumps, ATTENTION))} or a dict of {', '.join(sorted(HEAD_SETTINGS))}",
         )
         self._require_counts("embed_dim", "num_heads", "n_layers")
         batch_size = self.batch_size
@@ -286,7 +285,12 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
         """The estimator whose heads start as `mechanism`, "dot" of an open Bilinear(), "metric" of an open
         Mapped(ResidualMLP()), else "l2": what is learned is the fit's affair.
         """
-        kinds = {metrics.Bilinear: "dot", metrics.Mapped: "metric"}
+        kinds = {
+            metrics.Bilinear: "dot",
+            metrics.Mapped: "metric",
+            metrics.Additive: "additive",
+            metrics.AdditiveDynamic: "additive_dynamic",
+        }
         params.setdefault("attention", kinds.get(type(mechanism.metric), "l2"))
         return super().from_mechanism(mechanism, **params)
 
@@ -301,14 +305,8 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
         rank = settings.get("rank") or self.embed_dim // self.num_heads
         if settings.get("diagonal"):
             rank = self.embed_dim
-        squared = settings.get("score", "dot") == "sqdist" or settings.get("key_bias", False)
-        learned = metrics.Mahalanobis() if settings.get("tied") else metrics.SquaredEuclidean()
-        if settings.get("map_width"):
-            learned = metrics.Mapped(maps.ResidualMLP(), "sqeuclidean" if squared else "dot")
-        elif not squared:
-            learned = metrics.Bilinear()
-        start = settings.get("temperature") or (2 if squared else 1) * math.sqrt(rank)
-        return Mechanism(metric=learned, kernel=kernels.Exponential(start))
+        settings = {**DEFAULTS, **settings}
+        return head_mechanism(settings, open_metric(settings), first_temperature(settings, rank), "all")
 
     def transform(self, X, layer=0, key_padding_mask=None):
         """The tokens (n, length, embed_dim) on which that layer's metrics act; in context the features."""

@@ -6,25 +6,27 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, Transfo
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from likewise import _checks, kernels, maps, metrics, supports
+from likewise import _checks, kernels, metrics, normalizations, supports
 from likewise._errors import ConvergenceError
 from likewise._estimator import MechanismMixin, checked_sample_weight
 from likewise._execution import execution, one_call
-from likewise._mechanism import Mechanism
 from likewise.estimators._epochs import NO_EPOCHS, OfClasses, OfNumbers, TrainedByEpochs
 from likewise.nn import FIRST_OF_MANY
-from likewise.nn._layers import HEAD_SETTINGS
+from likewise.nn._layers import HEAD_SETTINGS, head_mechanism, open_metric
 from likewise.nn._network import MODULES, PropagationNetwork, module_settings
 
 _AT_ONCE = 512  # rows of a batch where nothing else is asked for
 _PARAMETERS = """
     Parameters
     ----------
-    attention : "metric", "l2", "dot" or dict
+    attention : "metric", "l2", "dot", "additive", "additive_dynamic", "gcn" or dict
         How rows h and z of H are compared: |phi(h) - phi(z)|^2 with phi a network of one hidden layer and a
-        residual connection (metric-attention, Ruan and Zhang 2024), |W h - W z|^2 (L2 attention) or
-        -<Q h, K z>. Or settings of likewise.nn.AttentionLayer: what lies between; map_width, share_map,
-        values, temperature and learn_temperature then stand there, not here.
+        residual connection (metric-attention, Ruan and Zhang 2024), |W h - W z|^2 (L2 attention),
+        -<Q h, K z>, -act(<a, P h> + <a', P z>) (graph attention, Velickovic et al. 2018) or
+        -<a, act(Q h + K z)> (Brody et al. 2022), act a leaky ReLU. "gcn" compares nothing: the weights of
+        the graph, divided on both sides (graph convolution, Kipf and Welling 2017). Or settings of
+        likewise.nn.AttentionLayer: what lies between; map_width, share_map, values, temperature and
+        learn_temperature then stand there, not here.
     embed_dim : int
         Columns of H.
     n_layers : int >= 0
@@ -156,8 +158,8 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
             Of the loss: who attends to a row does not ask it. A row of weight 0 is as if not there; with
             context="training" or a graph it is there, without a label.
         graph : sparse or dense matrix (n, n), int array (2, n_edges), or None
-            A stored or nonzero entry (i, j) lets node i attend to node j; weights are not read. An array of
-            two rows is an edge_index as torch_geometric has it: from its first row to its second, so that
+            A stored or nonzero entry (i, j) lets node i attend to node j; "gcn" alone reads weights. An array
+            of two rows is an edge_index as torch_geometric has it: from its first row to its second, so that
             node edge_index[1, e] attends to edge_index[0, e]. None: everybody attends to everybody.
 
         Returns
@@ -167,6 +169,8 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
         self._check_parameters()
         X = self._check_X(X, reset=True)
         y, known = self._take_targets(y, len(X), with_graph=graph is not None)
+        if graph is None and self.attention == "gcn":
+            raise ValueError("graph must be given with attention='gcn', whose weights it has; got None.")
         support = None if graph is None else self._edges(graph, len(X))
         weights = known.astype(np.float64)
         if sample_weight is not None:
@@ -216,7 +220,7 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
     def _edges(self, graph, n):
         """Who may attend to whom, as a support."""
         if sparse.issparse(graph):
-            A = _checks.csr(graph, "graph").astype(bool)
+            A = _checks.csr(graph, "graph")
         else:
             A = np.asarray(graph)
             if A.ndim == 2 and A.shape[0] == 2 and A.dtype.kind in "iu" and A.shape != (n, n):
@@ -224,18 +228,23 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
                     raise ValueError(
                         f"graph must hold nodes in [0, {n - 1}]; got {int(A.min())} to {int(A.max())}."
                     )
-                A = sparse.csr_matrix((np.ones(A.shape[1], bool), (A[1], A[0])), shape=(n, n))
+                A = sparse.csr_matrix((np.ones(A.shape[1]), (A[1], A[0])), shape=(n, n))
+                A.data[:] = 1  # an edge that is listed twice is one
             elif A.shape == (n, n):
-                A = sparse.csr_matrix(_checks.reals(A, "graph") != 0)
+                A = sparse.csr_matrix(_checks.reals(A, "graph", np.float64))
         if A.shape != (n, n):
             raise ValueError(
                 f"graph must be of shape ({n}, {n}), or (2, n_edges) of node numbers; got {A.shape}."
             )
+        given = self.attention == "gcn"
+        A = sparse.csr_matrix(A, dtype=np.float64, copy=True)
+        if not given:
+            A.data[:] = 1  # stored zeros are edges
         if self.self_loops:
-            A = A + sparse.identity(n, dtype=bool, format="csr")
-        A = sparse.csr_matrix(A, dtype=np.float64)
-        A.data[:] = 1
-        return supports.Graph(A)
+            A = A + sparse.identity(n, format="csr")
+        if not given:
+            A.data[:] = 1
+        return supports.Graph(A, weights="given" if given else "kernel")
 
     def _fit(self, X, y, weights, support):
         random_state = _checks.random_of(self.random_state)
@@ -373,9 +382,18 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
     @classmethod
     def from_mechanism(cls, mechanism, **params):
         """The estimator whose heads start as `mechanism`: "dot" of an open Bilinear(), "l2" of an open
-        Mahalanobis(), "metric" of an open Mapped(ResidualMLP())."""
-        kinds = {metrics.Bilinear: "dot", metrics.Mahalanobis: "l2", metrics.Mapped: "metric"}
-        if type(mechanism.metric) in kinds:
+        Mahalanobis(), "metric" of an open Mapped(ResidualMLP()), "additive" of an open Additive(), "gcn" of a
+        symmetric normalization."""
+        kinds = {
+            metrics.Bilinear: "dot",
+            metrics.Mahalanobis: "l2",
+            metrics.Mapped: "metric",
+            metrics.Additive: "additive",
+            metrics.AdditiveDynamic: "additive_dynamic",
+        }
+        if mechanism.normalization == normalizations.Symmetric():
+            params.setdefault("attention", "gcn")
+        elif type(mechanism.metric) in kinds:
             params.setdefault("attention", kinds[type(mechanism.metric)])
         if isinstance(mechanism.kernel, kernels.Exponential):
             params.setdefault("temperature", mechanism.kernel.temperature)
@@ -384,16 +402,7 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
     def _make_mechanism(self):
         """Of one head as training starts, on rows of H: its metric is open."""
         settings = self._module()
-        squared = settings["score"] == "sqdist"
-        if settings.get("map_width"):
-            metric = metrics.Mapped(maps.ResidualMLP(), "sqeuclidean" if squared else "dot")
-        elif not settings.get("project", True):
-            metric = metrics.SquaredEuclidean() if squared else metrics.DotProduct()
-        elif settings.get("tied"):
-            metric = metrics.Mahalanobis() if squared else metrics.Bilinear()
-        else:
-            metric = metrics.SquaredEuclidean() if squared else metrics.Bilinear()
-        return Mechanism(metric=metric, kernel=kernels.Exponential(settings.get("temperature") or 1.0))
+        return head_mechanism(settings, open_metric(settings), settings.get("temperature") or 1.0, "all")
 
     def state_dict(self):
         """A copy of each parameter of the trained network by its name."""
@@ -419,8 +428,8 @@ class PropagationClassifier(ClassifierMixin, OfClasses, _PropagationEstimator):
     Notes
     -----
     Scale X first (StandardScaler). O(n_layers n^2 embed_dim) time a step of n rows, of a graph O(n_layers
-    edges embed_dim); memory linear in rows and edges. On a graph with "metric", "l2" and "dot" one argument
-    tells metric-attention, L2 attention and dot products apart.
+    edges embed_dim); memory linear in rows and edges. On a graph one argument tells metric-attention, L2
+    attention, dot products, graph attention and graph convolution apart.
 
     Examples
     --------

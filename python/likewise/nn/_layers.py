@@ -47,8 +47,12 @@ class AttentionLayer(Parametrized):
     ----------
     embed_dim, num_heads : int
         Features of a token, and heads that share them.
-    score : "dot" or "sqdist"
-        c = -<q, k> (self-attention) or |q - k|^2 (L2 attention; metric-attention with a map_width).
+    score : "dot", "sqdist", "additive", "additive_dynamic" or "given"
+        c = -<q, k> (self-attention); |q - k|^2 (L2 attention; metric-attention with a map_width);
+        -act(<a, q> + <a', k>) of tied maps (graph attention, Velickovic et al. 2018); -<a, act(q + k)> of
+        untied ones (Brody et al. 2022), act a leaky ReLU. "given", tied and without `project`, compares
+        nothing: weights are those of a Graph with weights="given", else 1, divided on both sides as
+        D^-1/2 A D^-1/2 (graph convolution, Kipf and Welling 2017).
     tied : bool
         Queries and keys are one map W of the tokens. With "sqdist" the cost is then |W x - W z|^2, a
         pseudo-metric.
@@ -69,12 +73,14 @@ class AttentionLayer(Parametrized):
         One phi for all heads.
     temperature : float or None
         t, or where its learning starts; None is sqrt(rank) of a dot product, 2 sqrt(rank) of a squared
-        distance.
+        distance, 1 of an additive score.
     project : bool
         Tied queries and keys are maps of the tokens; False: all features of a token, as they are.
     values : bool
         Maps of values and outputs; False: a head propagates its columns of the tokens. Without both and
         with one head it is the bare module of Ruan and Zhang (2024), H <- P(H) H.
+    slope : float
+        Of additive scores' leaky ReLU below 0.
     dtype : float32 or float64
     random_state : int, RandomState or None
         Of the initial weights: uniform by Glorot and Bengio (2010), biases 0 (as
@@ -86,8 +92,9 @@ class AttentionLayer(Parametrized):
     metric_proj.weight (heads rank, embed_dim) or metric_diagonal (heads, embed_dim), with a map_width
     map_in.weight (heads, map_width, rank), map_in.bias (heads, map_width), map_out.weight (heads, rank,
     map_width) and map_out.bias (heads, rank), which have no heads where they share the map, v_proj.weight
-    and v_proj.bias; then out_proj.weight, out_proj.bias, and log_temperature (heads,) where it is learned.
-    What project and values leave out is missing.
+    and v_proj.bias; of additive scores att_query and att_key (heads, rank), of dynamic ones att; then
+    out_proj.weight, out_proj.bias, and log_temperature (heads,) where it is learned. What project and
+    values leave out is missing.
     O(length^2 embed_dim) time for a sequence, memory linear in tokens, forward and backward.
 
     Examples
@@ -117,6 +124,7 @@ class AttentionLayer(Parametrized):
         temperature=None,
         project=True,
         values=True,
+        slope=0.2,
         *,
         dtype=np.float32,
         random_state=None,
@@ -290,7 +298,8 @@ class AttentionLayer(Parametrized):
     # --- reading ----------------------------------------------------------------------------------------
 
     def metric(self, head=0):
-        """A head's cost as a metric of tokens: Mahalanobis(W), Bilinear(Wq, Wk) of dot scores, or Mapped.
+        """A head's cost as a metric of tokens: Mahalanobis(W), Bilinear(Wq, Wk) of dot scores, Additive,
+        AdditiveDynamic or Mapped.
 
         Mapped by ResidualMLP with skip W is what a head with a map compares. A ValueError for squared
         distances of two maps, which are no metric.
@@ -306,10 +315,11 @@ class AttentionLayer(Parametrized):
         return self._core.temperature(head)
 
     def mechanism(self, head=0, support="all"):
-        """A head as a mechanism: its metric, exp(-c / t), who may attend, rows that sum to 1."""
-        return lw.Mechanism(
-            metric=self.metric(head), kernel=lw.kernels.Exponential(self.temperature(head)), support=support
-        )
+        """A head as a mechanism: its metric, exp(-c / t), who may attend, rows that sum to 1.
+
+        Of given weights: nothing is compared, and rows and columns are divided by roots of their sums.
+        """
+        return head_mechanism(self.options, self.metric(head), self.temperature(head), support)
 
     def __repr__(self):
         settings = {k: v for k, v in self.options.items() if k in HEAD_SETTINGS}
@@ -449,6 +459,40 @@ class MetricAttention(AttentionLayer):
             dtype=dtype,
             random_state=random_state,
         )
+
+
+def head_mechanism(options, metric, temperature, support):
+    """What a head of these options does, as five slots."""
+    if options["score"] == "given":
+        return lw.Mechanism(metric=metric, kernel="indicator", support=support, normalization="symmetric")
+    return lw.Mechanism(metric=metric, kernel=lw.kernels.Exponential(temperature), support=support)
+
+
+def first_temperature(settings, rank):
+    """Where a head of this rank starts, or stays: as the layer itself says."""
+    if settings["temperature"]:
+        return settings["temperature"]
+    if settings["score"].startswith("additive"):
+        return 1.0
+    squared = settings["score"] == "sqdist" or settings["key_bias"]
+    return (2 if squared else 1) * rank**0.5
+
+
+def open_metric(settings):
+    """The metric of a head before anything is learned, of mapped tokens where theirs has no name."""
+    squared = settings["score"] == "sqdist" or settings["key_bias"]
+    of_score = {"additive": lw.metrics.Additive, "additive_dynamic": lw.metrics.AdditiveDynamic}
+    if settings["score"] in of_score:
+        return of_score[settings["score"]]()
+    if settings["map_width"]:
+        return lw.metrics.Mapped(lw.maps.ResidualMLP(), "sqeuclidean" if squared else "dot")
+    if settings["score"] == "given":
+        return lw.metrics.SquaredEuclidean()
+    if not settings["project"]:
+        return lw.metrics.SquaredEuclidean() if squared else lw.metrics.DotProduct()
+    if not squared:
+        return lw.metrics.Bilinear()
+    return lw.metrics.Mahalanobis() if settings["tied"] else lw.metrics.SquaredEuclidean()
 
 
 def _head_dim(embed_dim, num_heads):

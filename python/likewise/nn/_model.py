@@ -18,6 +18,8 @@ ATTENTION = {
     "dot": {"score": "dot", "tied": False, "learn_temperature": True},
     "l2": {"score": "sqdist", "tied": True, "learn_temperature": True},
     "metric": {"score": "sqdist", "tied": True, "temperature": 1.0},
+    "additive": {"score": "additive", "tied": True, "temperature": 1.0},
+    "additive_dynamic": {"score": "additive_dynamic", "tied": False, "temperature": 1.0},
 }
 
 

@@ -7,14 +7,14 @@ import numpy as np
 import likewise as lw
 from likewise import _checks, _core
 from likewise._slots import as_support
-from likewise.nn._layers import DEFAULTS, as_options
+from likewise.nn._layers import DEFAULTS, as_options, head_mechanism
 from likewise.nn._parameters import Parametrized, load_into, named_views, numbers_of
 
 _CORES = {
     "float32": (_core.PropagationNetwork_float32, _core.PropagationNetworkPass_float32),
     "float64": (_core.PropagationNetwork_float64, _core.PropagationNetworkPass_float64),
 }
-MODULES = ("metric", "l2", "dot")
+MODULES = ("metric", "l2", "dot", "additive", "additive_dynamic", "gcn")
 
 
 def module_settings(
@@ -36,7 +36,13 @@ def module_settings(
         raise ValueError(
             f"attention must be one of {', '.join(map(repr, MODULES))} or a dict; got {attention!r}."
         )
-    of_score = {"dot": {"score": "dot", "tied": False}, "l2": {"score": "sqdist", "tied": True}}
+    of_score = {
+        "dot": {"score": "dot", "tied": False},
+        "l2": {"score": "sqdist", "tied": True},
+        "additive": {"score": "additive", "tied": True},
+        "additive_dynamic": {"score": "additive_dynamic", "tied": False},
+        "gcn": {"score": "given", "tied": True, "project": False},
+    }
     own = of_score.get(attention)
     if own is None:
         # One head's phi sees the rows as they are, as published; several see projections of their own.
@@ -66,6 +72,13 @@ def before(metric, W, b):
     if isinstance(metric, lw.metrics.Bilinear):
         sides = (lw.maps.Linear(F @ W, F @ b) for F in (metric.query_factor, metric.key_factor))
         return lw.metrics.Mapped(tuple(sides), "dot")
+    if isinstance(metric, lw.metrics.Additive):  # what the shift adds lies inside the activation
+        sides = (metric.a_query[None], metric.a_key[None])
+        metric = lw.metrics.AdditiveDynamic(*sides, np.ones(1), metric.slope, metric.activation)
+    if isinstance(metric, lw.metrics.AdditiveDynamic):
+        F, G = metric.W_q, metric.W_k
+        shift = (F + G) @ b + (0 if metric.b is None else metric.b)
+        return lw.metrics.AdditiveDynamic(F @ W, G @ W, metric.a, metric.slope, metric.activation, shift)
     if not isinstance(metric, lw.metrics.Mapped):
         return lw.metrics.Mapped(lw.maps.Linear(W, b), metric)
     phi = metric.map
@@ -89,9 +102,11 @@ class PropagationNetwork(Parametrized):
         Columns of H.
     n_layers : int >= 0
         Modules; 0: the two linear maps alone.
-    attention : "metric", "l2", "dot" or dict
+    attention : "metric", "l2", "dot", "additive", "additive_dynamic", "gcn" or dict
         c = |phi(h) - phi(z)|^2 with phi a network of one hidden layer and a residual connection (the paper's
-        metric-attention), |W h - W z|^2, or -<Q h, K z>. Or settings of AttentionLayer.
+        metric-attention), |W h - W z|^2, -<Q h, K z>, -act(<a, P h> + <a', P z>) (graph attention) or
+        -<a, act(Q h + K z)>; "gcn": no cost, but the weights of a support Graph(A, weights="given"), divided
+        on both sides (graph convolution). Or settings of AttentionLayer.
     num_heads : int
         Each has a metric of its own and propagates its columns of H; with one, phi sees H itself.
     map_width : int or None
@@ -269,7 +284,7 @@ class PropagationNetwork(Parametrized):
     # --- reading ----------------------------------------------------------------------------------------
 
     def metric(self, layer=0, head=0):
-        """What a head of a module compares H by: Mapped, Mahalanobis or Bilinear."""
+        """What a head of a module compares H by: Mapped, Mahalanobis, Bilinear or an additive score."""
         return self._core.metric(layer, head)
 
     def input_metric(self, head=0):
@@ -279,11 +294,8 @@ class PropagationNetwork(Parametrized):
 
     def mechanism(self, layer=0, head=0, support="all"):
         """A head of a module as a mechanism of H."""
-        return lw.Mechanism(
-            metric=self.metric(layer, head),
-            kernel=lw.kernels.Exponential(self._core.temperature(layer, head)),
-            support=support,
-        )
+        temperature = self._core.temperature(layer, head)
+        return head_mechanism(self.options, self.metric(layer, head), temperature, support)
 
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options.items() if v)})"
