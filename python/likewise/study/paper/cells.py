@@ -186,8 +186,11 @@ class _Run:
         return {**found, "perplexity": float(np.exp(entropy).mean()), "n_keys": float(n_keys)}
 
     def _variance(self):
-        """Variance of the rows of H after the modules, as a share of that before."""
-        self._forward()
+        """Variance of the rows of H after the modules, as a share of that before; NaN if they ran away."""
+        try:
+            self._forward()
+        except ValueError:
+            return np.nan
         before, after = (self.network.hidden(layer).astype(float).var(axis=0).sum() for layer in (0, -1))
         return float(after / before) if before > 0 else np.nan
 

@@ -18,7 +18,7 @@ N_RATE_SEEDS = 3
 N_OPEN_SEEDS = 5
 FIRST_RATE_SEED = 100_000  # after the seeds of everything else
 QUICK_MULTIPLES = (1, 10)
-QUICK_SHARE = 25  # of the steps one in so many
+QUICK_SHARE = 50  # of the steps one in so many
 
 
 @dataclass(frozen=True)

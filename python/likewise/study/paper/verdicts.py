@@ -189,8 +189,8 @@ def _explanation(claim, stage, groups, comparisons, summary):
     alone = [row for row in clear if _is_alone(summary, stage, row["experiment"])]
     if alone:
         yield (
-            f"On {', '.join(map(_title, alone))} a row of metric attends to one row alone before the first step "
-            "(perplexity below 1.1): at temperature 1 its modules pass H on as it is."
+            f"On {', '.join(map(_title, alone))} a row of metric attends to one row alone before the first "
+            f"step (perplexity below {ALONE}): at temperature 1 its modules pass H on as it is."
         )
     if claim.measure == "spread" and clear:
         yield (
@@ -220,8 +220,8 @@ def _shares(claim, stage, word, clear, comparisons):
         for arm, count in at_least_half.items()
     )
     return (
-        f"Where metric is {word} than dot ({_sets(len(clear))}), half or more of the difference is had by: {said}. "
-        f"{_reading(at_least_half, len(clear))}"
+        f"Where metric is {word} than dot ({_sets(len(clear))}), half or more of the difference is had by: "
+        f"{said}. {_reading(at_least_half, len(clear))}"
     )
 
 
