@@ -34,10 +34,8 @@ from likewise.study.paper import (
 # --- arms
 
 
-def network_of(name, **changes):
-    of = replace(experiments.get("moon"), embed_dim=10)
-    options = {"n_features": 2, "n_classes": 2, "n_layers": 2, "residual": False, "seed": 0, **changes}
-    return arms.get(name).network(of, **options)
+def network_of(name, n_features=2, **changes):
+    return arms.get(name).network(cells.Cell("moon", name, 0, 0.01, 9, **changes), 10, n_features, 2)
 
 
 def test_arms_have_the_numbers_that_their_formulas_say():
@@ -128,8 +126,8 @@ def test_experiments_are_seeded_and_ask_no_row_that_is_learned_from(name):
     assert not (np.array_equal(first.X, other.X) and np.array_equal(first.train, other.train))
     assert not set(first.train) & set(first.asked)
     assert set(first.y[first.train]) == set(range(first.y.max() + 1))
-    assert (first.graph is not None) == of.is_graph
-    if of.is_graph:
+    assert (first.graph is not None) == (of.kind == "graph")
+    if of.kind == "graph":
         assert (first.graph != first.graph.T).nnz == 0 and (first.graph.diagonal() == 1).all()
 
 
@@ -213,6 +211,47 @@ def test_an_error_is_recorded(monkeypatch):
     monkeypatch.setattr(experiments, "get", lambda name: replace(experiments.EXPERIMENTS[0], make=broken))
     record = cells.run_cell(cell_of())
     assert record["error"] == "ValueError: no moons tonight" and np.isnan(record["accuracy"])
+
+
+def test_sequences_are_asked_for_the_token_that_is_marked():
+    for name, out in (("reversed", lambda s: s[::-1]), ("sorted", np.sort)):
+        rows = experiments.get(name).make(0)
+        for X, y in zip(rows.X[:50], rows.y[:50]):
+            symbols, marked = X[:, :-1].argmax(axis=1), X[:, -1].argmax()
+            assert X.sum() == len(symbols) + 1 and y == out(symbols)[marked]
+
+
+def transformer_of(name):
+    return arms.get(name).transformer(cells.Cell("sorted", name, 0, 1e-3, 9), 32, 8, 9, 8)
+
+
+def test_blocks_differ_in_what_their_heads_compare_alone():
+    sizes = {name: len(transformer_of(name).flat_parameters) for name in arms.names_for("sequence")}
+    assert (
+        sizes["metric"]
+        == sizes["dot"]
+        == sizes["dot_identity"]
+        == sizes["dot_phi"]
+        > sizes["l2"]
+        > sizes["none"]
+    )
+    state = transformer_of("dot_identity").state_dict()
+    drawn, apart = transformer_of("dot").state_dict(), []
+    for name, part in state.items():
+        if "in_proj_weight" in name:
+            assert_array_equal(part[:64], np.tile(np.eye(32), (2, 1)))
+            assert_array_equal(part[64:], drawn[name][64:])
+            apart.append(name)
+        else:
+            assert_array_equal(part, drawn[name])
+    assert len(apart) == 2
+
+
+def test_a_sequence_is_learned():
+    record = cells.run_cell(cells.Cell("sorted", "dot", 0, 3e-3, 300, batch=64))
+    assert record["error"] == "" and record["accuracy"] > record["guessing"] + 0.2
+    assert record["n_keys"] == 8 and 1 <= record["perplexity"] <= 8
+    assert len(record["curve"]["step"]) == 5 and record["curve"]["step"][-1] == 5 * 63
 
 
 # --- plan

@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 import likewise as lw
-from likewise._errors import ConvergenceError
-from likewise.study.paper import arms, experiments
+from likewise.study.paper import experiments
+from likewise.study.paper.row_run import RowRun
+from likewise.study.paper.sequence_run import SequenceRun
 
-N_POINTS = 60  # of a curve
-NOISE = 0.5  # standard deviations of each feature, added to rows that are asked
 MESSAGE_LENGTH = 300
 MEASURES = (
     *("accuracy", "guessing", "asked_loss", "accuracy_beside_training", "accuracy_under_noise", "final_loss"),
@@ -40,6 +39,7 @@ class Cell:
     steps: int
     n_layers: int = 2
     residual: bool = False
+    learn_temperature: bool = False
     batch: int = 0
     context: str = "batch"
     validation: bool = False
@@ -59,147 +59,16 @@ def run_cell(cell):
     start, record = time.perf_counter(), _empty(cell)
     try:
         with lw.execution(n_jobs=1, progress=False):  # cells share the cores
-            record |= _Run(cell).record()
+            record |= run_of(cell).record()
     except Exception as error:
         record["error"] = f"{type(error).__name__}: {error}"[:MESSAGE_LENGTH]
     return {**record, "seconds": time.perf_counter() - start}
 
 
-class _Run:
-    """A network that learns the rows of a cell."""
-
-    def __init__(self, cell):
-        self.cell, self.experiment = cell, experiments.get(cell.experiment)
-        rows = self.experiment.make(cell.seed)
-        self.rows = rows.held_out(cell.seed) if cell.validation else rows
-        self.support = self.rows.support
-        self.n_classes = int(rows.y.max()) + 1
-        self.network = arms.get(cell.arm).network(
-            self.experiment, rows.X.shape[1], self.n_classes, cell.n_layers, cell.residual, cell.seed
-        )
-        n_train = len(self.rows.train)
-        self.batch = min(cell.batch, n_train) if cell.batch else n_train
-        self.together = self.rows.graph is not None or cell.context == "training"
-
-    def record(self):
-        rows, cell = self.rows, self.cell
-        at_start = self._attention()
-        curve, diverged = self._learn()
-        logits = self._ask(rows.X)
-        loss, n_late = np.array(curve["loss"]), max(1, len(curve["loss"]) // 10)
-        return {
-            **at_start,
-            "accuracy": self._score(logits),
-            "guessing": float(np.bincount(rows.y[rows.asked]).max() / len(rows.asked)),
-            "asked_loss": _cross_entropy(logits, rows.y[rows.asked]),
-            "accuracy_beside_training": self._score(self._ask(rows.X, beside_training=True)),
-            "accuracy_under_noise": self._score(self._ask(self._noisy())),
-            "final_loss": float(loss[-1]) if len(loss) else np.nan,
-            "mean_loss": float(loss.mean()) if len(loss) else np.nan,
-            "late_fall": float((loss[-1 - n_late] - loss[-1]) / loss[0]) if len(loss) > n_late else np.nan,
-            "variance_at_end": self._variance(),
-            "n_parameters": len(self.network.flat_parameters),
-            "diverged": diverged,
-            "curve": {} if cell.validation else curve,
-        }
-
-    def _learn(self):
-        """(curve, whether the loss became infinite): at most N_POINTS of step, training loss, accuracy."""
-        per_epoch = 1 if self.together else -(-len(self.rows.train) // self.batch)
-        n_epochs = max(1, round(self.cell.steps / per_epoch))
-        ends = np.unique(np.linspace(0, n_epochs, min(N_POINTS, n_epochs) + 1).round().astype(int))
-        curve = {"step": [], "loss": [], "accuracy": []}
-        for begin, end in zip(ends, ends[1:]):
-            try:
-                history = self.network.train(self._data(), self._options(int(end - begin)))
-            except ConvergenceError:  # which keeps the last parameters whose loss was finite
-                return curve, True
-            if "interrupt" in history:
-                raise KeyboardInterrupt
-            curve["step"].append(int(end) * per_epoch)
-            curve["loss"].append(history["loss"][-1])
-            curve["accuracy"].append(self._score(self._ask(self.rows.X)))
-        return curve, False
-
-    def _data(self):
-        """Rows that are asked weigh nothing: in a batch they are as if not there."""
-        weights = np.zeros(len(self.rows.y))
-        weights[self.rows.train] = 1
-        return self.rows.X, self.rows.y, None, None, weights, None, self.together, self.support
-
-    def _options(self, n_epochs):
-        return {
-            "task": "classification",
-            "optimizer": "adam",
-            "schedule": "constant",
-            "learning_rate": self.cell.learning_rate,
-            "weight_decay": self.experiment.weight_decay,
-            "batch_size": len(self.rows.train) if self.together else self.batch,
-            "max_epochs": n_epochs,
-            "max_norm": 0.0,
-            "patience": 0,
-            "min_delta": 0.0,
-            "seed": self.cell.seed,
-        }
-
-    def _ask(self, X, beside_training=False):
-        """Class scores (n_asked, n_classes); None where the parameters have run away."""
-        rows = self.rows
-        try:
-            if rows.graph is not None:
-                return self.network.predict(X, support=self.support)[rows.asked]
-            beside = beside_training or self.together
-            batch = len(rows.asked) if self.together else self.batch
-            return self.network.predict(X[rows.asked], batch, X[rows.train] if beside else None)
-        except ValueError:
-            return None
-
-    def _score(self, logits):
-        """The share of asked rows whose class is found; of a network that has run away that of guessing."""
-        if logits is None:
-            return 1 / self.n_classes
-        return float(np.mean(logits.argmax(axis=1) == self.rows.y[self.rows.asked]))
-
-    def _noisy(self):
-        X, asked = self.rows.X.copy(), self.rows.asked
-        scale = NOISE * X[self.rows.train].std(axis=0)
-        X[asked] += scale * np.random.RandomState(self.cell.seed).standard_normal((len(asked), X.shape[1]))
-        return X
-
-    # --- whether there is something to learn from
-
-    def _forward(self):
-        """A pass of rows as a step has them."""
-        together = self.together
-        X = self.rows.X if together else self.rows.X[self.rows.train[: self.batch]]
-        self.network.forward(X, self.support)
-
-    def _attention(self):
-        """Of the first module's rows of P the mean perplexity (keys), and of how many; what is left of H."""
-        self._forward()
-        found = {"variance_at_start": self._variance()}
-        if self.network.options["n_layers"] == 0:
-            return found
-        P = self.network.attention_weights(0)[0].astype(float)
-        entropy = -np.sum(P * np.log(np.where(P > 0, P, 1)), axis=1)
-        n_keys = P.shape[1] if self.rows.graph is None else np.diff(self.rows.graph.indptr).mean()
-        return {**found, "perplexity": float(np.exp(entropy).mean()), "n_keys": float(n_keys)}
-
-    def _variance(self):
-        """Variance of the rows of H after the modules, as a share of that before; NaN if they ran away."""
-        try:
-            self._forward()
-        except ValueError:
-            return np.nan
-        before, after = (self.network.hidden(layer).astype(float).var(axis=0).sum() for layer in (0, -1))
-        return float(after / before) if before > 0 else np.nan
-
-
-def _cross_entropy(logits, y):
-    """Mean negative log probability of the classes, in nats; infinite of a network that has run away."""
-    if logits is None:
-        return np.inf
-    logits = logits.astype(float)
-    top = logits.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0]
-    return float(np.mean(log_sum - logits[np.arange(len(y)), y]))
+def run_of(cell):
+    """The cell's model with its data, not yet trained."""
+    of = experiments.get(cell.experiment)
+    data = of.make(cell.seed)
+    if cell.validation:
+        data = data.held_out(cell.seed)
+    return (SequenceRun if of.kind == "sequence" else RowRun)(cell, of, data)

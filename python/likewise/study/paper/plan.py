@@ -43,6 +43,7 @@ CHOICES = {
     "1 module": Choice({"n_layers": 1}, factor=0.5),
     "4 modules": Choice({"n_layers": 4}, factor=2.0),
     "residual": Choice({"residual": True}),
+    "learned temperature": Choice({"learn_temperature": True}),
     "batch of 64": Choice({"batch": 64}, of_modules=False, factor=0.2),
     "batch of 256": Choice({"batch": 256}, of_modules=False, factor=3.0),
     "test rows in training": Choice({"context": "training"}, factor=1.6),
@@ -140,7 +141,7 @@ class Plan:
 
 def arms_of(experiment):
     """Names of the arms that are compared on it."""
-    return arms.names_for(graph=experiment.is_graph)
+    return arms.names_for(experiment.kind)
 
 
 def chosen_rates(records):

@@ -4,7 +4,7 @@ import numpy as np
 
 from likewise._experiments import page
 from likewise._experiments.page import drawn
-from likewise.study.paper import arms, cells, experiments, figures, plan, statistics, store, tables, verdicts
+from likewise.study.paper import arms, experiments, figures, plan, run, statistics, store, tables, verdicts
 
 PAGE = "paper.html"
 FLAT = 0.01  # a loss counts as flat that fell by less than this share of its first value over the last tenth
@@ -40,7 +40,9 @@ def _context(found):
         "failures": _once(table[table["error"] != ""]).to_dict("records"),
         "versions": {n.removeprefix("version "): v for n, v in about.items() if n.startswith("version ")},
         "title_of": {of.name: of.title for of in present} | {arm.name: arm.title for arm in arms.ARMS},
-        "noise": cells.NOISE,
+        "noise": run.NOISE,
+        "has_sequences": any(of.kind == "sequence" for of in present),
+        "num_heads": arms.NUM_HEADS,
         "band": [f"{100 * level:.0f}" for level in tables.BAND],
         "n_draws": statistics.N_DRAWS,
         "few": statistics.FEW,
@@ -61,7 +63,12 @@ def _experiment(of, table):
     batch = "all" if of.batch == 0 else str(of.batch)
     steps = int(rows["steps"].max()) if len(rows) else of.steps
     n_seeds = rows.loc[rows["stage"] != plan.RATES, "seed"].nunique()
-    return {"of": of, "batch": "the graph" if of.is_graph else batch, "steps": steps, "n_seeds": n_seeds}
+    return {
+        "of": of,
+        "batch": "the graph" if of.kind == "graph" else batch,
+        "steps": steps,
+        "n_seeds": n_seeds,
+    }
 
 
 def _arm(arm, table):

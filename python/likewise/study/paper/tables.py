@@ -135,7 +135,7 @@ def _of_one_setting(group, with_spread):
 
 
 def _beside_training(group):
-    if not experiments.get(group["experiment"].iloc[0]).is_graph:
+    if experiments.get(group["experiment"].iloc[0]).kind == "rows":
         yield from _pairs(group, "accuracy_beside_training", "accuracy", statistics.paired_interval)
 
 
