@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
+from sklearn.metrics import log_loss
 
 import likewise as lw
 from likewise.__main__ import main
@@ -191,6 +192,41 @@ def test_keys_of_a_graph_are_its_neighbors():
     record = cells.run_cell(cell_of("karate", "dot"))
     assert record["n_keys"] == pytest.approx(2 * 78 / 34 + 1)
     assert 1 <= record["perplexity"] <= record["n_keys"]
+
+
+def test_measures_are_read_off_the_curve_and_the_model():
+    """The same run by hand: noise and training rows come in when rows are asked, not before."""
+    cell = cell_of(steps=20)
+    record, run = cells.run_cell(cell), cells.run_of(cell)
+    run.train(20)
+    X, y, train, asked = run.data.X, run.data.y, run.data.train, run.data.asked
+    loss = record["curve"]["loss"]
+    assert record["final_loss"] == loss[-1] and record["mean_loss"] == pytest.approx(sum(loss) / 20)
+    assert record["late_fall"] == pytest.approx((loss[17] - loss[19]) / loss[0])
+    together = run.model.predict(np.concatenate([X[train], X[asked]]), 500)[len(train) :]
+    assert record["accuracy_beside_training"] == np.mean(together.argmax(axis=1) == y[asked])
+    alone = run.model.predict(X[asked], 100)
+    assert record["accuracy"] == np.mean(alone.argmax(axis=1) == y[asked])
+    assert record["asked_loss"] == pytest.approx(log_loss(y[asked], shares(alone)), rel=1e-5)
+    noisy = run._noisy()
+    assert_array_equal(noisy[train], X[train])
+    assert_allclose((noisy - X)[asked].std(axis=0), 0.5 * X[train].std(axis=0), rtol=0.25)
+    guess = max(np.mean(y[asked] == label) for label in (0, 1))
+    assert record["guessing"] == guess
+
+
+def shares(logits):
+    weights = np.exp(logits.astype(float))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def test_a_learned_temperature_is_learned():
+    run = cells.run_of(cell_of(learn_temperature=True))
+    name = "layers.0.log_temperature"
+    before = run.model.state_dict()[name]
+    run.train(5)
+    assert before == 0 and run.model.state_dict()[name] != before
+    assert name not in cells.run_of(cell_of()).model.state_dict()
 
 
 def test_batches_are_whom_a_row_attends_to():
@@ -579,6 +615,17 @@ def test_the_explanation_names_the_arm_that_has_most_of_the_difference(arm, read
         assert f"{arms.get(arm).title} on 1 (median 83%)" in sentence
 
 
+def test_the_explanation_says_where_learning_rates_differ():
+    table = records_of({("moon", "dot"): around(0.6), ("moon", "metric"): around(0.9)}, stage=plan.CHOSEN)
+    table["accuracy_beside_training"] = table["accuracy"]
+    table.loc[table["arm"] == "metric", "learning_rate"] = 0.03
+    said = " ".join(verdict_of(table, stage=plan.CHOSEN).explanation)
+    assert "Moon 0.03 (dot 0.001)" in said
+    assert "0.03" not in " ".join(
+        verdict_of(records_of({("moon", "dot"): around(0.6), ("moon", "metric"): around(0.9)})).explanation
+    )
+
+
 def test_the_explanation_says_where_dot_could_not_train_and_metric_hears_itself_alone():
     table = records_of({("moon", "dot"): around(0.6), ("moon", "metric"): around(0.9)})
     table.loc[table["arm"] == "dot", "variance_at_start"] = 2e-6
@@ -606,6 +653,8 @@ def test_a_quick_study_is_whole(found):
     assert table["accuracy"].between(0, 1).all()
     assert (table["perplexity"].isna() == (table["arm"] == "none")).all()
     assert (table["accuracy_under_noise"] != table["accuracy"]).any()
+    beside = found.comparisons[found.comparisons["choice"] == tables.BESIDE]
+    assert set(beside["experiment"]) == {"moon"} and len(beside) == 6 + 5
 
 
 def test_comparisons_are_of_the_cells(found):

@@ -45,7 +45,8 @@ CHOICES = {
     "residual": Choice({"residual": True}),
     "learned temperature": Choice({"learn_temperature": True}),
     "batch of 64": Choice({"batch": 64}, of_modules=False, factor=0.2),
-    "batch of 256": Choice({"batch": 256}, of_modules=False, factor=3.0),
+    "batch of 128": Choice({"batch": 128}, of_modules=False, factor=1.7),
+    "batch of 256": Choice({"batch": 256}, of_modules=False, factor=2.0),
     "test rows in training": Choice({"context": "training"}, factor=1.6),
 }
 

@@ -179,6 +179,12 @@ def _explanation(claim, stage, groups, comparisons, summary):
         for word in (BETTER, WORSE):
             if groups[word]:
                 yield _shares(claim, stage, word, groups[word], comparisons)
+    rates = [_rates(summary, stage, row) for row in clear if _rates(summary, stage, row)]
+    if rates:
+        yield (
+            f"The learning rates are not the same: {'; '.join(rates)}. They were chosen for accuracy, and a "
+            "loss falls sooner at a higher one."
+        )
     lost = [row for row in clear if _is_lost(summary, stage, row["experiment"])]
     if lost:
         said = "; ".join(f"{_title(row)} {_left(summary, stage, row['experiment'])}" for row in lost)
@@ -237,6 +243,13 @@ def _reading(counts, n):
     if counts.get("dot_phi", 0) > most:
         return "Most of it is the nonlinear φ, under a dot product as under a distance."
     return "No single change from dot has most of it: it takes φ and the distance together."
+
+
+def _rates(summary, stage, row):
+    """The learning rates of metric and dot, where they differ."""
+    dot, metric = (_of_arm(summary, stage, row["experiment"], arm) for arm in (arms.REFERENCE, arms.SUBJECT))
+    rates = (metric["learning_rate"], dot["learning_rate"])
+    return "" if rates[0] == rates[1] else "{} {:g} (dot {:g})".format(_title(row), *rates)
 
 
 def _is_alone(summary, stage, experiment):
