@@ -86,7 +86,7 @@ class Run:
     def _learn(self):
         """(curve, whether the loss became infinite): at most N_POINTS of step, training loss, accuracy."""
         n_epochs = max(1, round(self.cell.steps / self.steps_of_epoch))
-        ends = np.unique(np.linspace(0, n_epochs, min(N_POINTS, n_epochs) + 1).round().astype(int))
+        ends = np.linspace(0, n_epochs, min(N_POINTS, n_epochs) + 1).round().astype(int)
         curve = {"step": [], "loss": [], "accuracy": []}
         for begin, end in zip(ends, ends[1:]):
             try:
