@@ -668,6 +668,22 @@ def test_comparisons_are_of_the_cells(found):
     assert row["difference"].item() == pytest.approx((by_seed["metric"] - by_seed["l2"]).mean(), abs=1e-5)
 
 
+def test_the_search_for_rates_is_told(found):
+    table = tables.read(found.report.parent, "rates")
+    assert (table.groupby(["experiment", "arm"])["chosen"].sum() == 1).all()
+    own = found.cells.query(
+        "stage == 'rates' and experiment == 'moon' and arm == 'l2' and learning_rate == 0.01"
+    )
+    row = table.query("experiment == 'moon' and arm == 'l2' and learning_rate == 0.01")
+    assert row["accuracy"].item() == pytest.approx(own["accuracy"].mean(), abs=1e-5)
+    assert row["place"].item() == "highest" and row["n"].item() == 2
+    chosen = table[table["chosen"]].set_index(["experiment", "arm"])["learning_rate"]
+    cells_of = found.cells[found.cells["stage"] == plan.CHOSEN].groupby(["experiment", "arm"])[
+        "learning_rate"
+    ]
+    assert (cells_of.first() == chosen.sort_index()).all() and (cells_of.nunique() == 1).all()
+
+
 def test_curves_are_means_over_seeds(found):
     kept = store.Store(found.report.parent / paper.CELLS).records
     curves = [

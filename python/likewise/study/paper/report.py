@@ -47,10 +47,13 @@ def _context(found):
         "n_draws": statistics.N_DRAWS,
         "few": statistics.FEW,
         "flat": FLAT,
-        "n_rate_seeds": plan.N_RATE_SEEDS,
-        "n_open_seeds": plan.N_OPEN_SEEDS,
-        "multiples": plan.MULTIPLES,
+        "n_rate_seeds": _most(found["rates"]["n"]),
+        "n_open_seeds": _most(summary.loc[summary["stage"] == plan.OPEN, "n"]) if len(summary) else 0,
     }
+
+
+def _most(counts):
+    return int(counts.max()) if len(counts) else 0
 
 
 def _once(table):
@@ -124,7 +127,9 @@ def _rates(table):
                 "arm": arm,
                 "tried": sorted(tried, key=lambda one: one["rate"]),
                 "chosen": chosen["learning_rate"],
-                "at_edge": bool(chosen["at_edge"]),
+                "place": {"lowest": "the published one", "highest": "the highest tried"}.get(
+                    chosen["place"], ""
+                ),
             }
         )
     return lines

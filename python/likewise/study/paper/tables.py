@@ -21,10 +21,11 @@ COMPARED = ("accuracy", "mean_loss", "accuracy_under_noise")  # by their mean ov
 BESIDE = "asked beside training rows"  # a choice that needs no cells of its own
 BAND = (0.1, 0.9)  # quantiles over seeds
 
+TEXTS = ("choice", "error", "place")  # columns that may be empty
 CELLS = ["stage", "choice", "experiment", "arm", "seed"]
 CURVES = ["stage", "experiment", "arm", "step", "n"]
 CURVES += [f"{of}_{what}" for of in ("loss", "accuracy") for what in ("mean", "low", "high")]
-RATES = ["experiment", "arm", "learning_rate", "n", "accuracy", "loss", "diverged", "chosen", "at_edge"]
+RATES = ["experiment", "arm", "learning_rate", "n", "accuracy", "loss", "diverged", "chosen", "place"]
 COMPARISONS = ["stage", "choice", "experiment", "measure", "arm", "against"]
 COMPARISONS += ["n", "value", "difference", "low", "high", "p", "holm"]
 
@@ -47,9 +48,9 @@ def write(folder, entries, records, about):
 
 def read(folder, name):
     """A table as it was written."""
-    text = {"choice": str, "error": str, "value": str} if name == "about" else {"choice": str, "error": str}
-    table = pd.read_csv(folder / FILES[name], dtype=text)
-    return table.fillna({column: "" for column in ("choice", "error") if column in table})
+    texts = (*TEXTS, "value") if name == "about" else TEXTS
+    table = pd.read_csv(folder / FILES[name], dtype=dict.fromkeys(texts, str))
+    return table.fillna({column: "" for column in TEXTS if column in table})
 
 
 def _about(about):
@@ -87,7 +88,6 @@ def rates(search):
     rows = []
     for (experiment, arm, rate), group in search.groupby(["experiment", "arm", "learning_rate"], sort=False):
         of_arm = search[(search["experiment"] == experiment) & (search["arm"] == arm)]["learning_rate"]
-        is_chosen = chosen[experiment, arm] == rate
         rows.append(
             {
                 "experiment": experiment,
@@ -97,8 +97,8 @@ def rates(search):
                 "accuracy": group["accuracy"].mean(),
                 "loss": group["asked_loss"].mean(),
                 "diverged": int(group["diverged"].sum()),
-                "chosen": is_chosen,
-                "at_edge": is_chosen and rate in (of_arm.min(), of_arm.max()),
+                "chosen": chosen[experiment, arm] == rate,
+                "place": {of_arm.min(): "lowest", of_arm.max(): "highest"}.get(rate, ""),
             }
         )
     return pd.DataFrame(rows, columns=RATES)

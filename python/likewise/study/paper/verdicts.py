@@ -173,7 +173,7 @@ def _learned(summary, stage, row, arm):
 
 
 def _explanation(claim, stage, groups, comparisons, summary):
-    """Sentences: what other arms have of the difference, whether dot could train, how flat its loss was."""
+    """Sentences: what other arms have of the difference, and what the modules could do at the start."""
     clear = [*groups[BETTER], *groups[WORSE]]
     if claim.neutral == 0:
         for word in (BETTER, WORSE):
@@ -192,7 +192,7 @@ def _explanation(claim, stage, groups, comparisons, summary):
             "Dot's modules start by smoothing nearly all away: of the variance of the rows of H they leave, "
             f"before the first step, {said}. There the difference is one of starts as much as of scores."
         )
-    alone = [row for row in clear if _is_alone(summary, stage, row["experiment"])]
+    alone = [row for row in [*clear, *groups[OPEN]] if _is_alone(summary, stage, row["experiment"])]
     if alone:
         yield (
             f"On {', '.join(map(_title, alone))} a row of metric attends to one row alone before the first "
