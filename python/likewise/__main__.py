@@ -54,6 +54,14 @@ def _add_study(commands):
     instead.add_argument(
         "--arms", action="store_true", help="instead: attention from dot products to a metric, step by step"
     )
+    instead.add_argument(
+        "--paper",
+        action="store_true",
+        help="instead: the experiments of the paper, and what may explain them",
+    )
+    study.add_argument(
+        "--full", action="store_true", default=None, help="with --paper: the large data sets too, hours"
+    )
     study.add_argument(
         "--no-agreement", dest="agreement", action="store_false", default=None, help="leave out scikit-learn"
     )
@@ -86,26 +94,45 @@ def _add_explain(commands):
 def _study(arguments):
     from likewise import study
 
+    if arguments.paper:
+        return _paper_study(arguments)
     if arguments.transfer or arguments.arms:
         return _paired_study(arguments)
+    if arguments.full:
+        raise ValueError("full must be given with --paper.")
     given = _given(study.Settings, arguments)
     settings = study.from_toml(arguments.config, **given) if arguments.config else study.Settings(**given)
     if settings.jobs is None:
         settings = dataclasses.replace(settings, jobs=-1)
     done = study.run(settings, progress=True)
-    print(done.report)
-    return 130 if done.interrupted else 0
+    return _end_of(done)
 
 
 def _paired_study(arguments):
     from likewise.study import arms, transfer
 
     names = ("data", "target", "repeats", "n_samples", "seed", "out", "quick")
+    given = _given_of(names, arguments, "--transfer or --arms")
+    return _end_of((arms if arguments.arms else transfer).run(**given, progress=True))
+
+
+def _paper_study(arguments):
+    from likewise.study import paper
+
+    given = _given_of(("data", "repeats", "seed", "jobs", "out", "full", "quick"), arguments, "--paper")
+    return _end_of(paper.run(**{"jobs": -1, **given}, progress=True))
+
+
+def _given_of(names, arguments, study):
+    """The options of these names that were given; a ValueError for another one."""
     for name, value in vars(arguments).items():
-        if name not in (*names, "command", "run", "transfer", "arms") and value is not None:
-            raise ValueError(f"{name} must not be given with --transfer or --arms; got {value!r}.")
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
-    done = (arms if arguments.arms else transfer).run(**given, progress=True)
+        if name not in (*names, "command", "run", "transfer", "arms", "paper") and value is not None:
+            raise ValueError(f"{name} must not be given with {study}; got {value!r}.")
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+
+
+def _end_of(done):
+    """Print where the report is; the exit status."""
     print(done.report)
     return 130 if done.interrupted else 0
 
