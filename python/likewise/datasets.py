@@ -106,7 +106,8 @@ def _generated(task, function):
     def draw(n_samples, random_state):
         return function(n_samples, random_state=random_state)
 
-    description = function.__doc__.split("\n")[0]
+    about = function.__doc__ or function.__name__.replace("_", " ")  # python -OO strips the first
+    description = about.split("\n")[0]
     return Dataset(function.__name__, task, description, generated=True, draw=draw)
 
 
