@@ -332,7 +332,7 @@ def fill_bandwidth(kernel, bandwidth=None, gamma=None, *, bandwidth_is_default=F
     if not (bandwidth_is_default or gamma_is_default):
         raise ValueError(
             "gamma must not be given together with bandwidth, since gamma = 1/(2 bandwidth^2); "
-            f"got gamma={gamma!r} and bandwidth={bandwidth!r}."
+            f"got gamma={_checks.told(gamma)} and bandwidth={_checks.told(bandwidth)}."
         )
     if gamma is not None and (bandwidth is None or not gamma_is_default):
         name, length, is_default = "gamma", bandwidth_from_gamma(gamma), gamma_is_default

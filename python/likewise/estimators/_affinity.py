@@ -74,6 +74,7 @@ class AffinityMixin(MechanismMixin):
         return mechanism
 
     def _affinity_mechanism(self, n_samples, n_features):
+        self._check_affinity_parameters()
         if isinstance(self.affinity, Mechanism):
             return self.affinity
         pairs = "all" if self.self_loops else "leave_one_out"

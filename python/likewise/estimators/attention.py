@@ -137,22 +137,26 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
                 self._fit_tokens(X, y, weights, self._take_padding(key_padding_mask, X))
         return self
 
-    def _check_parameters(self):
+    def _check_heads(self):
         self._require(
             _checks.is_word(self.attention, ATTENTION)
             or (isinstance(self.attention, dict) and self.attention.keys() <= HEAD_SETTINGS),
             "attention",
             f'"l2", "metric", "dot" or a dict of {", ".join(sorted(HEAD_SETTINGS))}',
         )
-        self._require_counts("embed_dim", "num_heads", "n_layers")
+        self._require_counts("embed_dim", "num_heads")
+        self._require(
+            self.embed_dim % self.num_heads == 0, "num_heads", f"a divisor of embed_dim = {self.embed_dim}"
+        )
+
+    def _check_parameters(self):
+        self._check_heads()
+        self._require_counts("n_layers")
         batch_size = self.batch_size
         self._require(
             _checks.is_word(batch_size, ("auto",)) or (isinstance(batch_size, Integral) and batch_size >= 1),
             "batch_size",
             '"auto" or an int, at least 1',
-        )
-        self._require(
-            self.embed_dim % self.num_heads == 0, "num_heads", f"a divisor of embed_dim = {self.embed_dim}"
         )
         self._require_numbers("mlp_ratio")
         self._require_words({"pooling": ("mean", "cls")})
@@ -304,6 +308,7 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
         settings say no other; with a map_width of what an open map makes of tokens. Squared distances of two
         maps are no metric of tokens, but one of what the maps make of them.
         """
+        self._check_heads()
         settings = head_settings(self.attention, self._head_dim())
         rank = settings.get("rank") or self._head_dim()
         if settings.get("diagonal"):

@@ -99,7 +99,8 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     def _propagation(self):
         """With the constant pair, which is no coordinate."""
         n_components = integer(self.n_components, "n_components")
-        return Spectrum(n_components + 1, self.diffusion_time, self.eigen_tol)
+        diffusion_time = number(self.diffusion_time, "diffusion_time")
+        return Spectrum(n_components + 1, diffusion_time, _finite(self.eigen_tol, "eigen_tol"))
 
     @classmethod
     def _of_propagation(cls, propagation):
