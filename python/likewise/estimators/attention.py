@@ -308,11 +308,10 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
         settings say no other; with a map_width of what an open map makes of tokens. Squared distances of two
         maps are no metric of tokens, but one of what the maps make of them.
         """
-        self._check_heads()
-        settings = head_settings(self.attention, self._head_dim())
-        rank = settings.get("rank") or self._head_dim()
+        settings = head_settings(self.attention, self.embed_dim // self.num_heads)
+        rank = settings.get("rank") or self.embed_dim // self.num_heads
         if settings.get("diagonal"):
-            rank = int(self.embed_dim)
+            rank = self.embed_dim
         squared = settings.get("score", "dot") == "sqdist" or settings.get("key_bias", False)
         learned = metrics.Mahalanobis() if settings.get("tied") else metrics.SquaredEuclidean()
         if settings.get("map_width"):
