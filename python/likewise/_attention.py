@@ -123,7 +123,7 @@ def metric_attention(
 def _mapped(phi, rows, shape):
     """phi of the rows of an array of this shape, which may be none."""
     if not isinstance(phi, (maps.Linear, maps.ResidualMLP, maps.Custom)):
-        raise TypeError(f"map must be a value of likewise.maps, or a pair of such; got {phi!r}.")
+        raise TypeError(f"map must be a value of likewise.maps, or a pair of such; got {_checks.told(phi)}.")
     mapped = phi(rows if len(rows) else np.zeros((1, rows.shape[1]), rows.dtype))
     return mapped[: len(rows)].reshape(*shape, mapped.shape[1])
 
@@ -170,7 +170,7 @@ def dtype_of(given):
 def all_of(support, is_causal):
     """The support, and only of keys up to the query's place where is_causal says so."""
     if not isinstance(is_causal, (bool, np.bool_)):
-        raise TypeError(f"is_causal must be a bool; got {is_causal!r}.")
+        raise TypeError(f"is_causal must be a bool; got {_checks.told(is_causal)}.")
     support = as_support(support)
     return support & supports.Causal() if is_causal else support
 

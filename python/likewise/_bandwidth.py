@@ -8,6 +8,8 @@ from likewise import _checks, _core
 from likewise._mechanism import Mechanism
 from likewise._slots import as_kernel, as_metric
 
+_RULES = ("median", "scott", "silverman", "bgh", "self_tuning", "perplexity", "loo")
+
 
 def select_bandwidth(
     rule,
@@ -55,6 +57,9 @@ def select_bandwidth(
     ----------
     Berry, Giannakis and Harlim (2015); Zelnik-Manor and Perona (2004); Hinton and Roweis (2002)
     """
+    if not _checks.is_word(rule, _RULES):
+        error = ValueError if isinstance(rule, str) else TypeError
+        raise error(f"rule must be one of {', '.join(map(repr, _RULES))}; got {_checks.told(rule)}.")
     Z = _checks.points(Z, "Z")
     log_w = _checks.log_weights(log_key_weights)
     if rule == "loo":

@@ -9,16 +9,19 @@ would take for real ones, are refused before.
 import copyreg
 import functools
 import inspect
+import operator
 import re
 import types
-from numbers import Integral
 
 import numpy as np
 
 from likewise import _core
+from likewise._checks import told
 
 _MISFIT = re.compile(r"(\w+)\(\): incompatible (function|constructor) arguments")
 _SIGNATURE = re.compile(r"^(?:\d+\. )?\w+\((.*)\) -> ", re.M)
+# What pybind11 converts to a class where that is wanted: a support is what composes.
+_ALSO = {"Support": {cls for cls in vars(_core).values() if inspect.isclass(cls) and hasattr(cls, "__and__")}}
 _PLAIN = {"bool": (bool, np.bool_), "str": str, "dict": dict, "tuple": tuple, "list": list}
 
 
@@ -50,17 +53,29 @@ def _fits(value, kind):
         fits, allowed = _fits(value, kind.removesuffix(" | None"))
         return value is None or fits, f"{allowed} or None"
     if kind.startswith("typing.SupportsFloat"):
-        return hasattr(value, "__float__") or hasattr(value, "__index__"), "a number"
+        return _is_one(value, float), "a number"
     if kind.startswith("typing.SupportsInt"):
-        return isinstance(value, Integral) or (hasattr(value, "__index__") and np.ndim(value) == 0), "an int"
+        return _is_one(value, operator.index), "an int"
     if kind in _PLAIN:
         return isinstance(value, _PLAIN[kind]), f"a {kind}"
     if "numpy" in kind:
         return _fits_array(value, kind)
     names = re.findall(r"likewise\.[\w.]*?(\w+)(?: \||$)", kind)
     if names:
-        return type(value).__name__ in names, names[0] if len(names) == 1 else f"one of {', '.join(names)}"
+        fits = any(cls.__name__ in names or cls in _ALSO.get(names[0], ()) for cls in type(value).__mro__)
+        return fits, names[0] if len(names) == 1 else f"one of {', '.join(names)}"
     return True, kind
+
+
+def _is_one(value, convert):
+    """Whether the value is one number. Every array has the methods of a number, which then refuse."""
+    if isinstance(value, str) or getattr(value, "shape", ()) != ():
+        return False
+    try:
+        convert(value)
+    except Exception:
+        return False
+    return True
 
 
 def _fits_array(value, kind):
@@ -77,12 +92,10 @@ def _fits_array(value, kind):
 
 def _told(value):
     """The value in a few words: never the numbers of an array."""
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.dtype} and shape {value.shape}"
     if value is None or isinstance(value, (bool, int, float, str, np.generic)):
         text = repr(value)
         return text if len(text) < 60 else f"{text[:50]}..."
-    return f"an object of type {type(value).__name__}"
+    return told(value) if hasattr(value, "dtype") else f"an object of type {type(value).__name__}"
 
 
 def _reason(function, called, args, kwargs):
@@ -131,6 +144,19 @@ def _is_refusal(error, function):
     return misfit is not None and misfit[1] == function.__name__ and not in_a_callback
 
 
+def _bettered(error, function, called, args, kwargs):
+    """What is said instead of this error's words; None: they stay."""
+    if type(error) is TypeError and _is_refusal(error, function):
+        return _reason(function, called, args, kwargs)
+    if type(error) not in (TypeError, ValueError) or error.__traceback__.tb_next is not None:
+        return None
+    said = str(error)
+    for value in (*args, *kwargs.values()):
+        if getattr(value, "shape", None) and hasattr(value, "dtype") and (text := repr(value)) in said:
+            return said.replace(text, told(value))  # never the numbers of an array
+    return None
+
+
 def _wrapped(function, called, is_method=False):
     @functools.wraps(function)
     def call(*args, **kwargs):
@@ -140,11 +166,12 @@ def _wrapped(function, called, is_method=False):
                 _refuse_complex(function, args[1:] if is_method else args, kwargs)
         try:
             return function(*args, **kwargs)
-        except TypeError as error:
-            if not _is_refusal(error, function):
+        except (TypeError, ValueError) as error:
+            message = _bettered(error, function, called, args[1:] if is_method else args, kwargs)
+            if message is None:
                 raise
-            message = _reason(function, called, args[1:] if is_method else args, kwargs)
-        raise TypeError(message)
+            kind = type(error)
+        raise kind(message)
 
     return call
 

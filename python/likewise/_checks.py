@@ -3,6 +3,7 @@
 Values are checked where they are used, in C++; here only what NumPy alone has: dimensions and dtypes.
 """
 
+from copy import copy
 from decimal import Decimal
 from numbers import Integral, Real
 
@@ -33,6 +34,7 @@ def reals(given, name, dtype=None):
         if A.dtype.kind not in "biufc":
             A = A.astype(np.float64)
     except (TypeError, ValueError) as error:
+        refuse_sparse_tensors(given, name)
         got = getattr(given, "dtype", type(given).__name__)
         raise ValueError(f"{name} must be numeric; got {got}: {error}") from None
     if A.dtype.kind == "c":
@@ -97,18 +99,76 @@ def columns(V, n_rows, dtype=None, name="V"):
     return V
 
 
+def told(value):
+    """What came, in a few words: an array by its type and shape, never by its numbers."""
+    if getattr(value, "shape", None) and hasattr(value, "dtype"):
+        dtype = str(value.dtype).removeprefix("torch.")
+        return f"an array of {dtype} and shape {tuple(value.shape)}"
+    text = repr(value)
+    return text if len(text) < 200 else f"{text[:200]}..."
+
+
+def scalar(value):
+    """The number in an array or a tensor without dimensions, and a Decimal as a float; else the value.
+
+    NumPy's own numbers stay as they are.
+    """
+    if isinstance(value, (Real, str)) or value is None:
+        return value
+    if isinstance(value, Decimal):
+        return float(value)
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        number = value.item()
+        return number if isinstance(number, Real) else value
+    return value
+
+
+def number(value, name, other=""):
+    """The value as a float, also of an array without dimensions; booleans are none. `other`: as in integer.
+
+    A float, whatever came: arithmetic in NumPy's small types overflows and rounds.
+    """
+    found = scalar(value)
+    if not isinstance(found, Real) or isinstance(found, (bool, np.bool_)):
+        raise TypeError(f"{name} must be a number{other and ' or ' + other}; got {told(value)}.")
+    try:
+        return float(found)
+    except OverflowError:
+        raise ValueError(f"{name} must be a number that float64 holds; got {told(value)}.") from None
+
+
 def integer(value, name, other=""):
-    """The value as an int, NumPy's too; booleans are none. `other`: what else is allowed, in words."""
+    """The value as an int, NumPy's too; booleans are none. `other`: what else is allowed, in words.
+
+    An int, whatever came: arithmetic in NumPy's small types overflows, often without a word.
+    """
     if not isinstance(value, Integral) or isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be an int{other and ' or ' + other}; got {value!r}.")
+        raise TypeError(f"{name} must be an int{other and ' or ' + other}; got {told(value)}.")
     return int(value)
 
 
-def number(value, name):
-    """The value as a float, NumPy's too; booleans are none."""
-    if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be a number; got {value!r}.")
-    return float(value)
+def boolean(value, name):
+    """The value as a bool: one of Python or NumPy, also in an array without dimensions; 0 and 1 too."""
+    found = scalar(value)
+    if not isinstance(found, (bool, np.bool_, Integral)):
+        raise TypeError(f"{name} must be a bool; got {told(value)}.")
+    return bool(found)
+
+
+def float_dtype(value, name="dtype"):
+    """float32 or float64 as NumPy's dtype, from its name, its type or itself."""
+    try:
+        found = np.dtype(value) if isinstance(value, (str, type, np.dtype)) else None
+    except TypeError:
+        found = None
+    if found is None or found not in _FLOATS:
+        raise ValueError(f"{name} must be float32 or float64; got {told(value)}.")
+    return found
+
+
+def is_word(value, known):
+    """Whether the value is one of these strings. An array, which compares entry by entry, is none."""
+    return isinstance(value, str) and value in known
 
 
 def booleans(mask, n, name):
@@ -124,12 +184,24 @@ def booleans(mask, n, name):
 
 def require_dense_booleans(mask, name):
     """Refuse sparse matrices of SciPy and sparse tensors, of which NumPy makes an object or nothing."""
-    layout = str(getattr(mask, "layout", "torch.strided"))
-    if hasattr(mask, "tocsr") or layout != "torch.strided":
+    if hasattr(mask, "tocsr") or _is_sparse_tensor(mask):
         way = ".toarray()" if hasattr(mask, "tocsr") else ".to_dense()"
         raise TypeError(
             f"{name} must be a dense boolean array; got a sparse one of shape {tuple(mask.shape)}. Use {way}."
         )
+
+
+def refuse_sparse_tensors(given, name):
+    """Refuse sparse tensors of torch by name: NumPy and SciPy make nothing of them, in torch's own words."""
+    if _is_sparse_tensor(given):
+        raise TypeError(
+            f"{name} must be an array, or where a sparse matrix is taken one of SciPy; got a tensor of "
+            f"layout {given.layout} and shape {tuple(given.shape)}. Use .to_dense()."
+        )
+
+
+def _is_sparse_tensor(given):
+    return str(getattr(given, "layout", "")).startswith("torch.sparse")
 
 
 def random_of(random_state):
@@ -142,7 +214,7 @@ def random_of(random_state):
         return np.random.RandomState(int(random_state))
     raise ValueError(
         "random_state must be an int from 0 to 2**32 - 1, a numpy.random.RandomState or None; got "
-        f"{random_state!r}."
+        f"{told(random_state)}."
     )
 
 
@@ -168,6 +240,16 @@ def csr(A, name):
     require_indices_inside(A, name)
     A = sp.csr_matrix(A, dtype=np.float64)  # without what the given one notes of itself
     require_indices_inside(A, name)  # of a list of lists only now
+    return canonical(A)
+
+
+def canonical(A):
+    """A CSR matrix with sorted columns, each once, in A's own dtype; A's arrays stay as they are.
+
+    What SciPy has of a CSR matrix otherwise (abs, max, comparisons) sorts its arrays where they lie: those of
+    the caller, or of a memory map that nobody may write.
+    """
+    A = sp.csr_matrix(A)
     if not A.has_canonical_format:
         A = A.copy()
         A.sum_duplicates()
@@ -178,7 +260,7 @@ def require_indices_inside(A, name):
     """Refuse a sparse matrix whose indices point outside of it: SciPy and the engine read and write there."""
     try:
         if A.format in ("csr", "csc", "bsr"):
-            A.check_format(full_check=True)
+            copy(A).check_format(full_check=True)  # which cuts off what a matrix has beyond its entries
         elif A.format == "coo" and len(A.shape) == 2:
             sp.coo_matrix((A.data, (A.row, A.col)), shape=A.shape)
     except ValueError as error:

@@ -182,7 +182,8 @@ class MechanismMixin:
     @contextmanager
     def _execution(self):
         """The calls inside use this estimator's n_jobs and verbose, and are one for who watches."""
-        progress = True if getattr(self, "verbose", False) else None
+        verbose = getattr(self, "verbose", False)  # of most there is none, in calls of microseconds
+        progress = True if verbose is not False and _checks.boolean(verbose, "verbose") else None
         with execution(n_jobs=getattr(self, "n_jobs", None), progress=progress), one_call():
             yield
 
@@ -197,6 +198,7 @@ _UNNAMED = re.compile(
 def naming(**arguments):
     """Errors of scikit-learn's checks about what is no number name the one of these arguments that has it."""
     for name, value in arguments.items():
+        _checks.refuse_sparse_tensors(value, name)
         if name != "y":  # dates may be classes
             _checks.refuse_columns(value, name)
     try:
@@ -217,10 +219,19 @@ def naming(**arguments):
 
 def checked_sample_weight(sample_weight, X):
     """Weights (n,) >= 0 of float64, not all of them 0."""
-    with naming(sample_weight=sample_weight):
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    if not weights.any():  # in the words of later scikit-learn; 1.6 lets them through
-        raise ValueError("Sample weights must contain at least one non-zero number.")
+    try:
+        with naming(sample_weight=sample_weight):
+            weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if not weights.any():  # in the words of later scikit-learn; 1.6 lets them through
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+    except (TypeError, ValueError) as error:
+        if str(error).startswith("sample_weight must"):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"sample_weight must be numbers >= 0 of shape ({len(X)},), finite and not all of them 0; got "
+            f"{_checks.told(sample_weight)}. {error}"
+        ) from None
     return weights
 
 
@@ -308,9 +319,12 @@ def fill_bandwidth(kernel, bandwidth=None, gamma=None, *, bandwidth_is_default=F
     """The kernel, with what it leaves open filled by an estimator's bandwidth or gamma = 1/(2 bandwidth^2).
 
     A bandwidth in the kernel wins; two different numbers, or gamma and bandwidth together, are a ValueError,
-    save where one is only the estimator's default. A kernel without a bandwidth takes none.
+    save where one is only the estimator's default. A kernel without a bandwidth takes none, an Indicator
+    without one only what is no default.
     """
-    kernel = as_kernel(kernel)
+    kernel, bandwidth, gamma = as_kernel(kernel), _checks.scalar(bandwidth), _checks.scalar(gamma)
+    if not bandwidth_is_default:
+        kernels.Indicator(bandwidth)  # refuses what is no length, no rule and not None
     if bandwidth is None:
         bandwidth_is_default = True
     if gamma is None:
@@ -318,7 +332,7 @@ def fill_bandwidth(kernel, bandwidth=None, gamma=None, *, bandwidth_is_default=F
     if not (bandwidth_is_default or gamma_is_default):
         raise ValueError(
             "gamma must not be given together with bandwidth, since gamma = 1/(2 bandwidth^2); "
-            f"got gamma={gamma!r} and bandwidth={bandwidth!r}."
+            f"got gamma={_checks.told(gamma)} and bandwidth={_checks.told(bandwidth)}."
         )
     if gamma is not None and (bandwidth is None or not gamma_is_default):
         name, length, is_default = "gamma", bandwidth_from_gamma(gamma), gamma_is_default
@@ -326,34 +340,38 @@ def fill_bandwidth(kernel, bandwidth=None, gamma=None, *, bandwidth_is_default=F
         name, length, is_default = "bandwidth", bandwidth, bandwidth_is_default
     if length is None:
         return kernel
-    if not is_default and isinstance(length, Real):
-        return _with_number(kernel, length, name)
+    return _with_length(kernel, length) if is_default else _with_explicit(kernel, length, name)
+
+
+def _with_length(kernel, length):
     return _core.with_bandwidth(kernel, length) if _is_open(kernel) else kernel
 
 
-def _with_number(kernel, length, name):
-    """The kernel with this explicit length."""
+def _with_explicit(kernel, length, name):
+    """The kernel with this length, a number or a rule, that somebody asked for."""
     if kernel == kernels.Indicator():
         return kernels.Indicator(length)
     if not hasattr(kernel, "bandwidth"):
         raise ValueError(
-            f"{name} must be None with kernel={kernel!r}, which has no bandwidth; got {length!r}."
+            f"{name} must be None with kernel={kernel!r}, which has no bandwidth; got {_checks.told(length)}."
         )
-    if isinstance(kernel.bandwidth, Real) and not math.isclose(kernel.bandwidth, length, rel_tol=1e-12):
+    numbers = isinstance(kernel.bandwidth, Real) and isinstance(length, Real)
+    if numbers and not math.isclose(kernel.bandwidth, length, rel_tol=1e-12):
         raise ValueError(
             f"{name} must agree with kernel={kernel!r} or be left out; got bandwidth {length!r}."
         )
-    return _core.with_bandwidth(kernel, length) if _is_open(kernel) else kernel
+    return _with_length(kernel, length)
 
 
 def _is_open(kernel):
+    """Whether the kernel lacks a length. An Indicator without one is 1 everywhere: that may be meant, so
+    `with_bandwidth` leaves it as it is."""
     return getattr(kernel, "bandwidth", 0) is None
 
 
 def bandwidth_from_gamma(gamma):
     """h with exp(-gamma d^2) = exp(-d^2/(2 h^2))."""
-    if not isinstance(gamma, Real) or isinstance(gamma, bool):
-        raise TypeError(f"gamma must be a number or None; got {gamma!r}.")
+    gamma = _checks.number(gamma, "gamma", "None")
     if not (gamma > 0 and math.isfinite(gamma)):
         raise ValueError(f"gamma must be positive and finite; got {gamma!r}.")
     return math.sqrt(0.5 / gamma)

@@ -8,7 +8,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Callable, Optional
 
-from likewise._checks import integer
+import numpy as np
+
+from likewise._checks import integer, told
 from likewise._extras import need
 
 _UNITS = {"": 1, "B": 1}
@@ -44,6 +46,8 @@ def execution(*, n_jobs=None, memory_limit=None, progress=None):
     progress : bool, callable (fraction, what) or None
         True shows a tqdm bar on stderr, False is silent.
     """
+    if isinstance(progress, np.bool_):
+        progress = bool(progress)
     if progress is True:
         need("progress=True", "tqdm", extra="study")
     bar = _Bar() if progress is True else None
@@ -150,7 +154,7 @@ def _bytes(limit):
     if n_bytes <= 0 or isinstance(limit, bool):
         raise ValueError(
             f"memory_limit must be a positive number of bytes, a string such as '4GB' or '512MiB', or None; "
-            f"got {limit!r}."
+            f"got {told(limit)}."
         )
     if n_bytes > _MOST_BYTES:
         raise ValueError(
@@ -163,7 +167,9 @@ def _callable(progress):
     if progress is None or progress is False:
         return None
     if not callable(progress):
-        raise TypeError(f"progress must be a bool, a callable (fraction, what) or None; got {progress!r}.")
+        raise TypeError(
+            f"progress must be a bool, a callable (fraction, what) or None; got {told(progress)}."
+        )
     return progress
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from likewise._checks import random_of
+from likewise._checks import integer, number, random_of
 
 _FRIENDS = """
 0: 1 2 3 4 5 6 7 8 10 11 12 13 17 19 21 31; 1: 2 3 7 13 17 19 21 30; 2: 3 7 8 9 13 27 28 32; 3: 7 12 13;
@@ -55,7 +55,9 @@ def block_model(
     -------
     X (n_samples, n_features), A sparse (n_samples, n_samples), symmetric without loops, y (n_samples,)
     """
-    rng = random_of(random_state)
+    rng, n_samples = random_of(random_state), integer(n_samples, "n_samples")
+    n_blocks, n_features = integer(n_blocks, "n_blocks"), integer(n_features, "n_features")
+    p_in, p_out, signal = number(p_in, "p_in"), number(p_out, "p_out"), number(signal, "signal")
     y = np.arange(n_samples) % n_blocks
     neighbors = rng.uniform(size=(n_samples, n_samples)) < np.where(y[:, None] == y, p_in, p_out)
     rows, columns = np.nonzero(np.triu(neighbors, 1))
@@ -101,6 +103,7 @@ def bodies(n_bodies=10, *, sides=5, random_state=0):
     body : (n,), whose face it is
     """
     rng = random_of(random_state)
+    n_bodies, sides = integer(n_bodies, "n_bodies"), integer(sides, "sides")
     made = [_body(rng, sides) for _ in range(n_bodies)]
     X, graphs, y = zip(*made)
     owner = np.repeat(np.arange(n_bodies), [len(part) for part in y])

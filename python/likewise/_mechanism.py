@@ -3,6 +3,7 @@
 import dataclasses
 
 from likewise import _core
+from likewise._checks import told
 from likewise._slots import as_kernel, as_metric, as_normalization, as_propagation, as_support
 from likewise.propagations import OneStep
 
@@ -57,9 +58,9 @@ class Mechanism:
         propagation=OneStep(),  # noqa: B008 (immutable)
         empty_row="zero",
     ):
-        if empty_row not in _EMPTY_ROW:
+        if not isinstance(empty_row, str) or empty_row not in _EMPTY_ROW:
             raise ValueError(
-                f"empty_row must be one of {', '.join(map(repr, _EMPTY_ROW))}; got {empty_row!r}."
+                f"empty_row must be one of {', '.join(map(repr, _EMPTY_ROW))}; got {told(empty_row)}."
             )
         slots = {
             "metric": as_metric(metric),

@@ -23,6 +23,7 @@ def kneighbors(X, Z=None, *, n_neighbors=5, metric="euclidean", algorithm="auto"
     distances : array (n_queries, n_neighbors), ascending, as scikit-learn's metric of that name has them
     indices : int array (n_queries, n_neighbors)
     """
+    return_distance = _checks.boolean(return_distance, "return_distance")
     metric, X, Z, alone = _arguments(X, Z, metric)
     distances, indices, _ = _core.kneighbors(metric, X, Z, n_neighbors, algorithm, alone)
     return (distances, indices) if return_distance else indices
@@ -35,6 +36,7 @@ def radius_neighbors(X, Z=None, *, radius=1.0, metric="euclidean", algorithm="au
     -------
     distances, indices : object arrays (n_queries,) of arrays, a row each
     """
+    return_distance = _checks.boolean(return_distance, "return_distance")
     metric, X, Z, alone = _arguments(X, Z, metric)
     distances, indices, offsets, _ = _core.radius_neighbors(metric, X, Z, radius, algorithm, alone)
     rows = _rows(indices, offsets)

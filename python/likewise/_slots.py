@@ -5,6 +5,7 @@ import importlib
 import inspect
 
 from likewise import _core, kernels, maps, metrics, normalizations, propagations, supports
+from likewise._checks import told
 
 
 def _leaves(module, *others):
@@ -82,7 +83,7 @@ def _as_slot(value, name, types, module, allowed):
         return value
     known = ", ".join(map(repr, module.names()))
     error = ValueError if isinstance(value, str) else TypeError
-    raise error(f"{name} must be {allowed} or one of the names {known}; got {value!r}.")
+    raise error(f"{name} must be {allowed} or one of the names {known}; got {told(value)}.")
 
 
 def rebuild(module, name, fields):

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn import datasets as _sklearn
 from sklearn.model_selection import train_test_split
 
-from likewise._checks import random_of
+from likewise._checks import integer, is_word, number, random_of, reals, told
 from likewise._extras import need
 from likewise._graph_datasets import BODY_PARTS, block_model, bodies, karate_club  # noqa: F401
 
@@ -58,7 +58,8 @@ def spirals(n_samples=200, *, noise=0.04, turns=1.25, random_state=0):
 
     Radius 0.2 to 1.2 over `turns` turns; `noise` is the standard deviation in both coordinates.
     """
-    rng = random_of(random_state)
+    rng, n_samples = random_of(random_state), integer(n_samples, "n_samples")
+    noise, turns = number(noise, "noise"), number(turns, "turns")
     y = np.arange(n_samples) % 2
     position = np.sqrt(rng.uniform(0, 1, n_samples))  # arc length grows with the square of the angle
     angle = 2 * np.pi * turns * position + np.pi * y
@@ -69,10 +70,13 @@ def spirals(n_samples=200, *, noise=0.04, turns=1.25, random_state=0):
 
 def blobs(n_samples=200, *, scales=(0.2, 0.6, 1.5), random_state=0):
     """Three round Gaussian clusters of equal size and unequal density: standard deviations `scales`."""
-    rng = random_of(random_state)
+    rng, n_samples = random_of(random_state), integer(n_samples, "n_samples")
+    scales = reals(scales, "scales", np.float64)
+    if scales.shape != (3,):
+        raise ValueError(f"scales must be 3 numbers, one for each cluster; got shape {scales.shape}.")
     centers = np.array([[-3.0, 0.0], [0.0, 1.5], [4.0, -1.0]])
     y = np.arange(n_samples) % len(centers)
-    X = centers[y] + np.asarray(scales)[y, None] * rng.standard_normal((n_samples, 2))
+    X = centers[y] + scales[y, None] * rng.standard_normal((n_samples, 2))
     return X, y
 
 
@@ -91,7 +95,8 @@ def uneven_circle(n_samples=200, *, contrast=0.8, random_state=0):
 
     Its diffusion-map coordinates are cos and sin of the angle where the normalization removes the density.
     """
-    rng = random_of(random_state)
+    rng, n_samples = random_of(random_state), integer(n_samples, "n_samples")
+    contrast = number(contrast, "contrast")
     angle = rng.uniform(-np.pi, np.pi, 4 * n_samples)
     kept = rng.uniform(0, 1 + contrast, 4 * n_samples) < 1 + contrast * np.cos(angle)
     while kept.sum() < n_samples:  # rejection sampling accepts one half on average
@@ -106,7 +111,8 @@ def _generated(task, function):
     def draw(n_samples, random_state):
         return function(n_samples, random_state=random_state)
 
-    description = function.__doc__.split("\n")[0]
+    about = function.__doc__ or function.__name__.replace("_", " ")  # python -OO strips the first
+    description = about.split("\n")[0]
     return Dataset(function.__name__, task, description, generated=True, draw=draw)
 
 
@@ -178,9 +184,11 @@ def load(name):
     ValueError : an unknown name; the message lists the known ones
     """
     for dataset in _DATASETS:
-        if dataset.name == name:
+        if is_word(name, (dataset.name,)):
             return dataset
-    raise ValueError(f"data must be one of {', '.join(names())}, or the path of a .csv file; got {name!r}.")
+    raise ValueError(
+        f"data must be one of {', '.join(names())}, or the path of a .csv file; got {told(name)}."
+    )
 
 
 def is_file(source):

@@ -48,7 +48,7 @@ def power_vjp(P, t, grad_Y, V):
     """
     _require_self(P)
     if not isinstance(t, (int, np.integer)) or isinstance(t, bool):
-        raise TypeError(f"t must be an int; got {t!r}.")
+        raise TypeError(f"t must be an int; got {_checks.told(t)}.")
     if t < 0:
         raise ValueError(f"t must be an int >= 0; got {t!r}.")
     V, grad, shape = _pair(P, V, grad_Y, "grad_Y")

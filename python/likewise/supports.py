@@ -1,7 +1,7 @@
 """Supports: who may speak to whom? They compose: ``Neighbors(15) & Mask(M)``."""
 
 from likewise import _core
-from likewise._checks import csr
+from likewise._checks import csr, require_dense_booleans
 from likewise._core import (
     AllPairs,
     Blocks,
@@ -40,6 +40,7 @@ def Mask(admitted):
     A SciPy sparse boolean matrix becomes the graph of its True entries, weighted by the kernel.
     """
     if not hasattr(admitted, "tocsr"):
+        require_dense_booleans(admitted, "admitted")
         return _core.Mask(admitted)
     if admitted.dtype != bool:
         raise TypeError(f"admitted must be a boolean matrix, True = may attend; got {admitted.dtype}.")

@@ -320,7 +320,7 @@ def test_a_mechanism_of_a_head_makes_the_estimator():
         ({"map_width": 0}, "map_width must be None or an int"),
         ({"temperature": 0}, "temperature must be a finite number that is positive; got 0"),
         ({"residual": 1}, "residual must be a bool; got 1"),
-        ({"learning_rate": "fast"}, "learning_rate must be a number; got 'fast'"),
+        ({"learning_rate": "fast"}, "learning_rate must be a number or 'auto'; got 'fast'"),
         ({"dtype": "int32"}, "dtype must be float32 or float64"),
     ],
 )

@@ -9,7 +9,7 @@ from sklearn.neighbors import sort_graph_by_row_values
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core, kernels, metrics, supports
-from likewise._checks import integer, require_indices_inside
+from likewise._checks import boolean, canonical, integer, is_word, number, require_indices_inside, told
 from likewise._core import Bistochastic
 from likewise._estimator import MechanismMixin, bandwidth_from_gamma
 from likewise._mechanism import Mechanism
@@ -74,6 +74,7 @@ class AffinityMixin(MechanismMixin):
         return mechanism
 
     def _affinity_mechanism(self, n_samples, n_features):
+        self._check_affinity_parameters()
         if isinstance(self.affinity, Mechanism):
             return self.affinity
         pairs = "all" if self.self_loops else "leave_one_out"
@@ -85,7 +86,7 @@ class AffinityMixin(MechanismMixin):
             gamma = self._gamma(n_features)
             if gamma is not None:
                 bandwidth_from_gamma(gamma)  # checks it
-            kernel = kernels.Laplacian(None if gamma is None else 1 / gamma)
+            kernel = kernels.Laplacian(None if gamma is None else 1 / number(gamma, "gamma"))
             return Mechanism(metric="manhattan", kernel=kernel, support=pairs, empty_row="self")
         if self.affinity in ("nearest_neighbors", "precomputed_nearest_neighbors"):
             metric = "euclidean" if self.affinity == "nearest_neighbors" else "precomputed"
@@ -105,14 +106,16 @@ class AffinityMixin(MechanismMixin):
 
     def _check_affinity_parameters(self):
         known = [*_OF_POINTS, *_GIVEN, *self._other_affinities()]
-        if not (isinstance(self.affinity, Mechanism) or callable(self.affinity) or self.affinity in known):
+        named = is_word(self.affinity, known)
+        if not (named or isinstance(self.affinity, Mechanism) or callable(self.affinity)):
             names = ", ".join(map(repr, known))
             raise ValueError(
-                f"affinity must be one of {names}, a callable or a Mechanism; got {self.affinity!r}."
+                f"affinity must be one of {names}, a callable or a Mechanism; got {told(self.affinity)}."
             )
-        if self.eigen_solver not in _SOLVERS:
+        if self.eigen_solver is not None and not is_word(self.eigen_solver, _SOLVERS):
             names = ", ".join(map(repr, _SOLVERS))
-            raise ValueError(f"eigen_solver must be one of {names}; got {self.eigen_solver!r}.")
+            raise ValueError(f"eigen_solver must be one of {names}; got {told(self.eigen_solver)}.")
+        boolean(self.self_loops, "self_loops")
 
     def _other_affinities(self):
         return ()
@@ -183,7 +186,7 @@ class AffinityMixin(MechanismMixin):
             return _nearest_of_rows(X, self._n_neighbors(X.shape[1]))
         if isinstance(self.affinity, str) and self.affinity == "precomputed" and sp.issparse(X):
             require_weights(X, "affinity")
-            return sp.csr_matrix(X)
+            return canonical(X)
         return None
 
     def _gives_matrix(self):
@@ -254,11 +257,12 @@ class AffinityMixin(MechanismMixin):
 
     def _tol(self):
         """eigen_tol="auto" is 1e-9; residuals below 1e-13 are rounding."""
-        if self.eigen_tol == "auto":
+        if is_word(self.eigen_tol, ("auto",)):
             return 1e-9
-        if not self.eigen_tol >= 0:
+        tol = number(self.eigen_tol, "eigen_tol", "'auto'")
+        if not tol >= 0:
             raise ValueError(f"eigen_tol must be 'auto' or a number >= 0; got {self.eigen_tol!r}.")
-        return max(float(self.eigen_tol), 1e-13)
+        return max(tol, 1e-13)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -282,6 +286,7 @@ def pairwise_affinity(X, Z, metric, gamma, degree, coef0, kernel_params):
 
 def undirected(A):
     """The average of a matrix (dense or CSR) with its transpose; a warning where that is no rounding."""
+    A = canonical(A) if sp.issparse(A) else A
     difference = abs(A - A.T)
     most = difference.max() if A.shape[0] else 0
     if most == 0:
@@ -345,7 +350,7 @@ def _nearest_of_rows(D, k):
     """CSR of ones at the k least distances of each row of D (m, n), ties to the lowest index."""
     m, n = D.shape
     if sp.issparse(D):
-        D = sort_graph_by_row_values(sp.csr_matrix(D), copy=True, warn_when_not_sorted=False)
+        D = sort_graph_by_row_values(canonical(D), copy=True, warn_when_not_sorted=False)
         fewest = int(np.diff(D.indptr).min())
         if not 1 <= k <= fewest:
             raise ValueError(

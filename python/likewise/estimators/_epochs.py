@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -28,7 +28,7 @@ class TrainedByEpochs:
 
     def _require(self, holds, name, allowed):
         if not holds:
-            raise ValueError(f"{name} must be {allowed}; got {getattr(self, name)!r}.")
+            raise ValueError(f"{name} must be {allowed}; got {_checks.told(getattr(self, name))}.")
 
     def _require_counts(self, *names):
         for name in names:
@@ -40,18 +40,17 @@ class TrainedByEpochs:
         """Finite numbers that are not negative; `other` says what else a name may be."""
         for name in (*names, *positive):
             value, others = getattr(self, name), dict(other)
-            is_number = isinstance(value, Real) and not isinstance(value, bool)
-            if not is_number and not (name in others and value == others[name]):
-                raise TypeError(f"{name} must be a number; got {value!r}.")
-            if is_number:
-                holds = value > 0 if name in positive else value >= 0
-                least = "positive" if name in positive else "not negative"
-                self._require(holds and math.isfinite(value), name, f"a finite number that is {least}")
+            if name in others and (value is None or isinstance(value, str)) and value == others[name]:
+                continue
+            number = _checks.number(value, name, repr(others[name]) if name in others else "")
+            holds = number > 0 if name in positive else number >= 0
+            least = "positive" if name in positive else "not negative"
+            self._require(holds and math.isfinite(number), name, f"a finite number that is {least}")
 
     def _require_words(self, words):
         for name, known in words.items():
             quoted = ", ".join(f'"{word}"' for word in known)
-            self._require(getattr(self, name) in known, name, f"one of {quoted}")
+            self._require(_checks.is_word(getattr(self, name), known), name, f"one of {quoted}")
 
     def _check_training(self):
         """The parameters that all of them have."""
@@ -64,13 +63,12 @@ class TrainedByEpochs:
             other={"learning_rate": "auto", "max_norm": None},
         )
         self._require_words(_WORDS)
-        self._require(
-            self.dtype in ("float32", "float64", np.float32, np.float64), "dtype", "float32 or float64"
-        )
+        _checks.float_dtype(self.dtype)
         for name in ("early_stopping", "warm_start"):
             self._require(isinstance(getattr(self, name), (bool, np.bool_, Integral)), name, "a bool")
-        fraction = self.validation_fraction
-        self._require(isinstance(fraction, Real) and 0 <= fraction < 1, "validation_fraction", "in [0, 1)")
+        _checks.boolean(self.verbose, "verbose")
+        fraction = _checks.number(self.validation_fraction, "validation_fraction")
+        self._require(0 <= fraction < 1, "validation_fraction", "in [0, 1)")
 
     def _training_options(self, seed, batch_size):
         return {
@@ -79,17 +77,17 @@ class TrainedByEpochs:
             "schedule": self.schedule,
             "weight_decay": float(self.weight_decay),
             "learning_rate": self._usual_rate if self.learning_rate == "auto" else float(self.learning_rate),
-            "batch_size": batch_size,
-            "max_epochs": self.max_epochs,
+            "batch_size": int(batch_size),
+            "max_epochs": int(self.max_epochs),
             "max_norm": float(self.max_norm or 0),
-            "patience": self.n_iter_no_change if self.early_stopping else 0,
+            "patience": int(self.n_iter_no_change) if self.early_stopping else 0,
             "min_delta": float(self.tol),
             "seed": seed,
         }
 
     def _split_rows(self, n, labels, random_state):
         """(training, validation or None) rows: validation only where each class can be in both."""
-        n_validation = math.ceil(self.validation_fraction * n) if self.early_stopping else 0
+        n_validation = math.ceil(float(self.validation_fraction) * n) if self.early_stopping else 0
         everybody = np.arange(n)
         if n_validation == 0 or n - n_validation < 2:
             return everybody, None

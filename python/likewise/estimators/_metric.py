@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from likewise import _core, metrics
-from likewise._checks import reals
+from likewise._checks import is_word, number, reals, scalar, told
 from likewise._slots import as_metric
 
 
@@ -18,9 +18,10 @@ def metric_from_params(metric, p=2, metric_params=None):
     value as likewise reads it. A parameter that the metric does not take is a ValueError.
     """
     params = _params(metric_params)
-    if metric == "minkowski":
+    name = metric if isinstance(metric, str) else None
+    if name == "minkowski":
         found = _minkowski(params.pop("p", p), params.pop("w", None))
-    elif metric == "mahalanobis":
+    elif name == "mahalanobis":
         inverse, covariance = params.pop("VI", None), params.pop("V", None)
         if inverse is not None:
             found = _of("VI", lambda: metrics.Mahalanobis.from_matrix(inverse))
@@ -29,13 +30,14 @@ def metric_from_params(metric, p=2, metric_params=None):
         else:
             raise ValueError(
                 "metric_params must hold 'VI', the inverse of a covariance matrix, or 'V', that matrix, "
-                f"with metric='mahalanobis'; got {metric_params!r}. Or use likewise.metrics.Mahalanobis."
+                f"with metric='mahalanobis'; got {told(metric_params)}. Or use likewise.metrics.Mahalanobis."
             )
-    elif metric == "seuclidean" and "V" not in params:
+    elif name == "seuclidean" and "V" not in params:
         raise ValueError(
-            f"metric_params must hold 'V', the variances, with metric='seuclidean'; got {metric_params!r}."
+            "metric_params must hold 'V', the variances, with metric='seuclidean'; got "
+            f"{told(metric_params)}."
         )
-    elif metric == "seuclidean":
+    elif name == "seuclidean":
         variances = _vector("V", "variances", params.pop("V"), zero=False)
         found = _of("V", lambda: metrics.Mahalanobis.from_diagonal(1 / variances))
     elif callable(metric):  # what it gives is a distance, as in scikit-learn
@@ -83,9 +85,9 @@ def _vector(name, what, given, *, zero):
     try:
         values = reals(given, name, np.float64)
     except ValueError:
-        raise TypeError(f"metric_params[{name!r}] must be a vector of {what}; got {given!r}.") from None
+        raise TypeError(f"metric_params[{name!r}] must be a vector of {what}; got {told(given)}.") from None
     if values.ndim != 1:
-        got = f"shape {values.shape}" if values.ndim else repr(given)
+        got = f"shape {values.shape}" if values.ndim else told(given)
         raise ValueError(f"metric_params[{name!r}] must be a vector of {what}, (n_features,); got {got}.")
     with np.errstate(divide="ignore", over="ignore"):
         fits = np.isfinite(values) & ((values >= 0) if zero else (values > 0) & np.isfinite(1 / values))
@@ -100,9 +102,9 @@ def _vector(name, what, given, *, zero):
 def effective_metric(metric, p=2, metric_params=None):
     """scikit-learn's effective_metric_ and effective_metric_params_: minkowski by its shorter name."""
     params = _params(metric_params)
-    if metric != "minkowski":
+    if not is_word(metric, ("minkowski",)):
         return metric, params
-    params.setdefault("p", p)
+    params["p"] = scalar(params.get("p", p))
     name = {1: "manhattan", 2: "euclidean", np.inf: "chebyshev"}.get(params["p"])
     if name is None or params.get("w") is not None:
         return metric, {"w": None, **params}
@@ -114,11 +116,12 @@ def _params(metric_params):
     if metric_params is None:
         return {}
     if not isinstance(metric_params, Mapping):
-        raise TypeError(f"metric_params must be a dict or None; got {metric_params!r}.")
+        raise TypeError(f"metric_params must be a dict or None; got {told(metric_params)}.")
     return dict(metric_params)
 
 
 def _minkowski(p, w):
+    p = number(p, "p")
     if w is not None:
         w = _vector("w", "weights", w, zero=True)
         return metrics.Mahalanobis.from_diagonal(w) if p == 2 else _weighted(p, w)

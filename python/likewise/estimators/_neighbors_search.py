@@ -5,7 +5,6 @@ has one, or asks for one by a method. What they find is ``Found``, the same for 
 """
 
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -25,7 +24,7 @@ class Points:
         """Keeps a copy of X; refuses a metric or an algorithm that does not fit it."""
         if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
             known = ", ".join(map(repr, _ALGORITHMS))
-            raise ValueError(f"algorithm must be one of {known}; got {algorithm!r}.")
+            raise ValueError(f"algorithm must be one of {known}; got {_checks.told(algorithm)}.")
         self.asked_algorithm, self._algorithm = _ALGORITHMS[algorithm], None
         require_width(metric, X, metric_params)
         if not pairwise and (metric not in _FIT_ALL or algorithm == "kd_tree"):
@@ -82,8 +81,8 @@ class Found:
 
     def graph(self, n_keys, mode):
         """CSR (n_queries, n_keys) of 1 (mode "connectivity") or distances ("distance")."""
-        if mode not in ("connectivity", "distance"):
-            raise ValueError(f"mode must be 'connectivity' or 'distance'; got {mode!r}.")
+        if not _checks.is_word(mode, ("connectivity", "distance")):
+            raise ValueError(f"mode must be 'connectivity' or 'distance'; got {_checks.told(mode)}.")
         values = np.ones(len(self.indices)) if mode == "connectivity" else self.distances
         return csr_matrix((values, self.indices, self.ends), shape=(len(self.ends) - 1, n_keys))
 
@@ -126,11 +125,9 @@ class Within:
     empty_row = "zero"
 
     def __init__(self, radius):
-        if not isinstance(radius, Real) or isinstance(radius, bool):
-            raise TypeError(f"radius must be a number; got {radius!r}.")
-        if not radius >= 0:
+        self.radius = _checks.number(radius, "radius")
+        if not self.radius >= 0:
             raise ValueError(f"radius must be a number >= 0; got {radius}.")
-        self.radius = float(radius)
 
     @staticmethod
     def of(support):

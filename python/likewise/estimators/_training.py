@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 
-from likewise._checks import require_indices_inside
+from likewise._checks import refuse_sparse_tensors, require_indices_inside
 
 
 def as_columns(y, dtype):
@@ -33,6 +33,7 @@ def require_weights(A, name):
 
 def weights_of(A, shape, name):
     """What a function gave as affinities: finite weights >= 0 of that shape, a float64 array or CSR."""
+    refuse_sparse_tensors(A, name)
     if np.iscomplexobj(A):
         raise ValueError(f"{name} must give real weights; got {A.dtype}.")
     if issparse(A):

@@ -136,22 +136,26 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
                 self._fit_tokens(X, y, weights, self._take_padding(key_padding_mask, X))
         return self
 
-    def _check_parameters(self):
+    def _check_heads(self):
         self._require(
-            self.attention in list(ATTENTION)
+            _checks.is_word(self.attention, ATTENTION)
             or (isinstance(self.attention, dict) and self.attention.keys() <= HEAD_SETTINGS),
             "attention",
             f"{', '.join(map(json.dumps, ATTENTION))} or a dict of {', '.join(sorted(HEAD_SETTINGS))}",
         )
-        self._require_counts("embed_dim", "num_heads", "n_layers")
-        batch_size = self.batch_size
-        self._require(
-            batch_size == "auto" or (isinstance(batch_size, Integral) and batch_size >= 1),
-            "batch_size",
-            '"auto" or an int, at least 1',
-        )
+        self._require_counts("embed_dim", "num_heads")
         self._require(
             self.embed_dim % self.num_heads == 0, "num_heads", f"a divisor of embed_dim = {self.embed_dim}"
+        )
+
+    def _check_parameters(self):
+        self._check_heads()
+        self._require_counts("n_layers")
+        batch_size = self.batch_size
+        self._require(
+            _checks.is_word(batch_size, ("auto",)) or (isinstance(batch_size, Integral) and batch_size >= 1),
+            "batch_size",
+            '"auto" or an int, at least 1',
         )
         self._require_numbers("mlp_ratio")
         self._require_words({"pooling": ("mean", "cls")})
@@ -182,14 +186,17 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
             "n_tokens": X.shape[1],
             "n_features": X.shape[2],
             "n_outputs": n_outputs,
-            "n_layers": self.n_layers,
-            "embed_dim": self.embed_dim,
-            "num_heads": self.num_heads,
+            "n_layers": int(self.n_layers),
+            "embed_dim": int(self.embed_dim),
+            "num_heads": int(self.num_heads),
             "mlp_ratio": float(self.mlp_ratio),
             "pooling": self.pooling,
             "position_std": self._position_std,
-            **head_settings(self.attention, self.embed_dim // self.num_heads),
+            **head_settings(self.attention, self._head_dim()),
         }
+
+    def _head_dim(self):
+        return int(self.embed_dim) // int(self.num_heads)
 
     def _rows_at_once(self, n_rows):
         return max(16, min(64, n_rows // 16)) if self.batch_size == "auto" else self.batch_size
@@ -213,10 +220,12 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
                 stacklevel=3,
             )
         if isinstance(self.attention, dict) or self.attention == "metric":
-            raise ValueError(f'attention must be "l2" or "dot" in context; got {self.attention!r}.')
+            raise ValueError(
+                f'attention must be "l2" or "dot" in context; got {_checks.told(self.attention)}.'
+            )
         random_state = _checks.random_of(self.random_state)
         rows = X.reshape(len(X), -1).astype(np.float64)
-        shape = (self.attention, rows.shape[1], self.embed_dim, self.num_heads)
+        shape = (self.attention, rows.shape[1], int(self.embed_dim), int(self.num_heads))
         kept = self._going_on(InContextModel, lambda m: m.is_of(*shape))
         targets = self._targets_of(y, None, goes_on=kept is not None)
         Y = targets.encode(y)
@@ -233,9 +242,9 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
             validation and validation[::2],
             labeled,
             log_loss if self._task == "classification" else squared_loss,
-            max_iter=self.max_epochs,
-            tol=self.tol,
-            patience=self.n_iter_no_change if self.early_stopping else None,
+            max_iter=int(self.max_epochs),
+            tol=float(self.tol),
+            patience=int(self.n_iter_no_change) if self.early_stopping else None,
         )
         model.context = labeled or (rows, Y)
         self.best_epoch_, self.stopped_early_ = learned.best_epoch, learned.ended_early
@@ -247,7 +256,9 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
         if isinstance(context, str) and context == "rows":
             return None
         if not isinstance(context, tuple) or len(context) != 2:
-            raise ValueError(f'context must be None, "rows" or (X_context, y_context); got {context!r}.')
+            raise ValueError(
+                f'context must be None, "rows" or (X_context, y_context); got {_checks.told(context)}.'
+            )
         Z = self._take_rows(context[0], reset=False)
         if np.shape(context[1])[:1] != (len(Z),):
             raise ValueError(f"y_context must have length {len(Z)}; got shape {np.shape(context[1])}.")
@@ -407,9 +418,9 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
     def _shape_of_tokens(self, n_features):
         """None: each feature is a token of its own."""
         n_tokens = n_features if self.n_tokens is None else self.n_tokens
-        if not isinstance(n_tokens, Integral) or n_tokens < 1 or n_features % n_tokens:
+        if not isinstance(n_tokens, Integral) or n_tokens < 1 or n_features % int(n_tokens):
             raise ValueError(
-                f"n_tokens must be a divisor of X's {n_features} features; got {self.n_tokens!r}."
+                f"n_tokens must be a divisor of X's {n_features} features; got {_checks.told(self.n_tokens)}."
             )
         return int(n_tokens), n_features // int(n_tokens)
 

@@ -1,14 +1,13 @@
 """Diffusion maps: coordinates in which distance is how differently two random walks spread."""
 
 import math
-from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from likewise import _core, metrics, supports
-from likewise._checks import integer
+from likewise import _core, kernels, metrics, supports
+from likewise._checks import integer, number, told
 from likewise._estimator import MechanismMixin, warn_unless_converged
 from likewise._mechanism import Mechanism
 from likewise.estimators._affinity import undirected, warn_of_isolated
@@ -25,7 +24,9 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     density_alpha : float, default=1.0
         1 forgets the sampling density, 0 keeps it, 1/2 is the Fokker-Planck limit.
     bandwidth : float > 0 or rule, default="bgh"
-        Of a kernel that leaves it open. "self_tuning" gives each point its own.
+        Of a kernel that leaves it open. "self_tuning" gives each point its own. An indicator among all pairs
+        takes it too; one among neighbors is 1 for all of them unless another bandwidth than the default is
+        given.
     diffusion_time : float >= 0, default=1
         t, steps of the walk.
     n_neighbors : int or None
@@ -97,7 +98,9 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     def _propagation(self):
         """With the constant pair, which is no coordinate."""
-        return Spectrum(self.n_components + 1, self.diffusion_time, self.eigen_tol)
+        n_components = integer(self.n_components, "n_components")
+        diffusion_time = number(self.diffusion_time, "diffusion_time")
+        return Spectrum(n_components + 1, diffusion_time, _finite(self.eigen_tol, "eigen_tol"))
 
     @classmethod
     def _of_propagation(cls, propagation):
@@ -118,27 +121,28 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         elif self.n_neighbors is not None:
             raise ValueError(
                 "n_neighbors must be None together with support, which has its own; "
-                f"got {self.n_neighbors!r}."
+                f"got {told(self.n_neighbors)}."
             )
         normalization = self.normalization
         if normalization is None:
             normalization = Density(_finite(self.density_alpha, "density_alpha"))
-        return self._fill_bandwidth(
-            Mechanism(
-                metric=self.metric,
-                kernel=self.kernel,
-                support=support,
-                normalization=normalization,
-                empty_row="self",
-            )
+        mechanism = Mechanism(
+            metric=self.metric,
+            kernel=self.kernel,
+            support=support,
+            normalization=normalization,
+            empty_row="self",
         )
+        of_all = mechanism.support == supports.AllPairs() and self.bandwidth is not None
+        if of_all and mechanism.kernel == kernels.Indicator():  # 1 for every pair: nothing to be found in it
+            mechanism = mechanism.replace(kernel=kernels.Indicator(self.bandwidth))
+        return self._fill_bandwidth(mechanism)
 
     def fit(self, X, y=None):
         """X (n, n_features), or (n, n) distances with metric="precomputed"."""
         X = self._check_X(X, reset=True, min_samples=2)
         n_components = integer(self.n_components, "n_components")
-        if not isinstance(self.diffusion_time, Real):
-            raise TypeError(f"diffusion_time must be a number; got {self.diffusion_time!r}.")
+        diffusion_time = number(self.diffusion_time, "diffusion_time")
         mechanism = self._make_mechanism()
         if isinstance(mechanism.metric, metrics.Precomputed):
             X = np.ascontiguousarray(undirected(X))
@@ -146,7 +150,7 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         if not tol > 0:
             raise ValueError(f"eigen_tol must be positive; got {tol!r}.")
         with self._execution():
-            self._fitted = _core.diffusion_maps(X, mechanism, n_components, self.diffusion_time, tol)
+            self._fitted = _core.diffusion_maps(X, mechanism, n_components, diffusion_time, tol)
         self.eigenvalues_ = self._fitted.eigenvalues
         self.eigenvectors_ = np.asarray(self._fitted.eigenvectors)
         self.embedding_ = np.asarray(self._fitted.embedding)
@@ -186,8 +190,7 @@ class DiffusionMaps(MechanismMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
 
 def _finite(value, name):
-    if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a number; got {value!r}.")
-    if not math.isfinite(value):
+    found = number(value, name)
+    if not math.isfinite(found):
         raise ValueError(f"{name} must be finite; got {value!r}.")
-    return value
+    return found

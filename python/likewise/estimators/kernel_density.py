@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from likewise import _checks, _core, kernels, metrics
 from likewise._estimator import MechanismMixin, checked_sample_weight
 from likewise._mechanism import Mechanism
+from likewise._slots import as_kernel
 from likewise.estimators._metric import metric_from_params, require_width
 from likewise.estimators._training import like_fitted
 
@@ -90,8 +91,9 @@ class KernelDensity(MechanismMixin, BaseEstimator):
                     f"kernel must be one of {known} or a value of likewise.kernels; got {kernel!r}."
                 )
             kernel = _SKLEARN_KERNELS.get(kernel, kernel)
-            if kernels.from_name(kernel) == kernels.Indicator():
-                kernel = kernels.Indicator(self.bandwidth)
+        kernel = as_kernel(kernel)
+        if kernel == kernels.Indicator():  # which would stay 1 everywhere, no density
+            kernel = kernels.Indicator(self.bandwidth)
         return self._fill_bandwidth(Mechanism(metric=metric, kernel=kernel, **self._fixed_slots))
 
     def fit(self, X, y=None, sample_weight=None):

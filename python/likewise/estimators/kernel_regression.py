@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from likewise import _core
+from likewise import _checks, _core
 from likewise._estimator import MechanismMixin, check_labels, checked_sample_weight
 from likewise.estimators._metric import require_width
 from likewise.estimators._training import as_columns, check_square, common_dtype, like_fitted
@@ -152,9 +152,10 @@ class KernelRegressor(RegressorMixin, _KernelEstimator):
             float64
         std : the same, with return_std
         """
+        return_std = _checks.boolean(return_std, "return_std")
         X = self._queries(X)
         with self._execution():
-            mean, std, n_reduced = self._fitted.predict(X, bool(return_std))
+            mean, std, n_reduced = self._fitted.predict(X, return_std)
         if n_reduced:
             warnings.warn(
                 f"{n_reduced} of {len(X)} queries have fewer effective points than the n_features + 1 = "

@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from likewise import _core, supports
+from likewise import _checks, _core, supports
 from likewise._errors import warn_unless_converged
 from likewise._estimator import MechanismMixin, check_labels, fill_bandwidth
 from likewise._mechanism import Mechanism
@@ -33,12 +33,11 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
 
     def _propagation(self):
         """solver="cg" goes to 1e-8 or beyond, whatever tol and max_iter are for scikit-learn's loop."""
-        alpha = getattr(self, "alpha", None)
-        if self.solver == "iterate":
-            return Equilibrium(alpha, tol=self.tol, max_iter=self.max_iter, solver="iterate")
-        return Equilibrium(
-            alpha, tol=min(self.tol, Equilibrium().tol), max_iter=max(self.max_iter, _LEAST_MAX_ITER)
-        )
+        alpha, tol = getattr(self, "alpha", None), _checks.number(self.tol, "tol")
+        max_iter = _checks.integer(self.max_iter, "max_iter")
+        if _checks.is_word(self.solver, ("iterate",)):
+            return Equilibrium(alpha, tol=tol, max_iter=max_iter, solver="iterate")
+        return Equilibrium(alpha, tol=min(tol, Equilibrium().tol), max_iter=max(max_iter, _LEAST_MAX_ITER))
 
     @classmethod
     def _of_propagation(cls, propagation):
@@ -58,6 +57,12 @@ class _LabelEstimator(MechanismMixin, ClassifierMixin, BaseEstimator):
         if isinstance(self.kernel, Mechanism):
             return self._changed(self.kernel)
         metric = "euclidean" if self.metric is None else self.metric
+        of_graph = callable(self.kernel) or _checks.is_word(self.kernel, ("knn",))
+        if of_graph and self.bandwidth is not None:
+            raise ValueError(
+                f"bandwidth must be None with kernel={self.kernel!r}, which has none; got "
+                f"{_checks.told(self.bandwidth)}."
+            )
         if callable(self.kernel):  # a function of all points: its graph is known in fit
             return Mechanism(metric=metric, kernel="indicator", normalization=self._normalization)
         if isinstance(self.kernel, str) and self.kernel == "knn":
@@ -186,7 +191,7 @@ class LabelPropagation(_LabelEstimator):
         None is that of a Mechanism given as kernel, "euclidean" otherwise. A kernel of distances needs to
         know that the function is one: metrics.Custom(f, distance_power=1).
     bandwidth : float > 0, rule or None
-        Instead of gamma = 1/(2 bandwidth^2).
+        Instead of gamma = 1/(2 bandwidth^2); None with "knn" and a callable, which have none.
     solver : {"cg", "iterate"}, default="cg"
         "cg" finds the fixed point by conjugate gradients, on directed graphs by BiCGSTAB, and by a
         factorization where these fail. "iterate" gives scikit-learn's iterates, rows scaled to 1 after each

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from likewise import _checks, _core, kernels
+from likewise import _checks, _core
 from likewise._errors import warn_unless_converged
 from likewise._estimator import MechanismMixin, naming
 from likewise._slots import as_metric
@@ -99,11 +99,6 @@ class MeanShift(MechanismMixin, ClusterMixin, BaseEstimator):
             return {}
         return {"max_iter": propagation.max_iter}
 
-    def _fill_bandwidth(self, mechanism):
-        if mechanism.kernel == kernels.Indicator() and isinstance(self.bandwidth, str):
-            return mechanism.replace(kernel=kernels.Indicator(self.bandwidth))
-        return super()._fill_bandwidth(mechanism)
-
     def fit(self, X, y=None):
         """X (n, n_features). A seed that sees no point is dropped; ValueError where none is left."""
         X = self._check_X(X, reset=True)
@@ -113,9 +108,9 @@ class MeanShift(MechanismMixin, ClusterMixin, BaseEstimator):
                 X,
                 self._make_mechanism(),
                 seeds,
-                bool(self.bin_seeding),
+                _checks.boolean(self.bin_seeding, "bin_seeding"),
                 self.min_bin_freq,
-                bool(self.cluster_all),
+                _checks.boolean(self.cluster_all, "cluster_all"),
                 self.max_iter,
             )
         self.bandwidth_ = self.mechanism_.kernel.bandwidth

@@ -3,7 +3,6 @@
 import time
 import warnings
 from dataclasses import dataclass, field
-from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -232,11 +231,12 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
                 start = problem.start
             search = _Search(problem, report, self._teller(report, unit))
             try:
+                max_iter, tol = int(self.max_iter), _checks.number(self.tol, "tol")
                 if self.batch_size is None or self.batch_size >= len(X):
-                    search.by_all_pairs(start, self.max_iter, self.tol)
+                    search.by_all_pairs(start, max_iter, tol)
                 else:
                     rng = _checks.random_of(self.random_state)
-                    search.by_batches(start, self.max_iter, self.tol, self.batch_size, rng)
+                    search.by_batches(start, max_iter, tol, int(self.batch_size), rng)
             except KeyboardInterrupt as stop:
                 interrupted = stop
             self._keep(search, unit, X.dtype)
@@ -262,23 +262,24 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
                     f"map must be 'linear', 'residual_mlp' or a value of likewise.maps; got {self.map!r}."
                 )
         elif not isinstance(self.map, (maps.Linear, maps.ResidualMLP, maps.Custom)):
-            raise TypeError(f"map must be a str or a value of likewise.maps; got {self.map!r}.")
+            raise TypeError(f"map must be a str or a value of likewise.maps; got {_checks.told(self.map)}.")
         if self.map_width is not None:
             _whole("map_width", self.map_width)
             if not (isinstance(self.map, str) and self.map == "residual_mlp"):
                 raise ValueError(
-                    f"map_width must be None but with map='residual_mlp'; got {self.map_width!r}."
+                    f"map_width must be None but with map='residual_mlp'; got {_checks.told(self.map_width)}."
                 )
+        if not isinstance(self.diagonal, (bool, np.bool_)):
+            raise TypeError(f"diagonal must be a bool; got {_checks.told(self.diagonal)}.")
         if self.diagonal and not self._is_linear():
             raise ValueError(f"diagonal must be False with map={self.map!r}; got {self.diagonal!r}.")
-        if not isinstance(self.diagonal, (bool, np.bool_)):
-            raise TypeError(f"diagonal must be a bool; got {self.diagonal!r}.")
-        if self.loss not in ("auto", "nca", "mlkr"):
-            raise ValueError(f"loss must be 'auto', 'nca' or 'mlkr'; got {self.loss!r}.")
+        if not _checks.is_word(self.loss, ("auto", "nca", "mlkr")):
+            raise ValueError(f"loss must be 'auto', 'nca' or 'mlkr'; got {_checks.told(self.loss)}.")
+        _checks.boolean(self.verbose, "verbose")
         if isinstance(self.init, str) and self.init not in _STARTS:
-            raise ValueError(f"init must be one of {_STARTS} or an array; got {self.init!r}.")
+            raise ValueError(f"init must be one of {_STARTS} or an array; got {_checks.told(self.init)}.")
         if self.callback is not None and not callable(self.callback):
-            raise TypeError(f"callback must be a function or None; got {self.callback!r}.")
+            raise TypeError(f"callback must be a function or None; got {_checks.told(self.callback)}.")
         _whole("max_iter", self.max_iter)
         _number("tol", self.tol, least=0)
         if self.batch_size is not None:
@@ -288,7 +289,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
             if self.diagonal and self.n_components != self.n_features_in_:
                 raise ValueError(
                     f"n_components must be None or n_features={self.n_features_in_} with diagonal=True; "
-                    f"got {self.n_components!r}."
+                    f"got {_checks.told(self.n_components)}."
                 )
 
     def _targets(self, X, y):
@@ -319,7 +320,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         if not isinstance(self.map, str):
             given = self.map
             return MapProblem(X, problem, MapVector(given))
-        width = 2 * X.shape[1] if self.map_width is None else self.map_width
+        width = 2 * X.shape[1] if self.map_width is None else int(self.map_width)
         # A network's hidden units want points around 0; so do features that hardly vary.
         center = X.mean(axis=0, dtype=np.float64)
         points = ((X - center) / problem.unit).astype(X.dtype)
@@ -330,7 +331,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
         if self.init in ("pca", "lda"):
             raise ValueError(
                 "init must be 'auto', 'identity', 'random' or an array with diagonal=True; "
-                f"got {self.init!r}."
+                f"got {_checks.told(self.init)}."
             )
         if self.init == "random":
             return _checks.random_of(self.random_state).standard_normal(d)
@@ -352,7 +353,7 @@ class MetricLearner(ClassNamePrefixFeaturesOutMixin, MechanismMixin, Transformer
 
     def _named_start(self, X, y):
         n, d = X.shape
-        n_components = self.n_components or d
+        n_components = int(self.n_components or d)
         name = self.init
         if name == "lda" and self._loss != "nca":
             raise ValueError("init must be another than 'lda', which needs classes, with loss='mlkr'.")
@@ -677,21 +678,22 @@ def _array(name, value):
     try:
         return np.array(_checks.reals(value, name), dtype=np.float64)
     except ValueError:
-        raise TypeError(f"{name} must be an array of real numbers or a str; got {value!r}.") from None
+        raise TypeError(
+            f"{name} must be an array of real numbers or a str; got {_checks.told(value)}."
+        ) from None
 
 
 def _whole(name, value, most=None):
     _checks.integer(value, name, "" if most is None else "None")
     if value < 1 or (most is not None and value > most):
         allowed = ">= 1" if most is None else f"in [1, {most}] (n_features={most})"
-        raise ValueError(f"{name} must be an int {allowed}; got {value!r}.")
+        raise ValueError(f"{name} must be an int {allowed}; got {_checks.told(value)}.")
 
 
 def _number(name, value, *, least, strictly=False):
-    if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a number; got {value!r}.")
-    if not np.isfinite(value) or value < least or (strictly and value == least):
+    found = _checks.number(value, name)
+    if not np.isfinite(found) or found < least or (strictly and found == least):
         raise ValueError(
             f"{name} must be {'positive' if strictly else f'>= {least}'} and finite; got {value!r}."
         )
-    return float(value)
+    return found

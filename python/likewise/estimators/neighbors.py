@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from likewise import _core, kernels, supports
+from likewise._checks import boolean, is_word, scalar, told
 from likewise._estimator import MechanismMixin, check_labels, without_column
 from likewise._mechanism import Mechanism
 from likewise._slots import as_kernel
@@ -61,7 +62,7 @@ class _Neighbors(MechanismMixin, BaseEstimator):
         return metric_from_params(self.metric, self.p, self.metric_params)
 
     def _is_pairwise(self):
-        return self.metric == "precomputed" or super()._is_pairwise()
+        return is_word(self.metric, ("precomputed",)) or super()._is_pairwise()
 
     def _set_points(self, X):
         """Keep X; refuse a metric or an algorithm that does not fit it."""
@@ -129,6 +130,7 @@ class _FindsNearest:
         distances : array (n_queries, n_neighbors), ascending; only with return_distance
         indices : int array (n_queries, n_neighbors)
         """
+        return_distance = boolean(return_distance, "return_distance")
         found = self._find(Nearest, X, n_neighbors)
         table = len(found.ends) - 1, -1
         distances, indices = found.distances.reshape(table), found.indices.reshape(table)
@@ -158,6 +160,7 @@ class _FindsWithin:
         distances : object array (n_queries,) of arrays; only with return_distance
         indices : object array (n_queries,) of int arrays
         """
+        return_distance = boolean(return_distance, "return_distance")
         found = self._find(Within, X, radius)
         indices = found.rows(found.indices)
         return (found.rows(found.distances), indices) if return_distance else indices
@@ -553,15 +556,20 @@ class RadiusNeighborsClassifier(_FindsWithin, _Classifier):
             return None
         if isinstance(self.outlier_label, str) and self.outlier_label == "most_frequent":
             return self._targets.most_frequent()
-        several = isinstance(self.outlier_label, (list, tuple, np.ndarray))
-        labels = list(self.outlier_label) if several else [self.outlier_label] * len(outputs)
+        label = self.outlier_label
+        if getattr(label, "shape", None) == ():  # one label in an array without dimensions
+            label = label[()] if isinstance(label, np.ndarray) else scalar(label)
+        several = isinstance(label, (list, tuple, np.ndarray))
+        labels = list(label) if several else [label] * len(outputs)
         if len(labels) != len(outputs):
             raise ValueError(
                 f"The length of outlier_label must be {len(outputs)}, the number of outputs; got {labels!r}."
             )
         for classes, label in zip(outputs, labels):
-            if type_beside(classes.dtype, label) is None:
-                raise TypeError(f"outlier_label must be of the labels' type {classes.dtype}; got {label!r}.")
+            if np.ndim(label) or type_beside(classes.dtype, label) is None:
+                raise TypeError(
+                    f"outlier_label must be of the labels' type {classes.dtype}; got {told(label)}."
+                )
         return labels
 
     def predict_proba(self, X):
@@ -607,6 +615,6 @@ def _kernel_of(weights):
     if isinstance(weights, str) and weights not in kernels.names():
         known = ", ".join(map(repr, (*named, *kernels.names())))
         raise ValueError(
-            f"weights must be a kernel, a function or one of the names {known}; got {weights!r}."
+            f"weights must be a kernel, a function or one of the names {known}; got {told(weights)}."
         )
     return as_kernel(weights, "weights")

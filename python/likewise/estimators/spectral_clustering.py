@@ -141,7 +141,7 @@ class SpectralClustering(AffinityMixin, ClusterMixin, BaseEstimator):
     def _count(self, name, auto):
         """The parameter as an int; `auto` (None or "auto") is 0."""
         value = getattr(self, name)
-        if value == auto:
+        if (value is None or isinstance(value, str)) and value == auto:
             return 0
         count = integer(value, name, repr(auto))
         if count < 1:

@@ -90,7 +90,7 @@ class SpectralEmbedding(AffinityMixin, ClassNamePrefixFeaturesOutMixin, Transfor
     _counted, _n_dropped = "n_components", 1  # the constant pair is no coordinate
 
     def _n_pairs(self):
-        return self.n_components + 1
+        return integer(self.n_components, "n_components") + 1
 
     def _gamma(self, n_features):
         return self.gamma if self.gamma is not None or n_features is None else 1 / n_features

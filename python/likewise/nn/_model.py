@@ -6,6 +6,7 @@ import numpy as np
 
 import likewise as lw
 from likewise import _core
+from likewise._checks import float_dtype
 from likewise.nn._layers import as_options
 from likewise.nn._parameters import Parametrized, as_path, load_into
 
@@ -34,9 +35,7 @@ class Model(Parametrized):
     """A compiled model with its options. X is (n, n_tokens, n_features) of the model's dtype."""
 
     def __init__(self, options, seed=0, dtype="float32"):
-        if str(np.dtype(dtype)) not in _MODELS:
-            raise ValueError(f"dtype must be float32 or float64; got {dtype!r}.")
-        self.options, self.seed, self.dtype = dict(options), int(seed), np.dtype(dtype)
+        self.options, self.seed, self.dtype = dict(options), int(seed), float_dtype(dtype)
         self._core = _MODELS[self.dtype.name](self.options, self.seed)
 
     def is_of(self, options, dtype):
