@@ -307,11 +307,14 @@ class SelfOperator(PropagationOperator, SquareMap):
         ValueError : the operator is not symmetric (the message names the law), or k is not in [1, n]
         """
         found = self.spectrum(k, tol=tol, max_iter=max_iter, solver=solver)
-        return (found.values, found.vectors) if return_eigenvectors else found.values
+        wanted = _checks.boolean(return_eigenvectors, "return_eigenvectors")
+        return (found.values, found.vectors) if wanted else found.values
 
     def spectrum(self, k=6, *, tol=1e-9, max_iter=1000, solver="auto"):
         """As eigsh, with residuals, the number of components and the report (solver, certificate)."""
-        found = Eigenpairs(*_core.largest_eigenpairs(self._core, _whole("k", k), tol, max_iter, solver))
+        found = Eigenpairs(
+            *_core.largest_eigenpairs(self._core, _checks.integer(k, "k"), tol, max_iter, solver)
+        )
         warn_unless_converged(found.report, max_iter)
         return found
 
@@ -358,6 +361,7 @@ def _indices(neighbors):
 
 def _each(product, V, n_rows, dtype):
     """The product with each matrix of a batch (..., n_rows, c): with the columns of all of them at once."""
+    _checks.refuse_sparse_tensors(V, "V")
     V = np.asarray(V)
     if V.ndim <= 2:
         return product(_checks.columns(V, n_rows, dtype))
@@ -392,13 +396,7 @@ def _at(P, X):
     return P.at(X)
 
 
-def _whole(name, value):
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an int; got {value!r}.")
-    return int(value)
-
-
 def _steps(t):
     """t, or a number as odd as it: nothing is moving after so many products."""
-    t = _whole("t", t)
+    t = _checks.integer(t, "t")
     return min(t, 2**62 + t % 2)

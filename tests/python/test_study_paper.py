@@ -40,7 +40,7 @@ def network_of(name, n_features=2, **changes):
 
 
 def test_arms_have_the_numbers_that_their_formulas_say():
-    """Of one module of 10 columns: Q and K, W, or W1, b1, W2, b2."""
+    """Of one module of 10 columns: Q and K, W, W1, b1, W2, b2, or P with two vectors."""
     outside = (2 * 10 + 10) + (10 * 2 + 2)
     want = {
         "none": 0,
@@ -50,6 +50,7 @@ def test_arms_have_the_numbers_that_their_formulas_say():
         "l2": 100,
         "metric": 220,
         "metric_small": 199,
+        "additive": 120,
     }
     assert set(want) == set(arms.NAMES)
     for name, count in want.items():
@@ -79,7 +80,7 @@ def phi_of(state, h):
 def test_arms_compare_what_they_say():
     """Weights of the first module in plain NumPy, from the arm's parameters."""
     X = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
-    for name in ("dot", "dot_identity", "dot_phi", "l2", "metric", "metric_small"):
+    for name in ("dot", "dot_identity", "dot_phi", "l2", "metric", "metric_small", "additive"):
         network = network_of(name)
         state = {key: part.astype(float) for key, part in network.state_dict().items()}
         network.forward(X)
@@ -87,6 +88,10 @@ def test_arms_compare_what_they_say():
         if name in ("dot", "dot_identity"):
             Q, K = np.split(state["layers.0.in_proj_weight"], 2)
             scores = h @ Q.T @ (h @ K.T).T
+        elif name == "additive":
+            z = h @ state["layers.0.metric_proj.weight"].T
+            sums = (z @ state["layers.0.att_query"][0])[:, None] + z @ state["layers.0.att_key"][0]
+            scores = np.where(sums > 0, sums, 0.2 * sums)
         else:
             z = h @ state["layers.0.metric_proj.weight"].T if name == "l2" else phi_of(state, h)
             scores = z @ z.T if name == "dot_phi" else -((z[:, None] - z[None]) ** 2).sum(axis=-1)

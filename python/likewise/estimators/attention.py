@@ -312,10 +312,11 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
         settings say no other; with a map_width of what an open map makes of tokens. Squared distances of two
         maps are no metric of tokens, but one of what the maps make of them.
         """
-        settings = head_settings(self.attention, self.embed_dim // self.num_heads)
-        rank = settings.get("rank") or self.embed_dim // self.num_heads
+        self._check_heads()
+        settings = head_settings(self.attention, self._head_dim())
+        rank = settings.get("rank") or self._head_dim()
         if settings.get("diagonal"):
-            rank = self.embed_dim
+            rank = int(self.embed_dim)
         settings = {**DEFAULTS, **settings}
         return head_mechanism(settings, open_metric(settings), first_temperature(settings, rank), "all")
 

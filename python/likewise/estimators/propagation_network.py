@@ -198,7 +198,8 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
         for name, word in (("batch_size", "auto"), ("predict_batch_size", None), ("map_width", None)):
             value = getattr(self, name)
             self._require(
-                value == word or _checks.integer(value, name, repr(word)) >= 1,
+                ((value is None or isinstance(value, str)) and value == word)
+                or _checks.integer(value, name, repr(word)) >= 1,
                 name,
                 f"{word!r} or an int, at least 1",
             )
@@ -219,6 +220,7 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
 
     def _edges(self, graph, n):
         """Who may attend to whom, as a support."""
+        _checks.refuse_sparse_tensors(graph, "graph")
         if sparse.issparse(graph):
             A = _checks.csr(graph, "graph")
         else:
@@ -401,6 +403,7 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
 
     def _make_mechanism(self):
         """Of one head as training starts, on rows of H: its metric is open."""
+        self._check_parameters()
         settings = self._module()
         return head_mechanism(settings, open_metric(settings), settings.get("temperature") or 1.0, "all")
 

@@ -132,11 +132,9 @@ class AttentionLayer(Parametrized):
         given = locals()  # by the names that C++ has them under
         self.options = as_options({name: given[name] for name in DEFAULTS})
         self._seed = _checks.random_of(random_state).randint(2**31)
-        self._make(np.dtype(dtype))
+        self._make(_checks.float_dtype(dtype))
 
     def _make(self, dtype):
-        if dtype not in _CORES:
-            raise ValueError(f"dtype must be float32 or float64; got {dtype}.")
         self._take(dtype, lambda core: core(self.options, self._seed))
 
     def _take(self, dtype, make):

@@ -32,10 +32,9 @@ def module_settings(
     usual = {**DEFAULTS, "embed_dim": embed_dim, "num_heads": num_heads}
     if isinstance(attention, dict):
         return as_options({**usual, **attention})
-    if attention not in MODULES:
-        raise ValueError(
-            f"attention must be one of {', '.join(map(repr, MODULES))} or a dict; got {attention!r}."
-        )
+    if not _checks.is_word(attention, MODULES):
+        names, got = ", ".join(map(repr, MODULES)), _checks.told(attention)
+        raise ValueError(f"attention must be one of {names} or a dict; got {got}.")
     of_score = {
         "dot": {"score": "dot", "tied": False},
         "l2": {"score": "sqdist", "tied": True},
@@ -197,9 +196,7 @@ class PropagationNetwork(Parametrized):
         return network
 
     def _make(self, options, dtype, seed):
-        if str(np.dtype(dtype)) not in _CORES:
-            raise ValueError(f"dtype must be float32 or float64; got {dtype!r}.")
-        self._take(options, np.dtype(dtype), lambda core: core(options, int(seed)))
+        self._take(options, _checks.float_dtype(dtype), lambda core: core(options, int(seed)))
 
     def _take(self, options, dtype, make):
         core, self._new_pass = _CORES[dtype.name]

@@ -132,6 +132,8 @@ ARMS = (
     # With two heads a block's metric has as many numbers as its dot already.
     Arm("metric_small", "metric, dot's size", "exp −|φ(h) − φ(z)|², as many numbers as Q and K",
         lambda d: _bare("sqdist", _width_of_as_many(d)), None, kinds=("rows", "graph")),
+    Arm("additive", "additive", "exp −act(⟨a, Ph⟩ + ⟨a′, Pz⟩), graph attention", lambda d: "additive", None,
+        kinds=("graph",)),
 )  # fmt: skip
 NAMES = tuple(arm.name for arm in ARMS)
 
