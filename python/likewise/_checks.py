@@ -101,7 +101,7 @@ def columns(V, n_rows, dtype=None, name="V"):
 
 def told(value):
     """What came, in a few words: an array by its type and shape, never by its numbers."""
-    if getattr(value, "shape", None) and hasattr(value, "dtype"):
+    if not isinstance(value, type) and getattr(value, "shape", None) and hasattr(value, "dtype"):
         dtype = str(value.dtype).removeprefix("torch.")
         return f"an array of {dtype} and shape {tuple(value.shape)}"
     text = repr(value)

@@ -280,10 +280,10 @@ TEST_CASE("declared laws hold on one feature too", "[metric]") {
   }
 }
 
-TEST_CASE("a shift-invariant cost is a norm to its distance_power", "[metric]") {
+TEST_CASE("a shift-invariant distance is a norm to its distance_power", "[metric]") {
   const Matrix<double> X = samples::normal(9, 4, 5), doubled = 2 * X;
   for (const Metric& metric : samples::metrics(4)) {
-    if (!traits(metric).shift_invariant) continue;
+    if (!traits(metric).shift_invariant || traits(metric).distance_power == 0) continue;
     INFO(repr(metric));
     const double factor = std::pow(2.0, traits(metric).distance_power);
     CHECK(close(costs<double>(metric, doubled, doubled), factor * costs<double>(metric, X, X), 1e-13));

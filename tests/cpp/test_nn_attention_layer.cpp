@@ -225,8 +225,9 @@ TEST_CASE("an attention layer is its definition, and its gradients are finite di
 }
 
 TEST_CASE("long sequences go through the operator, with the same result for any number of threads", "[nn]") {
-  for (const auto& [arm, options] : arms()) {
-    const std::string name = arm;
+  for (const auto& named : arms()) {
+    const std::string& name = named.first;
+    const AttentionLayerOptions& options = named.second;
     Made made(options);
     const Matrix<double> x = Matrix<double>::Random(2 * 150, 6), weights = Matrix<double>::Random(2 * 150, 6);
     const auto check = [&](const std::string& way, const Attending& who) {
@@ -249,8 +250,10 @@ TEST_CASE("long sequences go through the operator, with the same result for any 
             .cwiseProduct(weights)
             .sum();
       };
+      // A step of differences crosses the bend of some of the leaky ReLUs.
+      const bool bends = options.score == Score::additive || options.score == Score::additive_dynamic;
       CHECK(gradient.dot(direction) + by_x.cwiseProduct(shift).sum()
-            == Approx((along(1e-5) - along(-1e-5)) / 2e-5).epsilon(1e-6));
+            == Approx((along(1e-5) - along(-1e-5)) / 2e-5).epsilon(bends ? 1e-4 : 1e-6));
       CHECK(made.layer.forward<double>(made.parameters, x, nullptr, who, trace, {.n_jobs = 3}) == y);
       made.layer.backward<double>(made.parameters, trace, weights, who, again, {.n_jobs = 3});
       CHECK(again == gradient);

@@ -210,7 +210,7 @@ TEST_CASE("every listed name resolves; an unknown one is answered with the list"
         == "support must be one of 'all', 'all_pairs', 'leave_one_out', 'causal', 'neighbors'; got 'some'.");
   CHECK(message_of([] { normalization_from_name("col"); }) ==
         "normalization must be one of 'row', 'row_stochastic', 'none', 'unnormalized', 'symmetric', "
-        "'density', 'bistochastic'; got 'col'.");
+        "'density', 'bistochastic', 'column', 'global'; got 'col'.");
   CHECK(message_of([] { propagation_from_name("step"); })
         == "propagation must be one of 'one_step', 'steps', 'equilibrium', 'spectrum', 'heat'; got 'step'.");
   CHECK(message_of([] {
@@ -257,7 +257,7 @@ TEST_CASE("a slot refuses what it does not allow", "[value]") {
         == "bandwidth must be a positive, finite length; got inf.");
   CHECK(message_of([] { Bandwidth{"mean"}; }) ==
         "bandwidth must be a number or one of 'median', 'scott', 'silverman', 'bgh', 'self_tuning', "
-        "'perplexity', 'loo'; got 'mean'.");
+        "'perplexity', 'umap', 'loo'; got 'mean'.");
   CHECK(message_of([] { Bandwidth{""}; }).find("got ''.") != std::string::npos);
 
   CHECK(message_of([] { validate(Kernel(Exponential{0})); })

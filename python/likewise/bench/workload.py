@@ -149,6 +149,21 @@ def largest_difference(tolerance):
     return compare
 
 
+def as_arrays(result, data):
+    """PyTorch's tensors as arrays."""
+    return [tensor.detach().numpy() for tensor in result]
+
+
+def worst_array(tolerance):
+    """compare of outputs and gradients: the largest difference of an array / its largest value."""
+
+    def compare(ours, theirs, data):
+        apart = [float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-6)) for a, b in zip(ours, theirs)]
+        return Comparison(max(apart), tolerance)
+
+    return compare
+
+
 def likewise_way(prepare, name=OURS, **fields):
     """A contender of this library."""
     return Contender(name, Peer("likewise", "likewise"), prepare, **fields)

@@ -7,7 +7,15 @@ from scipy import sparse
 
 import likewise as lw
 from likewise.bench import peers
-from likewise.bench.workload import Comparison, Contender, Workload, likewise_way, spaced
+from likewise.bench.workload import (
+    Comparison,
+    Contender,
+    Workload,
+    as_arrays,
+    likewise_way,
+    spaced,
+    worst_array,
+)
 
 RATE, DECAY = 1e-3, 1e-4
 LOSS_TOLERANCE, STEP_TOLERANCE = 1e-3, 5e-4
@@ -179,16 +187,6 @@ def _torch_graph(p, X, to, source, heads):
     return linear(H, p["output.weight"], p["output.bias"])
 
 
-def _arrays(result, data):
-    return [tensor.detach().numpy() for tensor in result]
-
-
-def _worst(ours, theirs, data):
-    """Outputs, gradient of rows, gradients of parameters."""
-    apart = [float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-6)) for a, b in zip(ours, theirs)]
-    return Comparison(max(apart), STEP_TOLERANCE)
-
-
 def _graph_attention(n, edges):
     return Workload(
         name=f"graph-attention-{edges}",
@@ -204,11 +202,11 @@ def _graph_attention(n, edges):
                 "PyTorch",
                 peers.TORCH,
                 _torch_pass,
-                read=_arrays,
+                read=as_arrays,
                 note="gather, scatter_reduce and index_add; torch.autograd.grad",
             ),
         ),
-        compare=_worst,
+        compare=worst_array(STEP_TOLERANCE),
         seconds=60,
     )
 

@@ -6,7 +6,15 @@ import numpy as np
 
 import likewise as lw
 from likewise.bench import peers
-from likewise.bench.workload import Comparison, Contender, Workload, likewise_way, spaced
+from likewise.bench.workload import (
+    Comparison,
+    Contender,
+    Workload,
+    as_arrays,
+    likewise_way,
+    spaced,
+    worst_array,
+)
 
 BATCH, RATE = 64, 1e-3
 MODEL = {"n_tokens": 8, "n_features": 8, "n_outputs": 10, "n_layers": 1, "embed_dim": 64, "num_heads": 4}
@@ -141,16 +149,6 @@ def _torch_step(data, threads):
     return run
 
 
-def _arrays(result, data):
-    return [tensor.detach().numpy() for tensor in result]
-
-
-def _worst(ours, theirs, data):
-    """Output, gradient of tokens, gradients of parameters."""
-    apart = [float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-6)) for a, b in zip(ours, theirs)]
-    return Comparison(max(apart), STEP_TOLERANCE)
-
-
 def _long(n, heads):
     words = "1 head" if heads == 1 else f"{heads} heads"
     return Workload(
@@ -167,11 +165,11 @@ def _long(n, heads):
                 "PyTorch",
                 peers.TORCH,
                 _torch_step,
-                read=_arrays,
+                read=as_arrays,
                 note="torch.nn.MultiheadAttention(need_weights=False) and torch.autograd.grad",
             ),
         ),
-        compare=_worst,
+        compare=worst_array(STEP_TOLERANCE),
         streamed=True,
         seconds=60,
     )
