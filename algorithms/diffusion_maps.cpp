@@ -45,7 +45,11 @@ DiffusionMap<T> fit_diffusion_maps(const Points<T>& X, const DiffusionMapsOption
           o.n_components);
   require(o.diffusion_time >= 0 && std::isfinite(o.diffusion_time), "diffusion_time", "a number >= 0",
           o.diffusion_time);
-  const SelfOperator<T> P = diffusion_mechanism(o).self_operator(X, o.operator_options, run);
+  const Mechanism mechanism = diffusion_mechanism(o);
+  require(rows_stand_alone(mechanism.normalization), "normalization",
+          "one whose rows stand alone, as RowStochastic(), which has the eigenvalues of Column()",
+          repr(mechanism.normalization));
+  const SelfOperator<T> P = mechanism.self_operator(X, o.operator_options, run);
   const Eigenpairs<T> s =
       largest_eigenpairs(P, o.n_components + 1, o.spectrum, run);  // pair 0: (1, constant)
   const Vector<double> values = s.values.tail(o.n_components);

@@ -110,6 +110,8 @@ FuzzyCMeans<T> fit_fuzzy_c_means(const Points<T>& X, const FuzzyCMeansOptions& o
   check(o, X.rows(), X.cols(), weights);
   const Mechanism mechanism{.metric = Euclidean{}, .kernel = InverseDistance{2 / (o.m - 1)}};
   const Matrix<double> points = X.template cast<double>();
+  require(std::isfinite((points.rowwise() - points.colwise().mean()).squaredNorm()), "X",
+          "of magnitudes whose squares fit into float64 (below 1e150)", "larger ones");
   std::optional<FuzzyCMeans<T>> best;
   for (int start = 0; start < (o.centers ? 1 : o.n_init); ++start) {
     FuzzyCMeans<T> found =

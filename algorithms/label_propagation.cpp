@@ -169,6 +169,12 @@ void check_solver(const std::string& solver, int max_iter, double tol) {
   require(tol >= 0, "tol", "a number >= 0", tol);
 }
 
+/// What a new point is told must not depend on what else is asked.
+void check_rows(const Mechanism& m) {
+  require(rows_stand_alone(m.normalization), "normalization",
+          "one whose rows stand alone, as RowStochastic()", repr(m.normalization));
+}
+
 /// Said of the neighbors that were asked for: the solver may look for one less.
 void check_neighbors(const Mechanism& m, Index n) {
   if (const Neighbors* neighbors = m.support.neighbors())
@@ -220,6 +226,7 @@ PropagatedLabels<T> fit_label_propagation(const Points<T>& X, const std::vector<
   const engine::Call call(run);
   check_solver(o.solver, o.max_iter, o.tol);
   check_neighbors(o.mechanism, X.rows());
+  check_rows(o.mechanism);
   const Matrix<double> points = X.template cast<double>();
   const Matrix<double> Y = one_hot(labels, X.rows(), n_classes);
   const std::vector<bool> labeled = labeled_rows(labels);
@@ -253,6 +260,7 @@ PropagatedLabels<T> fit_label_spreading(const Points<T>& X, const std::vector<In
   check_solver(o.solver, o.max_iter, o.tol);
   require(o.alpha > 0 && o.alpha < 1, "alpha", "a number in (0, 1)", o.alpha);
   check_neighbors(o.mechanism, X.rows());
+  check_rows(o.mechanism);
   const Matrix<double> points = X.template cast<double>();
   const Matrix<double> Y = one_hot(labels, X.rows(), n_classes);
   const SelfOperator<double> S = spreading_operator(o.mechanism, points, run);

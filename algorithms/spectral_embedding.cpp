@@ -52,6 +52,10 @@ template <class T> std::vector<Index> equal_rows(const Points<T>& X, const Matri
 template <class T>
 SpectralEmbedding<T> make_embedding(const SelfOperator<T>& P, Eigenpairs<T> spectrum, Index from,
                                     Index n_components) {
+  const Normalization& rule = P.mechanism().normalization;
+  require(rows_stand_alone(rule), "normalization",
+          "one whose rows stand alone, as RowStochastic(), which has the eigenvalues of Column()",
+          repr(rule));
   Matrix<T> embedding = walk_eigenvectors(P, spectrum).middleCols(from, n_components);
   spectrum.walk_vectors = {};  // the embedding holds them
   return {P, std::move(spectrum), std::move(embedding)};

@@ -156,11 +156,6 @@ CrossOperator<T> at_new_points(const SelfOperator<T>& P, const Points<T>& X, con
   if (std::holds_alternative<Symmetric>(origin.mechanism.normalization)) {
     origin.mechanism.normalization = RowStochastic{};
     origin.scaling.log_right = origin.keys.state().log_weights;
-  } else if (!rows_stand_alone(origin.mechanism.normalization)
-             && P.rows() > 0) {  // P's r, and the one l it has
-    origin.mechanism.normalization = Unnormalized{};
-    origin.scaling.log_right =
-        std::make_shared<const Vector<double>>(P.log_right().array() + P.log_left(run)(0));
   }
   return extend(origin, X, Askers::new_points, "auto", run);
 }

@@ -232,7 +232,8 @@ std::optional<Metric> linear_case(const Mapped& metric) {
 }  // namespace
 
 SeenMetric seen(const Metric& metric) {
-  if (const auto* additive = std::get_if<Additive>(&metric)) return seen(additive->dynamic());
+  if (const auto* additive = std::get_if<Additive>(&metric); additive && additive->a_query->size())
+    return seen(additive->dynamic());
   if (const auto* additive = std::get_if<AdditiveDynamic>(&metric); additive && additive->maps())
     return {additive->of_mapped(), maps::Linear{additive->W_q, additive->b}, maps::Linear{additive->W_k}};
   const auto* mapped = std::get_if<Mapped>(&metric);

@@ -61,7 +61,7 @@ def explain(obj):
     Neighbors(symmetrize='none')
     """
     if isinstance(obj, str):
-        return explain_method(obj)
+        return explain_method(obj, "obj")
     if isinstance(obj, Mechanism):
         return Explanation(obj)
     found = getattr(obj, "mechanism_", None) or getattr(obj, "mechanism", None)
@@ -80,7 +80,7 @@ def explain(obj):
     )
 
 
-def explain_method(name):
+def explain_method(name, argument="method"):
     """The :class:`Explanation` of a method with its defaults, by its name or the name of its class.
 
     Raises
@@ -95,7 +95,7 @@ def explain_method(name):
     if cls is None:
         known = ", ".join((*METHODS, *_ATTENTION, *SURVEY))
         raise ValueError(
-            f"method must be one of {known}, or a class such as KNeighborsRegressor; got {name!r}."
+            f"{argument} must be one of {known}, or a class such as KNeighborsRegressor; got {name!r}."
         )
     return explain(cls())
 

@@ -121,6 +121,7 @@ def test_starts_of_its_own():
         (lambda: lw.FuzzyCMeans(3, tol=-1.0).fit(X), "tol must be"),
         (lambda: lw.FuzzyCMeans(3, n_init=0).fit(X), "n_init must be"),
         (lambda: lw.FuzzyCMeans(3, max_iter=0).fit(X), "max_iter must be"),
+        (lambda: lw.FuzzyCMeans(3, init=START * 1e153).fit(X * 1e153), "X must be of magnitudes"),
         (
             lambda: lw.FuzzyCMeans(3).fit(X, sample_weight=np.r_[1.0, np.zeros(149)]),
             "n_clusters must be at most",

@@ -169,9 +169,49 @@ def test_a_graph_convolution_reads_weights_and_needs_a_graph():
     S = a.attention_weights(X)[0]
     D = W.sum(1)
     assert_allclose(S, W / np.sqrt(D[:, None] * D), atol=1e-12)
-    loops = lw.PropagationClassifier(**{**settings, "self_loops": True}).fit(X, y, graph=W)
-    L = W + np.eye(N)
+    bare = W * (1 - np.eye(N) * (np.arange(N) % 2))  # every second node has a loop of its own
+    loops = lw.PropagationClassifier(**{**settings, "self_loops": True}).fit(X, y, graph=bare)
+    L = bare + np.eye(N) * (np.arange(N) % 2)
     assert_allclose(loops.attention_weights(X)[0], L / np.sqrt(L.sum(1)[:, None] * L.sum(1)), atol=1e-12)
+
+
+def test_edges_that_are_listed_again_weigh_more_in_a_convolution_alone():
+    to, source = np.nonzero(A)
+    twice = np.array([np.r_[source, source[:5]], np.r_[to, to[:5]]])
+    W = A.copy()
+    W[to[:5], source[:5]] += 1
+    for attention, weights in (("gcn", W), ("additive", A)):
+        settings = {"attention": attention, "max_epochs": 2, "random_state": 0}
+        listed = lw.PropagationClassifier(**settings).fit(X, np.arange(N) % 2, graph=twice)
+        stored = lw.PropagationClassifier(**settings).fit(X, np.arange(N) % 2, graph=weights)
+        assert_allclose(listed.attention_weights(X), stored.attention_weights(X), atol=1e-12)
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_a_missing_label_is_no_class(missing):
+    """Kind: None or NaN that becomes the class "nan"; -1 says that a node has no label."""
+    y = np.array(["a", "b", missing, "a", "b", "a", "b", "a", "b"], object)
+    with pytest.raises(ValueError, match="y must hold labels, -1 where a node has none"):
+        lw.PropagationClassifier(max_epochs=1).fit(X, y, graph=A)
+
+
+@pytest.mark.parametrize(
+    ("graph", "words"),
+    [
+        (-A, "graph must have weights"),
+        (np.zeros((2, 5)), "graph must hold node numbers"),
+        (np.full((N, N), np.nan), "graph"),
+    ],
+)
+def test_messages_name_the_graph(graph, words):
+    with pytest.raises(ValueError, match=words):
+        lw.PropagationClassifier("gcn").fit(X, np.arange(N) % 2, graph=graph)
+
+
+def test_an_open_score_says_that_it_is_open():
+    m = lw.Mechanism(metric=lw.metrics.Additive(), kernel=lw.kernels.Exponential(1.0))
+    with pytest.raises(ValueError, match="metric must be one that is known"):
+        m.operator(X)
 
 
 @pytest.mark.parametrize("attention", ["additive", "additive_dynamic"])

@@ -49,7 +49,7 @@ _PARAMETERS = """
         whenever rows are asked, which then are one set with them (transductive). With a graph its edges say
         it, in fit and at predict.
     self_loops : bool
-        Each node of a graph attends to itself too.
+        Each node of a graph attends to itself too; of "gcn" with weight 1 where the graph has no loop there.
     batch_size : int or "auto", all rows, with context="batch" up to 512
         Rows whose loss makes a step; with context="batch" also those that attend to one another.
     predict_batch_size : int or None
@@ -158,8 +158,9 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
             Of the loss: who attends to a row does not ask it. A row of weight 0 is as if not there; with
             context="training" or a graph it is there, without a label.
         graph : sparse or dense matrix (n, n), int array (2, n_edges), or None
-            A stored or nonzero entry (i, j) lets node i attend to node j; "gcn" alone reads weights. An array
-            of two rows is an edge_index as torch_geometric has it: from its first row to its second, so that
+            A stored or nonzero entry (i, j) lets node i attend to node j; "gcn" alone reads weights, and adds
+            up those of edges that are listed again. An array of two rows is an edge_index as torch_geometric
+            has it: from its first row to its second, so that
             node edge_index[1, e] attends to edge_index[0, e]. None: everybody attends to everybody.
 
         Returns
@@ -225,13 +226,14 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
             A = _checks.csr(graph, "graph")
         else:
             A = np.asarray(graph)
-            if A.ndim == 2 and A.shape[0] == 2 and A.dtype.kind in "iu" and A.shape != (n, n):
+            if A.ndim == 2 and A.shape[0] == 2 and A.shape != (n, n):
+                if A.dtype.kind not in "iu":
+                    raise ValueError(f"graph must hold node numbers, ints, as an edge_index; got {A.dtype}.")
                 if A.size and not (A.min() >= 0 and A.max() < n):
                     raise ValueError(
                         f"graph must hold nodes in [0, {n - 1}]; got {int(A.min())} to {int(A.max())}."
                     )
                 A = sparse.csr_matrix((np.ones(A.shape[1]), (A[1], A[0])), shape=(n, n))
-                A.data[:] = 1  # an edge that is listed twice is one
             elif A.shape == (n, n):
                 A = sparse.csr_matrix(_checks.reals(A, "graph", np.float64))
         if A.shape != (n, n):
@@ -242,10 +244,10 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
         A = sparse.csr_matrix(A, dtype=np.float64, copy=True)
         if not given:
             A.data[:] = 1  # stored zeros are edges
-        if self.self_loops:
-            A = A + sparse.identity(n, format="csr")
-        if not given:
-            A.data[:] = 1
+        elif not (np.isfinite(A.data).all() and (A.data >= 0).all()):
+            raise ValueError("graph must have weights that are finite and not negative with attention='gcn'.")
+        if self.self_loops:  # where there is none yet
+            A = A + sparse.diags((A.diagonal() == 0).astype(float), format="csr")
         return supports.Graph(A, weights="given" if given else "kernel")
 
     def _fit(self, X, y, weights, support):
@@ -418,6 +420,14 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
         return tags
 
 
+def _is_missing(label):
+    """None, NaN, or pandas' NA, which will not say whether it equals itself."""
+    try:
+        return label is None or bool(label != label)
+    except TypeError:
+        return True
+
+
 class PropagationClassifier(ClassifierMixin, OfClasses, _PropagationEstimator):
     __doc__ = f"""A propagation network that classifies rows, which attend to one another.
 
@@ -446,6 +456,8 @@ class PropagationClassifier(ClassifierMixin, OfClasses, _PropagationEstimator):
 
     def _known(self, y):
         y = np.asarray(y, dtype=object) if not hasattr(y, "dtype") else np.asarray(y)
+        if any(_is_missing(label) for label in y.ravel()):
+            raise ValueError("y must hold labels, -1 where a node has none; got missing ones (NaN or None).")
         unlabeled = np.array([label == -1 or label == "-1" for label in y.ravel()], bool)
         if unlabeled.all():
             raise ValueError("y must hold at least one label; got only unlabeled nodes (-1).")

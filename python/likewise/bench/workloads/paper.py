@@ -127,9 +127,10 @@ def _training(attention):
 
 def _graph(rng, *, n, edges, heads, d):
     """A random graph with loops: rows of X, the gradient of the outputs, and the network that both have."""
-    A = sparse.random(n, n, edges / n**2, format="csr", random_state=np.random.RandomState(0))
-    A.data[:] = 1
-    A = sparse.csr_matrix(A + sparse.identity(n))
+    ends = rng.integers(n, size=(2, edges))
+    A = sparse.csr_matrix((np.ones(edges), ends), shape=(n, n)) + sparse.identity(n)
+    A = sparse.csr_matrix(A)
+    A.data[:] = 1  # an edge that was drawn twice is one
     network = lw.nn.PropagationNetwork(
         d, 8, d, 2, "additive", num_heads=heads, dtype="float32", random_state=0
     )
