@@ -19,7 +19,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from likewise import _checks, _core, kernels, metrics
+from likewise import _checks, _core, _html, kernels, metrics
 from likewise._errors import warn_unless_converged
 from likewise._execution import execution, one_call
 from likewise._mechanism import Mechanism
@@ -112,6 +112,19 @@ class MechanismMixin:
 
     def _is_default(self, name):
         return name not in self._defaults() or _same(getattr(self, name), self._defaults()[name])
+
+    # --- what a notebook shows: scikit-learn's diagram, then the equation
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle:
+            bundle["text/html"] += _html.of_estimator(self)
+        return bundle
+
+    @property
+    def _repr_html_(self):
+        diagram = super()._repr_html_  # an AttributeError where scikit-learn's display is "text"
+        return lambda: diagram() + _html.of_estimator(self)
 
     # --- checks, with scikit-learn's messages
 

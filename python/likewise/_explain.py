@@ -34,6 +34,11 @@ class Explanation:
             lines.append(f"  {'note':<20}{self.note}")
         return "\n".join(lines)
 
+    def _repr_html_(self):
+        from likewise import _html
+
+        return _html.of_explanation(self)
+
 
 def explain(obj):
     """The five slots behind an object.

@@ -179,3 +179,8 @@ class Mechanism:
 
     def __str__(self):
         return self.equation()
+
+    def _repr_html_(self):
+        from likewise import _html
+
+        return _html.of_mechanism(self)

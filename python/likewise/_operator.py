@@ -250,6 +250,11 @@ class PropagationOperator(LinearMap):
     def _details(self):
         return f", {self.storage}"
 
+    def _repr_html_(self):
+        from likewise import _html
+
+        return _html.of_operator(self)
+
 
 class CrossOperator(PropagationOperator):
     """From new points to keys."""

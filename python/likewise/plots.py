@@ -1,7 +1,8 @@
 """Figures of what a mechanism does, as functions on matplotlib axes.
 
-Each takes arrays and draws on `ax` (a new one where None); nothing is computed from models here, so the same
-functions draw the study's report and your own notebook.
+Each takes arrays, draws on `ax` (a new one where None) and returns it; the same functions draw the study's
+report and your own notebook. Where an operator or a fitted model can stand for the arrays, it is asked for
+them.
 """
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from likewise._extras import need
 
 CLASS_COLORS = ("#2f6fb0", "#d9822b", "#3f9b57", "#a34c9f", "#8a6d3b", "#c0392b", "#5f6b7a", "#17a2b8")
+CLASS_SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
 _INK = "#4a5260"
 
 
@@ -69,9 +71,133 @@ def arrows(starts, ends, X, *, ax=None):
     return _square(ax)
 
 
-def matrix(values, *, ax=None, label="weight"):
-    """A matrix (n, n) as an image, darker is larger; the square root, so that small weights show."""
+def boundary(model, X, y=None, *, ax=None, resolution=150, margin=0.12, label=None):
+    """What a fitted model says on the plane of the points X (n, 2), and the points.
+
+    Of a classifier of two classes the probability of the second, with its line at one half; of more classes,
+    or of clusters, the areas of each; of a regressor the surface.
+
+    Parameters
+    ----------
+    model : anything with predict, and predict_proba where it has probabilities
+    y (n,) : classes or numbers to draw the points by; None: the model's labels_, else predict(X)
+    resolution : points of the grid a side; label : of the color bar, None for none
+    """
+    ax, X = _axes(ax), np.asarray(X, dtype=float)
+    if X.ndim != 2 or X.shape[1] != 2:
+        raise ValueError(f"X must have two columns, the axes of the picture; got shape {X.shape}.")
+    low, high = X.min(axis=0), X.max(axis=0)
+    room = margin * (high - low)
+    xs, ys = (np.linspace(a, b, resolution) for a, b in zip(low - room, high + room))
+    grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+    y = np.asarray(getattr(model, "labels_", None) if y is None else y)
+    y = np.asarray(model.predict(X)) if y.ndim == 0 else y
+    classes = getattr(model, "classes_", None)
+    if classes is not None and len(classes) == 2 and hasattr(model, "predict_proba"):
+        values = model.predict_proba(grid)[:, 1].reshape(resolution, resolution)
+        return decision_surface(
+            xs, ys, values, X, np.searchsorted(classes, y), ax=ax, levels=[0.5], label=label
+        )
+    values = np.asarray(model.predict(grid)).reshape(resolution, resolution)
+    if classes is None and values.dtype.kind == "f":
+        return decision_surface(xs, ys, values, X, y.astype(float), ax=ax, label=label)
+    names, places = np.unique(np.r_[values.ravel(), y.ravel()], return_inverse=True)
+    areas, of_points = places[: values.size].reshape(values.shape), places[values.size :]
+    _areas(ax, xs, ys, areas, len(names))
+    _class_points(ax, X, of_points)
+    return _square(ax)
+
+
+def spectrum(values, *, ax=None, label=None, gap=None):
+    """Eigenvalues in descending order as stems, and where they fall most.
+
+    Parameters
+    ----------
+    values : (k,), or what spectrum() and propagate() give, with .values
+    gap : number of eigenvalues before the marked gap; None: the largest one after the first, 0: none
+    """
     ax = _axes(ax)
+    values = np.sort(np.asarray(getattr(values, "values", values), dtype=float))[::-1]
+    places = np.arange(1, len(values) + 1)
+    ax.vlines(places, min(0.0, values.min()), values, color="#c9ced6", linewidth=1)
+    ax.plot(places, values, "o", markersize=5, color=CLASS_COLORS[0], label=label)
+    if gap is None and len(values) > 2:
+        gap = 2 + int(np.argmax(values[1:-1] - values[2:]))
+    if gap:
+        ax.axvline(gap + 0.5, color=CLASS_COLORS[1], linestyle="--", linewidth=1.2)
+        ax.annotate(f"gap after {gap}", (gap + 0.5, values.max()), (4, 0), textcoords="offset points",
+                    va="top", color=CLASS_COLORS[1], fontsize=8)  # fmt: skip
+    ax.set_xlabel("eigenvalue, the largest first")
+    ax.set_ylabel("value")
+    return ax
+
+
+def attention(weights, tokens=None, keys=None, *, ax=None, values_shown=None):
+    """Attention weights (n_queries, n_keys), a row a query, with the tokens' names on both sides.
+
+    Parameters
+    ----------
+    weights : array, or an operator: its matrix
+    tokens, keys : names of the queries and of the keys, None: numbers; keys None: the tokens
+    values_shown : write the weights into the cells; None: where there are at most 12 x 12
+    """
+    ax, weights = _axes(ax), _entries(weights)
+    rows, columns = weights.shape
+    image = ax.imshow(weights, cmap="Greys", vmin=0, interpolation="nearest", rasterized=True)
+    color_bar(ax, image, "weight")
+    if values_shown is None:
+        values_shown = max(rows, columns) <= 12
+    if values_shown:
+        for (i, j), weight in np.ndenumerate(weights):
+            dark = weight > 0.6 * weights.max()
+            ax.text(j, i, f"{weight:.2f}", ha="center", va="center", fontsize=7, color="w" if dark else _INK)
+    keys = tokens if keys is None and rows == columns else keys
+    if tokens is not None:
+        ax.set_yticks(range(rows), list(tokens))
+    if keys is not None:
+        ax.set_xticks(range(columns), list(keys), rotation=60, ha="right", rotation_mode="anchor")
+    ax.set_xlabel("attends to")
+    ax.set_ylabel("token")
+    return ax
+
+
+def graph(A, positions, labels=None, *, ax=None, node_size=24, least=0.0):
+    """Nodes at their positions (n, 2) and the edges of A, thicker and darker the larger their weight.
+
+    Parameters
+    ----------
+    A : sparse or dense matrix (n, n), or an operator; an entry is an edge, loops are left out
+    labels (n,) : integers are classes, -1 is none; floats are colors; None: all alike
+    least : edges of a smaller share of the largest weight are left out
+    """
+    from matplotlib.collections import LineCollection
+    from scipy.sparse import coo_matrix
+
+    ax, positions = _axes(ax), np.asarray(positions, dtype=float)
+    A = coo_matrix(A.tocsr() if hasattr(A, "tocsr") else A)
+    shares = np.abs(A.data) / max(np.abs(A.data).max(initial=0.0), 1e-300)
+    kept = (A.row != A.col) & (shares >= least) & (shares > 0)
+    ends, shares = np.stack([positions[A.row[kept]], positions[A.col[kept]]], axis=1), shares[kept]
+    ax.add_collection(LineCollection(ends, linewidths=0.3 + 1.5 * shares, colors="#7d8590",
+                                     alpha=np.clip(0.15 + 0.6 * shares, 0, 1), zorder=1))  # fmt: skip
+    if labels is None:
+        ax.scatter(
+            *positions.T, s=node_size, color=CLASS_COLORS[0], edgecolor="white", linewidth=0.5, zorder=2
+        )
+    elif np.issubdtype(np.asarray(labels).dtype, np.integer):
+        _class_points(ax, positions, np.asarray(labels), size=node_size)
+    else:
+        ax.scatter(
+            *positions.T, s=node_size, c=labels, cmap="viridis", edgecolor="white", linewidth=0.5, zorder=2
+        )
+    ax.set_axis_off()
+    ax.set_aspect("equal")
+    return ax
+
+
+def matrix(values, *, ax=None, label="weight"):
+    """A matrix (n, m) or an operator as an image, darker is larger; square roots show small weights."""
+    ax, values = _axes(ax), _entries(values)
     image = ax.imshow(np.sqrt(values), cmap="Greys", interpolation="nearest", rasterized=True)
     color_bar(ax, image, f"square root of {label}")
     ax.set_xlabel("key j")
@@ -172,11 +298,37 @@ def _two_colors():
     return LinearSegmentedColormap.from_list("two_classes", ["#a9c8e6", "#f7f7f5", "#f3cda3"])
 
 
-def _class_points(ax, X, y):
+def _class_points(ax, X, y, size=12):
+    """Points in the color and the shape of their class, those of -1 gray."""
     X = np.asarray(X)
     for label in np.unique(y):
-        color = CLASS_COLORS[int(label) % len(CLASS_COLORS)]
-        ax.scatter(*X[y == label].T, s=12, color=color, edgecolor="white", linewidth=0.4)
+        color, shape = _look_of(label)
+        ax.scatter(
+            *X[y == label].T, s=size, color=color, marker=shape, edgecolor="white", linewidth=0.4, zorder=2
+        )
+
+
+def _look_of(label):
+    if label < 0:
+        return "#c3c8d0", "o"
+    return CLASS_COLORS[int(label) % len(CLASS_COLORS)], CLASS_SHAPES[int(label) % len(CLASS_SHAPES)]
+
+
+def _areas(ax, xs, ys, areas, count):
+    """Whose area each point of the grid is, in the light colors of the classes, with lines between."""
+    from matplotlib.colors import ListedColormap, to_rgb
+
+    light = [tuple(1 - 0.35 * (1 - c) for c in to_rgb(_look_of(k)[0])) for k in range(count)]
+    ax.pcolormesh(xs, ys, areas, cmap=ListedColormap(light), vmin=-0.5, vmax=count - 0.5, shading="nearest",
+                  rasterized=True)  # fmt: skip
+    for k in range(count):
+        if 0 < (areas == k).sum() < areas.size:
+            ax.contour(xs, ys, areas == k, levels=[0.5], colors="black", linewidths=0.6)
+
+
+def _entries(values):
+    """An array, or that of an operator."""
+    return np.asarray(values.toarray() if hasattr(values, "toarray") else values)
 
 
 def _square(ax):

@@ -200,6 +200,12 @@ template <class T> class Heads {
             .log_key_weights = padding_.empty() ? nullptr : &padding_[static_cast<std::size_t>(sequence)],
             .one_set = trace_.keys.size() == 0};
   }
+  /// For all heads of a single sequence at once.
+  GraphInputs<T> on_graph() const {
+    const bool one_set = trace_.keys.size() == 0;
+    return {mechanisms_, trace_.queries, one_set ? trace_.queries : trace_.keys, trace_.values, one_set};
+  }
+  bool single() const { return n_.batch == 1 && padding_.empty(); }
 
  private:
   const AttentionLayer& layer_;
@@ -208,6 +214,45 @@ template <class T> class Heads {
   std::vector<Vector<double>> padding_;
   std::vector<Mechanism> mechanisms_;
 };
+
+/// The loss's derivatives by what heads have of their own, a sequence's heads one after the other.
+struct ScoreGradient {
+  std::vector<double> log_temperature;
+  std::vector<Matrix<double>> a;  ///< a row each, of dynamic additive scores
+};
+
+template <class T>
+ScoreGradient vjp_of_heads(const Heads<T>& all, const Lengths& n, Index rank, AttentionTrace<T>& trace,
+                           const Execution& run) {
+  const Index value_dim = trace.values.cols() / n.num_heads;
+  const std::size_t count = static_cast<std::size_t>(n.batch * n.num_heads);
+  ScoreGradient found{std::vector<double>(count), std::vector<Matrix<double>>(count)};
+  each_head(n, n.num_heads, 3 * (rank + value_dim), run, [&](Index s, Index h, const Execution& inside) {
+    const std::size_t at = static_cast<std::size_t>(s * n.num_heads + h);
+    const Place p = place_of(n, s, h, rank, value_dim);
+    StepGradient<T> sums{queries_at(trace.by_queries, p),
+                         keys_at(trace.keys.size() ? trace.by_keys : trace.by_queries, p),
+                         values_at(trace.by_values, p)};
+    step_vjp<T>(all.mechanism(s, h), all.inputs(s, h), trace.heads[at],
+                attended_at(std::as_const(trace.attended), p),
+                attended_at(std::as_const(trace.by_attended), p), sums, inside);
+    found.log_temperature[at] = sums.log_temperature;
+    found.a[at] = std::move(sums.metric["a"]);
+  });
+  if (found.a[0].size() == 0) found.a.clear();
+  return found;
+}
+
+template <class T>
+ScoreGradient vjp_on_graph(const Heads<T>& all, bool temperature_wanted, AttentionTrace<T>& trace,
+                           const Execution& run) {
+  const GraphInputs<T> inputs = all.on_graph();
+  GraphGradient<T> sums{trace.by_queries, inputs.one_set ? trace.by_queries : trace.by_keys, trace.by_values,
+                        temperature_wanted};
+  graph_steps_vjp<T>(inputs, trace.graph, trace.attended, trace.by_attended, sums, run);
+  return {std::move(sums.log_temperature),
+          std::vector<Matrix<double>>(sums.a.rowwise().begin(), sums.a.rowwise().end())};
+}
 
 }  // namespace
 
@@ -476,9 +521,11 @@ Matrix<T> AttentionLayer::forward(const Vector<T>& parameters, const Values<T>& 
   require_finite("values", trace.values);
 
   trace.attended.resize(x.rows(), E);
-  trace.heads.resize(static_cast<std::size_t>(n.batch * heads));
   const Heads<T> all(*this, parameters, trace, who, n);
-  each_head(n, heads, score_rank() + E / heads, run, [&](Index s, Index h, const Execution& inside) {
+  trace.on_one_graph = all.single() && graph_steps<T>(all.on_graph(), trace.attended, trace.graph, run);
+  trace.heads.resize(trace.on_one_graph ? 0 : static_cast<std::size_t>(n.batch * heads));
+  const Index separate = trace.on_one_graph ? 0 : heads;
+  each_head(n, separate, score_rank() + E / heads, run, [&](Index s, Index h, const Execution& inside) {
     const Place p = place_of(n, s, h, score_rank(), E / heads);
     step<T>(all.mechanism(s, h), all.inputs(s, h), attended_at(trace.attended, p),
             trace.heads[static_cast<std::size_t>(s * heads + h)], inside);
@@ -514,26 +561,15 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, Atten
   trace.by_queries.resize(trace.queries.rows(), trace.queries.cols());
   trace.by_keys.resize(trace.keys.rows(), trace.keys.cols());
   trace.by_values.resize(source.rows(), E);
-  std::vector<double> by_temperature(static_cast<std::size_t>(n.batch * heads));
-  std::vector<Matrix<double>> by_att(by_temperature.size());
   const Heads<T> all(*this, parameters, trace, who, n);
-  each_head(n, heads, 3 * (score_rank() + E / heads), run, [&](Index s, Index h, const Execution& inside) {
-    const std::size_t at = static_cast<std::size_t>(s * heads + h);
-    const Place p = place_of(n, s, h, score_rank(), E / heads);
-    StepGradient<T> sums{queries_at(trace.by_queries, p),
-                         keys_at(own_keys ? trace.by_keys : trace.by_queries, p),
-                         values_at(trace.by_values, p)};
-    step_vjp<T>(all.mechanism(s, h), all.inputs(s, h), trace.heads[at],
-                attended_at(std::as_const(trace.attended), p),
-                attended_at(std::as_const(trace.by_attended), p), sums, inside);
-    by_temperature[at] = sums.log_temperature;
-    if (att_.size()) by_att[at] = std::move(sums.metric["a"]);
-  });
-  for (Index i = 0; i < n.batch * heads && att_.size(); ++i)
-    matrix_at(att_, gradient).row(i % heads) += by_att[static_cast<std::size_t>(i)].template cast<T>();
+  const ScoreGradient by_score = trace.on_one_graph
+                                     ? vjp_on_graph(all, options_.learn_temperature, trace, run)
+                                     : vjp_of_heads(all, n, score_rank(), trace, run);
+  for (Index i = 0; i < std::ssize(by_score.a); ++i)
+    matrix_at(att_, gradient).row(i % heads) += by_score.a[static_cast<std::size_t>(i)].template cast<T>();
   for (Index i = 0; i < n.batch * heads && options_.learn_temperature; ++i)
     gradient(log_temperature_.offset + i % heads) +=
-        static_cast<T>(by_temperature[static_cast<std::size_t>(i)]);
+        static_cast<T>(by_score.log_temperature[static_cast<std::size_t>(i)]);
 
   AttentionGradient<T> found;
   if (crossed) found.x.setZero(trace.x.rows(), E);

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 
+import likewise as lw
 from likewise import plots
 
 
@@ -115,3 +116,76 @@ def test_a_new_figure_is_made_where_no_axes_are_given():
 )
 def test_numbers_are_short(x, text):
     assert plots.short_number(x) == text
+
+
+def test_boundary_of_two_classes_is_the_line_of_one_half(ax):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y = np.where(X[:, 0] > 0, "right", "left")
+    model = lw.KernelClassifier(kernel=lw.kernels.Gaussian(0.5)).fit(X, y)
+    assert plots.boundary(model, X, y, ax=ax) is ax
+    line = ax.collections[1].get_paths()[0].vertices
+    assert_allclose(model.predict_proba(line)[:, 1], 0.5, atol=0.05)
+    assert [len(offsets(points)) for points in ax.collections[2:]] == [
+        (y == "left").sum(),
+        (y == "right").sum(),
+    ]
+
+
+def test_boundary_of_more_classes_and_of_clusters_colors_who_owns_the_plane(ax):
+    X = np.random.default_rng(1).normal(size=(90, 2)) + np.repeat([[0, 0], [6, 0], [0, 6]], 30, axis=0)
+    y = np.repeat([5, 7, 9], 30)
+    for model in (lw.KNeighborsClassifier().fit(X, y), lw.MeanShift().fit(X)):
+        axes = Figure().subplots()
+        plots.boundary(model, X, ax=axes, resolution=40)
+        areas = axes.collections[0].get_array().reshape(40, 40)
+        assert len(np.unique(areas)) == 3
+        points = [offsets(c) for c in axes.collections if len(c.get_offsets()) == 30]
+        assert len(points) == 3
+
+
+def test_boundary_of_a_regressor_is_its_surface(ax):
+    X = np.random.default_rng(2).uniform(size=(50, 2))
+    model = lw.KernelRegressor(bandwidth=0.2).fit(X, X[:, 0])
+    plots.boundary(model, X, X[:, 0], ax=ax, resolution=20, label="height")
+    assert ax.collections[0].get_array().size == 400
+    with pytest.raises(ValueError, match=r"X must have two columns.*got shape \(50, 3\)"):
+        plots.boundary(model, np.ones((50, 3)))
+
+
+def test_spectrum_marks_the_largest_gap_after_the_first(ax):
+    plots.spectrum([0.1, 1.0, 0.98, 0.97, 0.2], ax=ax)
+    assert_array_equal(ax.lines[0].get_ydata(), [1.0, 0.98, 0.97, 0.2, 0.1])
+    assert_array_equal(ax.lines[1].get_xdata(), [3.5, 3.5])
+    bare = Figure().subplots()
+    plots.spectrum(lw.Mechanism().operator(np.eye(4)).spectrum(3), ax=bare, gap=0)
+    assert len(bare.lines) == 1
+
+
+def test_attention_names_its_tokens_and_writes_small_weights(ax):
+    plots.attention(np.array([[0.25, 0.75], [1.0, 0.0]]), ["a", "b"], ax=ax)
+    assert (
+        [t.get_text() for t in ax.get_yticklabels()]
+        == ["a", "b"]
+        == [t.get_text() for t in ax.get_xticklabels()]
+    )
+    assert [t.get_text() for t in ax.texts] == ["0.25", "0.75", "1.00", "0.00"]
+    wide = Figure().subplots()
+    plots.attention(lw.Mechanism().operator(np.random.default_rng(0).normal(size=(30, 2))), ax=wide)
+    assert not wide.texts and wide.images[0].get_array().shape == (30, 30)
+
+
+def test_graph_draws_each_edge_between_its_nodes(ax):
+    places = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    A = np.array([[1.0, 2.0, 0.0], [2.0, 0.0, 0.1], [0.0, 0.1, 0.0]])
+    plots.graph(A, places, np.array([0, 1, -1]), ax=ax, least=0.2)
+    lines = ax.collections[0].get_segments()
+    assert_array_equal(lines, [places[[0, 1]], places[[1, 0]]])  # the loop and the weak edge are left out
+    assert len(ax.collections) == 4
+    for labels in (None, np.array([0.1, 0.5, 0.9])):
+        plots.graph(A, places, labels, ax=Figure().subplots())
+
+
+def test_matrix_takes_an_operator(ax):
+    P = lw.Mechanism().operator(np.random.default_rng(0).normal(size=(9, 2)))
+    plots.matrix(P, ax=ax)
+    assert_allclose(ax.images[0].get_array() ** 2, P.toarray(), atol=1e-12)

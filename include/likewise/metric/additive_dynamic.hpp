@@ -65,6 +65,11 @@ struct AdditiveDynamic {
     });
     gz += g_columns.transpose();
   }
+  std::optional<FeatureSum> feature_sum() const {
+    const auto act = detail::ScoreActivation::named(activation, slope);
+    if (maps() || act.kind != detail::ScoreActivation::Kind::leaky_relu) return {};
+    return FeatureSum{FeatureTerm::leaky_relu, &*a, act.slope};
+  }
   static constexpr const char* tile_parameter = "a";
   Index tile_parameter_size() const { return a->size(); }
 

@@ -16,6 +16,7 @@ struct DotProduct {
   static constexpr Widths widths() { return equal_widths; }
   static constexpr std::optional<CoordinateSum> coordinate_sum() { return {}; }
   static constexpr double projection_size(double, double) { return 0; }
+  static constexpr std::optional<FeatureSum> feature_sum() { return FeatureSum{FeatureTerm::product}; }
   static constexpr bool identity_lift = true;
 
   template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const { return -x.dot(z); }

@@ -24,6 +24,7 @@ struct SquaredEuclidean {
     return CoordinateSum{.power = 2, .factor = nullptr};
   }
   static constexpr double projection_size(double, double) { return 0; }
+  static constexpr std::optional<FeatureSum> feature_sum() { return FeatureSum{FeatureTerm::square}; }
 
   template <class T> T cost(const RowRef<T>& x, const RowRef<T>& z) const { return (x - z).squaredNorm(); }
   template <class T> Lift<T> lift_queries(const Points<T>& x) const { return {x, x.rowwise().squaredNorm()}; }

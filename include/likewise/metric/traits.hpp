@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <likewise/metric/feature_term.hpp>
 #include <likewise/types.hpp>
 #include <likewise/value.hpp>
 
@@ -139,6 +140,19 @@ concept DifferentiableTileParameter = TileMetric<M> && requires(const M& m, Poin
   m.vjp_tile(x, x, x, g, g, g);
   { m.tile_parameter_size() } -> std::same_as<Index>;
   { M::tile_parameter } -> std::convertible_to<const char*>;
+};
+
+/// c(x, z) = -sum_k term(x_k, z_k) of points as they are. `a` (one number a feature) and `slope` are leaky_relu's.
+struct FeatureSum {
+  FeatureTerm term;
+  const Vector<double>* a = nullptr;
+  double slope = 0;
+};
+
+/// A cost that may be such a sum (nothing: it is none): loops over lists of edges take its terms where the points lie.
+template <class M>
+concept FeatureSumMetric = MetricOfPoints<M> && requires(const M& m) {
+  { m.feature_sum() } -> std::same_as<std::optional<FeatureSum>>;
 };
 
 /// Costs that came as a matrix in place of points.

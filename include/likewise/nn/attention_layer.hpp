@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <likewise/execution.hpp>
+#include <likewise/graph_steps.hpp>
 #include <likewise/metric.hpp>
 #include <likewise/nn/parameters.hpp>
 #include <likewise/shared.hpp>
@@ -96,6 +97,8 @@ template <class T> struct AttentionTrace {
   ResidualTrace<T> query_map, key_map;
   Matrix<T> values, attended;       ///< (tokens, embed_dim)
   std::vector<StepTrace<T>> heads;  ///< of all sequences, a sequence's heads one after the other
+  bool on_one_graph = false;        ///< all heads were taken at once, along the edges of one graph
+  GraphTrace<T> graph;
   Matrix<T> by_queries, by_keys, by_values, by_attended;  ///< the loss's derivatives
 };
 
