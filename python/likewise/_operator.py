@@ -278,7 +278,8 @@ class SelfOperator(PropagationOperator, SquareMap):
         alpha : float in (0, 1)
             F = alpha P F + (1 - alpha) V instead (Zhou et al. 2004). One of the two is given.
         solver : "auto", "cg" (symmetric forms), "bicgstab" (directed) or "iterate"
-        tol : relative residual of each column
+        tol : relative residual of each column. A row whose value is tol times the column's largest, or less,
+            has no right digits: far from every label ask for a smaller tol.
 
         Returns
         -------
@@ -325,7 +326,7 @@ class SelfOperator(PropagationOperator, SquareMap):
 
     @property
     def asymmetry(self):
-        """Why there is no spectrum ("a symmetric metric; DotProduct() is not"), or ""."""
+        """Why there is no spectrum, in words such as "a symmetric metric", or "" where there is one."""
         return self._core.asymmetry()
 
     @property

@@ -125,8 +125,9 @@ def spectrum(values, *, ax=None, label=None, gap=None):
         gap = 2 + int(np.argmax(values[1:-1] - values[2:]))
     if gap:
         ax.axvline(gap + 0.5, color=CLASS_COLORS[1], linestyle="--", linewidth=1.2)
-        ax.annotate(f"gap after {gap}", (gap + 0.5, values.max()), (4, 0), textcoords="offset points",
-                    va="top", color=CLASS_COLORS[1], fontsize=8)  # fmt: skip
+        bottom = (gap + 0.5, min(0.0, values.min()))
+        ax.annotate(f"gap after {gap}", bottom, (4, 4), textcoords="offset points", va="bottom",
+                    color=CLASS_COLORS[1], fontsize=8)  # fmt: skip
     ax.set_xlabel("eigenvalue, the largest first")
     ax.set_ylabel("value")
     return ax

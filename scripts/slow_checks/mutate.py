@@ -1,11 +1,12 @@
 """Apply the wrong versions of mutants.toml one by one, see which tests notice; writes docs/reports.
 
-    python scripts/slow_checks/mutate.py [--only TEXT] [--folder build/mutate] [--afresh]
+    python scripts/slow_checks/mutate.py [--only TEXT] [--folder build/mutate] [--minutes M] [--afresh]
 
 Works on a copy of the tree with its own build folder; the main ones are not touched. A mutant whose tests
 pass has survived: the tests lack something. C++ mutants may name tests of both languages; Python mutants use
-the extension that build/python holds. What is stopped goes on where it was: the verdict on a mutant stands as
-long as its file and its tests are what they were.
+the extension that build/python holds. All of them take hours. What is stopped, or has had its minutes, goes
+on where it was: verdicts are kept in mutation_verdicts.json beside this file, to be committed with the
+report, and stand as long as a mutant's file and its tests are what they were.
 """
 
 import argparse
@@ -127,20 +128,27 @@ def verdict(tree, mutant):
 
 
 class Verdicts:
-    """What was found already, in a file beside the build."""
+    """What was found already, here or on another machine."""
 
-    def __init__(self, tree, afresh):
-        self._tree, self._file = tree, tree.root / "build/verdicts.json"
+    _file = Path(__file__).parent / "mutation_verdicts.json"
+
+    def __init__(self, tree, mutants, afresh):
+        self._tree = tree
         known = self._file.exists() and not afresh
-        self._found = json.loads(self._file.read_text(encoding="utf-8")) if known else {}
+        found = json.loads(self._file.read_text(encoding="utf-8")) if known else {}
+        keys = {self._key(mutant) for mutant in mutants}
+        self._found = {key: said for key, said in found.items() if key in keys}
 
-    def of(self, mutant):
-        """The verdict that stands, or a new one."""
-        key = self._key(mutant)
-        if key not in self._found:
-            self._found[key] = verdict(self._tree, mutant)
-            self._file.write_text(json.dumps(self._found, indent=1), encoding="utf-8")
-        return self._found[key]
+    def known(self, mutant):
+        """The verdict that stands, or None."""
+        return self._found.get(self._key(mutant))
+
+    def find(self, mutant):
+        """A new verdict, kept."""
+        self._found[self._key(mutant)] = found = verdict(self._tree, mutant)
+        kept = dict(sorted(self._found.items()))
+        self._file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        return found
 
     def _key(self, mutant):
         tests = [self._tree.root / f"tests/{folder}/{name}.{ending}" for name in mutant["tests"]
@@ -168,27 +176,40 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", default="", help="only mutants of files whose path contains this")
     parser.add_argument("--folder", type=Path, default=report.ROOT / "build/mutate")
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no other mutant after so long")
     parser.add_argument("--afresh", action="store_true", help="forget the verdicts of an earlier run")
     arguments = parser.parse_args()
     mutants = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text(encoding="utf-8"))["mutant"]
-    mutants = [m for m in mutants if arguments.only in m["file"]]
     tree, start = Tree(arguments.folder), time.monotonic()
-    check_unbroken(tree, mutants)
-    rows, verdicts, known = [], [], Verdicts(tree, arguments.afresh)
-    for mutant in mutants:
-        verdicts.append(known.of(mutant))
-        change = f"`{mutant['old'].strip()}` -> `{mutant['new'].strip() or 'nothing'}`"
-        rows.append(f"| {mutant['file']} | {change} | {', '.join(mutant['tests'])} | {verdicts[-1]} |")
-        print(f"{verdicts[-1]:10} {mutant['file']}: {change}", flush=True)
-    if not arguments.only:
-        write(rows, verdicts, (time.monotonic() - start) / 60)
-    return 0 if set(verdicts) <= {"killed"} else 1
+    verdicts = Verdicts(tree, mutants, arguments.afresh)
+    chosen = [m for m in mutants if arguments.only in m["file"]]
+    waiting = [m for m in chosen if verdicts.known(m) is None]
+    if waiting:
+        check_unbroken(tree, waiting)
+    for mutant in waiting:
+        if time.monotonic() - start > 60 * arguments.minutes:
+            break
+        print(f"{verdicts.find(mutant):10} {mutant['file']}: {change_of(mutant)}", flush=True)
+    found = [verdicts.known(mutant) for mutant in chosen]
+    left = found.count(None)
+    print(f"{found.count('killed')} of {len(chosen)} killed, {left} not tried yet")
+    if not arguments.only and not left:
+        write(mutants, found)
+    return 0 if set(found) <= {"killed"} else 1
 
 
-def write(rows, verdicts, minutes):
-    killed = verdicts.count("killed")
+def change_of(mutant):
+    return f"`{mutant['old'].strip()}` -> `{mutant['new'].strip() or 'nothing'}`"
+
+
+def write(mutants, verdicts):
+    rows = [
+        f"| {m['file']} | {change_of(m)} | {', '.join(m['tests'])} | {said} |"
+        for m, said in zip(mutants, verdicts)
+    ]
     lines = [
-        f"* {killed} of {len(verdicts)} mutants killed, {minutes:.0f} minutes",
+        f"* {verdicts.count('killed')} of {len(verdicts)} mutants killed",
+        "* a verdict stands as long as the mutant's file and its tests are what they were when it was tried",
         "",
         "| file | change | tests | verdict |",
         "|---|---|---|---|",

@@ -106,8 +106,7 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
     return stand_in(scaling, i, edges_.nearest[static_cast<std::size_t>(i)]);
   }
 
-  /// The edges, and the stand-in of each row of whose edges it is none: they lead nowhere, or to keys without weight. Values are
-  /// not set.
+  /// The edges, and the stand-in of each row without weights of whose edges it is none. Values are not set.
   template <class S> SparseMatrix<S> places(const Scaling& scaling) const {
     const SparseMatrix<double>& A = edges_.log_weights;
     SparseMatrix<S> P(rows(), cols());
@@ -137,7 +136,15 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
     return P;
   }
 
-  /// Rows whose stand-in is no edge of theirs.
+  /// Whether an edge of the row leads to a key of positive weight.
+  bool has_weights(const Scaling& scaling, Index i) const {
+    for (Edge e(edges_.log_weights, i); e; ++e)
+      if (e.value() + (*scaling.log_right)(e.col()) > minus_infinity) return true;
+    return false;
+  }
+
+  /// Rows without weights whose stand-in is no edge of theirs. The nearest key of a row that has weights may be none either:
+  /// mutual neighbors are fewer.
   std::vector<Index> rows_without_stand_in(const Scaling& scaling) const {
     std::vector<Index> found;
     if (!may_be_replaced(scaling) || scaling.empty_row != EmptyRow::nearest) return found;
@@ -146,7 +153,8 @@ template <class T> class EdgeKernelMatrix final : public KernelMatrix<T> {
       const Index key = stand_in_of(scaling, i);
       const int *begin = A.innerIndexPtr() + A.outerIndexPtr()[i],
                 *end = A.innerIndexPtr() + A.outerIndexPtr()[i + 1];
-      if (key >= 0 && !std::binary_search(begin, end, static_cast<int>(key))) found.push_back(i);
+      if (key >= 0 && !std::binary_search(begin, end, static_cast<int>(key)) && !has_weights(scaling, i))
+        found.push_back(i);
     }
     return found;
   }

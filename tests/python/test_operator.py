@@ -904,3 +904,63 @@ def test_no_solver_takes_more_steps_than_it_may(solver, max_iter):
     with pytest.warns(UserWarning, match=f"max_iter={max_iter} was reached"):
         _, report = P.equilibrium(V, clamped=clamped, solver=solver, max_iter=max_iter, tol=1e-14)
     assert report.n_iter <= max_iter
+
+
+def _policies_of(support, rows=60, seed=0):
+    """Random small points with rows that the support may leave alone."""
+    for case in range(rows):
+        source = np.random.default_rng([seed, case])
+        n = int(source.integers(4, 10))
+        yield source, np.round(source.normal(size=(n, int(source.integers(1, 3)))), 1) * 3
+
+
+@pytest.mark.parametrize("storage", ["sparse", "dense"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "support",
+    [
+        *(supports.Neighbors(k, symmetrize=how, include_self=own)
+          for how in ("union", "mutual", "average", "fuzzy_union", "none")
+          for k in (1, 2) for own in (True, False)),
+        supports.Radius(0.9),
+        supports.Radius(0.9) & supports.LeaveOneOut(),
+        supports.Neighbors(2, symmetrize="mutual") & supports.LeaveOneOut(),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_policy_for_empty_rows_concerns_empty_rows_alone(support, storage, dtype):
+    """Mutual neighbors are fewer than neighbors: a row's nearest key need be no edge of it."""
+    empty_rows = 0
+    for source, Z in _policies_of(support):
+        n = len(Z)
+        log_w = (
+            np.where(source.random(n) < 0.2, -np.inf, source.normal(size=n))
+            if source.random() < 0.5
+            else None
+        )
+        of = {}
+        for policy in ("zero", "nearest", "self"):
+            m = lw.Mechanism(
+                metric="euclidean", kernel=lw.kernels.Gaussian(1.0), support=support, empty_row=policy
+            )
+            P = m.operator(Z.astype(dtype), log_key_weights=log_w, storage=storage)
+            of[policy] = P.toarray()
+            assert_allclose(P @ np.eye(n, dtype=dtype), of[policy], atol=1e-6)
+            assert_allclose(P.T @ np.eye(n, dtype=dtype), of[policy].T, atol=1e-6)
+        empty = ~(of["zero"] > 0).any(axis=1)
+        empty_rows += empty.sum()
+        for policy in ("nearest", "self"):
+            if policy == "self" and empty.any():  # its loops have a weight in everybody's sums
+                continue
+            assert_allclose(of[policy][~empty], of["zero"][~empty], atol=1e-6)
+        for i in np.flatnonzero(empty):
+            heard = of["nearest"][i]
+            assert set(heard) <= {0.0, 1.0} and heard.sum() <= 1
+            assert of["self"][i].sum() <= 1 + 1e-6
+            if log_w is None:
+                assert_allclose(of["self"][i], np.eye(n)[i], atol=1e-6)
+                if heard.any():
+                    others = np.linalg.norm(Z - Z[i], axis=1) + np.where(np.arange(n) == i, np.inf, 0)
+                    assert heard[i] == 1 or others[heard.argmax()] == others.min()
+    if "mutual" in repr(support) and "include_self=True" not in repr(support):
+        assert empty_rows > 0
