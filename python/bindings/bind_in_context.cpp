@@ -17,17 +17,27 @@ void bind_in_context(py::module_& m) {
   };
   py::class_<Model> cls(m, "InContextModel");
   cls.def(py::init([](Matrix<double> embedding, Matrix<double> query_maps, Matrix<double> key_maps,
-                      Vector<double> log_temperature) {
+                      Vector<double> log_temperature, Matrix<double> map_in, Vector<double> map_in_bias,
+                      Matrix<double> map_out, Vector<double> map_out_bias) {
             return Model{.embedding = std::move(embedding),
                          .query_maps = std::move(query_maps),
                          .key_maps = std::move(key_maps),
-                         .log_temperature = std::move(log_temperature)};
+                         .log_temperature = std::move(log_temperature),
+                         .map_in = std::move(map_in),
+                         .map_in_bias = std::move(map_in_bias),
+                         .map_out = std::move(map_out),
+                         .map_out_bias = std::move(map_out_bias)};
           }),
-          py::arg("embedding"), py::arg("query_maps"), py::arg("key_maps"), py::arg("log_temperature"))
+          py::arg("embedding"), py::arg("query_maps"), py::arg("key_maps"), py::arg("log_temperature"),
+          py::arg("map_in"), py::arg("map_in_bias"), py::arg("map_out"), py::arg("map_out_bias"))
       .def_property_readonly("embedding", part(&Model::embedding))
       .def_property_readonly("query_maps", part(&Model::query_maps))
       .def_property_readonly("key_maps", part(&Model::key_maps))
       .def_property_readonly("log_temperature", part(&Model::log_temperature))
+      .def_property_readonly("map_in", part(&Model::map_in))
+      .def_property_readonly("map_in_bias", part(&Model::map_in_bias))
+      .def_property_readonly("map_out", part(&Model::map_out))
+      .def_property_readonly("map_out_bias", part(&Model::map_out_bias))
       .def_property(
           "context", [](const Model& s) { return py::make_tuple(s.context, s.values); },
           [](Model& s, std::pair<Matrix<double>, Matrix<double>> rows) {
@@ -47,6 +57,7 @@ void bind_in_context(py::module_& m) {
           },
           py::arg("path"), py::arg("metadata"));
   def_fitted_pickle(cls, &Model::embedding, &Model::query_maps, &Model::key_maps, &Model::log_temperature,
+                    &Model::map_in, &Model::map_in_bias, &Model::map_out, &Model::map_out_bias,
                     &Model::context, &Model::values);
   m.def(
       "load_in_context_model",

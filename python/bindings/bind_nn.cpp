@@ -13,22 +13,6 @@ using namespace learning;
 
 // --- one layer
 
-/// Each option of a layer with its default, in order: what Python's layer checks its own parameters by.
-py::dict layer_defaults() {
-  py::dict found;
-  const AttentionLayerOptions defaults;
-  each_option(defaults, [&](const char* name, const auto& value) {
-    using Value = std::remove_cvref_t<decltype(value)>;
-    if constexpr (std::is_enum_v<Value>)
-      for (const auto& [text, known] : choices_of(value)) {
-        if (known == value) found[name] = text;
-      }
-    else
-      found[name] = value;
-  });
-  return found;
-}
-
 /// What one forward pass leaves for its backward pass: the caller's, who may have many of one layer. Locked, since
 /// the work is done without the GIL.
 template <class T> struct LayerPass {
@@ -250,8 +234,11 @@ void bind_nn(py::module_& m) {
   bind_layer<double>(m);
   bind_model<float>(m);
   bind_model<double>(m);
-  m.def("attention_layer_defaults", &layer_defaults, "Each option of a layer with its default.");
-  m.def("saved_kind", &saved_kind, py::arg("path"), "'attention model' or 'in-context model'.");
+  m.def(
+      "attention_layer_defaults", [] { return options_as_dict(AttentionLayerOptions{}); },
+      "Each option of a layer with its default, in order.");
+  m.def("saved_kind", &saved_kind, py::arg("path"),
+        "'attention model', 'in-context model' or 'propagation network'.");
   m.def("saved_number_size", &saved_number_size, py::arg("path"), "Bytes of a number in the file: 4 or 8.");
 }
 

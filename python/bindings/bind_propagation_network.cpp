@@ -1,4 +1,5 @@
-// A propagation network and its training.
+// A propagation network, its training and its files.
+#include <likewise/nn/archive.hpp>
 #include <likewise/nn/propagation_network.hpp>
 #include <mutex>
 
@@ -57,6 +58,7 @@ template <class T> void bind_network(py::module_& m) {
             return std::make_unique<State>(State{std::move(network), std::move(numbers)});
           },
           py::arg("options"), py::arg("numbers").noconvert())
+      .def_property_readonly("options", [](const State& s) { return options_as_dict(s.network.options()); })
       .def_property_readonly("entries", [](const State& s) { return entries(s.network.layout()); })
       .def_property_readonly("parameters",
                              [](py::object self) { return writable(self.cast<State&>().parameters, self); })
@@ -135,7 +137,25 @@ template <class T> void bind_network(py::module_& m) {
           [](const State& s, Index layer, Index head) {
             return s.layer(layer).temperature_of(s.parameters, head);
           },
-          py::arg("layer"), py::arg("head"));
+          py::arg("layer"), py::arg("head"))
+      .def(
+          "save",
+          [](const State& s, const std::string& path, const std::optional<Matrix<T>>& context,
+             const std::optional<Graph>& graph, const std::string& metadata) {
+            save_model(path, s.network, s.parameters, {context.value_or(Matrix<T>()), graph}, metadata);
+          },
+          py::arg("path"), py::arg("context"), py::arg("graph"), py::arg("metadata"));
+  m.def(
+      name_of_dtype<T>("load_propagation_network").c_str(),
+      [](const std::string& path) {
+        SavedPropagationNetwork<T> saved = load_propagation_network<T>(path);
+        std::optional<Matrix<T>> context;
+        if (saved.context.X.size()) context = std::move(saved.context.X);
+        return py::make_tuple(
+            std::make_unique<State>(State{std::move(saved.network), std::move(saved.parameters)}),
+            std::move(context), std::move(saved.context.graph), std::move(saved.metadata));
+      },
+      py::arg("path"), "(network, context or None, graph or None, metadata)");
 }
 
 }  // namespace

@@ -77,6 +77,21 @@ template <class Some> Some options_of(const py::dict& values) {
   return options;
 }
 
+/// Each option by its name, in order.
+template <class Some> py::dict options_as_dict(const Some& options) {
+  py::dict found;
+  each_option(options, [&](const char* name, const auto& value) {
+    using Value = std::remove_cvref_t<decltype(value)>;
+    if constexpr (std::is_enum_v<Value>)
+      for (const auto& [text, known] : choices_of(value)) {
+        if (known == value) found[name] = text;
+      }
+    else
+      found[name] = value;
+  });
+  return found;
+}
+
 inline Optimizer optimizer_of(const py::dict& values) {
   std::string name = "adamw";
   std::optional<double> decay;

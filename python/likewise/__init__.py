@@ -56,10 +56,16 @@ _lazy = {
     "kneighbors": "likewise._neighbors",
     "l2_attention": "likewise._attention",
     "metric_attention": "likewise._attention",
+    "nystrom": "likewise._features",
+    "positive_random_features": "likewise._features",
     "radius_neighbors": "likewise._neighbors",
     "select_bandwidth": "likewise._bandwidth",
     "show_versions": "likewise._versions",
 }
+
+# `likewise.nn` without importing it by name, as numpy has its submodules. Those that need other packages are
+# left out.
+_modules = ("datasets", "gradients", "identities", "nn", "plots", "theory")
 
 __all__ = [
     "ConvergenceError",
@@ -69,18 +75,18 @@ __all__ = [
     "kernels",
     "maps",
     "metrics",
-    "nn",
     "normalizations",
     "propagations",
     "simd_target",
     "supports",
+    *_modules,
     *_lazy,
 ]
 
 
 def __getattr__(name):
-    if name == "nn":  # `likewise.nn` without importing it by name, as numpy has its submodules
-        return importlib.import_module("likewise.nn")
+    if name in _modules:
+        return importlib.import_module(f"likewise.{name}")
     if name not in _lazy:
         raise AttributeError(f"module 'likewise' has no attribute {name!r}")
     value = getattr(importlib.import_module(_lazy[name]), name)

@@ -1,12 +1,17 @@
 """Kernel regression, k-NN, spectral methods, label propagation and attention as one mechanism."""
 
+from likewise import datasets as datasets
+from likewise import gradients as gradients
+from likewise import identities as identities
 from likewise import kernels as kernels
 from likewise import maps as maps
 from likewise import metrics as metrics
 from likewise import nn as nn
 from likewise import normalizations as normalizations
+from likewise import plots as plots
 from likewise import propagations as propagations
 from likewise import supports as supports
+from likewise import theory as theory
 from likewise._attention import attention as attention
 from likewise._attention import from_torch_mask as from_torch_mask
 from likewise._attention import l2_attention as l2_attention
@@ -16,6 +21,8 @@ from likewise._errors import ConvergenceError as ConvergenceError
 from likewise._errors import MemoryLimitError as MemoryLimitError
 from likewise._execution import execution as execution
 from likewise._explain import explain as explain
+from likewise._features import nystrom as nystrom
+from likewise._features import positive_random_features as positive_random_features
 from likewise._mechanism import Mechanism as Mechanism
 from likewise._neighbors import kneighbors as kneighbors
 from likewise._neighbors import radius_neighbors as radius_neighbors

@@ -9,7 +9,10 @@ import likewise
 
 
 def main(argv=None):
-    """Run the command line; returns the exit status: 0, 2 for what does not fit, 130 after Ctrl-C."""
+    """Run the command line; returns the exit status.
+
+    0; 1 where an identity or a check of theory fails, 2 for what does not fit, 130 after Ctrl-C.
+    """
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments)
@@ -27,6 +30,9 @@ def _parser():
     _add_study(commands)
     _add_bench(commands)
     _add_explain(commands)
+    _add_identities(commands)
+    _add_play(commands)
+    _add_theory(commands)
     return parser
 
 
@@ -89,6 +95,38 @@ def _add_explain(commands):
     explain.add_argument(
         "method", metavar="METHOD", help="such as k_nearest_neighbors or KNeighborsClassifier"
     )
+
+
+def _add_play(commands):
+    about = "points to drag and the five slots as dials, in the browser; served on this machine only"
+    play = commands.add_parser("play", help=about, description=about)
+    play.set_defaults(run=_play)
+    play.add_argument("--port", type=int, help="of 127.0.0.1 (default 8417; 0 takes any free one)")
+    play.add_argument(
+        "--no-browser", dest="open_browser", action="store_false", help="print the address only"
+    )
+
+
+def _add_identities(commands):
+    about = "check identities between methods on data, both sides by different routes of the library"
+    identities = commands.add_parser("identities", help=about, description=f"{about}; status 1: one fails")
+    identities.set_defaults(run=_identities)
+    identities.add_argument(
+        "--data", metavar="NAME", help="a data set by name, or a .csv file (default irises)"
+    )
+    identities.add_argument("--target", metavar="COLUMN", help="column of the .csv file that holds classes")
+    identities.add_argument("--only", nargs="+", metavar="NAME", help="names or numbers (default: all)")
+    identities.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _add_theory(commands):
+    about = "measure what one step tends to beside what theory says, and write a page with figures"
+    theory = commands.add_parser("theory", help=about, description=f"{about}; status 1: a check fails")
+    theory.set_defaults(run=_theory)
+    theory.add_argument("--full", action="store_true", help="the Monte Carlo checks too, a minute or two")
+    theory.add_argument("--out", metavar="FOLDER", default="theory-report", help="default theory-report")
+    theory.add_argument("--only", metavar="TEXT", default="", help="part of a name, a group or a source")
+    theory.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def _study(arguments):
@@ -156,11 +194,34 @@ def _given(settings, arguments):
     return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
 
 
+def _identities(arguments):
+    from likewise import identities
+
+    X, y, about = identities.open_points(arguments.data, arguments.target)
+    found = identities.check(X, y, only=arguments.only)
+    print((identities.as_json if arguments.json else identities.table)(found, about))
+    return 0 if all(finding.holds for finding in found) else 1
+
+
+def _theory(arguments):
+    from likewise import theory
+
+    found = theory.run(full=arguments.full, only=arguments.only, out=arguments.out, progress=True)
+    print(found.as_json() if arguments.json else f"{found.table()}\n{found.report}")
+    return 0 if found.passed else 1
+
+
 def _explain(arguments):
     from likewise import _explain
 
     print(_explain.explain_method(arguments.method))
     return 0
+
+
+def _play(arguments):
+    from likewise import play
+
+    return play.serve(arguments.port, arguments.open_browser)
 
 
 if __name__ == "__main__":

@@ -1,59 +1,32 @@
-"""What mechanism is behind an object: ours, or scikit-learn's where it has a counterpart."""
+"""What mechanism is behind an object: ours, or another library's where it has a counterpart."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-import numpy as np
-
-from likewise import kernels, maps, metrics, normalizations, propagations, supports
+from likewise import kernels, maps, metrics
+from likewise._explanation import Explanation
 from likewise._mechanism import SLOTS, Mechanism
 from likewise._survey import SURVEY
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """A mechanism, what its values v are, and what to know; ``str`` is the equation with its slots.
-
-    mechanism is None of a method that is no propagation; the note says why.
-    """
-
-    mechanism: Mechanism | None
-    values: str = ""
-    note: str = ""
-
-    @property
-    def propagation(self):
-        """The fifth slot, what is done with the operator: a value of likewise.propagations."""
-        return self.mechanism and self.mechanism.propagation
-
-    def __str__(self):
-        lines = [] if self.mechanism is None else [self.mechanism.equation().rstrip("\n")]
-        if self.values:
-            lines.append(f"  {'values v':<20}{self.values}")
-        if self.note:
-            lines.append(f"  {'note':<20}{self.note}")
-        return "\n".join(lines)
-
-    def _repr_html_(self):
-        from likewise import _html
-
-        return _html.of_explanation(self)
-
-
 def explain(obj):
-    """The five slots behind an object.
+    """The five slots behind an object, and of a fitted model of another library its output from them.
 
     Parameters
     ----------
-    obj : Mechanism, operator, layer of likewise.nn, estimator of likewise or of scikit-learn, or str
-        Nearest neighbors, kernel densities, spectral clustering and embedding, label propagation and
-        spreading and mean shift of scikit-learn have a counterpart. The name of a method: one of ours, or
-        one that Ruan and Zhang (2024) survey ("tsne", "umap", "svm", "lle", "isomap", "gcn", ...).
+    obj : Mechanism, operator, layer of likewise.nn, estimator of likewise, another library's model, or str
+        Of scikit-learn: nearest neighbors, nearest centroid, kernel density, spectral clustering and
+        embedding, label propagation and spreading, mean shift; Gaussian process and kernel ridge regression
+        and support vector machines, whose prediction is an unnormalized step with trained values and an
+        intercept. Of torch: MultiheadAttention. Of torch_geometric: GATConv, or its state_dict (a dict of
+        arrays), without the package. The name of a method: one of ours, or one that Ruan and Zhang (2024)
+        survey ("tsne", "umap", "svm", "lle", "isomap", "gcn", ...).
 
     Returns
     -------
     Explanation : printed as the equation with its slots; .mechanism is the value, None of a method that is
-        no propagation
+        no propagation. Of another library's fitted model .reproduce(X) computes its output by operators,
+        .outputs has all that can be asked, .step is the model as one step where it is one.
 
     Raises
     ------
@@ -64,6 +37,9 @@ def explain(obj):
     >>> from sklearn.neighbors import KNeighborsClassifier
     >>> explain(KNeighborsClassifier(5)).mechanism.support
     Neighbors(symmetrize='none')
+    >>> model = KNeighborsClassifier(2).fit([[0.0], [1.0], [3.0]], ["a", "a", "b"])
+    >>> explain(model).reproduce([[2.0]])
+    array([[0.5, 0.5]])
     """
     if isinstance(obj, str):
         return explain_method(obj, "obj")
@@ -74,14 +50,26 @@ def explain(obj):
         found = found()
     if isinstance(found, Mechanism):
         return Explanation(found, getattr(obj, "_values", ""), getattr(obj, "_note", ""))
+    return _explain_peer(obj)
+
+
+def _explain_peer(obj):
+    """An object of another library."""
+    from likewise import _explain_graphs, _explain_kernel_machines, _explain_layers, _explain_peers
+
     home, name = type(obj).__module__.split(".")[0], type(obj).__name__
-    if home == "sklearn" and name in _COUNTERPARTS:
-        mechanism, note = _COUNTERPARTS[name](obj)
-        return Explanation(mechanism, _estimator(name)._values, note)
+    peers = {**_explain_peers.PEERS, **_explain_graphs.PEERS, **_explain_kernel_machines.PEERS}
+    if home == "sklearn" and name in peers:
+        return peers[name](obj)
+    if (home, name) in (("torch", "MultiheadAttention"), ("torch_geometric", "GATConv")):
+        return _explain_layers.explain_module(obj)
+    if isinstance(obj, Mapping):
+        return _explain_layers.explain_state(obj)
     raise ValueError(
-        f"explain() takes a Mechanism, an operator, a layer or an estimator of likewise, or one of "
-        f"scikit-learn's {', '.join(sorted(_COUNTERPARTS))}; got {name} of {type(obj).__module__}, "
-        "which has no counterpart."
+        f"explain() takes a Mechanism, an operator, a layer or an estimator of likewise, a "
+        "torch.nn.MultiheadAttention, a GATConv of torch_geometric or its state_dict, or one of "
+        f"scikit-learn's {', '.join(sorted(peers))}; got {name} of {type(obj).__module__}, which has no "
+        "counterpart."
     )
 
 
@@ -185,147 +173,4 @@ _ATTENTION = {
     "self_attention": _self_attention,
     "l2_attention": _l2_attention,
     "metric_attention": _metric_attention,
-}
-
-
-# --- scikit-learn's: what each says is (mechanism, note) ----------------------------------------------------
-
-
-def _metric(name, parameters=None, p=2):
-    """scikit-learn's name of a metric as a slot value."""
-    if name == "minkowski":
-        p = (parameters or {}).get("p", p)
-        return {1: metrics.Manhattan(), 2: metrics.Euclidean()}.get(p) or metrics.Minkowski(p=p)
-    return metrics.from_name(name) if isinstance(name, str) else metrics.Custom(name)
-
-
-def _neighbors(model):
-    return _voting(model, supports.Neighbors(model.n_neighbors, symmetrize="none"))
-
-
-def _radius_neighbors(model):
-    return _voting(model, supports.Radius(model.radius))
-
-
-def _voting(model, support):
-    kernel, note = _vote(model)
-    metric = _metric(model.metric, model.metric_params, model.p)
-    return Mechanism(metric=metric, kernel=kernel, support=support), note
-
-
-def _vote(model):
-    weights = getattr(model, "weights", "uniform")
-    if callable(weights):
-        return kernels.Indicator(), "the weights are a function of yours in place of this kernel"
-    return (kernels.InverseDistance() if weights == "distance" else kernels.Indicator()), ""
-
-
-def _kernel_density(model):
-    h = getattr(model, "bandwidth_", model.bandwidth)
-    found = {
-        "gaussian": kernels.Gaussian,
-        "tophat": kernels.Indicator,
-        "epanechnikov": kernels.Epanechnikov,
-        "exponential": kernels.Laplacian,
-    }.get(model.kernel)
-    if found is None:
-        raise ValueError(
-            "kernel of KernelDensity must be gaussian, tophat, epanechnikov or exponential to have a "
-            f"counterpart; got {model.kernel!r}."
-        )
-    metric, none = _metric(model.metric, model.metric_params), normalizations.Unnormalized()
-    return Mechanism(metric=metric, kernel=found(bandwidth=h), normalization=none), ""
-
-
-def _gaussian(gamma):
-    """exp(-gamma d^2)."""
-    return kernels.Gaussian(bandwidth=float(1 / np.sqrt(2 * gamma)))
-
-
-def _spectral(model):
-    """The affinity graph; a spectral embedding drops self-loops and takes gamma = 1 / n_features for None."""
-    if model.affinity == "nearest_neighbors":
-        k = getattr(model, "n_neighbors_", model.n_neighbors)
-        if k is None:
-            raise ValueError("n_neighbors of an unfitted SpectralEmbedding is open; fit it or give a number.")
-        kernel, support = kernels.Indicator(), supports.Neighbors(k, symmetrize="average", include_self=True)
-    elif model.affinity == "rbf":
-        gamma = getattr(model, "gamma_", model.gamma)
-        if gamma is None:
-            raise ValueError("gamma of an unfitted SpectralEmbedding is open; fit it or give a number.")
-        kernel, support = _gaussian(gamma), supports.AllPairs()
-    else:
-        raise ValueError(
-            f"affinity must be 'rbf' or 'nearest_neighbors' to have a counterpart; got {model.affinity!r}. "
-            "A given affinity matrix is support=Graph(A, weights='given')."
-        )
-    mechanism = Mechanism(
-        metric="euclidean",
-        kernel=kernel,
-        support=support,
-        normalization=normalizations.Symmetric(),
-        propagation=propagations.Spectrum(_n_pairs(model)),
-    )
-    return mechanism, "scikit-learn leaves out self-loops before normalizing"
-
-
-def _n_pairs(model):
-    """Eigenvectors that it looks at; a spectral embedding leaves out the constant one."""
-    if not hasattr(model, "n_clusters"):
-        return model.n_components + 1
-    return model.n_clusters if model.n_components is None else model.n_components
-
-
-def _label_graph(model):
-    """kernel and support of label propagation: k counts the point itself, and edges keep their direction."""
-    if model.kernel == "rbf":
-        return _gaussian(model.gamma), supports.AllPairs()
-    if model.kernel == "knn":
-        support = supports.Neighbors(model.n_neighbors, symmetrize="none", include_self=True)
-        return kernels.Indicator(), support
-    raise ValueError("kernel must be 'rbf' or 'knn' to have a counterpart; got a function.")
-
-
-def _label_propagation(model):
-    kernel, support = _label_graph(model)
-    clamped = propagations.Equilibrium()
-    return Mechanism(metric="euclidean", kernel=kernel, support=support, propagation=clamped), ""
-
-
-def _label_spreading(model):
-    kernel, support = _label_graph(model)
-    mechanism = Mechanism(
-        metric="euclidean",
-        kernel=kernel,
-        support=support & supports.LeaveOneOut(),
-        normalization=normalizations.Symmetric(),
-        propagation=propagations.Equilibrium(model.alpha),
-    )
-    return mechanism, "self-loops are left out after normalizing"
-
-
-def _mean_shift(model):
-    bandwidth = model.bandwidth
-    note = (
-        ""
-        if bandwidth is not None
-        else "the bandwidth is open until sklearn.cluster.estimate_bandwidth finds it"
-    )
-    kernel = kernels.Indicator() if bandwidth is None else kernels.Indicator(bandwidth=float(bandwidth))
-    climb = propagations.Steps(moving="points", tol=1e-3, max_iter=model.max_iter)
-    return Mechanism(metric="euclidean", kernel=kernel, propagation=climb), note
-
-
-_COUNTERPARTS = {
-    "NearestNeighbors": _neighbors,
-    "KNeighborsClassifier": _neighbors,
-    "KNeighborsRegressor": _neighbors,
-    "RadiusNeighborsClassifier": _radius_neighbors,
-    "RadiusNeighborsRegressor": _radius_neighbors,
-    "KernelDensity": _kernel_density,
-    "SpectralClustering": _spectral,
-    "SpectralEmbedding": _spectral,
-    "LabelPropagation": _label_propagation,
-    "LabelSpreading": _label_spreading,
-    "MeanShift": _mean_shift,
 }

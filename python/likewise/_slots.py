@@ -14,12 +14,13 @@ def _leaves(module, *others):
 
 
 _METRICS, _KERNELS, _SUPPORTS = _leaves(metrics), _leaves(kernels), _leaves(supports, _core.Mask)
+_MAPS = _leaves(maps)
 _NORMALIZATIONS, _PROPAGATIONS = _leaves(normalizations), _leaves(propagations)
 
 
 def _tell_signatures():
     """What inspect.signature and help show of a slot's class; pybind11 keeps it in a docstring."""
-    for cls in (*_METRICS, *_KERNELS, *_SUPPORTS, *_NORMALIZATIONS, *_PROPAGATIONS, *_leaves(maps)):
+    for cls in (*_METRICS, *_KERNELS, *_SUPPORTS, *_NORMALIZATIONS, *_PROPAGATIONS, *_MAPS):
         cls.__signature__ = _signature(cls.__init__.__doc__)
 
 
@@ -48,6 +49,11 @@ _tell_signatures()
 
 def as_metric(value, name="metric"):
     """A metric from a value of likewise.metrics, a name, or a function (X_block, Z_block) -> costs."""
+    if type(value) in _MAPS:
+        raise ValueError(
+            f"{name} must be a metric, and a map is none: metrics.Mapped(map) compares what it gives; "
+            f"got {told(value)}."
+        )
     if type(value) not in _METRICS and callable(value) and not isinstance(value, type):
         return metrics.Custom(value)
     return _as_slot(value, name, _METRICS, metrics, "a metric, a function of two blocks")

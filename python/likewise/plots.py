@@ -312,7 +312,9 @@ def _class_points(ax, X, y, size=12):
 def _look_of(label):
     if label < 0:
         return "#c3c8d0", "o"
-    return CLASS_COLORS[int(label) % len(CLASS_COLORS)], CLASS_SHAPES[int(label) % len(CLASS_SHAPES)]
+    color = int(label) % len(CLASS_COLORS)
+    shape = (color + int(label) // len(CLASS_COLORS)) % len(CLASS_SHAPES)  # of more classes than colors too
+    return CLASS_COLORS[color], CLASS_SHAPES[shape]
 
 
 def _areas(ax, xs, ys, areas, count):

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <random>
 #include <string_view>
@@ -21,7 +22,7 @@ namespace likewise::nn {
 namespace {
 
 constexpr std::string_view magic = "LIKEWISE";
-constexpr std::uint32_t version = 5, oldest_version = 2;
+constexpr std::uint32_t version = 6, oldest_version = 2;
 /// Options that files of an earlier version do not have, and since which version they do.
 constexpr std::array<std::pair<std::string_view, std::uint32_t>, 6> younger_options = {
     {{"map_width", 3}, {"share_map", 3}, {"temperature", 3}, {"project", 4}, {"values", 4}, {"slope", 5}}};
@@ -31,8 +32,10 @@ bool has_option(std::uint32_t file_version, std::string_view name) {
     return younger.first == name && younger.second > file_version;
   });
 }
-constexpr std::string_view attention_kind = "attention model", in_context_kind = "in-context model";
+constexpr std::string_view attention_kind = "attention model", in_context_kind = "in-context model",
+                           network_kind = "propagation network";
 constexpr std::size_t checksum_bytes = 8;
+constexpr Index most_bare_layers = 4096;  ///< without parameters, so that a file's length does not bound them
 
 std::string named(const std::string& path) { return "path '" + path + "'"; }
 
@@ -107,13 +110,31 @@ class Reader {
 template <class Numbers> void write_numbers(Writer& out, const Numbers& numbers) {
   for (Index i = 0; i < numbers.size(); ++i) out.number(numbers.data()[i]);
 }
-template <class Numbers> void read_numbers(Reader& in, Numbers& numbers) {
-  for (Index i = 0; i < numbers.size(); ++i) numbers.data()[i] = in.number<typename Numbers::Scalar>();
+template <class Numbers> void read_numbers(Reader& in, Numbers&& numbers) {
+  using Number = typename std::remove_cvref_t<Numbers>::Scalar;
+  for (Index i = 0; i < numbers.size(); ++i) numbers.data()[i] = in.number<Number>();
 }
+/// Before memory is taken for them.
 template <class T> void require_numbers(const Reader& in, Index size) {
-  require(in.left() == static_cast<std::size_t>(size) * sizeof(T), named(in.path()),
+  require(static_cast<std::size_t>(size) <= in.left() / sizeof(T), named(in.path()),
           "a model file of " + std::to_string(size) + " numbers",
           std::to_string(in.left()) + " bytes of numbers");
+}
+
+std::string shape(std::int64_t rows, std::int64_t cols) {
+  return std::to_string(rows) + " x " + std::to_string(cols);
+}
+template <class Part> void write_shape(Writer& out, const Part& part) {
+  out.number(static_cast<std::int64_t>(part.rows()));
+  out.number(static_cast<std::int64_t>(part.cols()));
+}
+/// Makes the part with its shape in the file, which has at most `numbers` of them: none of absurd size.
+template <class Part> void read_shape(Reader& in, std::int64_t numbers, Part& part) {
+  const auto rows = in.number<std::int64_t>(), cols = in.number<std::int64_t>();
+  const bool is_possible = Part::ColsAtCompileTime == 1 ? cols == 1 : cols >= 0;
+  require(is_possible && rows >= 0 && (cols == 0 || rows <= numbers / cols), named(in.path()),
+          "a model file with the numbers of its shapes", shape(rows, cols));
+  part.resize(rows, cols);
 }
 
 // --- options, by each_option in one order for both ways
@@ -123,7 +144,7 @@ template <class Field> constexpr bool is_choice = std::is_enum_v<Field> || std::
 template <class Field>
 constexpr int last_choice = std::is_same_v<Field, Score> ? static_cast<int>(Score::given) : 1;
 
-void write_options(Writer& out, const AttentionModelOptions& options) {
+template <class Options> void write_options(Writer& out, const Options& options) {
   each_option(options, [&](const char*, const auto& field) {
     using Field = std::remove_cvref_t<decltype(field)>;
     if constexpr (is_choice<Field>)
@@ -135,8 +156,8 @@ void write_options(Writer& out, const AttentionModelOptions& options) {
   });
 }
 
-AttentionModelOptions read_options(Reader& in) {
-  AttentionModelOptions options;
+template <class Options> Options read_options(Reader& in) {
+  Options options;
   each_option(options, [&](const char* name, auto& field) {
     if (!has_option(in.file_version(), name)) return;  // at its default
     using Field = std::remove_cvref_t<decltype(field)>;
@@ -170,12 +191,12 @@ std::vector<std::string> read_layout(Reader& in) {
   for (std::uint64_t i = 0; i < size; ++i) {
     const std::string name = in.text();
     const auto rows = in.number<std::int64_t>(), cols = in.number<std::int64_t>();
-    lines.push_back(name + " " + std::to_string(rows) + " x " + std::to_string(cols));
+    lines.push_back(name + " " + shape(rows, cols));
   }
   return lines;
 }
 std::string line_of(const ParameterLayout::Entry& entry) {
-  return entry.name + " " + std::to_string(entry.slot.rows) + " x " + std::to_string(entry.slot.cols);
+  return entry.name + " " + shape(entry.slot.rows, entry.slot.cols);
 }
 
 void require_layout(const std::vector<std::string>& lines, const ParameterLayout& layout,
@@ -305,9 +326,9 @@ struct Head {
 
 Head read_head(Reader& in) {
   const std::string kind = in.text();
-  require(kind == attention_kind || kind == in_context_kind, named(in.path()),
-          "a model file of a known kind, '" + std::string(attention_kind) + "' or '"
-              + std::string(in_context_kind) + "'",
+  require(kind == attention_kind || kind == in_context_kind || kind == network_kind, named(in.path()),
+          "a model file of a known kind, '" + std::string(attention_kind) + "', '"
+              + std::string(in_context_kind) + "' or '" + std::string(network_kind) + "'",
           "'" + kind + "'");
   const auto size = in.number<std::uint32_t>();
   require(size == 4 || size == 8, named(in.path()), "a model file of 4 or 8 bytes a number", size);
@@ -339,45 +360,175 @@ template <class Make> auto naming(const std::string& path, const Make& make) {
   }
 }
 
+/// What `content(in, metadata)` makes of a whole file of that kind, as `write_model` writes it.
+template <class T, class Content>
+auto read_model(const std::string& path, std::string_view kind, const Content& content) {
+  const std::string bytes = bytes_of_file(path);
+  Reader in = read_sealed(bytes, path);
+  std::string metadata = read_beginning<T>(in, kind);
+  auto model = content(in, std::move(metadata));
+  require(in.left() == 0, named(path), "a model file that ends with its last number",
+          std::to_string(in.left()) + " bytes more");
+  return model;
+}
+
+// --- of options: attention models and propagation networks
+
+bool may_have(Index n_layers, Index n_parameters) {
+  return n_layers <= std::max(n_parameters, most_bare_layers);
+}
+
+/// And `rest`, what else a kind has.
+template <class T, class Model, class Rest>
+void write_of_options(const std::string& path, std::string_view kind, const Model& model,
+                      const Vector<T>& parameters, const std::string& metadata, const Rest& rest) {
+  const ParameterLayout& layout = model.layout();
+  require(parameters.size() == layout.size(), "parameters",
+          "the model's " + std::to_string(layout.size()) + " numbers", parameters.size());
+  require(may_have(model.options().n_layers, std::ssize(layout.entries())), "n_layers",
+          "at most " + std::to_string(most_bare_layers) + " where layers have no parameters",
+          model.options().n_layers);
+  write_model<T>(path, kind, metadata, [&](Writer& out) {
+    write_options(out, model.options());
+    write_layout(out, layout);
+    write_numbers(out, parameters);
+    rest(out);
+  });
+}
+
+/// The model of the options in the file, whose parameters are those that it names.
+template <class Model> Model read_of_options(Reader& in) {
+  using Options = std::remove_cvref_t<decltype(std::declval<Model>().options())>;
+  const auto options = read_options<Options>(in);
+  const std::vector<std::string> lines = read_layout(in);
+  // Before a model of absurd size is made.
+  require(may_have(options.n_layers, std::ssize(lines)), named(in.path()),
+          "a model file with the parameters of its options", std::to_string(lines.size()) + " parameters");
+  Model model = naming(in.path(), [&] { return Model(options); });
+  require_layout(lines, model.layout(), in.path());
+  return model;
+}
+template <class T> Vector<T> read_parameters(Reader& in, const ParameterLayout& layout) {
+  require_numbers<T>(in, layout.size());
+  Vector<T> parameters(layout.size());
+  read_numbers(in, parameters);
+  return parameters;
+}
+
 // --- in context, one order of parts for both ways
 
-template <class Model, class Visit> void each_part(Model& model, const Visit& visit) {
+template <class Model, class Visit>
+void each_part(Model& model, std::uint32_t file_version, const Visit& visit) {
   visit(model.embedding);
   visit(model.query_maps);
   visit(model.key_maps);
   visit(model.log_temperature);
+  if (file_version >= 6) {
+    visit(model.map_in);
+    visit(model.map_in_bias);
+    visit(model.map_out);
+    visit(model.map_out_bias);
+  }
   visit(model.context);
   visit(model.values);
 }
 
 void write_in_context(Writer& out, const InContextModel& model) {
-  each_part(model, [&](const auto& part) {
-    out.number(static_cast<std::int64_t>(part.rows()));
-    out.number(static_cast<std::int64_t>(part.cols()));
-  });
-  each_part(model, [&](const auto& part) { write_numbers(out, part); });
-}
-
-/// Makes the part with its shape in the file, which has at most `numbers` of them: none of absurd size.
-template <class Part> void read_shape(Reader& in, std::int64_t numbers, Part& part) {
-  const auto rows = in.number<std::int64_t>(), cols = in.number<std::int64_t>();
-  const bool is_possible = Part::ColsAtCompileTime == 1 ? cols == 1 : cols >= 0;
-  require(is_possible && rows >= 0 && (cols == 0 || rows <= numbers / cols), named(in.path()),
-          "a model file with the numbers of its shapes", std::to_string(rows) + " x " + std::to_string(cols));
-  part.resize(rows, cols);
+  each_part(model, version, [&](const auto& part) { write_shape(out, part); });
+  each_part(model, version, [&](const auto& part) { write_numbers(out, part); });
 }
 
 InContextModel read_in_context(Reader& in) {
   InContextModel model;
   const auto most = static_cast<std::int64_t>(in.left() / sizeof(double));
   Index size = 0;
-  each_part(model, [&](auto& part) {
+  each_part(model, in.file_version(), [&](auto& part) {
     read_shape(in, most, part);
     size += part.size();
   });
   require_numbers<double>(in, size);
-  each_part(model, [&](auto& part) { read_numbers(in, part); });
+  each_part(model, in.file_version(), [&](auto& part) { read_numbers(in, part); });
+  naming(in.path(), [&] { validate(model); });
   return model;
+}
+
+// --- the rows of a network's training, and the edges between them
+
+template <class T> void check(const TrainingRows<T>& context, Index n_features) {
+  const Matrix<T>& X = context.X;
+  require(X.size() == 0 || X.cols() == n_features, "context",
+          "none or rows of n_features = " + std::to_string(n_features) + " columns",
+          shape(X.rows(), X.cols()));
+  if (!context.graph) return;
+  const SparseMatrix<double>& edges = *context.graph->edges;
+  require(edges.rows() == X.rows() && edges.cols() == X.rows(), "graph",
+          "edges between the rows of context, " + shape(X.rows(), X.rows()),
+          shape(edges.rows(), edges.cols()));
+  [[maybe_unused]] const Support valid(*context.graph);
+}
+
+template <class Number> Eigen::Map<const Vector<Number>> array(const Number* first, Index size) {
+  return {first, size};
+}
+template <class Number> Eigen::Map<Vector<Number>> array(Number* first, Index size) { return {first, size}; }
+
+void write_edges(Writer& out, const SparseMatrix<double>& edges) {
+  const Index rows = edges.rows(), nonzeros = edges.nonZeros();
+  out.number(static_cast<std::int64_t>(rows));
+  out.number(static_cast<std::int64_t>(nonzeros));
+  write_numbers(out, array(edges.outerIndexPtr(), rows + 1));
+  write_numbers(out, array(edges.innerIndexPtr(), nonzeros));
+  write_numbers(out, array(edges.valuePtr(), nonzeros));
+}
+
+/// Where rows start, and columns, before anybody follows them.
+void require_edges(const Reader& in, const SparseMatrix<double>& edges, Index nonzeros) {
+  const int *starts = edges.outerIndexPtr(), *columns = edges.innerIndexPtr();
+  const Index rows = edges.rows();
+  require(starts[0] == 0 && starts[rows] == nonzeros && std::is_sorted(starts, starts + rows + 1),
+          named(in.path()), "a model file of a graph whose rows follow one another", "other places of rows");
+  const auto* outside = std::find_if(columns, columns + nonzeros, [&](int j) { return j < 0 || j >= rows; });
+  if (outside != columns + nonzeros)
+    refuse(named(in.path()), "a model file with edges to nodes in [0, " + std::to_string(rows - 1) + "]",
+           *outside);
+}
+
+SparseMatrix<double> read_edges(Reader& in) {
+  const auto rows = in.number<std::int64_t>(), nonzeros = in.number<std::int64_t>();
+  const auto most = std::min(static_cast<std::int64_t>(in.left() / sizeof(int)),
+                             std::int64_t{std::numeric_limits<int>::max()});
+  require(rows >= 0 && rows < most && nonzeros >= 0 && nonzeros <= most, named(in.path()),
+          "a model file with the edges of its graph",
+          std::to_string(rows) + " nodes and " + std::to_string(nonzeros) + " edges");
+  SparseMatrix<double> edges(rows, rows);
+  edges.resizeNonZeros(nonzeros);
+  read_numbers(in, array(edges.outerIndexPtr(), rows + 1));
+  read_numbers(in, array(edges.innerIndexPtr(), nonzeros));
+  read_numbers(in, array(edges.valuePtr(), nonzeros));
+  require_edges(in, edges, nonzeros);
+  return edges;
+}
+
+constexpr std::array<const char*, 2> weights_of_graph = {"kernel", "given"};  // 1 and 2; 0: no graph
+
+template <class T> void write_context(Writer& out, const TrainingRows<T>& context) {
+  write_shape(out, context.X);
+  write_numbers(out, context.X);
+  std::uint8_t weights = 0;
+  if (context.graph) weights = context.graph->weights == weights_of_graph[0] ? 1 : 2;
+  out.number(weights);
+  if (context.graph) write_edges(out, *context.graph->edges);
+}
+
+template <class T> TrainingRows<T> read_context(Reader& in) {
+  TrainingRows<T> context;
+  read_shape(in, static_cast<std::int64_t>(in.left() / sizeof(T)), context.X);
+  read_numbers(in, context.X);
+  const auto weights = in.number<std::uint8_t>();
+  require(weights <= weights_of_graph.size(), named(in.path()), "a model file whose edges are known",
+          int{weights});
+  if (weights) context.graph = Graph{read_edges(in), weights_of_graph[weights - 1U]};
+  return context;
 }
 
 }  // namespace
@@ -385,13 +536,7 @@ InContextModel read_in_context(Reader& in) {
 template <class T>
 void save_model(const std::string& path, const AttentionModel& model, const Vector<T>& parameters,
                 const std::string& metadata) {
-  require(parameters.size() == model.layout().size(), "parameters",
-          "the model's " + std::to_string(model.layout().size()) + " numbers", parameters.size());
-  write_model<T>(path, attention_kind, metadata, [&](Writer& out) {
-    write_options(out, model.options());
-    write_layout(out, model.layout());
-    write_numbers(out, parameters);
-  });
+  write_of_options(path, attention_kind, model, parameters, metadata, [](Writer&) {});
 }
 
 void save_model(const std::string& path, const InContextModel& model, const std::string& metadata) {
@@ -399,30 +544,37 @@ void save_model(const std::string& path, const InContextModel& model, const std:
   write_model<double>(path, in_context_kind, metadata, [&](Writer& out) { write_in_context(out, model); });
 }
 
+template <class T>
+void save_model(const std::string& path, const PropagationNetwork& network, const Vector<T>& parameters,
+                const std::type_identity_t<TrainingRows<T>>& context, const std::string& metadata) {
+  check(context, network.options().n_features);
+  write_of_options(path, network_kind, network, parameters, metadata,
+                   [&](Writer& out) { write_context(out, context); });
+}
+
 template <class T> SavedModel<T> load_model(const std::string& path) {
-  const std::string bytes = bytes_of_file(path);
-  Reader in = read_sealed(bytes, path);
-  std::string metadata = read_beginning<T>(in, attention_kind);
-  const AttentionModelOptions options = read_options(in);
-  const std::vector<std::string> lines = read_layout(in);
-  // Before a model of absurd size is made.
-  require(options.n_layers <= static_cast<Index>(lines.size()), named(path),
-          "a model file with the parameters of its options", std::to_string(lines.size()) + " parameters");
-  AttentionModel model = naming(path, [&] { return AttentionModel(options); });
-  require_layout(lines, model.layout(), path);
-  require_numbers<T>(in, model.layout().size());
-  Vector<T> parameters(model.layout().size());
-  read_numbers(in, parameters);
-  return {std::move(model), std::move(parameters), std::move(metadata)};
+  return read_model<T>(path, attention_kind, [](Reader& in, std::string metadata) {
+    auto model = read_of_options<AttentionModel>(in);
+    Vector<T> parameters = read_parameters<T>(in, model.layout());
+    return SavedModel<T>{std::move(model), std::move(parameters), std::move(metadata)};
+  });
 }
 
 SavedInContextModel load_in_context_model(const std::string& path) {
-  const std::string bytes = bytes_of_file(path);
-  Reader in = read_sealed(bytes, path);
-  std::string metadata = read_beginning<double>(in, in_context_kind);
-  InContextModel model = read_in_context(in);
-  naming(path, [&] { validate(model); });
-  return {std::move(model), std::move(metadata)};
+  return read_model<double>(path, in_context_kind, [](Reader& in, std::string metadata) {
+    return SavedInContextModel{read_in_context(in), std::move(metadata)};
+  });
+}
+
+template <class T> SavedPropagationNetwork<T> load_propagation_network(const std::string& path) {
+  return read_model<T>(path, network_kind, [](Reader& in, std::string metadata) {
+    auto network = read_of_options<PropagationNetwork>(in);
+    Vector<T> parameters = read_parameters<T>(in, network.layout());
+    TrainingRows<T> context = read_context<T>(in);
+    naming(in.path(), [&] { check(context, network.options().n_features); });
+    return SavedPropagationNetwork<T>{std::move(network), std::move(parameters), std::move(context),
+                                      std::move(metadata)};
+  });
 }
 
 std::string saved_kind(const std::string& path) { return head_of_file(path).kind; }
@@ -430,7 +582,10 @@ int saved_number_size(const std::string& path) { return head_of_file(path).numbe
 
 #define LIKEWISE_INSTANTIATE(T)                                                                              \
   template void save_model(const std::string&, const AttentionModel&, const Vector<T>&, const std::string&); \
-  template SavedModel<T> load_model(const std::string&);
+  template void save_model(const std::string&, const PropagationNetwork&, const Vector<T>&,                  \
+                           const std::type_identity_t<TrainingRows<T>>&, const std::string&);                \
+  template SavedModel<T> load_model(const std::string&);                                                     \
+  template SavedPropagationNetwork<T> load_propagation_network(const std::string&);
 LIKEWISE_INSTANTIATE(float)
 LIKEWISE_INSTANTIATE(double)
 #undef LIKEWISE_INSTANTIATE

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <string>
+#include <type_traits>
 
 #include <likewise/operator.hpp>
 
@@ -12,6 +13,23 @@ namespace {
 
 std::string shape(Index rows, Index cols) { return std::to_string(rows) + " x " + std::to_string(cols); }
 std::string shape(const Matrix<double>& m) { return shape(m.rows(), m.cols()); }
+
+/// The maps of phi: none, or all of shapes that fit.
+void check_phi(const InContextModel& m) {
+  if (m.map_in.rows() + m.map_in_bias.rows() + m.map_out.rows() + m.map_out_bias.rows() == 0) return;
+  const Index units = m.num_heads() * m.map_width(), outputs = m.num_heads() * m.rank();
+  require(m.tied(), "map_in", "empty where queries and keys have maps of their own", shape(m.map_in));
+  require(units > 0 && shape(m.map_in) == shape(units, m.rank()), "map_in",
+          "map_width rows for each of " + std::to_string(m.num_heads())
+              + " heads, of rank = " + std::to_string(m.rank()) + " columns",
+          shape(m.map_in));
+  require(m.map_in_bias.size() == units, "map_in_bias",
+          "a number for each of " + std::to_string(units) + " rows of map_in", m.map_in_bias.size());
+  require(shape(m.map_out) == shape(outputs, m.map_width()), "map_out",
+          "of shape " + shape(outputs, m.map_width()), shape(m.map_out));
+  require(m.map_out_bias.size() == outputs, "map_out_bias",
+          "a number for each of " + std::to_string(outputs) + " rows of map_out", m.map_out_bias.size());
+}
 
 void check_maps(const InContextModel& m) {
   require(m.embedding.size() > 0, "embedding", "a matrix of one or more rows and columns",
@@ -25,14 +43,23 @@ void check_maps(const InContextModel& m) {
           shape(m.query_maps));
   require(m.tied() || shape(m.key_maps) == shape(m.query_maps), "key_maps",
           "empty or of shape " + shape(m.query_maps), shape(m.key_maps));
+  check_phi(m);
 }
 
 Metric metric_of(const InContextModel& m, Index head) {
-  const auto map = [&](const Matrix<double>& maps) {
-    return Matrix<double>(maps.middleRows(head * m.rank(), m.rank()) * m.embedding);
+  const auto of_head = [&](const auto& of_all) {
+    const Index rows = of_all.rows() / m.num_heads();
+    return std::remove_cvref_t<decltype(of_all)>(of_all.middleRows(head * rows, rows));
   };
-  if (m.tied()) return Mahalanobis{map(m.query_maps)};
-  return Bilinear{map(m.query_maps), map(m.key_maps)};
+  const Matrix<double> W = of_head(m.query_maps) * m.embedding;
+  if (m.map_width())
+    return Mapped{maps::ResidualMLP{.W1 = Matrix<double>(of_head(m.map_in) * W),
+                                    .b1 = of_head(m.map_in_bias),
+                                    .W2 = of_head(m.map_out),
+                                    .b2 = of_head(m.map_out_bias),
+                                    .skip = W}};
+  if (m.tied()) return Mahalanobis{W};
+  return Bilinear{W, Matrix<double>(of_head(m.key_maps) * m.embedding)};
 }
 
 }  // namespace

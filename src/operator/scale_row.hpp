@@ -16,7 +16,8 @@ namespace likewise {
 inline Index stand_in(const Scaling& scaling, Index row, Index nearest) {
   if (scaling.empty_row == EmptyRow::error)  // asked for every row: words are made only where it is refused
     refuse("empty_row",
-           "'zero', 'nearest' or 'self' where a row of the operator has no mass (widen the bandwidth or the support)",
+           "'zero', 'nearest' or 'self' where a row of the operator has no mass (widen the bandwidth or the "
+           "support)",
            "'error' and row " + std::to_string(row) + " without mass");
   return scaling.empty_row == EmptyRow::nearest ? nearest : -1;
 }

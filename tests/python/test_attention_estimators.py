@@ -28,7 +28,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import likewise as lw
 from likewise.estimators._attention_targets import Numbers
 from likewise.nn import AttentionLayer, arms
-from likewise.nn._in_context import InContextModel
+from likewise.nn._in_context import InContextModel, _operator, log_loss
 from likewise.nn._model import Model
 
 SMALL = {"embed_dim": 8, "num_heads": 2, "learning_rate": 1e-2, "random_state": 0, "max_epochs": 60}
@@ -286,12 +286,17 @@ def test_weights_may_leave_no_row_to_validate_with():
         lw.AttentionRegressor(**SMALL).fit(X, y, sample_weight=np.zeros(12))
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_defaults_learn_linear_targets_of_200_rows(seed):
-    """Kind: defaults in epochs, few steps where rows are few; places that look the same at the start."""
-    X, y, X_new, y_new = linear(seed)
-    least = RidgeCV().fit(X, y).score(X_new, y_new) - 0.06
-    assert lw.AttentionRegressor(random_state=seed).fit(X, y).score(X_new, y_new) > least
+def test_defaults_learn_linear_targets_of_200_rows():
+    """Kind: defaults in epochs, few steps where rows are few; places that look the same at the start.
+
+    Single fits differ by a few hundredths between instruction sets: rounding is another start.
+    """
+    missing = []
+    for seed in range(5):
+        X, y, X_new, y_new = linear(seed)
+        best = RidgeCV().fit(X, y).score(X_new, y_new)
+        missing.append(best - lw.AttentionRegressor(random_state=seed).fit(X, y).score(X_new, y_new))
+    assert np.mean(missing) < 0.06 and max(missing) < 0.1
 
 
 @parametrize_with_checks(
@@ -454,6 +459,7 @@ def test_settings_of_a_wrong_type_are_named(name, bad):
     [
         (load_wine, "l2", 0.93),
         (load_wine, "dot", 0.93),
+        (load_wine, "metric", 0.9),
         (load_breast_cancer, "l2", 0.93),
         (load_breast_cancer, "dot", 0.93),
         (load_digits, "l2", 0.9),
@@ -465,6 +471,7 @@ def test_rows_in_context_classify(load, attention, least):
     X, X_new, y, y_new = train_test_split(StandardScaler().fit_transform(X)[:900], y[:900], random_state=0)
     model = lw.AttentionClassifier(attention, embed_dim=8, num_heads=2, random_state=0, max_epochs=60)
     assert model.fit(X, y, context="rows").score(X_new, y_new) > least
+    assert model.history_["loss"][-1] < 0.7 * model.history_["loss"][0]
 
 
 def test_in_context_is_kernel_regression_with_the_learned_metric():
@@ -478,6 +485,69 @@ def test_in_context_is_kernel_regression_with_the_learned_metric():
     assert model.score(X_new, y_new) > 0.25
     assert model.attention_weights(X_new).shape == (1, 1, len(X_new), len(X))
     assert (model.transform(X_new) == X_new).all()
+
+
+def test_mechanisms_of_metric_attention_in_context_say_what_it_predicts():
+    X, y = load_wine(return_X_y=True)
+    X, Z, y, labels = train_test_split(StandardScaler().fit_transform(X), y, random_state=0)
+    model = lw.AttentionClassifier("metric", embed_dim=6, num_heads=2, random_state=0, max_epochs=20)
+    model.fit(X, y, context=(Z, labels))
+    F = np.mean([head.operator(X, Z) @ np.eye(3)[labels] for head in model.mechanisms_[0]], axis=0)
+    np.testing.assert_allclose(model.predict_proba(X), F, atol=1e-12)
+    for head in model.mechanisms_[0]:
+        assert head.metric.metric == lw.metrics.SquaredEuclidean()
+        assert head.kernel == lw.kernels.Exponential(1.0)
+        assert head.metric.map.W1.shape == (3, 13) and head.metric.map.activation == "tanh"
+
+
+@pytest.mark.parametrize("attention", ["l2", "metric", "dot"])
+@pytest.mark.parametrize("own_context", [False, True])
+def test_gradients_in_context_are_those_of_finite_differences(attention, own_context):
+    """Of the loss of `learn`, each row without its own label; the context apart from the rows, or not."""
+    rng = np.random.RandomState(0)
+    X, Y = rng.randn(12, 3), np.eye(2)[rng.randint(2, size=12)]
+    context = (rng.randn(9, 3), np.eye(2)[rng.randint(2, size=9)]) if own_context else None
+    model = InContextModel(attention, 3, 4, 2, rng)
+    model._take(model._flat() + 0.3 * rng.randn(model._flat().size))  # biases too
+    values = Y if context is None else context[1]
+
+    def loss_of(flat):
+        model._take(flat)
+        parts = [_operator(m, X, context) @ values for m in model.mechanisms()[0]]
+        return log_loss(sum(parts) / 2, Y)[0]
+
+    start = model._flat()
+    operators = [_operator(m, X, context) for m in model.mechanisms()[0]]
+    parts = [P @ values for P in operators]
+    by_F = log_loss(sum(parts) / 2, Y)[1] / 2
+    found = model._gradient([P.vjp(by_F, values, part) for P, part in zip(operators, parts)])
+    steps = 1e-6 * np.eye(start.size)
+    wanted = [(loss_of(start + step) - loss_of(start - step)) / 2e-6 for step in steps]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-8)
+    assert found.size == sum(part.size for part in model.state_dict().values())
+
+
+def test_metric_attention_in_context_goes_on_and_takes_rows_of_float32():
+    X, y = load_diabetes(return_X_y=True)
+    X = StandardScaler().fit_transform(X).astype(np.float32)
+    settings = {"embed_dim": 4, "num_heads": 2, "random_state": 0, "early_stopping": False, "max_epochs": 5}
+    warm = lw.AttentionRegressor("metric", warm_start=True, **settings).fit(X, y, context="rows")
+    wide = lw.AttentionRegressor("metric", **settings).fit(X.astype(np.float64), y, context="rows")
+    np.testing.assert_array_equal(warm.predict(X), wide.predict(X.astype(np.float64)))
+    first = warm.history_["loss"]
+    second = warm.fit(X, y, context="rows").history_["loss"]
+    assert second[0] <= first[-1] + 1e-9 < first[0]
+    other = warm.set_params(attention="l2").fit(X, y, context="rows")  # other maps: from the beginning
+    fresh = lw.AttentionRegressor("l2", **settings).fit(X, y, context="rows")
+    np.testing.assert_array_equal(other.predict(X), fresh.predict(X))
+
+
+@pytest.mark.parametrize("attention", ["additive", "additive_dynamic", {"score": "sqdist", "tied": True}])
+def test_other_scores_are_refused_in_context(attention):
+    """Kind: a word that is taken for another where nothing asks it: "additive" was learned as "dot"."""
+    X, y = load_wine(return_X_y=True)
+    with pytest.raises(ValueError, match='attention must be one of "l2", "metric", "dot" in context; got'):
+        lw.AttentionClassifier(attention, **SMALL).fit(X, y, context="rows")
 
 
 def test_own_labels_are_not_seen():
@@ -529,7 +599,14 @@ def fitted_in_context(estimator, load, attention):
     return estimator(attention, **settings).fit(X, y, context=(X[:80], y[:80])), X_new
 
 
-@pytest.mark.parametrize("attention", ["l2", "dot"])
+STATE_IN_CONTEXT = {
+    "l2": ["embedding", "W", "log_temperature"],
+    "dot": ["embedding", "Wq", "Wk", "log_temperature"],
+    "metric": ["embedding", "W", "map_in", "map_in_bias", "map_out", "map_out_bias"],
+}
+
+
+@pytest.mark.parametrize("attention", STATE_IN_CONTEXT)
 @pytest.mark.parametrize(("estimator", "load"), CONTEXT_FILES)
 @pytest.mark.parametrize("way", ["file", "pickle"])
 def test_a_model_in_context_comes_back_bit_for_bit(estimator, load, attention, way, tmp_path):
@@ -547,8 +624,7 @@ def test_a_model_in_context_comes_back_bit_for_bit(estimator, load, attention, w
     np.testing.assert_array_equal(again.attention_weights(X_new), model.attention_weights(X_new))
     assert again.attention_weights(X_new).shape == (1, 2, len(X_new), 80)
     assert again.mechanisms_ == model.mechanisms_
-    assert list(again.state_dict()) == ["embedding", *(["W"] if attention == "l2" else ["Wq", "Wk"]),
-                                        "log_temperature"]  # fmt: skip
+    assert list(again.state_dict()) == STATE_IN_CONTEXT[attention]
     for name, part in model.state_dict().items():
         np.testing.assert_array_equal(again.state_dict()[name], part)
 
@@ -561,16 +637,21 @@ def test_a_state_dict_is_a_copy():
     np.testing.assert_array_equal(model.predict(X_new), before)
 
 
-@pytest.mark.parametrize("attention", ["l2", "dot"])
+@pytest.mark.parametrize("attention", ["l2", "dot", "metric"])
 def test_numpy_reads_the_documented_file_and_predicts_the_same(attention, tmp_path):
     model, X_new = fitted_in_context(lw.AttentionClassifier, load_wine, attention)
     model.save(tmp_path / "model.likewise")
-    embedding, Wq, Wk, log_t, Z, Y = in_context_parts((tmp_path / "model.likewise").read_bytes())
+    content = (tmp_path / "model.likewise").read_bytes()
+    embedding, Wq, Wk, log_t, W1, b1, W2, b2, Z, Y = in_context_parts(content)
     F = np.zeros((len(X_new), Y.shape[1]))
     for head, t in enumerate(np.exp(log_t.ravel())):
         rows = slice(3 * head, 3 * head + 3)
-        q = X_new @ (Wq[rows] @ embedding).T
-        k = Z @ ((Wk if Wk.size else Wq)[rows] @ embedding).T
+
+        def phi(u, rows=rows):
+            return u + np.tanh(u @ W1[rows].T + b1[rows].T) @ W2[rows].T + b2[rows].T if W1.size else u
+
+        q = phi(X_new @ (Wq[rows] @ embedding).T)
+        k = phi(Z @ ((Wk if Wk.size else Wq)[rows] @ embedding).T)
         score = q @ k.T if Wk.size else -((q[:, None] - k) ** 2).sum(axis=2)
         weights = np.exp((score - score.max(axis=1, keepdims=True)) / t)
         F += weights / weights.sum(axis=1, keepdims=True) @ Y / 2
@@ -585,11 +666,11 @@ def in_context_parts(content):
         (value,) = struct.unpack("<" + code, file.read(struct.calcsize("<" + code)))
         return value
 
-    assert (file.read(8), number("I")) == (b"LIKEWISE", 5)
+    assert (file.read(8), number("I")) == (b"LIKEWISE", 6)
     assert file.read(number("Q")) == b"in-context model"
     assert number("I") == 8
     assert json.loads(file.read(number("Q")))["class"] == "AttentionClassifier"
-    shapes = [(number("q"), number("q")) for _ in range(6)]
+    shapes = [(number("q"), number("q")) for _ in range(10)]
     parts = [np.frombuffer(file.read(8 * m * n), "<f8").reshape(m, n) for m, n in shapes]
     assert len(file.read()) == 8
     return parts
@@ -600,7 +681,9 @@ def test_what_is_wrong_with_a_file_of_a_model_in_context(digits, model, tmp_path
     path, other = tmp_path / "model.likewise", tmp_path / "other.likewise"
     in_context.save(path)
     model.save(other)
-    with pytest.raises(ValueError, match="path must hold an AttentionRegressor; got one of 'Attention"):
+    with pytest.raises(
+        ValueError, match="path must hold a model of AttentionRegressor; got one of 'AttentionClassifier'"
+    ):
         lw.AttentionRegressor.load(path)
     with pytest.raises(ValueError, match="of kind 'attention model'; got 'in-context model'"):
         Model.load(path)
@@ -615,7 +698,7 @@ def test_what_is_wrong_with_a_file_of_a_model_in_context(digits, model, tmp_path
         (content[:-1], "checksum"),
         (content[:30], "truncated"),
         (content[:-9] + bytes([content[-9] ^ 1]) + content[-8:], "checksum"),
-        (content[:8] + b"\1" + content[9:], "of version 2 to 5; got version 1"),
+        (content[:8] + b"\1" + content[9:], "of version 2 to 6; got version 1"),
         (b"no such file", "begins with LIKEWISE"),
     ):
         path.write_bytes(changed)
@@ -674,8 +757,6 @@ def test_metric_attention_as_published_learns_and_keeps(tmp_path):
     start = model.mechanism
     assert start.metric == lw.metrics.Mapped(lw.maps.ResidualMLP()) and start.kernel.temperature == 1
     assert lw.AttentionClassifier.from_mechanism(start).attention == "metric"
-    with pytest.raises(ValueError, match='attention must be "l2" or "dot" in context'):
-        lw.AttentionClassifier("metric").fit(X, y, context="rows")
 
 
 def test_files_of_earlier_versions_answer_as_they_did():
@@ -698,3 +779,8 @@ def test_files_of_earlier_versions_answer_as_they_did():
     context = lw.AttentionClassifier.load(data / "in_context_of_version_2.likewise")
     assert context.attention == "l2"
     np.testing.assert_allclose(context.predict_proba(said["queries"]), said["in_context"], atol=1e-9)
+    said_of_5 = json.loads((data / "attention_of_version_5.json").read_text(encoding="utf-8"))
+    for name, said_by, atol in (("attention", "predict_proba", 1e-6), ("in_context", "in_context", 1e-9)):
+        of_5 = lw.AttentionClassifier.load(data / f"{name}_of_version_5.likewise")
+        assert of_5.attention == {"attention": "metric", "in_context": "l2"}[name]
+        np.testing.assert_allclose(of_5.predict_proba(said_of_5["queries"]), said_of_5[said_by], atol=atol)

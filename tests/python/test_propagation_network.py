@@ -355,6 +355,268 @@ def test_graphs_that_do_not_fit_are_named():
         lw.PropagationClassifier().fit(X, np.where(np.arange(20), -1, 1), np.arange(20.0), graph=np.eye(20))
 
 
+# --- random networks on random graphs, pair by pair ---------------------------------------------------------
+
+
+def random_edges(rng, n):
+    """An edge_index of n nodes: loops, copies, nodes without edges."""
+    return rng.integers(n, size=(2, rng.integers(2 * n + 1)))
+
+
+def counted(edge_index, n, self_loops):
+    """A (n, n): how often node i attends to node j, and once to itself where self_loops ask for it."""
+    A = np.zeros((n, n))
+    for source, target in edge_index.T:
+        A[target, source] += 1
+    for i in range(n if self_loops else 0):
+        A[i, i] = A[i, i] or 1
+    return A
+
+
+def leaky(s):
+    return np.where(s > 0, s, 0.2 * s)
+
+
+def phi(of, head, u):
+    """Of the head's columns, or the one that all heads share."""
+    W1, b1, W2, b2 = (of[f"map_{name}"] for name in ("in.weight", "in.bias", "out.weight", "out.bias"))
+    if W1.ndim == 3:
+        W1, b1, W2, b2 = W1[head], b1[head], W2[head], b2[head]
+    return u + W2 @ np.tanh(W1 @ u + b1) + b2
+
+
+def score(attention, of, head, d, x, z):
+    """-c of rows x and z."""
+    rows = slice(head * d, head * d + d)
+    if attention in ("dot", "additive_dynamic"):
+        q, k = of["in_proj_weight"][rows] @ x, of["in_proj_weight"][len(x) :][rows] @ z
+        return q @ k if attention == "dot" else of["att"][head] @ leaky(q + k)
+    q, k = (of["metric_proj.weight"][rows] @ side if "metric_proj.weight" in of else side for side in (x, z))
+    if attention == "additive":
+        return leaky(of["att_query"][head] @ q + of["att_key"][head] @ k)
+    if attention == "metric":
+        q, k = phi(of, head, q), phi(of, head, k)
+    return -((q - k) ** 2).sum()
+
+
+def head_weights(attention, of, head, H, A, d, t):
+    """P of a head, row by row and pair by pair; who attends to nobody has none."""
+    P = np.zeros(A.shape)
+    for i, row in enumerate(A):
+        keys = np.flatnonzero(row)
+        if attention == "gcn":
+            for j in keys:
+                degrees = row.sum() * A[j].sum()
+                P[i, j] = row[j] / np.sqrt(degrees) if degrees else 0
+        elif keys.size:
+            s = np.array([score(attention, of, head, d, H[i], H[j]) for j in keys]) / t
+            P[i, keys] = np.exp(s - s.max()) / np.exp(s - s.max()).sum()
+    return P
+
+
+def by_loops(network, attention, X, A):
+    """Outputs as PropagationNetwork and AttentionLayer say them."""
+    state = {name: part.astype(float) for name, part in network.state_dict().items()}
+    E, heads = network.options["embed_dim"], network.options["num_heads"]
+    d = E // heads
+    H = X.astype(float) @ state["input.weight"].T + state["input.bias"]
+    for layer in range(network.options["n_layers"]):
+        begin = f"layers.{layer}."
+        of = {name.removeprefix(begin): part for name, part in state.items() if name.startswith(begin)}
+        t = np.exp(of.get("log_temperature", np.zeros(heads)))
+        V = H
+        if network.options["values"]:
+            V = H @ of.get("v_proj.weight", of.get("in_proj_weight", np.empty((0, E)))[-E:]).T
+        parts = [
+            head_weights(attention, of, h, H, A, d, t[h]) @ V[:, h * d : (h + 1) * d] for h in range(heads)
+        ]
+        out = np.hstack(parts)
+        if network.options["values"]:
+            out = out @ of["out_proj.weight"].T
+        H = out + H if network.options["residual"] else out
+    return H @ state["output.weight"].T + state["output.bias"]
+
+
+def random_network(attention, rng, dtype):
+    yes = lambda: bool(rng.integers(2))  # noqa: E731
+    network = lw.nn.PropagationNetwork(
+        3,
+        2,
+        4,
+        int(rng.integers(1, 3)),
+        attention,
+        int(rng.choice([1, 2, 4])),
+        map_width=int(rng.integers(1, 6)),
+        share_map=yes(),
+        residual=yes(),
+        values=yes(),
+        learn_temperature=yes() and attention != "gcn",
+        dtype=dtype,
+    )
+    network.flat_parameters[:] = 0.6 * rng.normal(size=network.flat_parameters.shape)
+    return network
+
+
+@pytest.mark.parametrize("attention", ["metric", "l2", "dot", "additive", "additive_dynamic", "gcn"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("seed", range(8))
+def test_random_networks_on_random_graphs_are_their_definition(attention, dtype, seed):
+    """Forward pair by pair; of float64 the gradients of every row and parameter, by central differences."""
+    rng = np.random.default_rng(seed)
+    n, self_loops = int(rng.integers(1, 31)) if seed else 1, bool(rng.integers(2))
+    edge_index = random_edges(rng, n)
+    A = counted(edge_index, n, self_loops)
+    support = lw.PropagationClassifier(attention, self_loops=self_loops)._edges(edge_index, n)
+    network, X = random_network(attention, rng, dtype), rng.normal(size=(n, 3)).astype(dtype)
+    wanted = by_loops(network, attention, X, A)
+    found = network.forward(X, support)
+    assert found.dtype == dtype
+    close = 1e-11 if dtype == "float64" else 1e-4
+    assert_allclose(found, wanted, atol=close * max(1, np.abs(wanted).max()))
+    if dtype == "float64":
+        require_gradients(network, X, support, rng.normal(size=found.shape))
+
+
+def require_gradients(network, X, support, G):
+    """What `backward` says of <G, outputs>, by central differences: of X and of every parameter."""
+    network.forward(X, support)
+    by_X = network.backward(G)
+    by_parameters = np.concatenate([g.ravel() for g in network.gradients().values()])
+    for array, gradient in ((network.flat_parameters, by_parameters), (X.reshape(-1), by_X.ravel())):
+        slopes = np.empty(array.size)
+        for i, before in enumerate(array.copy()):
+            values = []
+            for array[i] in (before + 1e-6, before - 1e-6):
+                values.append((network.forward(X, support) * G).sum())
+            array[i] = before
+            slopes[i] = (values[0] - values[1]) / 2e-6
+        assert_allclose(gradient, slopes, rtol=1e-5, atol=1e-6 * max(1, np.abs(slopes).max()))
+
+
+# --- files ------------------------------------------------------------------------------------------------
+
+SAVED = {
+    "of a batch": (lw.PropagationClassifier, {"predict_batch_size": 7}, False),
+    "of float32": (lw.PropagationClassifier, {"attention": "dot", "dtype": "float32"}, False),
+    "of settings": (lw.PropagationClassifier, {"attention": OF_PHI}, False),
+    "with its training": (lw.PropagationClassifier, {"attention": "l2", "context": "training"}, False),
+    "of numbers": (lw.PropagationRegressor, {"context": "training", "dtype": "float32"}, False),
+    "on a graph": (lw.PropagationClassifier, {"num_heads": 2}, True),
+    "of a graph's weights": (lw.PropagationClassifier, {"attention": "gcn", "self_loops": False}, True),
+    "of numbers on a graph": (lw.PropagationRegressor, {"attention": "additive", "dtype": "float32"}, True),
+}
+
+
+def fitted(name):
+    """(model, its rows)"""
+    estimator, settings, on_graph = SAVED[name]
+    X, y, known, A = two_blocks()
+    model = estimator(max_epochs=4, random_state=0, early_stopping=True, **settings)
+    targets = known if on_graph else np.array(["left", "right"])[y]
+    if estimator is lw.PropagationRegressor:
+        targets = np.c_[y, 1e3 * X[:, 0]]
+        targets[known == -1] = np.nan if on_graph else 0
+    return model.fit(X, targets, graph=A if on_graph else None), X
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_a_file_gives_the_same_predictions_bit_for_bit(name, tmp_path):
+    model, X = fitted(name)
+    path = tmp_path / "model.likewise"
+    model.save(path)
+    again = type(model).load(path)
+    assert again.get_params() == model.get_params()
+    assert vars(again).keys() == vars(model).keys()
+    for read in ("predict", "transform"):
+        assert_array_equal(getattr(again, read)(X), getattr(model, read)(X))
+        if SAVED[name][2]:
+            assert_array_equal(
+                getattr(again, read)(X[:9], graph=np.eye(9)), getattr(model, read)(X[:9], graph=np.eye(9))
+            )
+        else:
+            assert_array_equal(getattr(again, read)(X[:9] + 1), getattr(model, read)(X[:9] + 1))
+    assert again.mechanisms_ == model.mechanisms_
+    for found, wanted in ((again.history_, model.history_), (again.state_dict(), model.state_dict())):
+        assert list(found) == list(wanted)
+        for key, part in wanted.items():
+            assert_array_equal(found[key], part)
+            assert found[key].dtype == part.dtype
+    for attribute in ("classes_", "transduction_"):
+        if hasattr(model, attribute):
+            assert_array_equal(getattr(again, attribute), getattr(model, attribute))
+            assert getattr(again, attribute).dtype == getattr(model, attribute).dtype
+    again.save(path)
+    assert_array_equal(type(model).load(path).predict(X), model.predict(X))
+
+
+def test_a_model_of_a_file_goes_on_where_it_was(tmp_path):
+    X, y = moons()
+    model = lw.PropagationClassifier("l2", warm_start=True, max_epochs=30, random_state=0).fit(X, y)
+    model.save(tmp_path / "model")
+    again = lw.PropagationClassifier.load(tmp_path / "model")
+    assert again.fit(X, y).history_["loss"][0] < model.history_["loss"][0] / 2
+
+
+def test_files_of_other_models_and_changed_ones_are_refused(tmp_path):
+    X, y = moons(40)
+    path, other = tmp_path / "model.likewise", tmp_path / "other.likewise"
+    lw.PropagationClassifier(max_epochs=1, random_state=np.random.RandomState(0)).fit(X, y).save(path)
+    assert lw.PropagationClassifier.load(path).random_state is None
+    lw.AttentionClassifier("metric", embed_dim=4, max_epochs=1).fit(X, y, context="rows").save(other)
+    for estimator, place, said in [
+        (
+            lw.PropagationRegressor,
+            path,
+            "a model of PropagationRegressor; got one of 'PropagationClassifier'",
+        ),
+        (lw.AttentionClassifier, path, "a model of AttentionClassifier; got one of 'PropagationC"),
+        (lw.PropagationClassifier, other, "a model of PropagationClassifier; got one of 'AttentionC"),
+        (lw.nn.PropagationNetwork, other, "of kind 'propagation network'; got 'in-context model'"),
+    ]:
+        with pytest.raises(ValueError, match=f"path .*must (hold|be).* {said}"):
+            estimator.load(place)
+    content = path.read_bytes()
+    for changed, said in [
+        (content[:-1], "checksum"),
+        (content[:30], "truncated"),
+        (content[:99] + b"?" + content[100:], "checksum"),
+    ]:
+        path.write_bytes(changed)
+        with pytest.raises(ValueError, match=f"model.likewise.*{said}"):
+            lw.PropagationClassifier.load(path)
+    with pytest.raises(ValueError, match="a file that can be read"):
+        lw.PropagationClassifier.load(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="not fitted"):
+        lw.PropagationClassifier().save(path)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_network_alone_is_a_file(dtype, tmp_path):
+    rng, path = np.random.default_rng(0), tmp_path / "network"
+    network = lw.nn.PropagationNetwork(3, 2, 6, attention="metric", num_heads=2, dtype=dtype, random_state=0)
+    rows, A = rng.normal(size=(5, 3)), sparse.csr_matrix((rng.random((5, 5)) < 0.4) * 0.5)
+    network.save(path, {"of": [1, 2.5]}, rows, lw.supports.Graph(A, weights="given"))
+    again, metadata, kept, graph = lw.nn.PropagationNetwork.load(path)
+    assert again.options == network.options and again.dtype == network.dtype and metadata == {"of": [1, 2.5]}
+    assert_array_equal(again.flat_parameters, network.flat_parameters)
+    assert_array_equal(kept, rows.astype(dtype))
+    assert graph == lw.supports.Graph(A, weights="given")
+    assert_array_equal(again.forward(rows, graph), network.forward(rows, graph))
+    network.save(path)
+    assert lw.nn.PropagationNetwork.load(path)[1:] == (None, None, None)
+    network._core.save(bytes(path), None, None, "a program's own words")
+    assert lw.nn.PropagationNetwork.load(path)[1] == "a program's own words"
+    with pytest.raises(ValueError, match="path must hold a model of PropagationClassifier; got one of None"):
+        lw.PropagationClassifier.load(path)
+    for given, error, said in [
+        ({"context": rows[:, :2]}, ValueError, r"context must be of shape \(n, 3\); got \(5, 2\)"),
+        ({"context": rows[:4], "graph": graph}, ValueError, r"graph must be edges .*, 4 x 4; got 5 x 5"),
+        ({"graph": A}, TypeError, r"graph must be a likewise\.supports\.Graph or None; got csr_matrix"),
+    ]:
+        with pytest.raises(error, match=said):
+            network.save(path, **given)
+
+
 INTERRUPTED_FIT = """
 import warnings
 import likewise as lw

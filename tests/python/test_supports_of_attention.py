@@ -185,7 +185,7 @@ def test_torch_modules(name):
     assert_allclose(y.detach().numpy(), want, rtol=1e-12)
     assert_allclose(tokens.grad.numpy(), by_x, rtol=1e-12)
     jacobian = torch.func.vmap(lambda t: module(t, support=support))(torch.from_numpy(x))
-    assert_allclose(jacobian.detach().numpy(), want, rtol=1e-12)
+    assert_allclose(jacobian.detach().numpy(), want, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("name", ["attention", "l2_attention", "SelfAttention", "MetricAttention"])

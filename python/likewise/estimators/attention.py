@@ -9,17 +9,18 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, Transfo
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from likewise import _checks, _core, metrics
+from likewise import _checks, metrics
 from likewise._errors import ConvergenceError
 from likewise._estimator import MechanismMixin, checked_sample_weight, naming
 from likewise._execution import execution, one_call
 from likewise._extras import need
 from likewise.estimators._epochs import NO_EPOCHS, OfClasses, OfNumbers, TrainedByEpochs
+from likewise.estimators._saved import SavedInOneFile
 from likewise.nn import FIRST_OF_MANY
+from likewise.nn._in_context import ATTENTION as IN_CONTEXT
 from likewise.nn._in_context import InContextModel, log_loss, squared_loss
 from likewise.nn._layers import DEFAULTS, HEAD_SETTINGS, first_temperature, head_mechanism, open_metric
-from likewise.nn._model import ATTENTION, Model, as_json, from_json, head_settings
-from likewise.nn._parameters import as_path
+from likewise.nn._model import ATTENTION, Model, head_settings
 
 # What nothing is asked of where rows are the tokens, see fit.
 _OF_TOKENS = (
@@ -34,10 +35,9 @@ _OF_TOKENS = (
     "batch_size",
     "dtype",
 )
-_OF_KIND = {"attention model": Model, "in-context model": InContextModel}  # by what a file says it holds
 
 
-class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, BaseEstimator):
+class _AttentionEstimator(SavedInOneFile, TrainedByEpochs, MechanismMixin, TransformerMixin, BaseEstimator):
     """What AttentionClassifier and AttentionRegressor share."""
 
     _values = "Wv x, learned; in context the labels of rows"
@@ -113,6 +113,7 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
             The labeled rows belong to the model, and are in its file (`save`). One layer is learned by
             L-BFGS, max_epochs are its steps: n_layers, mlp_ratio, pooling, optimizer, learning_rate,
             schedule, weight_decay, batch_size, max_norm and dtype say nothing then, and a warning says so.
+            attention is "l2", "metric" or "dot".
 
         Returns
         -------
@@ -219,10 +220,11 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
                 "float64 from all rows at once.",
                 stacklevel=3,
             )
-        if isinstance(self.attention, dict) or self.attention == "metric":
-            raise ValueError(
-                f'attention must be "l2" or "dot" in context; got {_checks.told(self.attention)}.'
-            )
+        self._require(
+            _checks.is_word(self.attention, IN_CONTEXT),
+            "attention",
+            f"one of {', '.join(map(json.dumps, IN_CONTEXT))} in context",
+        )
         random_state = _checks.random_of(self.random_state)
         rows = X.reshape(len(X), -1).astype(np.float64)
         shape = (self.attention, rows.shape[1], int(self.embed_dim), int(self.num_heads))
@@ -363,34 +365,13 @@ class _AttentionEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, Bas
 
     # --- files ------------------------------------------------------------------------------------------
 
-    def save(self, path):
-        """The trained model in one file that C++ reads too: likewise::nn::load_model, and of a model fitted
-        with a context, which holds the labeled rows, load_in_context_model. path is a str, bytes or a
-        pathlib.Path. A generator given as random_state is left out: it is no number."""
-        check_is_fitted(self, "_model")
-        params = self.get_params()
-        if not isinstance(params["random_state"], (Integral, type(None))):
-            params["random_state"] = None
-        fitted = {name: value for name, value in vars(self).items() if name.endswith("_")}
-        fitted |= {"_token_shape": np.array(self._token_shape)}
-        about = {"class": type(self).__name__, "params": as_json(params), "fitted": as_json(fitted)}
-        self._model.save(path, {**about, "targets": as_json(self._saved_targets())})
+    def _found(self):
+        return {**super()._found(), "_token_shape": np.array(self._token_shape)}
 
-    @classmethod
-    def load(cls, path):
-        """An estimator of such a file: the same predictions, bit for bit."""
-        model, about = _OF_KIND[_core.saved_kind(as_path(path))].load(path)
-        if about.get("class") != cls.__name__:
-            raise ValueError(f"path must hold an {cls.__name__}; got one of {about.get('class')!r}.")
-        params = from_json(about["params"])
-        if params["attention"] == "metric" and not getattr(model, "options", {}).get("map_width"):
-            params["attention"] = "l2"  # the name that it had in files of version 2
-        estimator = cls(**params)
-        vars(estimator).update(from_json(about["fitted"]))
-        estimator._token_shape = tuple(estimator._token_shape.tolist())
-        estimator._model = model
-        estimator._load_targets(from_json(about["targets"]))
-        return estimator
+    def _take_back(self):
+        self._token_shape = tuple(self._token_shape.tolist())
+        if self.attention == "metric" and not self._model.has_phi:
+            self.attention = "l2"  # the name that it had in files of version 2
 
     # --- rows and tokens --------------------------------------------------------------------------------
 
@@ -463,13 +444,14 @@ class AttentionClassifier(ClassifierMixin, OfClasses, _AttentionEstimator):
 
     Parameters
     ----------
-    attention : "l2", "metric", "dot" or dict
+    attention : "l2", "metric", "dot", "additive", "additive_dynamic" or dict
         -|W x - W z|^2 / t_h (L2 attention, Kim et al. 2021) or <Wq x, Wk z> / t_h (Vaswani et al. 2017), with
         temperatures that are learned; -|phi(W x) - phi(W z)|^2 with a residual network phi for each head and
-        temperature 1 (metric-attention, Ruan and Zhang 2024; not in context). Or settings of likewise.nn's
-        AttentionLayer (score, tied, rank, diagonal, learn_temperature, key_bias, bias, map_width, share_map,
-        temperature): what lies between. What is not
-        set has that class's default, so a temperature that is learned has to be asked for.
+        temperature 1 (metric-attention, Ruan and Zhang 2024). Not in context: the scores of graph attention
+        ("additive", "additive_dynamic"), and settings of likewise.nn's AttentionLayer (score, tied, rank,
+        diagonal, learn_temperature, key_bias, bias, map_width, share_map, temperature), for what lies
+        between. What is not set there has that class's default, so a temperature that is learned has to be
+        asked for.
     n_tokens : int or None
         Tokens of a flat row; None: each feature is one. Rows as (n, n_tokens, n_features) need none.
     embed_dim, num_heads, n_layers : int

@@ -11,6 +11,7 @@ from likewise._errors import ConvergenceError
 from likewise._estimator import MechanismMixin, checked_sample_weight
 from likewise._execution import execution, one_call
 from likewise.estimators._epochs import NO_EPOCHS, OfClasses, OfNumbers, TrainedByEpochs
+from likewise.estimators._saved import SavedInOneFile
 from likewise.nn import FIRST_OF_MANY
 from likewise.nn._layers import HEAD_SETTINGS, head_mechanism, open_metric
 from likewise.nn._network import MODULES, PropagationNetwork, module_settings
@@ -76,7 +77,7 @@ _FITTED = """
 """
 
 
-class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, BaseEstimator):
+class _PropagationEstimator(SavedInOneFile, TrainedByEpochs, MechanismMixin, TransformerMixin, BaseEstimator):
     """What PropagationClassifier and PropagationRegressor share."""
 
     _values, _note = "H, the rows themselves", FIRST_OF_MANY
@@ -412,6 +413,17 @@ class _PropagationEstimator(TrainedByEpochs, MechanismMixin, TransformerMixin, B
     def state_dict(self):
         """A copy of each parameter of the trained network by its name."""
         return self.network_.state_dict()
+
+    # --- files ------------------------------------------------------------------------------------------
+
+    def _found(self):
+        return {**super()._found(), "_n_at_once": self._n_at_once}
+
+    def _with_model(self):
+        return self._whole, self._graph
+
+    def _take_back(self, context, graph):
+        self._whole, self._graph = context, graph
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -3,7 +3,8 @@
     F_i = mean over heads of  sum_j P_h[i, j] y_j,   P_h = softmax over j of -c_h(x_i, z_j) / t_h
 
 Features are mapped by one embedding W_e and each head's W_h; labels are values only, so what is learned
-is a metric of the features: Mahalanobis(W_h W_e). A row never sees its own label.
+is a metric of the features: Mahalanobis(W_h W_e), or with a network phi_h of what W_h W_e makes of them
+Mapped(ResidualMLP). A row never sees its own label.
 """
 
 import json
@@ -15,7 +16,9 @@ from likewise import _core
 from likewise._lbfgs import lbfgs
 from likewise.nn._parameters import as_path
 
+ATTENTION = ("l2", "metric", "dot")
 _LEAST_SHARE = 1e-12  # of a class, added before its logarithm
+_PHI = ("map_in", "map_in_bias", "map_out", "map_out_bias")  # W1, b1, W2, b2 of all heads
 
 
 class InContextModel:
@@ -33,16 +36,37 @@ class InContextModel:
 
         embedding = uniform(embed_dim, n_features, n_features + embed_dim)
         query_maps = uniform(num_heads * rank, embed_dim, embed_dim + rank)
-        tied = attention == "l2"
-        key_maps = np.empty((0, 0)) if tied else uniform(num_heads * rank, embed_dim, embed_dim + rank)
-        log_temperature = np.full(num_heads, np.log(np.sqrt(rank) * (2 if tied else 1)))
-        self._core = _core.InContextModel(embedding, query_maps, key_maps, log_temperature)
+        key_maps, phi = np.empty((0, 0)), [np.empty((0, 0)), np.empty(0)] * 2
+        if attention == "dot":
+            key_maps = uniform(num_heads * rank, embed_dim, embed_dim + rank)
+        if attention == "metric":  # as many hidden units as a head has features
+            units = num_heads * rank
+            phi = [
+                uniform(units, rank, 2 * rank),
+                np.zeros(units),
+                uniform(units, rank, 2 * rank),
+                np.zeros(units),
+            ]
+        temperature = {"dot": np.sqrt(rank), "l2": 2 * np.sqrt(rank), "metric": 1.0}[attention]
+        log_temperature = np.full(num_heads, np.log(temperature))
+        self._core = _core.InContextModel(embedding, query_maps, key_maps, log_temperature, *phi)
+
+    @property
+    def attention(self):
+        """The name of what its heads compare rows by."""
+        if self.has_phi:
+            return "metric"
+        return "dot" if self._core.key_maps.size else "l2"
+
+    @property
+    def has_phi(self):
+        """Whether heads compare what a network makes of rows, at temperature 1 as published."""
+        return self._core.map_in.size > 0
 
     def is_of(self, attention, n_features, embed_dim, num_heads):
         """Whether a model of these settings would have the same maps."""
-        tied = self._core.key_maps.size == 0
-        return (self._core.embedding.shape, self.num_heads, tied) == (
-            (embed_dim, n_features), num_heads, attention == "l2"
+        return (self.attention, self._core.embedding.shape, self.num_heads) == (
+            attention, (embed_dim, n_features), num_heads
         )  # fmt: skip
 
     @property
@@ -85,19 +109,28 @@ class InContextModel:
         return [self._core.mechanisms()]
 
     def state_dict(self):
-        """A copy of each map, and the log temperatures."""
+        """A copy of each map, and the log temperatures where they are learned."""
         return {name: part.copy() for name, part in self._parts().items()}
 
     def _parts(self):
-        """All that is learned as writable views: embedding, W or Wq and Wk of all heads, log temperatures."""
+        """All that is learned as writable views: the embedding, W or Wq and Wk of all heads, and phi of all
+        heads or their log temperatures."""
         core = self._core
-        return {"embedding": core.embedding, **self._maps(), "log_temperature": core.log_temperature}
+        last = self._phi() if self.has_phi else {"log_temperature": core.log_temperature}
+        return {"embedding": core.embedding, **self._maps(), **last}
 
     def _maps(self):
         """(num_heads, rank, embed_dim) each."""
         core = self._core
         maps = {"Wq": core.query_maps, "Wk": core.key_maps} if core.key_maps.size else {"W": core.query_maps}
-        return {n: m.reshape(self.num_heads, -1, m.shape[1]) for n, m in maps.items()}
+        return {name: self._by_head(part) for name, part in maps.items()}
+
+    def _phi(self):
+        """map_in (num_heads, map_width, rank), map_out (num_heads, rank, map_width) and their biases."""
+        return {name: self._by_head(getattr(self._core, name)) for name in _PHI}
+
+    def _by_head(self, part):
+        return part.reshape(self.num_heads, -1, *part.shape[1:])
 
     # --- files ------------------------------------------------------------------------------------------
 
@@ -150,16 +183,28 @@ class InContextModel:
         return history
 
     def _gradient(self, found):
-        """From dL/d(metric factor) of each head to the maps that make it, and log temperatures."""
-        factors = {"W": "factor", "Wq": "query_factor", "Wk": "key_factor"}
-        embedding, log_temperature = self._core.embedding, self._core.log_temperature
-        by_embedding, by_maps = np.zeros_like(embedding), []
+        """From what each head's metric and temperature ask for to all that is learned, as one vector."""
+        asked = {name: np.array([head["metric"][name] for head in found]) for name in found[0]["metric"]}
+        by_temperature = np.array([head["temperature"] for head in found])
+        by_factors, by = self._by_factors(asked)
+        by["log_temperature"] = by_temperature * np.exp(self._core.log_temperature)
+        by["embedding"] = np.zeros_like(self._core.embedding)
         for name, maps in self._maps().items():
-            by_factor = np.array([gradient["metric"][factors[name]] for gradient in found])
-            by_maps.append(by_factor @ embedding.T)
-            by_embedding += np.einsum("hre,hrd->ed", maps, by_factor)
-        by_temperature = np.array([gradient["temperature"] for gradient in found]) * np.exp(log_temperature)
-        return _as_one((by_embedding, *by_maps, by_temperature))
+            by[name] = by_factors[name] @ self._core.embedding.T
+            by["embedding"] += np.einsum("hre,hrd->ed", maps, by_factors[name])
+        return _as_one(by[name] for name in self._parts())
+
+    def _by_factors(self, asked):
+        """dL/d(W_h W_e) by the names of maps, and dL/d(each part of phi), of dL/d(each parameter of metrics).
+
+        A Mapped head's network is W1 = map_in W, b1, W2 = map_out, b2 around the skip W = W_h W_e.
+        """
+        if not self.has_phi:
+            factors = {"W": "factor", "Wq": "query_factor", "Wk": "key_factor"}
+            return {name: asked[factors[name]] for name in self._maps()}, {}
+        W, map_in = self._maps()["W"] @ self._core.embedding, self._phi()["map_in"]
+        by_phi = (asked["W1"] @ W.swapaxes(1, 2), asked["b1"], asked["W2"], asked["b2"])
+        return {"W": asked["skip"] + map_in.swapaxes(1, 2) @ asked["W1"]}, dict(zip(_PHI, by_phi))
 
     def _flat(self):
         """All that is learned as one vector."""

@@ -38,6 +38,11 @@ class Model(Parametrized):
         self.options, self.seed, self.dtype = dict(options), int(seed), float_dtype(dtype)
         self._core = _MODELS[self.dtype.name](self.options, self.seed)
 
+    @property
+    def has_phi(self):
+        """Whether heads compare what a network makes of their tokens."""
+        return self.options.get("map_width", 0) > 0
+
     def is_of(self, options, dtype):
         """Whether a model of these options would have the same parameters."""
         return self.options == options and self.dtype == np.dtype(dtype)
@@ -124,21 +129,3 @@ class Model(Parametrized):
     def __setstate__(self, state):
         self.__init__(state["options"], state["seed"], state["dtype"])
         self.flat_parameters[:] = state["flat"]
-
-
-def as_json(value):
-    """Arrays by dtype and list, so that they come back as they were; objects may be strings alone."""
-    if isinstance(value, dict):
-        return {"dict": {name: as_json(part) for name, part in value.items()}}
-    if isinstance(value, np.ndarray):
-        if value.dtype == object and not all(isinstance(part, str) for part in value.ravel()):
-            raise ValueError(f"y must hold numbers or strings for a model in a file; got {value.dtype}.")
-        return {"dtype": value.dtype.str, "array": value.tolist()}
-    return {"value": value.item() if isinstance(value, np.generic) else value}
-
-
-def from_json(about):
-    """What `as_json` was given."""
-    if "dict" in about:
-        return {name: from_json(part) for name, part in about["dict"].items()}
-    return np.array(about["array"], dtype=about["dtype"]) if "array" in about else about["value"]

@@ -1,5 +1,6 @@
 """A network of propagation modules over one set of rows: a linear map, H <- P(H) H, a linear map."""
 
+import json
 import threading
 
 import numpy as np
@@ -8,12 +9,13 @@ import likewise as lw
 from likewise import _checks, _core
 from likewise._slots import as_support
 from likewise.nn._layers import DEFAULTS, as_options, head_mechanism
-from likewise.nn._parameters import Parametrized, load_into, named_views, numbers_of
+from likewise.nn._parameters import Parametrized, as_path, load_into, named_views, numbers_of
 
 _CORES = {
     "float32": (_core.PropagationNetwork_float32, _core.PropagationNetworkPass_float32),
     "float64": (_core.PropagationNetwork_float64, _core.PropagationNetworkPass_float64),
 }
+_LOADERS = {4: _core.load_propagation_network_float32, 8: _core.load_propagation_network_float64}
 MODULES = ("metric", "l2", "dot", "additive", "additive_dynamic", "gcn")
 
 
@@ -214,6 +216,45 @@ class PropagationNetwork(Parametrized):
     def load_state_dict(self, state):
         """Takes over numbers; nothing unless every name and shape fits."""
         self.flat_parameters[:] = load_into(self._core.entries, numbers_of(state), self.dtype)
+
+    # --- files ------------------------------------------------------------------------------------------
+
+    def save(self, path, metadata=None, context=None, graph=None):
+        """One file that C++ reads too (likewise::nn::load_propagation_network).
+
+        Parameters
+        ----------
+        path : str, bytes or pathlib.Path
+        metadata : anything JSON can hold
+        context : array (n, n_features) or None
+            Rows of the training that it will be asked with again: those of `predict`, or the graph's nodes.
+        graph : likewise.supports.Graph of n x n edges between these rows, or None
+
+        Raises
+        ------
+        ValueError, TypeError : the path cannot be written, context or graph do not fit the network
+        """
+        if not isinstance(graph, (lw.supports.Graph, type(None))):
+            raise TypeError(f"graph must be a likewise.supports.Graph or None; got {type(graph).__name__}.")
+        context = None if context is None else self._rows(context, "context")
+        self._core.save(as_path(path), context, graph, json.dumps(metadata))
+
+    @classmethod
+    def load(cls, path):
+        """(network, metadata, context, graph) as `save` was given them.
+
+        Metadata of a program in C++ that are no JSON come as the text that they are. A ValueError says what
+        is wrong with a file.
+        """
+        path = as_path(path)
+        core, context, graph, metadata = _LOADERS[_core.saved_number_size(path)](path)
+        network = cls.__new__(cls)
+        network._take(core.options, core.parameters.dtype, lambda _: core)
+        try:
+            metadata = json.loads(metadata)
+        except json.JSONDecodeError:
+            pass
+        return network, metadata, context, graph
 
     # --- the pass ---------------------------------------------------------------------------------------
 
