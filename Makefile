@@ -16,7 +16,7 @@ PACKAGE_SOURCES := CMakeLists.txt $(shell find cmake include src algorithms pyth
   -not -path '*/__pycache__*' -not -name '* *' 2>/dev/null)
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard -- '*.cpp' '*.hpp')
 
-.PHONY: help study bench test sanitize install-test lint format format-check tidy valgrind fuzz spectra mutate threads consumers \
+.PHONY: help study bench docs test sanitize install-test lint format format-check tidy valgrind fuzz spectra mutate threads consumers \
   environments leaves package clean \
   distclean system
 
@@ -30,6 +30,9 @@ study: package  ## compare the methods and write study-report/; ARGS="--quick" p
 
 bench: package $(VENV)/.peers  ## measure beside other libraries and write bench-report/; ARGS="--quick" passes options
 	$(BIN)/likewise bench $(ARGS)
+
+docs: package $(VENV)/.docs $(VENV)/.torch  ## build the documentation into build/docs/html and look at it in a browser
+	$(BIN)/python scripts/docs.py --browser $(ARGS)
 
 test: $(VENV)/.tools $(if $(TORCH),$(VENV)/.torch)  ## run every test and check; TORCH=1 adds likewise.torch, TIDY=1 clang-tidy
 	LIKEWISE_TORCH=$(TORCH) LIKEWISE_TIDY=$(TIDY) $(BIN)/python scripts/run_tests.py
@@ -106,6 +109,11 @@ $(VENV)/.tools: pyproject.toml | system
 
 $(VENV)/.torch: | $(VENV)/.tools
 	$(BIN)/python -m pip install --quiet torch==2.13.0
+	touch $@
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/.tools
+	scripts/system_packages.sh doxygen chromium
+	$(BIN)/python -m pip install --quiet --group docs
 	touch $@
 
 $(VENV)/.peers: pyproject.toml | $(VENV)/.installed
