@@ -266,7 +266,7 @@ def _flat_minimizers_first():
         N1, D1 = (c["half"] * place.over(along_u(g), c["power"]) for g in (place.product, place.p))
         return (N1 - place.expectation() * D1) / place.over(place.p, -0.5)
 
-    return Limit(lambda e: (place.step(e) - place.expectation()) / e, predict, halved(0.02), 4e-3)
+    return Limit(lambda e: (place.step(e) - place.expectation()) / e, predict, halved(0.01), 4e-3)
 
 
 # --- the values -----------------------------------------------------------------------------------------
