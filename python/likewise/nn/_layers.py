@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Optional
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class _Pass:
 
     trace: object
     shape: tuple
-    context_shape: tuple | None
+    context_shape: Optional[tuple]
 
 
 class AttentionLayer(Parametrized):
