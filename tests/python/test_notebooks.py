@@ -36,7 +36,9 @@ def test_both_files_agree_and_are_fit_to_be_read(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs_from_top_to_bottom(name, monkeypatch):
     monkeypatch.setenv("LIKEWISE_QUICK", "1")
-    monkeypatch.setenv("PYTHONPATH", str(Path(likewise.__file__).absolute().parents[1]))  # the copy under test
+    monkeypatch.setenv(
+        "PYTHONPATH", str(Path(likewise.__file__).absolute().parents[1])
+    )  # the copy under test
     notebook = notebooks.run(notebooks.source_of(name))
     assert any(cell.get("outputs") for cell in notebook.cells)
 
