@@ -127,3 +127,13 @@ def test_a_metric_of_other_points_is_refused_when_it_meets_them(make, metric):
     """Kind: what does not fit, taken by fit and found by the first prediction."""
     with pytest.raises(ValueError, match=r"^X must be an array with 2 features for Mahalanobis\(.*; got 3"):
         make(metric).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lw.DiffusionMaps, lw.SpectralClustering, lw.SpectralEmbedding, lw.MarkovClustering, lw.LabelPropagation]
+    + [lw.LabelSpreading, lw.KernelRegressor, lw.KNeighborsClassifier, lw.NearestNeighbors, lw.MeanShift],
+)
+def test_precomputed_costs_that_are_not_between_the_points_are_named(make):
+    with pytest.raises(ValueError, match=r"X must be (square|a matrix of costs)"):
+        make(metric="precomputed").fit(np.ones((9, 2)), np.arange(9) % 2)

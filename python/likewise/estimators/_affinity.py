@@ -13,7 +13,7 @@ from likewise._checks import boolean, canonical, integer, is_word, number, requi
 from likewise._core import Bistochastic
 from likewise._estimator import MechanismMixin, bandwidth_from_gamma
 from likewise._mechanism import Mechanism
-from likewise.estimators._training import require_weights, weights_of
+from likewise.estimators._training import check_square, require_weights, weights_of
 from likewise.propagations import Spectrum
 
 _GIVEN = ("precomputed", "precomputed_nearest_neighbors")
@@ -286,6 +286,7 @@ def pairwise_affinity(X, Z, metric, gamma, degree, coef0, kernel_params):
 
 def undirected(A):
     """The average of a matrix (dense or CSR) with its transpose; a warning where that is no rounding."""
+    check_square(A)
     A = canonical(A) if sp.issparse(A) else A
     difference = abs(A - A.T)
     most = difference.max() if A.shape[0] else 0
