@@ -131,9 +131,12 @@ def test_a_metric_of_other_points_is_refused_when_it_meets_them(make, metric):
 
 @pytest.mark.parametrize(
     "make",
-    [lw.DiffusionMaps, lw.SpectralClustering, lw.SpectralEmbedding, lw.MarkovClustering, lw.LabelPropagation]
-    + [lw.LabelSpreading, lw.KernelRegressor, lw.KNeighborsClassifier, lw.NearestNeighbors, lw.MeanShift],
+    [
+        *(lw.DiffusionMaps, lw.SpectralClustering, lw.SpectralEmbedding, lw.MarkovClustering),
+        *(lw.LabelPropagation, lw.LabelSpreading, lw.KernelRegressor, lw.KNeighborsClassifier),
+        *(lw.NearestNeighbors, lw.MeanShift),
+    ],
 )
 def test_precomputed_costs_that_are_not_between_the_points_are_named(make):
     with pytest.raises(ValueError, match=r"X must be (square|a matrix of costs)"):
-        make(metric="precomputed").fit(np.ones((9, 2)), np.arange(9) % 2)
+        make(metric="precomputed").fit(np.ones((30, 2)), np.arange(30) % 2)
