@@ -565,7 +565,7 @@ AttentionGradient<T> AttentionLayer::backward(const Vector<T>& parameters, Atten
   const ScoreGradient by_score = trace.on_one_graph
                                      ? vjp_on_graph(all, options_.learn_temperature, trace, run)
                                      : vjp_of_heads(all, n, score_rank(), trace, run);
-  for (Index i = 0; i < std::ssize(by_score.a); ++i)
+  for (Index i = 0; i < std::ssize(by_score.a) && att_.size(); ++i)  // additive scores have a fixed one
     matrix_at(att_, gradient).row(i % heads) += by_score.a[static_cast<std::size_t>(i)].template cast<T>();
   for (Index i = 0; i < n.batch * heads && options_.learn_temperature; ++i)
     gradient(log_temperature_.offset + i % heads) +=
