@@ -1,5 +1,6 @@
 """What mechanism is behind an object: ours, or another library's where it has a counterpart."""
 
+import copy
 import re
 from collections.abc import Mapping
 
@@ -60,7 +61,7 @@ def _explain_peer(obj):
     home, name = type(obj).__module__.split(".")[0], type(obj).__name__
     peers = {**_explain_peers.PEERS, **_explain_graphs.PEERS, **_explain_kernel_machines.PEERS}
     if home == "sklearn" and name in peers:
-        return peers[name](obj)
+        return peers[name](copy.copy(obj))  # as it is now: a later fit gives the model new attributes
     if (home, name) in (("torch", "MultiheadAttention"), ("torch_geometric", "GATConv")):
         return _explain_layers.explain_module(obj)
     if isinstance(obj, Mapping):

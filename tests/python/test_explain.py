@@ -590,3 +590,13 @@ def test_an_unknown_output_is_told_the_known_ones():
 def test_explanations_are_equal_by_what_they_say():
     one, other = (lw.explain(KNeighborsClassifier(4).fit(X, y)) for y in (Y, Y % 2))
     assert one == other and hash(one) == hash(other)
+
+
+@pytest.mark.parametrize("make", [KNeighborsClassifier, NearestCentroid, SVC, LabelPropagation])
+def test_what_was_explained_stays_what_it_was_when_the_model_is_fitted_again(make):
+    """Weights of before and class names of after would be neither answer."""
+    X, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
+    model = make().fit(X, y)
+    said, explained = model.predict(X), lw.explain(model)
+    model.fit(X[::-1], np.array([5, 7])[1 - y])
+    assert_array_equal(explained.reproduce(X, output="predict"), said)
