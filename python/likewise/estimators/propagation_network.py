@@ -485,6 +485,8 @@ class PropagationClassifier(ClassifierMixin, OfClasses, _PropagationEstimator):
     def predict_proba(self, X, graph=None):
         """Class probabilities (n, n_classes) of rows that are asked together.
 
+        They attend to one another, so that a row asked alone is told something else than in a batch.
+
         graph : as in fit, of the rows of X; None: the edges of fit, of its nodes
         """
         logits = self._outputs(X, graph)
