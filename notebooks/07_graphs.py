@@ -244,9 +244,10 @@ for graph in GRAPHS:
 #   near it. It learns only two linear maps: nothing about whom to listen to can go wrong. All learned
 #   attention loses much there. Label propagation needs more labels: with one a class its answer is
 #   nearly flat away from them, as the figure shows.
-# * On the karate club and the digits the differences are small, and mostly of the size of their spread.
-# * Where half of the edges mislead (unsure edges), label propagation is not far from chance (0.33),
-#   since edges are all that it has. With 16 labels a class only the two that compare by a distance get
+# * On the karate club and the digits the methods that see the graph lie close together; without it the
+#   club's labels cannot be told at all.
+# * Where half of the edges mislead (unsure edges), label propagation starts near chance (0.33) with one label a class and
+#   stays far behind, since edges are all that it has. With 16 labels a class only the two that compare by a distance get
 #   past the classifier that sees no graph, and by little.
 #
 # So learning whom to listen to pays where the neighbors cannot be trusted and the features can tell.
