@@ -246,9 +246,9 @@ for graph in GRAPHS:
 #   nearly flat away from them, as the figure shows.
 # * On the karate club and the digits the methods that see the graph lie close together; without it the
 #   club's labels cannot be told at all.
-# * Where half of the edges mislead (unsure edges), label propagation starts near chance (0.33) with one label a class and
-#   stays far behind, since edges are all that it has. With 16 labels a class only the two that compare by a distance get
-#   past the classifier that sees no graph, and by little.
+# * Where half of the edges mislead (unsure edges), label propagation starts near chance (0.33) with one
+#   label a class and stays far behind, since edges are all that it has. With 16 labels a class only the
+#   two that compare by a distance get past the classifier that sees no graph, and by little.
 #
 # So learning whom to listen to pays where the neighbors cannot be trusted and the features can tell.
 # With few labels it mostly costs.
