@@ -1,4 +1,4 @@
-"""Attention and L2 attention against softmax written out, and what they are identical to (THEORY 2)."""
+"""Attention and L2 attention against softmax written out, and what they are identical to (likewise.identities)."""
 
 import time
 

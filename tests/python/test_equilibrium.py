@@ -54,7 +54,7 @@ def test_soft(alpha, slots):
 
 @pytest.mark.parametrize("start", ["zero", "V"])
 def test_iteration_error_is_bounded_by_powers_of_alpha(start):
-    """THEORY 2.5, in the norm of a symmetric S."""
+    """Identity 5 of likewise.identities, in the norm of a symmetric S."""
     rng = np.random.RandomState(1)
     X, V, alpha = rng.randn(40, 2), rng.rand(40, 2), 0.7
     S = lw.Mechanism(kernel=lw.kernels.Gaussian(1.0), normalization="symmetric").operator(X)

@@ -58,7 +58,7 @@ def test_seeds_and_the_estimated_bandwidth():
 
 
 def test_the_step_is_the_gradient_of_the_log_density():
-    """THEORY 2.9: m(x) - x = h^2 grad log p_h(x), by central differences of a density written here."""
+    """Identity 9: m(x) - x = h^2 grad log p_h(x), by central differences of a density written here."""
     rng = np.random.RandomState(0)
     X, Q, h, step = rng.randn(60, 3), rng.randn(5, 3), 0.8, 1e-5
     P = lw.Mechanism(metric="euclidean", kernel=lw.kernels.Gaussian(h)).operator(Q, X)

@@ -13,7 +13,7 @@ from likewise.theory.check import Limit, checks, halved, later
 
 GROUP = "Edges"
 ABOUT = "At an edge the step is of order √ε, not ε. The layer is a few √ε wide; elsewhere 5√ε are left out."
-SOURCE = "THEORY 1, boundary layer"
+SOURCE = "Coifman and Lafon 2006, derived near an edge"
 LEFT_OUT = 5.0  # lengths sqrt(eps) at an edge that are left out elsewhere
 
 

@@ -16,7 +16,7 @@ GROUP = "Exact cases"
 ABOUT = (
     "Here the operator is known in closed form, so what is measured agrees to rounding, without any limit."
 )
-SOURCE = "THEORY 1, exact cases"
+SOURCE = "derived from Gaussian integrals, and by Funk and Hecke's formula"
 
 
 # --- Gaussian keys under a bilinear score ---------------------------------------------------------------

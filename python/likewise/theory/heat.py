@@ -19,7 +19,7 @@ ABOUT = (
     "dimension but 2: then the step is a heat equation, with a clock p^(4/(m-2)) that cannot be left out. "
     "Self-tuning bandwidths make it one without a clock."
 )
-CONFORMAL = "THEORY 1, heat equation under a conformal metric; paper, theorem 4"
+CONFORMAL = "derived; paper, theorem 4"
 
 
 def _whole(world, **about):
@@ -133,7 +133,7 @@ def _self_tuning_rule():
 
 
 def _rows():
-    source = "THEORY 1, drift form valid for every m"
+    source = "derived: the same drift in two other forms"
     for m in (1, 2, 3):
         yield (
             f"divergence form, m = {m}",
@@ -169,14 +169,14 @@ def _rows():
         yield (
             f"self-tuning bandwidth, m = {m}",
             "ρ = p^(-1/m): (P f - f)/ε → Lap_g̃ f/2, g̃ = p^(2/m) g",
-            "THEORY 1, self-tuning",
+            "Zelnik-Manor and Perona 2004; derived from row 6 of the limits",
             later(_self_tuning, m),
             {"half": 0.5, "exponent": 2.0},
         )
     yield (
         "Gaussian('self_tuning') on a curve",
         "lengths to the 7th neighbor: → Lap_g̃ f/2 = f''(u)/2, u = 2π · share of points; error ~ √ε",
-        "THEORY 1, self-tuning",
+        "Zelnik-Manor and Perona 2004; derived from row 6 of the limits",
         later(_self_tuning_rule),
         {"half": 0.5},
     )

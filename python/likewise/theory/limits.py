@@ -18,7 +18,7 @@ ABOUT = (
     "constants. Errors that fall with ε at order 1, and Richardson values that agree, show the constants; "
     "a constant that is 5 % off would show as a line that stays up."
 )
-SOURCE = "THEORY 1, table"
+SOURCE = "Coifman and Lafon 2006; Hein, Audibert and von Luxburg 2007; Berry and Harlim 2016"
 EPS = halved(0.02)
 
 
@@ -238,7 +238,7 @@ def _rows():
         yield (
             f"second order, m = {m}",
             "P f = f + ε A f + ε² B f, B f = [Lap²(fp) - f Lap²p]/(8p) - Lap p/(2p) A f",
-            "THEORY 1, second-order term",
+            "derived: the next term of Laplace's method",
             later(_second_order, m),
             {"eighth": 1 / 8, "half": 0.5},
         )

@@ -20,7 +20,7 @@ ABOUT = (
     "With n random points the step scatters around its limit. Exponents are measured over many samples, "
     "with 99 % intervals."
 )
-SOURCE = "THEORY 1, sampling error"
+SOURCE = "Singer 2006, variance of a Monte Carlo mean"
 DRAWS, CONFIDENCE, WIDTH = 400, 99, 0.12
 
 
@@ -261,7 +261,7 @@ def rows(scale=1.0):
         "standard errors of drift_diffusion",
         GROUP,
         "normal points: the drift -x/(σ² + ε) lies within 1.96 standard errors at 95 % of points",
-        "THEORY 1, exact cases (Ornstein-Uhlenbeck)",
+        "derived from Gaussian integrals (Ornstein-Uhlenbeck)",
         later(_coverage, 1000, max(5, int(20 * scale))),
         {"share": 0.95},
         monte_carlo=True,

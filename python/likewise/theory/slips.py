@@ -1,7 +1,7 @@
 """Slips of the paper, in 1 and 2 dimensions: the printed formula fails, the corrected one holds.
 
 What is measured is the coefficient that they disagree on. It is read off the library's steps by least squares
-over some places, for each eps; PAPER.md, section 3, and THEORY.md, section 1, say what is printed.
+over some places, for each eps. Each row says what Ruan and Zhang (2024) print, as we read it.
 """
 
 import numpy as np

@@ -18,7 +18,7 @@ ABOUT = (
     "A score whose minimizer y*(x) is not x moves information there at first order; only then does it "
     "diffuse. Keys that a score cannot tell apart are averaged."
 )
-SOURCE = "THEORY 1, general pseudo-metric; paper, theorems 5 and 6"
+SOURCE = "derived by Laplace's method; paper, theorems 5 and 6"
 
 
 class Score:
@@ -296,21 +296,21 @@ def _rows():
         yield (
             f"in the paper's scaling: {name}",
             "exp(-f/2ε): (P g - g(y*))/ε → c⁻¹_ij g_ij + 2 c⁻¹ ∇log p·∇g - c⁻¹_il c⁻¹_jk d_ijk g_l",
-            "THEORY 1, general pseudo-metric; paper, proposition 1 and theorem 6 as corrected",
+            "derived by Laplace's method; paper, proposition 1 and theorem 6 as corrected",
             later(_first, *score, divisor=2.0),
             {"diffusion": 1.0, "drift": 2.0, "bend": 1.0},
         )
     yield (
         "a map that is not injective",
         "P f(x) → E[f(Y) | W Y = W x]",
-        "THEORY 1, W that is not injective; paper, theorems 5 and 6",
+        "derived; paper, theorems 5 and 6",
         later(_conditional),
         {"weight": 1.0},
     )
     yield (
         "and what diffuses under it",
         "(P f - E)/ε → E''/2 + (log D)' E' in t = W x, D the density of W Y: only across the fibers",
-        "THEORY 1, W that is not injective, and row 1 in t = W x",
+        "derived: row 1 in t = W x",
         later(_along_the_quotient),
         {"half": 0.5, "drift": 1.0},
     )
