@@ -1,4 +1,4 @@
-"""Attention and L2 attention against softmax written out, and what they are identical to (likewise.identities)."""
+"""Attention and L2 attention against softmax written out, and what they are identical to."""
 
 import time
 

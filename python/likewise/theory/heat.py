@@ -169,14 +169,14 @@ def _rows():
         yield (
             f"self-tuning bandwidth, m = {m}",
             "ρ = p^(-1/m): (P f - f)/ε → Lap_g̃ f/2, g̃ = p^(2/m) g",
-            "Zelnik-Manor and Perona 2004; derived from row 6 of the limits",
+            "Zelnik-Manor and Perona 2004; derived from the bandwidth ρ(x)ρ(y)",
             later(_self_tuning, m),
             {"half": 0.5, "exponent": 2.0},
         )
     yield (
         "Gaussian('self_tuning') on a curve",
         "lengths to the 7th neighbor: → Lap_g̃ f/2 = f''(u)/2, u = 2π · share of points; error ~ √ε",
-        "Zelnik-Manor and Perona 2004; derived from row 6 of the limits",
+        "Zelnik-Manor and Perona 2004; derived from the bandwidth ρ(x)ρ(y)",
         later(_self_tuning_rule),
         {"half": 0.5},
     )

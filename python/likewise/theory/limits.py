@@ -18,7 +18,8 @@ ABOUT = (
     "constants. Errors that fall with ε at order 1, and Richardson values that agree, show the constants; "
     "a constant that is 5 % off would show as a line that stays up."
 )
-SOURCE = "Coifman and Lafon 2006; Hein, Audibert and von Luxburg 2007; Berry and Harlim 2016"
+CLASSIC = "Coifman and Lafon 2006; Hein, Audibert and von Luxburg 2007"
+VARIABLE = "Berry and Harlim 2016; Ting, Huang and Jordan 2010"
 EPS = halved(0.02)
 
 
@@ -176,14 +177,14 @@ def _rows():
     yield (
         "limit of exp(-d²/2ε), curve",
         "(P f - f)/ε → Lap f/2 + <∇log p, ∇f>",
-        f"{SOURCE}, row 1; paper, theorem 3",
+        f"{CLASSIC}; paper, theorem 3",
         later(_generator, worlds.curve, eps=halved(0.004)),
         {"laplacian": 0.5, "drift": 1.0},
     )
     yield (
         "limit of exp(-d²/2ε), torus",
         "(P f - f)/ε → Lap f/2 + <∇log p, ∇f>",
-        f"{SOURCE}, row 1; paper, theorem 3",
+        f"{CLASSIC}; paper, theorem 3",
         later(_generator, worlds.torus),
         {"laplacian": 0.5, "drift": 1.0},
     )
@@ -191,7 +192,7 @@ def _rows():
         yield (
             f"limit of exp(-d²/4ε), {name}",
             "(P f - f)/ε → Lap f + 2 <∇log p, ∇f> = L f",
-            f"{SOURCE}, row 2",
+            CLASSIC,
             later(_double_length, world),
             {"laplacian": 1.0, "drift": 2.0},
         )
@@ -199,7 +200,7 @@ def _rows():
         yield (
             f"density normalization, {name}",
             "r ∝ q^-α: (P f - f)/ε → (Lap f + (2 - 2α) <∇log p, ∇f>)/2, α = 0, 1/2, 1",
-            f"{SOURCE}, row 3",
+            "Coifman and Lafon 2006, density normalization",
             later(_alpha, world, eps),
             {"half": 0.5, "drift": 2.0, "alpha": 2.0},
         )
@@ -207,7 +208,7 @@ def _rows():
         yield (
             f"Sinkhorn, {name}",
             "rows and columns sum to 1: (P f - f)/ε → (Lap f + <∇log p, ∇f>)/2",
-            f"{SOURCE}, row 4",
+            "Marshall and Coifman 2019, doubly stochastic",
             later(_generator, world, _sinkhorn, eps, 5e-3),
             {"laplacian": 0.5, "drift": 0.5},
         )
@@ -215,7 +216,7 @@ def _rows():
         yield (
             f"Mahalanobis metric, m = {m}",
             "d² = (x - y)ᵀM(x - y): (P f - f)/ε → tr(M⁻¹ Hess f)/2 + <M⁻¹ ∇log p, ∇f>",
-            f"{SOURCE}, row 5",
+            "derived: the classic limit in the coordinates Wx",
             later(_mahalanobis, m),
             {"half": 0.5, "drift": 1.0},
         )
@@ -223,14 +224,14 @@ def _rows():
         yield (
             f"bandwidth ρ(x)ρ(y), m = {m}",
             "score d²/(2ε ρ(x)ρ(y)): → ρ² [Lap f/2 + <∇log p + (m+2)/2 ∇log ρ, ∇f>]",
-            f"{SOURCE}, row 6",
+            VARIABLE,
             later(_variable, m, "both"),
             {"laplacian": 0.5, "drift": 1.0, "rho": (m + 2) / 2, "clock": 2.0},
         )
         yield (
             f"bandwidth ρ(x)², m = {m}",
             "score d²/(2ε ρ(x)²): → ρ² [Lap f/2 + <∇log p, ∇f>]",
-            f"{SOURCE}, row 7",
+            VARIABLE,
             later(_variable, m, "row"),
             {"laplacian": 0.5, "drift": 1.0, "clock": 2.0},
         )

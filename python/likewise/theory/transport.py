@@ -310,7 +310,7 @@ def _rows():
     yield (
         "and what diffuses under it",
         "(P f - E)/ε → E''/2 + (log D)' E' in t = W x, D the density of W Y: only across the fibers",
-        "derived: row 1 in t = W x",
+        "derived: the classic limit in t = W x",
         later(_along_the_quotient),
         {"half": 0.5, "drift": 1.0},
     )
