@@ -7,6 +7,7 @@ them.
 
 import numpy as np
 
+from likewise import _checks
 from likewise._extras import need
 
 CLASS_COLORS = ("#2f6fb0", "#d9822b", "#3f9b57", "#a34c9f", "#8a6d3b", "#c0392b", "#5f6b7a", "#17a2b8")
@@ -80,31 +81,41 @@ def boundary(model, X, y=None, *, ax=None, resolution=150, margin=0.12, label=No
     Parameters
     ----------
     model : anything with predict, and predict_proba where it has probabilities
-    y (n,) : classes or numbers to draw the points by; None: the model's labels_, else predict(X)
+    X : array or table (n, 2), n at least 1
+    y (n,) : classes or numbers to draw the points by, -1 for points without a class, gray; None: the model's
+        labels_, else predict(X)
     resolution : points of the grid a side; label : of the color bar, None for none
     """
-    ax, X = _axes(ax), np.asarray(X, dtype=float)
-    if X.ndim != 2 or X.shape[1] != 2:
-        raise ValueError(f"X must have two columns, the axes of the picture; got shape {X.shape}.")
-    low, high = X.min(axis=0), X.max(axis=0)
+    points = _numbers(
+        X, "X", "(n, 2), the axes of the picture", lambda x: x.ndim == 2 and x.shape[1] == 2 and len(x)
+    )
+    low, high = points.min(axis=0), points.max(axis=0)
     room = margin * (high - low)
     xs, ys = (np.linspace(a, b, resolution) for a, b in zip(low - room, high + room))
     grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+    if hasattr(X, "columns"):  # a model that was fitted on a table is asked with one
+        grid = type(X)(grid, columns=X.columns)
     y = np.asarray(getattr(model, "labels_", None) if y is None else y)
     y = np.asarray(model.predict(X)) if y.ndim == 0 else y
+    if y.shape != (len(points),):
+        raise ValueError(
+            f"y must be of shape ({len(points)},), a class or number for each point; got {y.shape}."
+        )
     classes = getattr(model, "classes_", None)
     if classes is not None and len(classes) == 2 and hasattr(model, "predict_proba"):
+        drawn = _places_among(np.asarray(classes), y)
         values = model.predict_proba(grid)[:, 1].reshape(resolution, resolution)
-        return decision_surface(
-            xs, ys, values, X, np.searchsorted(classes, y), ax=ax, levels=[0.5], label=label
-        )
-    values = np.asarray(model.predict(grid)).reshape(resolution, resolution)
+        return decision_surface(xs, ys, values, points, drawn, ax=_axes(ax), levels=[0.5], label=label)
+    values = np.asarray(model.predict(grid))
+    if values.ndim != 1:
+        raise ValueError(f"model must predict one number or class for a point; got shape {values.shape}.")
+    values = values.reshape(resolution, resolution)
     if classes is None and values.dtype.kind == "f":
-        return decision_surface(xs, ys, values, X, y.astype(float), ax=ax, label=label)
-    names, places = np.unique(np.r_[values.ravel(), y.ravel()], return_inverse=True)
-    areas, of_points = places[: values.size].reshape(values.shape), places[values.size :]
-    _areas(ax, xs, ys, areas, len(names))
-    _class_points(ax, X, of_points)
+        return decision_surface(xs, ys, values, points, y.astype(float), ax=_axes(ax), label=label)
+    names = np.unique(np.r_[values.ravel(), y]) if classes is None else np.asarray(classes)
+    drawn, ax = _places_among(names, y), _axes(ax)
+    _areas(ax, xs, ys, _places_among(names, values), len(names))
+    _class_points(ax, points, drawn)
     return _square(ax)
 
 
@@ -113,11 +124,15 @@ def spectrum(values, *, ax=None, label=None, gap=None):
 
     Parameters
     ----------
-    values : (k,), or what spectrum() and propagate() give, with .values
-    gap : number of eigenvalues before the marked gap; None: the largest one after the first, 0: none
+    values : (k,) in any order, or what spectrum(), eigsh() and propagate() give
+    gap : number of eigenvalues before the marked gap, an int below k; None: the largest one after the first;
+        0: none
     """
+    values = values[0] if type(values) is tuple else getattr(values, "values", values)
+    values = np.sort(_numbers(values, "values", "(k,), k at least 1", lambda x: x.ndim == 1 and len(x)))[::-1]
+    if gap is not None and not 0 <= _checks.integer(gap, "gap") < len(values):
+        raise ValueError(f"gap must be an int from 0 to {len(values) - 1}; got {gap}.")
     ax = _axes(ax)
-    values = np.sort(np.asarray(getattr(values, "values", values), dtype=float))[::-1]
     places = np.arange(1, len(values) + 1)
     ax.vlines(places, min(0.0, values.min()), values, color="#c9ced6", linewidth=1)
     ax.plot(places, values, "o", markersize=5, color=CLASS_COLORS[0], label=label)
@@ -142,8 +157,15 @@ def attention(weights, tokens=None, keys=None, *, ax=None, values_shown=None):
     tokens, keys : names of the queries and of the keys, None: numbers; keys None: the tokens
     values_shown : write the weights into the cells; None: where there are at most 12 x 12
     """
-    ax, weights = _axes(ax), _entries(weights)
+    weights = _numbers(_entries(weights), "weights", "(n_queries, n_keys)", lambda x: x.ndim == 2 and x.size)
     rows, columns = weights.shape
+    keys = tokens if keys is None and rows == columns else keys
+    for name, given, count in (("tokens", tokens, rows), ("keys", keys, columns)):
+        if given is not None and len(given) != count:
+            raise ValueError(f"{name} must be {count} names, one for each row or column; got {len(given)}.")
+    if weights.min() < 0:
+        raise ValueError(f"weights must not be negative; got {weights.min():.3g}.")
+    ax = _axes(ax)
     image = ax.imshow(weights, cmap="Greys", vmin=0, interpolation="nearest", rasterized=True)
     color_bar(ax, image, "weight")
     if values_shown is None:
@@ -152,7 +174,6 @@ def attention(weights, tokens=None, keys=None, *, ax=None, values_shown=None):
         for (i, j), weight in np.ndenumerate(weights):
             dark = weight > 0.6 * weights.max()
             ax.text(j, i, f"{weight:.2f}", ha="center", va="center", fontsize=7, color="w" if dark else _INK)
-    keys = tokens if keys is None and rows == columns else keys
     if tokens is not None:
         ax.set_yticks(range(rows), list(tokens))
     if keys is not None:
@@ -168,29 +189,35 @@ def graph(A, positions, labels=None, *, ax=None, node_size=24, least=0.0):
     Parameters
     ----------
     A : sparse or dense matrix (n, n), or an operator; an entry is an edge, loops are left out
-    labels (n,) : integers are classes, -1 is none; floats are colors; None: all alike
+    labels (n,) : integers and strings are classes, -1 is none; floats are colors; None: all alike
     least : edges of a smaller share of the largest weight are left out
     """
     from matplotlib.collections import LineCollection
     from scipy.sparse import coo_matrix
 
-    ax, positions = _axes(ax), np.asarray(positions, dtype=float)
     A = coo_matrix(A.tocsr() if hasattr(A, "tocsr") else A)
-    shares = np.abs(A.data) / max(np.abs(A.data).max(initial=0.0), 1e-300)
+    n = A.shape[0]
+    if A.shape != (n, n) or not np.isfinite(A.data).all():
+        raise ValueError(f"A must be square, of finite weights; got shape {A.shape}.")
+    positions = _numbers(
+        positions, "positions", f"({n}, 2), a place for each node", lambda x: x.shape == (n, 2)
+    )
+    labels = None if labels is None else np.asarray(labels)
+    if labels is not None and (labels.shape != (n,) or (labels.dtype.kind == "f" and np.isnan(labels).any())):
+        raise ValueError(f"labels must be of shape ({n},), without NaN; got shape {labels.shape}.")
+    ax, shares = _axes(ax), np.abs(A.data) / max(np.abs(A.data).max(initial=0.0), 1e-300)
     kept = (A.row != A.col) & (shares >= least) & (shares > 0)
-    ends, shares = np.stack([positions[A.row[kept]], positions[A.col[kept]]], axis=1), shares[kept]
-    ax.add_collection(LineCollection(ends, linewidths=0.3 + 1.5 * shares, colors="#7d8590",
-                                     alpha=np.clip(0.15 + 0.6 * shares, 0, 1), zorder=1))  # fmt: skip
-    if labels is None:
-        ax.scatter(
-            *positions.T, s=node_size, color=CLASS_COLORS[0], edgecolor="white", linewidth=0.5, zorder=2
-        )
-    elif np.issubdtype(np.asarray(labels).dtype, np.integer):
-        _class_points(ax, positions, np.asarray(labels), size=node_size)
+    if kept.any():
+        ends, shares = np.stack([positions[A.row[kept]], positions[A.col[kept]]], axis=1), shares[kept]
+        ax.add_collection(LineCollection(ends, linewidths=0.3 + 1.5 * shares, colors="#7d8590",
+                                         alpha=np.clip(0.15 + 0.6 * shares, 0, 1), zorder=1))  # fmt: skip
+    if labels is not None and labels.dtype.kind != "f":
+        if labels.dtype.kind not in "iu":
+            labels = _places_among(np.setdiff1d(labels, ["-1"]), labels)
+        _class_points(ax, positions, labels, size=node_size)
     else:
-        ax.scatter(
-            *positions.T, s=node_size, c=labels, cmap="viridis", edgecolor="white", linewidth=0.5, zorder=2
-        )
+        color = {"color": CLASS_COLORS[0]} if labels is None else {"c": labels, "cmap": "viridis"}
+        ax.scatter(*positions.T, s=node_size, edgecolor="white", linewidth=0.5, zorder=2, **color)
     ax.set_axis_off()
     ax.set_aspect("equal")
     return ax
@@ -327,6 +354,26 @@ def _areas(ax, xs, ys, areas, count):
     for k in range(count):
         if 0 < (areas == k).sum() < areas.size:
             ax.contour(xs, ys, areas == k, levels=[0.5], colors="black", linewidths=0.6)
+
+
+def _numbers(values, name, allowed, fits):
+    """Finite floats of a shape that fits, or an error that says which."""
+    values = np.asarray(values, dtype=float)
+    if not fits(values):
+        raise ValueError(f"{name} must be of shape {allowed}; got shape {values.shape}.")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} must be finite; got NaN or infinity.")
+    return values
+
+
+def _places_among(names, labels):
+    """Where each label stands among the sorted names; -1, and "-1", where it is none of them."""
+    places = np.clip(np.searchsorted(names, labels), 0, max(0, len(names) - 1))
+    known = names[places] == labels if len(names) else np.zeros(np.shape(labels), bool)
+    strange = np.asarray(labels)[~known]
+    if not np.isin(strange.astype(str), ["-1", "-1.0"]).all():
+        raise ValueError(f"y must hold classes of the model, or -1; got {strange.ravel()[0]}.")
+    return np.where(known, places, -1)
 
 
 def _entries(values):

@@ -1,5 +1,7 @@
 """The drawing functions put the numbers they are given where they belong."""
 
+import warnings
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -148,7 +150,7 @@ def test_boundary_of_a_regressor_is_its_surface(ax):
     model = lw.KernelRegressor(bandwidth=0.2).fit(X, X[:, 0])
     plots.boundary(model, X, X[:, 0], ax=ax, resolution=20, label="height")
     assert ax.collections[0].get_array().size == 400
-    with pytest.raises(ValueError, match=r"X must have two columns.*got shape \(50, 3\)"):
+    with pytest.raises(ValueError, match=r"X must be of shape \(n, 2\).*got shape \(50, 3\)"):
         plots.boundary(model, np.ones((50, 3)))
 
 
@@ -189,3 +191,51 @@ def test_matrix_takes_an_operator(ax):
     P = lw.Mechanism().operator(np.random.default_rng(0).normal(size=(9, 2)))
     plots.matrix(P, ax=ax)
     assert_allclose(ax.images[0].get_array() ** 2, P.toarray(), atol=1e-12)
+
+
+def refused(message, draw, *arguments, **keywords):
+    with pytest.raises(ValueError, match=message):
+        draw(*arguments, ax=Figure().subplots(), **keywords)
+
+
+def test_what_cannot_be_drawn_is_named():
+    X, y = np.random.default_rng(0).normal(size=(12, 2)), np.arange(12) % 2
+    model = lw.KernelClassifier(bandwidth=1.0).fit(X, y)
+    refused("y must be of shape", plots.boundary, model, X, y[:5])
+    refused("y must hold classes of the model, or -1; got 7", plots.boundary, model, X, np.full(12, 7))
+    refused("X must be of shape", plots.boundary, model, np.empty((0, 2)))
+    refused("X must be finite", plots.boundary, model, np.full((3, 2), np.nan))
+    two = lw.KernelRegressor(bandwidth=1.0).fit(X, X)
+    refused("model must predict one number", plots.boundary, two, X, y)
+    refused("values must be finite", plots.spectrum, [1.0, np.nan])
+    refused("values must be of shape", plots.spectrum, [])
+    refused("gap must be an int from 0 to 1", plots.spectrum, [1.0, 0.5], gap=2)
+    refused("weights must be of shape", plots.attention, [1.0, 0.5])
+    refused("weights must not be negative", plots.attention, [[1.0, -0.5]])
+    refused("tokens must be 2 names", plots.attention, np.eye(2), ["a"])
+    refused("A must be square", plots.graph, np.ones((2, 3)), X[:2])
+    refused("A must be square, of finite weights", plots.graph, np.full((2, 2), np.nan), X[:2])
+    refused("positions must be of shape", plots.graph, np.eye(2), X[:3])
+    refused("labels must be of shape", plots.graph, np.eye(2), X[:2], np.array([0.5, np.nan]))
+
+
+def test_small_and_odd_inputs_are_drawn(ax):
+    X, y = np.random.default_rng(0).normal(size=(12, 2)), np.arange(12) % 3
+    plots.graph(np.zeros((3, 3)), X[:3], ax=ax)
+    plots.graph(np.zeros((1, 1)), X[:1], np.array(["a"]), ax=Figure().subplots())
+    plots.graph(np.eye(3)[::-1], X[:3], np.array(["a", "-1", "b"]), ax=Figure().subplots())
+    plots.spectrum(lw.Mechanism().operator(X).eigsh(3), ax=Figure().subplots())
+    model = lw.KernelClassifier(bandwidth=1.0).fit(X, np.array(["a", "b", "c"])[y])
+    axes = Figure().subplots()
+    plots.boundary(model, X, np.array(["a", "-1", "c"])[y], ax=axes, resolution=12)
+    gray = [c for c in axes.collections if len(c.get_offsets()) == 4 and c.get_facecolor()[0, 0] > 0.7]
+    assert len(gray) == 1
+
+
+def test_boundary_asks_with_a_table_who_was_fitted_on_one():
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(12, 2)), columns=["u", "v"])
+    model = lw.KernelClassifier(bandwidth=1.0).fit(X, np.arange(12) % 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plots.boundary(model, X, np.arange(12) % 2, ax=Figure().subplots(), resolution=9)

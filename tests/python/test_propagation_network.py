@@ -642,3 +642,18 @@ def test_ctrl_c_keeps_the_best_weights():
     finally:
         child.kill()
     assert float(score) > 0.3 and int(n_iter) < 100_000 and "interrupted" in " ".join(said)
+
+
+def test_what_a_file_or_a_graph_cannot_hold_is_named(tmp_path):
+    X = np.random.default_rng(0).normal(size=(8, 2))
+    days = np.array(["2020-01-01", "2020-01-02"], "datetime64[D]")[np.arange(8) % 2]
+    model = lw.PropagationClassifier("l2", max_epochs=1).fit(X, days)
+    with pytest.raises(
+        ValueError, match="y must hold numbers or strings for a model in a file; got datetime64"
+    ):
+        model.save(tmp_path / "model")
+    for attention in ("l2", "gcn"):
+        A = np.eye(8)
+        A[0, 1] = np.nan
+        with pytest.raises(ValueError, match="graph must"):
+            lw.PropagationClassifier(attention, max_epochs=1).fit(X, np.arange(8) % 2, graph=A)

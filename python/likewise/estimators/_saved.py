@@ -73,7 +73,8 @@ def _as_json(value):
     if isinstance(value, dict):
         return {"dict": {name: _as_json(part) for name, part in value.items()}}
     if isinstance(value, np.ndarray):
-        if value.dtype == object and not all(isinstance(part, str) for part in value.ravel()):
+        is_strings = value.dtype == object and all(isinstance(part, str) for part in value.ravel())
+        if value.dtype.kind not in "biufUS" and not is_strings:
             raise ValueError(f"y must hold numbers or strings for a model in a file; got {value.dtype}.")
         return {"dtype": value.dtype.str, "array": value.tolist()}
     return {"value": value.item() if isinstance(value, np.generic) else value}

@@ -243,10 +243,12 @@ class _PropagationEstimator(SavedInOneFile, TrainedByEpochs, MechanismMixin, Tra
             )
         given = self.attention == "gcn"
         A = sparse.csr_matrix(A, dtype=np.float64, copy=True)
+        if not np.isfinite(A.data).all():
+            raise ValueError("graph must have finite entries; got NaN or infinity.")
         if not given:
             A.data[:] = 1  # stored zeros are edges
-        elif not (np.isfinite(A.data).all() and (A.data >= 0).all()):
-            raise ValueError("graph must have weights that are finite and not negative with attention='gcn'.")
+        elif not (A.data >= 0).all():
+            raise ValueError("graph must have weights that are not negative with attention='gcn'.")
         if self.self_loops:  # where there is none yet
             A = A + sparse.diags((A.diagonal() == 0).astype(float), format="csr")
         return supports.Graph(A, weights="given" if given else "kernel")
