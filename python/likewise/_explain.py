@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from likewise import kernels, maps, metrics
 from likewise._explanation import Explanation
@@ -61,7 +62,8 @@ def _explain_peer(obj):
     home, name = type(obj).__module__.split(".")[0], type(obj).__name__
     peers = {**_explain_peers.PEERS, **_explain_graphs.PEERS, **_explain_kernel_machines.PEERS}
     if home == "sklearn" and name in peers:
-        return peers[name](copy.copy(obj))  # as it is now: a later fit gives the model new attributes
+        explained = peers[name](copy.copy(obj))  # as it is now: a later fit gives the model new attributes
+        return replace(explained, _columns=tuple(getattr(obj, "feature_names_in_", ())))
     if (home, name) in (("torch", "MultiheadAttention"), ("torch_geometric", "GATConv")):
         return _explain_layers.explain_module(obj)
     if isinstance(obj, Mapping):

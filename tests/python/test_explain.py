@@ -600,3 +600,12 @@ def test_what_was_explained_stays_what_it_was_when_the_model_is_fitted_again(mak
     said, explained = model.predict(X), lw.explain(model)
     model.fit(X[::-1], np.array([5, 7])[1 - y])
     assert_array_equal(explained.reproduce(X, output="predict"), said)
+
+
+def test_columns_of_a_table_are_those_of_the_fit():
+    pd = pytest.importorskip("pandas")
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2)), columns=["a", "b"])
+    explained = lw.explain(KNeighborsClassifier(3).fit(table, np.arange(20) % 2))
+    explained.reproduce(table)
+    with pytest.raises(ValueError, match="X must have the columns of fit in their order, a, b; got b, a"):
+        explained.reproduce(table[["b", "a"]])
