@@ -56,9 +56,7 @@ class Explanation:
     outputs: dict = field(default_factory=dict, compare=False, repr=False)
     heads: tuple = field(default=(), compare=False, repr=False)
     _unfitted: str = field(default="", compare=False, repr=False)
-    _columns: tuple = field(
-        default=(), compare=False, repr=False
-    )  # of the table that the model was fitted on
+    _columns: tuple = field(default=(), compare=False, repr=False)  # of the table of fit
 
     @property
     def propagation(self):
@@ -90,10 +88,8 @@ class Explanation:
             raise ValueError(f"output must be one of {known}; got {output!r}.")
         for table in (given for given in arguments if self._columns and hasattr(given, "columns")):
             if tuple(table.columns) != self._columns:
-                raise ValueError(
-                    f"X must have the columns of fit in their order, {', '.join(map(str, self._columns))}; got "
-                    f"{', '.join(map(str, table.columns))}."
-                )
+                wanted, got = (", ".join(map(str, names)) for names in (self._columns, table.columns))
+                raise ValueError(f"X must have the columns of fit in their order, {wanted}; got {got}.")
         return self.outputs[next(iter(self.outputs)) if output is None else output](*arguments, **keywords)
 
     def _rows(self):
