@@ -196,25 +196,19 @@ pd.DataFrame({"claim": of.claim, "against": ARMS[of.against], "at chosen rates":
 # product of $\varphi$'s, `dot_identity` starts dot at the identity, `none` has no attention.
 
 # %%
-shares = {}
-for arm in ("none", "dot_identity", "dot_phi", "l2"):
-    of = found["comparisons"]
-    kept = of[
-        (of["measure"] == "accuracy")
-        & (of["against"] == "dot")
-        & (of["stage"] == "chosen")
-        & (of["choice"] == "")
-    ]
-    by_arm = kept.pivot(index="experiment", columns="arm", values="difference")
-    clear = differences("accuracy", "dot", "chosen")["holm"] < 0.05
-    shares[arm] = (by_arm[arm] / by_arm["metric"])[clear]
-pd.DataFrame(shares).round(2)
+of = found["comparisons"]
+asked_of = (of["measure"] == "accuracy") & (of["against"] == "dot") & (of["stage"] == "chosen")
+by_arm = of[asked_of & (of["choice"] == "")].pivot(index="experiment", columns="arm", values="difference")
+by_arm = by_arm[differences("accuracy", "dot", "chosen")["holm"] < 0.05]
+shares = by_arm[["none", "dot_identity", "dot_phi", "l2"]].div(by_arm["metric"], axis=0).round(2)
+shares.insert(0, "metric minus dot", by_arm["metric"].round(3))
+shares.sort_values("metric minus dot", ascending=False)
 
 # %% [markdown]
-# A number is the share of metric's difference from dot that this arm has as well: 1 says that the whole of
-# it is there without the rest of what makes metric-attention, more than 1 that this arm alone would have
-# gone further, less than 0 that it goes the other way. The full report, with curves, rates and open
-# choices, is made by `likewise study --paper`.
+# The first column is the difference to be explained, a gain or a loss. The others are the share of it that
+# an arm has as well: 1 says that the whole of it is there without the rest of what makes metric-attention,
+# more than 1 that this arm alone gains, or loses, more, less than 0 that it goes the other way. The full
+# report, with curves, rates and open choices, is made by `likewise study --paper`.
 
 # %% [markdown]
 # ## Exercises
