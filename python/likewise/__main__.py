@@ -86,6 +86,10 @@ def _add_bench(commands):
     bench.add_argument("--out", metavar="FOLDER", help="for the page, JSON and CSV (default bench-report)")
     bench.add_argument("--quick", action="store_true", default=None, help="small sizes, under two minutes")
     bench.add_argument("--list", action="store_true", help="show the workloads and end")
+    bench.add_argument(
+        "--random", type=int, metavar="SEED", help="instead: shapes drawn at random; --only names their kinds"
+    )
+    bench.add_argument("--count", type=int, default=300, help="with --random: how many shapes (default 300)")
 
 
 def _add_explain(commands):
@@ -181,10 +185,30 @@ def _bench(arguments):
     if arguments.list:
         print(bench.listing())
         return 0
+    if arguments.random is not None:
+        return _random_shapes(arguments)
     settings = bench.Settings(**_given(bench.Settings, arguments))
     found = bench.run(settings, progress=True)
     print(bench.table(found))
     print(pathlib.Path(settings.out) / "report.html")
+    return 130 if found.interrupted else 0
+
+
+def _random_shapes(arguments):
+    from likewise.bench import shapes
+
+    out = pathlib.Path(arguments.out or "bench-report")
+    found = shapes.run(
+        arguments.random,
+        arguments.count,
+        only=arguments.only,
+        threads=arguments.threads,
+        out=out,
+        progress=True,
+    )
+    name = f"shapes-{found.seed}.md"
+    print((out / name).read_text(encoding="utf-8"))
+    print(out / name)
     return 130 if found.interrupted else 0
 
 

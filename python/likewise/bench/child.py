@@ -31,10 +31,11 @@ def main(argument):
 
     role "times": workloads, size (or null), quick, rounds, budget, only (contenders or null).
     role "peak": workload, size, quick, contender.
+    role "shapes": shapes ([kind, shape], ...), rounds, budget. role "profile": shapes, of which the first.
     """
     answer, task = Answers(), json.loads(argument)
     _recommended_blas(task, answer)
-    {"times": _times, "peak": _peak}[task["role"]](task, answer)
+    _ROLES[task["role"]](task, answer)
 
 
 def _times(task, answer):
@@ -61,6 +62,38 @@ def _peak(task, answer):
     size = workload.size_of(task["quick"], task["size"])
     tiny = {**size, "n": min(size["n"], TINY)} if "n" in size else size
     answer(measure.measure_peak(workload, size, tiny, task["threads"], task["contender"]))
+
+
+def _shapes(task, answer):
+    from likewise.bench import measure
+
+    for workload in _drawn(task):
+        found = measure.measure_times(
+            workload, workload.size, task["threads"], task["rounds"], task["budget"]
+        )
+        answer({"found": found})
+
+
+def _profile(task, answer):
+    import numpy as np
+
+    import likewise
+    from likewise.bench.shapes.profile import profile
+
+    workload = next(_drawn(task))
+    data = workload.inputs(np.random.default_rng(0), **workload.size)
+    with likewise.execution(n_jobs=task["threads"]):
+        run = workload.contender("likewise").prepare(data, task["threads"])
+        answer({"profile": profile(run)})
+
+
+def _drawn(task):
+    from likewise.bench.shapes.kinds import KINDS
+
+    return (KINDS[kind].workload(shape) for kind, shape in task["shapes"])
+
+
+_ROLES = {"times": _times, "peak": _peak, "shapes": _shapes, "profile": _profile}
 
 
 def _blas():
@@ -103,13 +136,19 @@ def _import_peers(task):
 
     import numpy  # noqa: F401  (the yardstick's BLAS)
 
-    from likewise.bench import workloads
-
-    names = task.get("workloads") or [task["workload"]]
     only = task.get("only") or [task.get("contender")]
-    for contender in (contender for name in names for contender in workloads.get(name).contenders):
+    for contender in (contender for workload in _asked(task) for contender in workload.contenders):
         if contender.peer.installed and (only == [None] or contender.name in only):
             importlib.import_module(contender.peer.module)
+
+
+def _asked(task):
+    """The workloads that a task is about."""
+    from likewise.bench import workloads
+
+    if "shapes" in task:
+        return list(_drawn(task))
+    return [workloads.get(name) for name in task.get("workloads") or [task["workload"]]]
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ ROUND_SECONDS = 0.02  # a timing lasts at least as long, in as many calls as tha
 PAUSE = (
     0.15  # between contenders: threads of the last one's runtime stop spinning (OpenBLAS after 2^26 cycles)
 )
+# Before each timing: a processor that slept through the pause takes up to 20 ms to reach its speed again.
+WARM_SECONDS = 0.02
 LEAST_ROUNDS = 3
 
 
@@ -60,7 +62,7 @@ def measure_times(workload, size, threads, rounds, budget, *, only=None, progres
             _first_answer(entry, data, threads)
             progress(0.3 * (done + 1) / len(entries))
         _compare(workload, entries, data)
-        _time(entries, rounds, budget, lambda fraction: progress(0.3 + 0.7 * fraction))
+        _time(entries, rounds, budget, threads, lambda fraction: progress(0.3 + 0.7 * fraction))
     return [_found(entry) for entry in entries]
 
 
@@ -139,7 +141,7 @@ def _check_against(workload, entry, our_answer, data):
         entry.stop(DIFFERENT, f"answers differ by {found.difference:.1e}; {found.tolerance:.1e} allowed")
 
 
-def _time(entries, rounds, budget, progress):
+def _time(entries, rounds, budget, threads, progress):
     running = [entry for entry in entries if entry.status == OK]
     _choose_calls(running)
     start = time.perf_counter()
@@ -149,6 +151,7 @@ def _time(entries, rounds, budget, progress):
         for entry in running:
             if len(entry.times) == done:
                 time.sleep(PAUSE)
+                _warm_up(entry, threads)
                 entry.times.append(_timed(entry))
         spent = (time.perf_counter() - start) / budget if done + 1 >= LEAST_ROUNDS else 0.0
         progress(min(1.0, max((done + 1) / rounds, spent)))
@@ -161,6 +164,20 @@ def _choose_calls(entries):
         entry.calls = max(1, int(np.ceil(ROUND_SECONDS / seconds)))
         if seconds > 1.0:  # slow: this was their first round
             entry.times.append(seconds)
+
+
+def _warm_up(entry, threads):
+    """WARM_SECONDS of work on all threads: its own where calls are short, else products of matrices."""
+    work = entry.run if entry.calls > 1 else _product_of(threads)
+    end = time.perf_counter() + WARM_SECONDS
+    while time.perf_counter() < end:
+        work()
+
+
+def _product_of(threads):
+    """A product of matrices that takes about a millisecond; NumPy's threads are those of the process."""
+    A = np.ones((256 * threads, 256), np.float32)
+    return lambda: A @ A[:256]
 
 
 def _timed(entry):

@@ -10,8 +10,9 @@ SCIPY = Peer("scipy", "scipy")
 PYDIFFMAP = Peer("pydiffmap", "pydiffmap")
 STATSMODELS = Peer("statsmodels", "statsmodels")
 NUMPY = Peer("numpy", "numpy")
+INTELEX = Peer("sklearnex", "scikit-learn-intelex")  # only where its package installs
 
-ALL = (TORCH, KEOPS, SKLEARN, FAISS, SCIPY, PYDIFFMAP, STATSMODELS, NUMPY)
+ALL = (TORCH, KEOPS, SKLEARN, FAISS, SCIPY, PYDIFFMAP, STATSMODELS, NUMPY, INTELEX)
 
 
 def set_threads(peer, threads):
