@@ -16,7 +16,7 @@ PACKAGE_SOURCES := CMakeLists.txt $(shell find cmake include src algorithms pyth
   -not -path '*/__pycache__*' -not -name '* *' 2>/dev/null)
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard -- '*.cpp' '*.hpp')
 
-.PHONY: help study bench docs test sanitize install-test lint format format-check tidy valgrind fuzz spectra mutate threads consumers \
+.PHONY: help study bench docs test sanitize install-test lint format format-check tidy valgrind fuzz spectra mutate shapes threads consumers \
   environments leaves package clean \
   distclean system
 
@@ -30,6 +30,7 @@ study: package  ## compare the methods and write study-report/; ARGS="--quick" p
 
 bench: package $(VENV)/.peers  ## measure beside other libraries and write bench-report/; ARGS="--quick" passes options
 	$(BIN)/likewise bench $(ARGS)
+	$(if $(filter --quick,$(ARGS)),$(BIN)/likewise bench --random 0 --count 18)
 
 docs: package $(VENV)/.docs $(VENV)/.torch  ## build the documentation into build/docs/html and look at it in a browser
 	$(BIN)/python scripts/docs.py --browser $(ARGS)
@@ -74,6 +75,9 @@ spectra: package  ## compare thousands of spectra with NumPy's, ten minutes; wri
 
 mutate: package  ## break the code line by line and see which tests notice; writes docs/reports
 	$(BIN)/python scripts/slow_checks/mutate.py $(ARGS)
+
+shapes: package $(VENV)/.peers  ## measure beside the best peer on random shapes of two seeds, hours; writes docs/reports
+	$(BIN)/python scripts/slow_checks/shapes.py $(ARGS)
 
 threads: $(VENV)/.tools  ## run the threaded C++ tests under clang's thread sanitizer; writes docs/reports
 	scripts/system_packages.sh clang libclang-rt-dev libomp-dev

@@ -17,6 +17,9 @@ from likewise._errors import ConvergenceError, MemoryLimitError
 from likewise._execution import execution
 from likewise._mechanism import Mechanism
 
+# Not lazily: with it comes SciPy's LinearOperator, which the first product would otherwise wait for.
+from likewise._operator import CrossOperator, LinearMap, PropagationOperator, SelfOperator
+
 __version__ = _core.version()
 simd_target = _core.simd_target
 
@@ -24,7 +27,6 @@ simd_target = _core.simd_target
 _lazy = {
     "AttentionClassifier": "likewise.estimators.attention",
     "AttentionRegressor": "likewise.estimators.attention",
-    "CrossOperator": "likewise._operator",
     "DiffusionMaps": "likewise.estimators.diffusion_maps",
     "FuzzyCMeans": "likewise.estimators.fuzzy_c_means",
     "HopfieldMemory": "likewise.estimators.hopfield_memory",
@@ -35,18 +37,15 @@ _lazy = {
     "KernelRegressor": "likewise.estimators.kernel_regression",
     "LabelPropagation": "likewise.estimators.label_propagation",
     "LabelSpreading": "likewise.estimators.label_propagation",
-    "LinearMap": "likewise._operator",
     "MarkovClustering": "likewise.estimators.markov_clustering",
     "MeanShift": "likewise.estimators.mean_shift",
     "MetricLearner": "likewise.estimators.metric_learner",
     "NearestNeighbors": "likewise.estimators.neighbors",
     "Partial": "likewise._partial",
     "PropagationClassifier": "likewise.estimators.propagation_network",
-    "PropagationOperator": "likewise._operator",
     "PropagationRegressor": "likewise.estimators.propagation_network",
     "RadiusNeighborsClassifier": "likewise.estimators.neighbors",
     "RadiusNeighborsRegressor": "likewise.estimators.neighbors",
-    "SelfOperator": "likewise._operator",
     "SpectralClustering": "likewise.estimators.spectral_clustering",
     "SpectralEmbedding": "likewise.estimators.spectral_embedding",
     "attention": "likewise._attention",
@@ -69,8 +68,12 @@ _modules = ("datasets", "gradients", "identities", "nn", "plots", "theory")
 
 __all__ = [
     "ConvergenceError",
+    "CrossOperator",
+    "LinearMap",
     "Mechanism",
     "MemoryLimitError",
+    "PropagationOperator",
+    "SelfOperator",
     "execution",
     "kernels",
     "maps",

@@ -168,6 +168,19 @@ def test_numpy_and_scipy_are_enough_for_operators():
     assert done.stderr == "" and done.stdout.split()[0] == "4.0"
 
 
+def test_the_first_product_imports_nothing_of_scipy():
+    """It waited a fifth of a second for scipy.sparse.linalg; estimators alone ask for scikit-learn."""
+    done = without(
+        (),
+        "import numpy as np, likewise as lw\n"
+        "before = set(sys.modules)\n"
+        "lw.Mechanism(kernel=lw.kernels.Gaussian(1.0)).operator(np.eye(4)) @ np.ones(4)\n"
+        "print(sorted(name for name in set(sys.modules) - before if name.startswith(('scipy', 'sklearn'))))\n"
+        "print('sklearn' in sys.modules)",
+    )
+    assert done.stdout == "[]\nFalse\n", done.stderr
+
+
 @pytest.mark.parametrize("command", [["study", "--quick"], ["study", "--transfer"], ["bench", "--list"]])
 def test_a_missing_extra_is_named_with_the_way_to_get_it(command):
     """Without pandas, matplotlib, jinja2 and tqdm the command line ended in a traceback."""

@@ -31,7 +31,8 @@ def main(argument):
 
     role "times": workloads, size (or null), quick, rounds, budget, only (contenders or null).
     role "peak": workload, size, quick, contender.
-    role "shapes": shapes ([kind, shape], ...), rounds, budget. role "profile": shapes, of which the first.
+    role "shapes": shapes ([kind, shape], ...), rounds, budget, perhaps only.
+    role "profile": shapes, of which the first.
     """
     answer, task = Answers(), json.loads(argument)
     _recommended_blas(task, answer)
@@ -69,7 +70,12 @@ def _shapes(task, answer):
 
     for workload in _drawn(task):
         found = measure.measure_times(
-            workload, workload.size, task["threads"], task["rounds"], task["budget"]
+            workload,
+            workload.size,
+            task["threads"],
+            task["rounds"],
+            task["budget"],
+            only=task.get("only"),
         )
         answer({"found": found})
 

@@ -144,6 +144,7 @@ def _graph(rng, shape):
     n = int(max(rows.max(), columns.max())) + 1
     graph = sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=(n, n)).tocsr()
     graph = sparse.csr_array(((graph + graph.T) > 0).astype(float))
+    graph.indices, graph.indptr = (part.astype(np.int32) for part in (graph.indices, graph.indptr))
     options = {"affinity": "precomputed", "random_state": 0}
     return SimpleNamespace(graph=graph, options=options, components=min(shape["components"], n // 4))
 
