@@ -106,7 +106,12 @@ class Tree:
     @staticmethod
     def _run(command, **options):
         return subprocess.run(
-            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+            list(map(str, command)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",  # a broken program prints anything
+            **options,
         )
 
 

@@ -77,7 +77,7 @@ def run(seed, count=300, *, only=None, threads=None, out="bench-report", progres
     found = Found(seed, count, machine=machine.describe(), date=page.today())
     found.versions = page.versions([peer.distribution for peer in peers.ALL])
     try:
-        _measure(draw_shapes(seed, count, only, threads), found, progress)
+        _measure(draw_shapes(seed, count, only, threads), found, folder, progress)
     except KeyboardInterrupt:
         found.interrupted = True
     write(found, folder)
@@ -105,19 +105,23 @@ def draw_shapes(seed, count, only=None, threads=None):
 
 def write(found, folder):
     """shapes-SEED.json, and the report of it as Markdown with its figure."""
-    name = f"shapes-{found.seed}"
+    _keep(found, folder)
+    report.write(found, Path(folder), f"shapes-{found.seed}")
+
+
+def _keep(found, folder):
     text = json.dumps(asdict(found), indent=1)
-    (Path(folder) / f"{name}.json").write_text(text, encoding="utf-8")
-    report.write(found, Path(folder), name)
+    (Path(folder) / f"shapes-{found.seed}.json").write_text(text, encoding="utf-8")
 
 
-def _measure(drawn, found, progress):
+def _measure(drawn, found, folder, progress):
     with progress_bar(len(drawn), "shapes", progress) as bar:
         for job in _jobs(drawn):
             bar.set_description(f"{job[0]['kind']}, {job[0]['threads']} thread(s)")
             for row in _timed(job, ROUNDS, BUDGET):
                 found.rows.append(row)
                 bar.update()
+            _keep(found, folder)  # whatever happens to the hour that follows
         for row in [row for row in found.rows if row["ratio"] is not None and row["ratio"] < AGAIN]:
             bar.set_description(f"again: {row['kind']}, ratio {row['ratio']:.2f}")
             row.update(next(_timed([row], ROUNDS_AGAIN, BUDGET_AGAIN)), again=True)
