@@ -1,4 +1,4 @@
-"""What the library can check about itself: `likewise identities` and `likewise theory`, run when the site is built.
+"""What the library checks about itself: `likewise identities`, `likewise theory`, run as the site is built.
 
     ```{identities} 1 to 14
     ```
@@ -11,7 +11,7 @@
     ```{sampling} theory-sampling-2026-12-01.json
     ```
 
-A statement that does not hold is a warning of the build, so `make docs` fails. Monte Carlo checks take longer;
+A statement that does not hold is a warning of the build: `make docs` fails. Monte Carlo checks take longer;
 their page shows a file that `likewise theory --full --json` wrote, with the day in its name.
 """
 
@@ -30,11 +30,11 @@ logger = logging.getLogger(__name__)
 AFTER_THE_STUDY = 600  # which empties the folder of figures
 FOUND = {}  # "identities": {number: Finding}, "theory": {name: Result}, "when": text
 EXTRA_FIGURES = {
-    "layer": "Steps near an edge, divided by the square root of eps, over the distance from the edge: measured "
-    "dots lie on the predicted curve n(t)/N(t), which falls from 0.8 to nearly 0 within three lengths.",
-    "learned_metric": "Left: length in phi of a unit of the curve, and the distance to the nearest far token, "
-    "over the curve. Right: the number of groups of rows falls from five to one over the steps, as the number "
-    "of eigenvalues near 1 does.",
+    "layer": "Steps near an edge, divided by the square root of eps, over the distance from the edge: dots lie "
+    "on the predicted curve n(t)/N(t), which falls from 0.8 to nearly 0 within three lengths.",
+    "learned_metric": "Left: length in phi of a unit of the curve, and the distance to the nearest far token. "
+    "Right: the number of groups of rows falls from five to one over the steps, as the number of eigenvalues "
+    "near 1 does.",
 }
 
 
@@ -105,10 +105,13 @@ class Ran(SphinxDirective):
     def run(self):
         from likewise._experiments import page
 
-        found = [*FOUND["identities"].values(), *FOUND["theory"].values()]
-        good = sum(getattr(each, "holds", False) or getattr(each, "passed", False) for each in found)
+        hold = [finding.holds for finding in FOUND["identities"].values()]
+        passed = [result.passed for result in FOUND["theory"].values()]
         versions = ", ".join(f"{n} {v}" for n, v in page.versions(("numpy", "scipy")).items())
-        said = f"Run while this site was built, {FOUND['when']}: {good} of {len(found)} hold ({versions})."
+        said = (
+            f"Run while this site was built, {FOUND['when']}: {sum(hold)} of {len(hold)} identities and "
+            f"{sum(passed)} of {len(passed)} checks of theory hold ({versions})."
+        )
         return [nodes.paragraph("", said)]
 
 
@@ -128,7 +131,7 @@ class Identities(OfSite):
             [
                 nodes.literal("", re.sub(" +", " ", check.formula)),
                 f"{check.difference:.1e}",
-                f"{'more than' if check.differs else 'at most'} {check.tolerance:.1e}",
+                f"{'>' if check.differs else '≤'} {check.tolerance:.1e}",
             ]
             for check in FOUND["identities"][row.number].checks
         ]
@@ -183,7 +186,7 @@ def of_results(rows):
         what = nodes.container("", *(nodes.paragraph("", "", part) for part in about))
         low_high = "[{:.3g}, {:.3g}]".format(*row["interval"]) if sampled else None
         numbers = [low_high] if sampled else [number(row["richardson"]), number(row["order"], 3)]
-        off = f"{row['error']:.1e}, at most {row['tolerance']:.0e}"
+        off = f"{row['error']:.1e} ≤ {row['tolerance']:.0e}"
         lines.append([what, number(row["predicted"]), number(row["measured"]), *numbers, off])
     return table_of(["check", "predicted", "measured", *between, "off by"], lines)
 
@@ -200,7 +203,7 @@ class TheoryFigure(OfSite):
 
 
 class Printed(OfSite):
-    """Distances of a printed formula from what is measured beside those of the corrected one, at falling eps."""
+    """How far a printed formula and the corrected one are from what is measured, at falling eps."""
 
     def run(self):
         lines = []
