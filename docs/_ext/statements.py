@@ -30,9 +30,9 @@ logger = logging.getLogger(__name__)
 AFTER_THE_STUDY = 600  # which empties the folder of figures
 FOUND = {}  # "identities": {number: Finding}, "theory": {name: Result}, "when": text
 EXTRA_FIGURES = {
-    "layer": "Steps near an edge, divided by the square root of eps, over the distance from the edge: dots lie "
-    "on the predicted curve n(t)/N(t), which falls from 0.8 to nearly 0 within three lengths.",
-    "learned_metric": "Left: length in phi of a unit of the curve, and the distance to the nearest far token. "
+    "layer": "Steps near an edge, divided by the root of eps, over the distance from the edge: dots lie on "
+    "the predicted curve n(t)/N(t), which falls from 0.8 to nearly 0 within three lengths.",
+    "learned_metric": "Left: length in phi of a unit of the curve, and distance to the nearest far token. "
     "Right: the number of groups of rows falls from five to one over the steps, as the number of eigenvalues "
     "near 1 does.",
 }
