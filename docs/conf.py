@@ -33,6 +33,7 @@ extensions = [
     "plain_docstrings",
     "python_api",
     "side_by_side",
+    "statements",
 ]
 exclude_patterns = ["package.md", "_ext", "**.ipynb_checkpoints"]
 root_doc = "index"

@@ -26,6 +26,7 @@ SHOWN = (  # pages that are looked at in every way, and of which pictures are ta
     *("index", "start/python", "start/cpp", "idea", "howto/bandwidth", "howto/masks", "coming_from/pyg"),
     *("api/side_by_side", "api/python/KernelRegressor", "api/python/metrics", "api/cpp/methods", "glossary"),
     *("notebooks/index", "notebooks/01_one_equation", "measured/benchmarks", "measured/study"),
+    *("measured/identities", "measured/theory", "measured/slips", "notebooks/09_drift_diffusion_heat"),
 )
 TALLEST = 5000  # pixels of a picture
 SEARCHED = {"bandwidth": "howto/bandwidth", "KNeighborsClassifier": "KNeighborsClassifier", "causal": "masks"}

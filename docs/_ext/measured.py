@@ -40,15 +40,22 @@ def shown(text):
 
 
 def table_of(columns, rows):
-    """A docutils table of rows of text."""
+    """A docutils table of rows of text, or of nodes."""
     group = nodes.tgroup(cols=len(columns))
     group += [nodes.colspec(colwidth=1) for _ in columns]
     head, body = nodes.thead(), nodes.tbody()
     for place, cells in ((head, [columns]), (body, rows)):
         for line in cells:
-            place += nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in line))
+            place += nodes.row("", *(nodes.entry("", _cell(content)) for content in line))
     group += [head, body]
     return nodes.container("", nodes.table("", group, classes=["measured"]), classes=["wide-table"])
+
+
+def _cell(content):
+    """A block node as it is; text, and what stands in a line of text, in a paragraph."""
+    if isinstance(content, str):
+        return nodes.paragraph("", content)
+    return nodes.paragraph("", "", content) if isinstance(content, nodes.Inline) else content
 
 
 class Measured(SphinxDirective):

@@ -7,6 +7,7 @@ prints. The site itself (links, pictures, other hosts) is checked by `make docs`
 import contextlib
 import importlib.util
 import io
+import json
 import os
 import re
 import shutil
@@ -139,6 +140,46 @@ def test_cpp_compiles_and_prints_what_it_says(page, tmp_path):
     if prints and is_built():
         run = subprocess.run([str(tmp_path / "page")], capture_output=True, text=True, check=True)
         assert run.stdout.split() == " ".join(said(block, "// ") for block in found).split()
+
+
+# --- identities and theory ---------------------------------------------------------------------------------
+
+
+def directives(page, name):
+    """What directives of a page are about."""
+    return re.findall(rf"^```{{{name}}} (.*)$", text(page), re.M)
+
+
+def test_every_identity_is_on_its_page_once():
+    from likewise import identities
+
+    shown = []
+    for asked in directives("measured/identities.md", "identities"):
+        first, *last = map(int, asked.split(" to "))
+        shown += range(first, (last or [first])[0] + 1)
+    assert shown == [row.number for row in identities.registry()]
+
+
+def test_every_group_of_theory_is_on_a_page_and_every_slip_with_both_formulas():
+    from likewise import theory
+    from likewise.theory import sampling, slips
+
+    groups = directives("measured/theory.md", "theory") + directives("measured/slips.md", "theory")
+    assert sorted(groups) == sorted(set(theory.ABOUT) - {sampling.GROUP})
+    printed = directives("measured/slips.md", "printed")
+    assert all(any(check.name.startswith(asked) for asked in printed) for check in slips.CHECKS)
+    page = text("measured/slips.md")
+    assert len(re.findall(r"^\| printed \|", page, re.M)) == len(re.findall(r"^\| holds \|", page, re.M)) == 5
+
+
+def test_the_committed_monte_carlo_results_are_those_of_today_s_checks():
+    from likewise.theory import sampling
+
+    (file,) = directives("measured/theory.md", "sampling")
+    rows = json.loads((DOCS / "measured" / file).read_text(encoding="utf-8"))
+    stated = [(check.name, check.statement, check.source, check.constants) for check in sampling.CHECKS]
+    assert [tuple(row[k] for k in ("name", "statement", "source", "constants")) for row in rows] == stated
+    assert all(row["passed"] and row["error"] <= row["tolerance"] for row in rows)
 
 
 # --- other blocks ------------------------------------------------------------------------------------------
