@@ -57,9 +57,10 @@ KernelRegression<T> fit(const Points<T>& X, const Values<T>& Y, const KernelRegr
   const Mechanism asked{o.metric, kernel, o.support, o.normalization, OneStep{}, o.empty_row};
   validate(asked);
   const int degree = X.cols() > local_linear_max_features ? 0 : o.degree;
-  std::vector<Index> point_of = bandwidths::place_of_points<T>(X, log_w);
   const Bandwidth* bandwidth = bandwidth_of(kernel);
   const bool loo = bandwidth != nullptr && bandwidth->rule() == "loo";
+  std::vector<Index> point_of;
+  if (loo || degree > 0) point_of = bandwidths::place_of_points<T>(X, log_w);
   const auto [mechanism, found] =
       loo ? find_loo_bandwidth<T>(asked, {X, Y, log_w, point_of}, loss, degree, run)
           : resolve_bandwidth<T>(asked, X, log_w, run);
@@ -67,14 +68,20 @@ KernelRegression<T> fit(const Points<T>& X, const Values<T>& Y, const KernelRegr
           std::move(point_of), degree, found};
 }
 
+/// Which points are copies: known from fitting where that asked for it, else found now.
+template <class T> std::vector<Index> point_of(const KernelRegression<T>& fitted) {
+  if (!fitted.point_of.empty()) return fitted.point_of;
+  return bandwidths::place_of_points<T>(fitted.keyed.keys().points(), fitted.keyed.keys().log_weights());
+}
+
 template <class T>
 double score_left_out(const KernelRegression<T>& fitted, Score score, const Execution& run) {
   const PreparedKeys<T>& keys = fitted.keyed.keys();
   const Points<T> points = keys.points();
   const Values<T> targets = fitted.targets;
-  return leave_one_out_score<T>(fitted.keyed.mechanism(),
-                                {points, targets, keys.log_weights(), fitted.point_of}, fitted.degree, score,
-                                run);
+  const std::vector<Index> copies = point_of(fitted);
+  return leave_one_out_score<T>(fitted.keyed.mechanism(), {points, targets, keys.log_weights(), copies},
+                                fitted.degree, score, run);
 }
 
 /// The keys in float64, in which rows are looked at.
@@ -92,7 +99,7 @@ KernelPrediction<T> predict_rows(const KernelRegression<T>& fitted, const Points
   const Matrix<double> targets = fitted.targets.template cast<double>();
   const LocalMoments local = local_moments(
       fitted.keyed.mechanism(), X.template cast<double>(), in_double(fitted.keyed.keys()), targets,
-      {.degree = fitted.degree, .variance = return_std, .point_of = fitted.point_of}, run);
+      {.degree = fitted.degree, .variance = return_std, .point_of = point_of(fitted)}, run);
   return {local.mean.template cast<T>(), local.variance.cwiseSqrt().template cast<T>(), local.n_reduced};
 }
 

@@ -172,12 +172,32 @@ template <class T> class Search {
     return engine::sized(run, static_cast<double>(X_.rows()) * static_cast<double>(n_keys()) / 16
                                   * static_cast<double>(X_.cols() + 4));
   }
-  bool worth_a_tree() const {
+  // Costs in nanoseconds of one core of the machine where the constants were fitted (2.1 GHz, AVX-512, 3 to 64
+  // coordinates, 5 000 to 100 000 points).
+  double by_pair() const {
+    const double width = static_cast<double>(keys_.points().cols());
+    if (laws_.lifts()) return 0.18 + 0.017 * width;
+    const double power = coordinate_sum(keys_.metric())->power;
+    const bool products =
+        std::isinf(power) || power == std::floor(power);  // a general power is an exp and a log
+    return 1 + (products ? 0.5 : 25) * width;
+  }
+  double by_growing() const {
+    return static_cast<double>(n_keys()) * (150 + 8 * static_cast<double>(keys_.points().cols()));
+  }
+  /// What brute force has taken since the keys are there, with this call.
+  double by_brute_force() const {
+    constexpr Index lanes = 48;  // a few queries cost a product about what this many do
+    return by_pair() * static_cast<double>(n_keys())
+           * keys_.asked_with(laws_.lifts() ? std::max(X_.rows(), lanes) : X_.rows());
+  }
+
+  /// A tree over many keys is grown once brute force has taken as long as growing it: at worst that is twice the best.
+  bool worth_a_tree() {
     constexpr Index many_keys = 16384;
-    constexpr double queries_to_keys = 32;  // few queries do not pay for a tree over many keys
-    return grows_trees(keys_.metric()) && n_keys() >= tree_min_keys
-           && (n_keys() <= many_keys
-               || keys_.asked_with(X_.rows()) * queries_to_keys >= static_cast<double>(n_keys()));
+    if (!grows_trees(keys_.metric()) || n_keys() < tree_min_keys) return false;
+    spent_ = by_brute_force();
+    return n_keys() <= many_keys || spent_ >= by_growing();
   }
   bool fits() const {
     return keys_.prepared().largest_coordinate() < 1e150
@@ -189,7 +209,7 @@ template <class T> class Search {
   void grow(bool choose) {
     const bool of_queries = choose && !terms_->self;
     const std::optional<bool> known = of_queries ? keys_.tree_pays(k_, radius_) : std::nullopt;
-    if (choose && known == false) return;
+    if (choose && (known == false || (!known && hopeless()))) return;
     tree_ = keys_.tree(fits_single_tree<T>(keys_.prepared(), X_), run_);
     auto asked = tree_->asked_by(X_, *terms_);
     if (choose && !known) {
@@ -201,22 +221,35 @@ template <class T> class Search {
     algorithm_ = "kd_tree";
   }
 
-  /// Compares what is counted, in nanoseconds of one core of the machine where the constants were fitted (2.1 GHz,
-  /// AVX-512, 3 to 64 coordinates, 5 000 to 100 000 points). Growing the tree is not counted: it may serve many calls.
+  /// Whether a tree over a few of the keys is searched nearly to its end: so is a larger one where points spread in many
+  /// dimensions, and growing it would take about as long as this call.
+  bool hopeless() const {
+    constexpr Index few = 4096;
+    constexpr double dear = 20, nearly = 0.5;
+    if (n_keys() < 4 * few || spent_ > dear * by_growing()) return false;
+    std::vector<Index> some(static_cast<std::size_t>(few));
+    for (Index a = 0; a < few; ++a) some[static_cast<std::size_t>(a)] = a * n_keys() / few;
+    const engine::PreparedPoints<T> sample(
+        keys_.metric(), std::make_shared<const Matrix<T>>(keys_.points()(some, Eigen::all)));
+    const auto tree = grow_tree<T>(sample, fits_single_tree<T>(sample, sample.points()), run_);
+    const double leaves = static_cast<double>(few) / static_cast<double>(engine::simd::tree_leaf_size);
+    return tree->asked_by(sample.points(), *terms_)->probe(k_, radius_).leaves > nearly * leaves;
+  }
+
+  /// Compares what is counted. Growing the tree is not: it may serve many calls.
   bool pays(const TreeSearch& tree) const {
     const TreeCost cost = tree.probe(k_, radius_);
     const double width = static_cast<double>(tree.width());
     const double by_tree = 1400 + 8 * cost.nodes + (20 + 2 * width) * cost.leaves;
-    const double mirrored = terms_->self && k_ ? 0.6 : 1;
-    const double by_pair = laws_.lifts() ? (0.18 + 0.017 * width) * mirrored : 1 + 0.5 * width;
-    return by_tree < 1700 + by_pair * static_cast<double>(n_keys());
+    const double mirrored = terms_->self && k_ && laws_.lifts() ? 0.6 : 1;
+    return by_tree < 1700 + by_pair() * mirrored * static_cast<double>(n_keys());
   }
 
   const SearchedKeys<T>& keys_;
   MetricTraits laws_;
   const Points<T>& X_;
   Index k_;
-  double radius_;
+  double radius_, spent_ = 0;
   Execution run_;
   std::string algorithm_ = "brute";
   std::shared_ptr<const LiftedPairs> lifted_;

@@ -1,31 +1,19 @@
 #include "neighbors/pairs.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <stdexcept>
 #include <type_traits>
+#include <vector>
 
 #include "engine/cost_source.hpp"
-#include "engine/prefetch.hpp"
+#include "engine/simd/squared_distances.hpp"
 
 namespace likewise::neighbors {
 namespace {
 
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
-
-/// |x - z|^2 in float64. Four sums: one alone would wait for each of its additions.
-template <class T> double squared_distance(const T* x, const T* z, Index width) {
-  double sums[4] = {};
-  const auto square = [&](Index k) {
-    const double difference = static_cast<double>(x[k]) - static_cast<double>(z[k]);
-    return difference * difference;
-  };
-  Index k = 0;
-  for (; k + 4 <= width; k += 4)
-    for (Index s = 0; s < 4; ++s) sums[s] += square(k + s);
-  for (; k < width; ++k) sums[0] += square(k);
-  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
 
 template <class T, class M> class LiftedPairsOf final : public LiftedPairs {
  public:
@@ -39,29 +27,18 @@ template <class T, class M> class LiftedPairsOf final : public LiftedPairs {
     const int to = engine::unit_power(laws_, engine::CostUnit::reported);
     const std::optional<CoordinateSum> sum = metric_.coordinate_sum();
     if (sum && sum->power == 2 && !sum->factor) {
-      constexpr Index ahead = 8;  // neighbors lie scattered in memory
-      const auto ask_for = [&](Index m) { engine::prefetch(keys_.row(keys[m]).data(), keys_.cols()); };
-      for (Index m = 0; m < std::min(ahead, n); ++m) ask_for(m);
-      for (Index m = 0; m < n; ++m) {
-        if (m + ahead < n) ask_for(m + ahead);
-        out[m] = engine::convert_power(
-            squared_distance(queries_.row(i).data(), keys_.row(keys[m]).data(), queries_.cols()), 2, to);
-      }
+      engine::simd::squared_distances<T>(queries_.row(i).data(), keys_.data(), keys_.outerStride(), keys, n,
+                                         keys_.cols(), out);
+      for (Index m = 0; m < n; ++m) out[m] = engine::convert_power(out[m], 2, to);
       return;
     }
-    Matrix<double> pair(2, queries_.cols());
-    const RowRef<double> x = pair.row(0), z = pair.row(1);
-    Matrix<double> other;  // Bilinear's keys may have another width
-    if (keys_.cols() != queries_.cols()) other.resize(1, keys_.cols());
-    pair.row(0) = queries_.row(i).template cast<double>();
+    if (laws_.half_chord)
+      engine::simd::half_chords<T>(queries_.row(i).data(), keys_.data(), keys_.outerStride(), keys, n,
+                                   keys_.cols(), out);
+    else
+      std::fill_n(out, n, std::numeric_limits<double>::quiet_NaN());
     for (Index m = 0; m < n; ++m) {
-      if (other.size()) {
-        other.row(0) = keys_.row(keys[m]).template cast<double>();
-        out[m] = metric_.template cost<double>(x, other.row(0));
-      } else {
-        pair.row(1) = keys_.row(keys[m]).template cast<double>();
-        out[m] = metric_.template cost<double>(x, z);
-      }
+      if (std::isnan(out[m])) out[m] = cost_of(i, keys[m]);
       out[m] = engine::convert_power(out[m], laws_.distance_power, to);
     }
   }
@@ -82,6 +59,12 @@ template <class T, class M> class LiftedPairsOf final : public LiftedPairs {
   }
 
  private:
+  /// By the metric's definition.
+  double cost_of(Index i, Index key) const {
+    const Matrix<double> x = queries_.row(i).template cast<double>(),
+                         z = keys_.row(key).template cast<double>();
+    return metric_.template cost<double>(x.row(0), z.row(0));
+  }
   Matrix<double> centered(const Points<T>& points, Index first, Index n, const Index* rows) const {
     if (!rows) return engine::centered<T, double>(points.middleRows(first, n), prepared_.center());
     Matrix<T> block(n, points.cols());
@@ -103,7 +86,8 @@ template <class T> class TiledPairs final : public Pairs {
   Index n_queries() const override { return costs_->rows(); }
   Index n_keys() const override { return costs_->cols(); }
   void distances(Index i, const Index* keys, Index n, double* out) const override {
-    for (Index m = 0; m < n; ++m) out[m] = costs_->pair(i, keys[m], engine::CostUnit::reported);
+    const std::vector<int> at(keys, keys + n);
+    costs_->pairs(i, at, engine::CostUnit::reported, out);
   }
 
  private:

@@ -32,12 +32,11 @@ SearchedKeys<T>::SearchedKeys(engine::SharedKeys<T> points, bool for_many_calls)
 }
 
 template <class T> double SearchedKeys<T>::asked_with(Index n_queries) const {
-  constexpr Index lanes = 48;  // a few queries cost brute force about what this many do
   if (!for_many_calls_) return static_cast<double>(n_queries);
   constexpr Index enough = std::numeric_limits<Index>::max() / 4;
   const Index asked = asked_.load(std::memory_order_relaxed);
-  if (asked < enough) asked_.fetch_add(std::max(n_queries, lanes), std::memory_order_relaxed);
-  return static_cast<double>(asked) + static_cast<double>(std::max(n_queries, lanes));
+  if (asked < enough) asked_.fetch_add(n_queries, std::memory_order_relaxed);
+  return static_cast<double>(asked) + static_cast<double>(n_queries);
 }
 
 template <class T>

@@ -38,7 +38,8 @@ template <class T> struct KernelPrediction {
 template <class T> struct KernelRegression {
   KeyedMechanism<T> keyed;      ///< bandwidth resolved; keys: training points (n, d) and log sample weights
   Matrix<T> targets;            ///< (n, n_targets)
-  std::vector<Index> point_of;  ///< (n,) a number for each point, equal for copies; -1 for weight 0
+  /// (n,) a number for each point, equal for copies, -1 for weight 0; empty where fitting did not ask for it.
+  std::vector<Index> point_of;
   int degree = 0;               ///< what is used: 0 where d > local_linear_max_features
   SelectedBandwidth bandwidth = {};
 

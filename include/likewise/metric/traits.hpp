@@ -58,6 +58,8 @@ struct MetricTraits {
   std::optional<LiftLaws> lift = {};
   /// What kneighbors and Radius report and read is d rather than c (Mahalanobis: |Wx - Wz|).
   bool reports_root = false;
+  /// c(x, z) = |x/|x| - z/|z||^2 / 2 wherever neither point is 0: searches compute that without the metric's help.
+  bool half_chord = false;
 
   constexpr bool lifts() const { return lift.has_value(); }
   constexpr int lift_power() const { return lift ? lift->power.value : 0; }
