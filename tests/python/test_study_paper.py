@@ -412,9 +412,10 @@ def test_the_page_of_the_committed_tables_says_which_rates_were_at_an_edge(witho
     sentence = report.edges(rates)
     assert f"{len(edge)} of {len(chosen)} chosen rates lie at an edge of what was tried" in sentence
     assert sentence in html and len(re.findall(r"(low|high)est\)", sentence)) == len(edge)
+    told = dict(part.split(": ") for part in re.split(r"\. (?=[A-Z])", sentence)[1:])
     for (name, arm), rate in edge.items():
-        (of_data,) = re.findall(r"(?:[.;] )" + re.escape(experiments.get(name).title) + ": ([^;]*)", sentence)
-        assert f"{arms.get(arm).title} ({rate:g}, " in of_data
+        of_data = told[experiments.get(name).title].split("; ")
+        assert sum(line.startswith(f"{arms.get(arm).title} ({rate:g}, ") for line in of_data) == 1
     went_on = dict(tables.read(MEASURED, "about").to_numpy()).get(tables.N_EXTENSIONS, "0") != "0"
     assert ("the search goes on beyond it" in html) == went_on
     assert ("No search went on beyond an edge" in html) != went_on
@@ -465,7 +466,7 @@ def test_a_search_goes_on_beyond_its_edge_as_long_as_the_best_rate_lies_there(
     assert (after["learning_rate"] == after["arm"].map(chosen["learning_rate"])).all()
     html = " ".join(found.report.read_text(encoding="utf-8").replace("&#39;", "'").split())
     assert "3 of 7 chosen rates lie at an edge" in html and "at most 3 on either side" in html
-    assert "dot from I (1, highest), dot of phi's (1, highest), metric (3e-05, lowest)" in html
+    assert "dot from I (1, highest); dot of phi's (1, highest); metric (3e-05, lowest)." in html
 
     n = len(ran)
     assert n == len(set(ran)) == found.n_planned

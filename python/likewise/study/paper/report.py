@@ -136,18 +136,18 @@ def _rates(table):
 
 
 def edges(table):
-    """Which chosen rates lie at an edge of what was tried, where a better one may lie beyond: a sentence."""
+    """Which chosen rates lie at an edge of what was tried, where a better one may lie beyond, in words."""
     chosen = table[table["chosen"].astype(bool)]
     at_edge = chosen[chosen["place"] != ""]
     if at_edge.empty:
         return "No chosen rate lies at an edge of what was tried."
     lists = [
-        f"{experiments.get(name).title}: {', '.join(_edge(row) for row in rows.itertuples())}"
+        f"{experiments.get(name).title}: {'; '.join(_edge(row) for row in rows.itertuples())}."
         for name, rows in at_edge.groupby("experiment", sort=False)
     ]
     return (
         f"{len(at_edge)} of {len(chosen)} chosen rates lie at an edge of what was tried, and a better one "
-        f"may lie beyond. {'; '.join(lists)}."
+        f"may lie beyond. {' '.join(lists)}"
     )
 
 
