@@ -109,6 +109,17 @@ class Verdicts(SphinxDirective):
         return [nodes.paragraph("", "What explains it:"), nodes.bullet_list("", *items)]
 
 
+class Edges(SphinxDirective):
+    """Which chosen learning rates lie at an edge of what was tried."""
+
+    def run(self):
+        if not is_there():
+            return []
+        from likewise.study.paper import report
+
+        return [nodes.paragraph("", report.edges(found()["rates"]))]
+
+
 class Figure(SphinxDirective):
     """One of the study's figures: ``{paper-figure} curves paper``."""
 
@@ -128,5 +139,6 @@ def setup(app):
     app.connect("config-inited", generate)
     app.add_directive("paper-about", About)
     app.add_directive("paper-verdicts", Verdicts)
+    app.add_directive("paper-edges", Edges)
     app.add_directive("paper-figure", Figure)
     return {"parallel_read_safe": True}

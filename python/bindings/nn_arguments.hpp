@@ -35,7 +35,8 @@ inline const Choices<Activation>& choices_of(Activation) {
   return known;
 }
 inline const Choices<Pooling>& choices_of(Pooling) {
-  static const Choices<Pooling> known = {{"mean", Pooling::mean}, {"cls", Pooling::cls}};
+  static const Choices<Pooling> known = {
+      {"mean", Pooling::mean}, {"cls", Pooling::cls}, {"none", Pooling::none}};
   return known;
 }
 inline const Choices<Task>& choices_of(Task) {

@@ -142,7 +142,9 @@ template <class Part> void read_shape(Reader& in, std::int64_t numbers, Part& pa
 template <class Field> constexpr bool is_choice = std::is_enum_v<Field> || std::is_same_v<Field, bool>;
 /// The last of the values that a choice has.
 template <class Field>
-constexpr int last_choice = std::is_same_v<Field, Score> ? static_cast<int>(Score::given) : 1;
+constexpr int last_choice = std::is_same_v<Field, Score>     ? static_cast<int>(Score::given)
+                            : std::is_same_v<Field, Pooling> ? static_cast<int>(Pooling::none)
+                                                             : 1;
 
 template <class Options> void write_options(Writer& out, const Options& options) {
   each_option(options, [&](const char*, const auto& field) {

@@ -175,10 +175,11 @@ template <class T>
 Matrix<T> AttentionModel::predict(const Vector<T>& parameters, const Values<T>& X,
                                   const BoolMatrix* key_padding, const Execution& run) const {
   const engine::Call call(run);
-  Matrix<T> outputs(X.rows() / options_.n_tokens, options_.n_outputs);
+  const Index height = rows_of_sequence();
+  Matrix<T> outputs(X.rows() / options_.n_tokens * height, options_.n_outputs);
   pass_over(parameters, X, key_padding, run,
             [&](Index begin, Index size, const AttentionModelTrace<T>& trace) {
-              outputs.middleRows(begin, size) = trace.output;
+              outputs.middleRows(begin * height, size * height) = trace.output;
             });
   require(outputs.allFinite(), "parameters", "such that the outputs of finite tokens are finite",
           "NaN or infinity");

@@ -141,7 +141,7 @@ template <class T> class RowLearner : public Learner<T> {
       return share * loss.value;
     };
     if (data_.context == RowContext::batch) {
-      gather(data_.samples, rows, 1, batch_);
+      gather(data_.samples, rows, 1, 1, batch_);
       return step(batch_, batch_.weights);
     }
     Vector<double> of_loss = Vector<double>::Zero(count());
@@ -156,7 +156,7 @@ template <class T> class RowLearner : public Learner<T> {
                            network_.forward<T>(parameters, data_.samples.X, data_.support, trace_, run),
                            data_.samples, data_.validation_weights);
     Samples<T> watched;
-    gather(data_.samples, std::span<const Index>(watched_), 1, watched);
+    gather(data_.samples, std::span<const Index>(watched_), 1, 1, watched);
     return evaluation_of(task_, predict<T>(network_, parameters, watched.X, batch_size_, nullptr, {}, run),
                          watched, data_.validation_weights(watched_));
   }

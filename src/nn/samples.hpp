@@ -57,9 +57,10 @@ Evaluation evaluation_of(Task task, const Matrix<T>& outputs, const Samples<T>& 
                                                               : r_squared(samples.targets, outputs, weights)};
 }
 
-/// The samples of some rows, into memory that is kept.
+/// The samples of some rows, into memory that is kept: `n_tokens` rows of X each, and `n_said` labels or targets.
 template <class T>
-void gather(const Samples<T>& samples, std::span<const Index> rows, Index n_tokens, Samples<T>& some) {
+void gather(const Samples<T>& samples, std::span<const Index> rows, Index n_tokens, Index n_said,
+            Samples<T>& some) {
   const Index n = std::ssize(rows);
   const auto take = [&](const auto& from, auto& to, Index height) {
     to.resize(n * height, from.cols());
@@ -67,16 +68,18 @@ void gather(const Samples<T>& samples, std::span<const Index> rows, Index n_toke
       to.middleRows(i * height, height) = from.middleRows(rows[static_cast<std::size_t>(i)] * height, height);
   };
   take(samples.X, some.X, n_tokens);
-  if (samples.targets.size()) take(samples.targets, some.targets, 1);
+  if (samples.targets.size()) take(samples.targets, some.targets, n_said);
   if (samples.key_padding) {
     if (!some.key_padding) some.key_padding.emplace();
     take(*samples.key_padding, *some.key_padding, 1);
   }
   if (samples.weights.size()) take(samples.weights, some.weights, 1);
   if (samples.labels.empty()) return;
-  some.labels.resize(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    some.labels[i] = samples.labels[static_cast<std::size_t>(rows[i])];
+  some.labels.clear();
+  for (const Index row : rows) {
+    const auto first = samples.labels.begin() + row * n_said;
+    some.labels.insert(some.labels.end(), first, first + n_said);
+  }
 }
 
 }  // namespace likewise::nn

@@ -133,7 +133,10 @@ TEST_CASE("a loaded model predicts the same bits", "[nn]") {
   const Place place;
   const std::string metadata = std::string("{\"classes\": [1, 2]}\0 and a zero", 32);
   const Matrix<double> X = normal_matrix(12, 2, 1);
-  for (const AttentionModelOptions& options : {unusual(), AttentionModelOptions{.n_features = 2}}) {
+  AttentionModelOptions of_tokens = unusual();
+  of_tokens.pooling = Pooling::none;
+  for (const AttentionModelOptions& options :
+       {unusual(), of_tokens, AttentionModelOptions{.n_features = 2}}) {
     const AttentionModel model(options);
     Vector<double> parameters = model.initial_parameters<double>(1);
     parameters(0) = 5e-324;  // the least of all numbers is kept too
@@ -173,6 +176,13 @@ TEST_CASE("the format is as documented, byte by byte", "[nn]") {
   CHECK(bytes.substr(parameters + 16, 16) == "embedding.weight");
   CHECK(bytes.substr(bytes.size() - 12, 4) == std::string("\0\0\x80\x3f", 4));
   CHECK(sealed(bytes) == bytes);
+  const std::size_t pooling = parameters - 8 - 2;
+  for (const auto& [byte, meant] : {std::pair{'\0', Pooling::mean}, std::pair{'\2', Pooling::none}}) {
+    write(place.path, with(bytes, pooling, byte));
+    CHECK(load_model<float>(place.path).model.options().pooling == meant);
+  }
+  write(place.path, with(bytes, pooling, 3));
+  CHECK(contains(refusal([&] { load_model<float>(place.path); }), "options are known; got 3"));
 }
 
 TEST_CASE("every truncation and every changed byte is refused with the path", "[nn]") {

@@ -203,6 +203,16 @@ TEST_CASE("pooling reads what is no padding", "[nn]") {
     };
     CHECK(relative_error(grad_x, slopes<Matrix<double>>(loss, x)) < 1e-6);
   }
+  Matrix<double> tokens = x;
+  tokens.row(1).setZero();
+  tokens.bottomRows(3).setZero();
+  pool<double>(Pooling::none, x, 2, &padding, y);
+  CHECK(y == tokens);
+  pool_backward<double>(Pooling::none, x, 3, &padding, grad_x);
+  CHECK(grad_x == tokens);
+  pool<double>(Pooling::none, x, 2, nullptr, y);
+  CHECK(y == x);
+  CHECK(contains(refusal([&] { pool_backward<double>(Pooling::none, x, 4, nullptr, y); }), "grad_y must be"));
   CHECK(contains(refusal([&] { pool<double>(Pooling::mean, x, 4, nullptr, y); }), "batch must be"));
   CHECK(contains(refusal([&] { pool<double>(Pooling::mean, x, 3, &padding, y); }), "key_padding must be"));
 }

@@ -68,14 +68,15 @@ TEST_CASE("encoder block: gradients are slopes, and the output is the formula", 
   }
 }
 
-TEST_CASE("model: gradients are slopes, with and without padding, for both poolings and scores", "[nn]") {
+TEST_CASE("model: gradients are slopes, with and without padding, for all poolings and scores", "[nn]") {
   const BoolMatrix padding = some_padding();
-  for (const Pooling pooling : {Pooling::mean, Pooling::cls})
+  for (const Pooling pooling : {Pooling::mean, Pooling::cls, Pooling::none})
     for (const auto& attention : {self_attention(4, 2), l2_attention(4, 1), metric_attention(4, 1)})
       for (const BoolMatrix* key_padding : {static_cast<const BoolMatrix*>(nullptr), &padding}) {
         const AttentionModel model(small(pooling, attention, key_padding ? 0 : 2));
         const Vector<double> parameters = moved(model);
-        const Matrix<double> X = normal_matrix(12, 2, 5), g = normal_matrix(4, 2, 6);
+        const Matrix<double> X = normal_matrix(12, 2, 5),
+                             g = normal_matrix(4 * model.rows_of_sequence(), 2, 6);
         const auto loss = [&](const Vector<double>& p, const Matrix<double>& at) {
           AttentionModelTrace<double> t;
           return dot(model.forward<double>(p, at, key_padding, t), g);
@@ -106,6 +107,36 @@ TEST_CASE("model: padding is not read, not even NaN", "[nn]") {
     X.row(0) *= 2;
     CHECK(model.predict<double>(parameters, X, &padding).row(0) != before.row(0));
   }
+}
+
+TEST_CASE("model: without pooling each token has an output, of whose mean the pooled one is made", "[nn]") {
+  const AttentionModel each(small(Pooling::none, self_attention(4, 2), 2)),
+      mean(small(Pooling::mean, self_attention(4, 2), 2));
+  CHECK(each.layout() == mean.layout());
+  CHECK(each.rows_of_sequence() == 3);
+  CHECK(mean.rows_of_sequence() == 1);
+  const Vector<double> parameters = moved(each);
+  const BoolMatrix padding = some_padding();
+  Matrix<double> X = normal_matrix(12, 2, 5);
+  const Matrix<double> outputs = each.predict<double>(parameters, X, &padding),
+                       pooled = mean.predict<double>(parameters, X, &padding);
+  REQUIRE(outputs.rows() == 12);
+  CHECK(pooled.row(0).isApprox(outputs.topRows(3).colwise().mean(), 1e-12));  // a head is linear
+  CHECK(pooled.row(1).isApprox(outputs.middleRows(3, 2).colwise().mean(), 1e-12));
+  CHECK(pooled.row(2).isApprox(outputs.row(8), 1e-12));
+  const Vector<double> bias = parameters.segment(each.layout().at("head.bias").offset, 2);
+  for (const Index row : {5, 6, 7}) CHECK(outputs.row(row) == bias.transpose());
+  X.row(5).setConstant(std::numeric_limits<double>::quiet_NaN());
+  CHECK(each.predict<double>(parameters, X, &padding) == outputs);
+  // More sequences than are read at once.
+  const Matrix<double> many = normal_matrix(3 * 2000, 2, 7);
+  CHECK(each.predict<double>(parameters, many).bottomRows(3)
+        == each.predict<double>(parameters, many.bottomRows(3)));
+  AttentionModelTrace<double> trace;
+  each.forward<double>(parameters, X, &padding, trace);
+  Vector<double> gradient = Vector<double>::Zero(parameters.size());
+  CHECK(contains(refusal([&] { each.backward<double>(parameters, trace, normal_matrix(4, 2, 6), gradient); }),
+                 "must be"));
 }
 
 TEST_CASE("model: order counts with positions, and not without", "[nn]") {

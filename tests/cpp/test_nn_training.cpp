@@ -4,6 +4,7 @@
 #include <likewise/nn/loss.hpp>
 
 #include "catch.hpp"
+#include "slopes.hpp"
 #include "testing.hpp"
 
 using namespace likewise;
@@ -263,6 +264,127 @@ TEST_CASE("what training refuses", "[nn]") {
       contains(message([](auto&, auto& o, auto&) { o.schedule = StepRate{.factor = 0}; }), "factor must be"));
   CHECK(contains(message([](auto&, auto& o, auto&) { o.batches = {{0, 6}}; }), "batches must be"));
   CHECK(contains(message([](auto&, auto&, auto& p) { p.conservativeResize(3); }), "parameters must be"));
+}
+
+namespace {
+
+AttentionModel tagger(Index n_outputs) {
+  return AttentionModel({.n_tokens = 3,
+                         .n_features = 2,
+                         .n_outputs = n_outputs,
+                         .block = {.attention = self_attention(8, 2), .mlp_ratio = 2},
+                         .pooling = Pooling::none});
+}
+
+/// Of each token whether its first feature is above the sequence's mean: no token knows it alone.
+Samples<double> above(Index n, unsigned seed) {
+  Samples<double> s{.X = normal_matrix(3 * n, 2, seed)};
+  for (Index i = 0; i < 3 * n; ++i) s.labels.push_back(s.X(i, 0) > s.X.col(0).segment(i / 3 * 3, 3).mean());
+  return s;
+}
+
+/// Two places of padding, with labels and targets that no token may have.
+Samples<double> padded(bool classes) {
+  Samples<double> s{.X = normal_matrix(12, 2, 5), .key_padding = BoolMatrix::Constant(4, 3, true)};
+  (*s.key_padding)(1, 2) = (*s.key_padding)(3, 0) = false;
+  s.weights = Vector<double>(4);
+  s.weights << 1, 2, 0, 0.5;
+  if (classes) {
+    s.labels = {0, 1, 1, 0, 1, -1, 0, 0, 1, 7, 0, 1};
+    return s;
+  }
+  s.targets = normal_matrix(12, 2, 6);
+  s.targets(5, 0) = s.targets(9, 1) = std::numeric_limits<double>::quiet_NaN();
+  return s;
+}
+
+/// The mean over tokens by hand: of each its sequence's weight, of padding nothing.
+std::pair<double, double> loss_and_accuracy(const Samples<double>& s, const Matrix<double>& outputs) {
+  double loss = 0, right = 0, sum = 0;
+  for (Index i = 0; i < outputs.rows(); ++i) {
+    const double weight = (*s.key_padding)(i / 3, i % 3) ? s.weights(i / 3) : 0;
+    if (weight == 0) continue;
+    sum += weight;
+    if (s.labels.empty()) {
+      loss += weight * (outputs.row(i) - s.targets.row(i)).squaredNorm() / 2;
+      continue;
+    }
+    const Index label = s.labels[static_cast<std::size_t>(i)];
+    loss += weight * (std::log(outputs.row(i).array().exp().sum()) - outputs(i, label));
+    right += weight * (outputs(i, label) > outputs(i, 1 - label));
+  }
+  return {loss / sum, right / sum};
+}
+
+}  // namespace
+
+TEST_CASE("a model of tokens learns something of each", "[nn]") {
+  const AttentionModel model = tagger(2);
+  Vector<double> parameters = model.initial_parameters<double>(1);
+  const TrainingData<double> data{above(400, 2), above(100, 3)};
+  const TrainingHistory history =
+      train(model, parameters, data, {.optimizer = Adam{}, .learning_rate = 0.01, .max_epochs = 25});
+  CHECK(history.epochs.back().validation_score > 0.9);
+  CHECK(evaluate(model, parameters, *data.validation, Task::classification).score
+        == history.epochs.back().validation_score);
+}
+
+TEST_CASE("the loss of tokens is a mean over those that are there", "[nn]") {
+  const AttentionModel model = tagger(2);
+  const Vector<double> start = model.initial_parameters<double>(4);
+  for (const bool classes : {true, false}) {
+    const Samples<double> s = padded(classes);
+    const Task task = classes ? Task::classification : Task::regression;
+    const auto by_hand = [&](const Vector<double>& p) {
+      return loss_and_accuracy(s, model.predict<double>(p, s.X, &*s.key_padding));
+    };
+    const Evaluation seen = evaluate(model, start, s, task);
+    CHECK(seen.loss == Approx(by_hand(start).first).epsilon(1e-12));
+    if (classes) CHECK(seen.score == Approx(by_hand(start).second).epsilon(1e-12));
+    if (!classes) CHECK(seen.score < 1);  // and not NaN
+    // A step of plain descent, in one batch and in two parts of it, goes along the slopes of that loss.
+    Vector<double> got = start;
+    const TrainingHistory history = train<double>(
+        model, got, {s, s},
+        {.task = task, .optimizer = Sgd{.weight_decay = 0}, .learning_rate = 1e-2, .max_epochs = 1});
+    CHECK(history.epochs[0].training_loss == Approx(seen.loss).epsilon(1e-12));
+    const Vector<double> slope =
+        slopes<Vector<double>>([&](const auto& p) { return by_hand(p).first; }, start);
+    CHECK(relative_error(Vector<double>((start - got) / 1e-2), slope) < 1e-6);
+  }
+}
+
+TEST_CASE("many tokens are taken in parts, with the same loss", "[nn]") {
+  const AttentionModel model = tagger(2);
+  Samples<double> s = above(200, 2);
+  s.key_padding = BoolMatrix::Constant(200, 3, true);
+  for (Index i = 0; i < 200; i += 3) (*s.key_padding)(i, i % 2) = false;
+  s.weights = Vector<double>::Constant(200, 1.0);
+  Vector<double> parameters = model.initial_parameters<double>(1);
+  const double loss = loss_and_accuracy(s, model.predict<double>(parameters, s.X, &*s.key_padding)).first;
+  const TrainingHistory history =
+      train<double>(model, parameters, {s}, {.batch_size = 200, .max_epochs = 1}, {.n_jobs = 2});
+  CHECK(history.epochs[0].training_loss == Approx(loss).epsilon(1e-12));
+}
+
+TEST_CASE("what a model of tokens refuses", "[nn]") {
+  const AttentionModel model = tagger(2);
+  const Vector<double> parameters = model.initial_parameters<double>(1);
+  const auto message = [&](bool classes, auto change) {
+    Samples<double> s = padded(classes);
+    change(s);
+    return refusal(
+        [&] { evaluate(model, parameters, s, classes ? Task::classification : Task::regression); });
+  };
+  CHECK(contains(message(true, [](auto& s) { s.labels.resize(4); }),
+                 "labels must be one class for each of 12 tokens; got 4"));
+  CHECK(contains(message(true, [](auto& s) { s.labels[0] = -1; }), "labels must be in [0, 1]; got -1"));
+  CHECK(contains(message(false, [](auto& s) { s.targets.conservativeResize(4, 2); }),
+                 "targets must be of shape (12, 2); got 4 x 2"));
+  CHECK(contains(message(false, [](auto& s) { s.targets(0, 0) = NAN; }), "targets must be finite"));
+  CHECK(contains(message(true, [](auto& s) { s.weights = Vector<double>::Ones(12); }),
+                 "weights must be one number for each of 4 sequences; got 12"));
+  CHECK(contains(message(true, [](auto& s) { s.key_padding->setConstant(false); }), "key_padding must be"));
 }
 
 /// Kind: a row of weight 0 has a say: in the mean of a batch, in the order of rows, in how long an epoch is.

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import interruptible
 import numpy as np
@@ -300,7 +301,7 @@ def test_a_sequence_is_learned():
 
 def small_plan(**changes):
     of = tuple(replace(experiments.get(name), steps=4, seeds=3) for name in ("moon", "karate"))
-    return plan.Plan(of, **{"n_rate_seeds": 2, "n_open_seeds": 2, "multiples": (1, 10), **changes})
+    return plan.Plan(of, **{"n_rate_seeds": 2, "n_open_seeds": 2, "places": range(0, 3, 2), **changes})
 
 
 def test_the_default_plan_is_what_the_issue_asks_for():
@@ -378,6 +379,129 @@ def test_the_chosen_rate_has_the_best_mean_on_held_out_rows():
     assert plan.chosen_rates(tied) == {("moon", "dot"): 1e-2}
     diverged = rates_table([(1e-3, 0.6, 1.0, False), (1e-2, 0.9, 0.5, True)])
     assert plan.chosen_rates(diverged) == {("moon", "dot"): 1e-3}
+
+
+@pytest.fixture
+def without_figures(monkeypatch):
+    """Pages in a fraction of the time."""
+    monkeypatch.setattr(report, "drawn", lambda figure: None)
+
+
+MEASURED = Path(__file__).parents[2] / "docs" / "measured" / "paper"
+
+
+def test_rates_are_places_on_one_grid():
+    """1 and 3 times powers of ten, from wherever a search comes; those of the committed tables among them."""
+    assert [plan.rate_at(1e-3, place) for place in range(-3, 8)] == [
+        3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0
+    ]  # fmt: skip
+    committed = tables.read(MEASURED, "rates")
+    for name, rows in committed.groupby("experiment"):
+        published = experiments.get(name).learning_rate
+        assert set(rows["learning_rate"]) >= {plan.rate_at(published, place) for place in plan.PLACES}
+
+
+def test_the_page_of_the_committed_tables_says_which_rates_were_at_an_edge(without_figures, tmp_path):
+    for name in tables.FILES.values():
+        (tmp_path / name).write_bytes((MEASURED / name).read_bytes())
+    html = " ".join(text_of(report.write(tmp_path).read_text(encoding="utf-8")).replace("&#39;", "'").split())
+    rates = tables.read(MEASURED, "rates")
+    tried = rates.groupby(["experiment", "arm"])["learning_rate"]
+    chosen = rates[rates["chosen"]].set_index(["experiment", "arm"])["learning_rate"]
+    edge = chosen[(chosen == tried.min()[chosen.index]) | (chosen == tried.max()[chosen.index])]
+    sentence = report.edges(rates)
+    assert f"{len(edge)} of {len(chosen)} chosen rates lie at an edge of what was tried" in sentence
+    assert sentence in html and len(re.findall(r"(low|high)est\)", sentence)) == len(edge)
+    told = dict(part.split(": ") for part in re.split(r"\. (?=[A-Z])", sentence)[1:])
+    for (name, arm), rate in edge.items():
+        of_data = told[experiments.get(name).title].split("; ")
+        assert sum(line.startswith(f"{arms.get(arm).title} ({rate:g}, ") for line in of_data) == 1
+    went_on = dict(tables.read(MEASURED, "about").to_numpy()).get(tables.N_EXTENSIONS, "0") != "0"
+    assert ("the search goes on beyond it" in html) == went_on
+    assert ("No search went on beyond an edge" in html) != went_on
+
+
+def told_of(best):
+    """A training that nobody runs: accuracy falls by 2 % with each decade from an arm's best rate."""
+
+    def run_cell(cell):
+        away = abs(np.log10(cell.learning_rate / best[cell.arm]))
+        measures = {"accuracy": 0.9 - 0.02 * away, "asked_loss": away, "diverged": False, "guessing": 0.5}
+        measures |= {"mean_loss": 0.1, "final_loss": 0.1, "accuracy_under_noise": 0.5, "n_parameters": 9}
+        return {**cells._empty(cell), **measures, "accuracy_beside_training": 0.5, "seconds": 0.0}
+
+    return run_cell
+
+
+# The best rate of each arm, what is chosen and where it lies. The first grid of moon is 0.001 to 0.03; three
+# steps beyond it are 3e-5 and 1.
+BEST = {
+    "none": (1e-2, 1e-2, ""),
+    "dot": (1e-1, 1e-1, ""),  # one step above
+    "dot_identity": (1.0, 1.0, "highest"),  # as far as a search goes
+    "dot_phi": (50.0, 1.0, "highest"),
+    "l2": (3e-4, 3e-4, ""),  # one step below
+    "metric": (1e-9, 3e-5, "lowest"),
+    "metric_small": (1e-3, 1e-3, ""),  # at the edge of the first grid, and no more of the second
+}
+
+
+def test_a_search_goes_on_beyond_its_edge_as_long_as_the_best_rate_lies_there(
+    without_figures, monkeypatch, tmp_path
+):
+    ran, run_cell = [], told_of({arm: best for arm, (best, _, _) in BEST.items()})
+    monkeypatch.setattr(cells, "run_cell", lambda cell: ran.append(cell) or run_cell(cell))
+    found = paper.run("moon", repeats=2, out=tmp_path)
+    rates = tables.read(tmp_path, "rates")
+    chosen = rates[rates["chosen"]].set_index("arm")
+    for arm, (_, rate, place) in BEST.items():
+        assert (chosen.loc[arm, "learning_rate"], chosen.loc[arm, "place"]) == (rate, place), arm
+    tried = rates.groupby("arm")["learning_rate"].agg(["min", "max", "size"])
+    want = {"none": (1e-3, 3e-2, 4), "dot": (1e-3, 0.3, 6), "dot_identity": (1e-3, 1.0, 7)}
+    want |= {"dot_phi": (1e-3, 1.0, 7), "l2": (1e-4, 3e-2, 6)}
+    want |= {"metric": (3e-5, 3e-2, 7), "metric_small": (3e-4, 3e-2, 5)}
+    assert {arm: tuple(row) for arm, row in zip(tried.index, tried.to_numpy())} == want
+    assert (rates["n"] == plan.N_RATE_SEEDS).all()
+    after = found.cells[found.cells["stage"].isin([plan.CHOSEN, plan.OPEN])]
+    assert (after["learning_rate"] == after["arm"].map(chosen["learning_rate"])).all()
+    html = " ".join(found.report.read_text(encoding="utf-8").replace("&#39;", "'").split())
+    assert "3 of 7 chosen rates lie at an edge" in html and "at most 3 on either side" in html
+    assert "dot from I (1, highest); dot of phi's (1, highest); metric (3e-05, lowest)." in html
+
+    n = len(ran)
+    assert n == len(set(ran)) == found.n_planned
+    assert paper.run("moon", repeats=2, out=tmp_path).n_planned == n == len(ran)  # nothing is run again
+
+
+def test_a_search_stopped_beyond_its_edge_goes_on_there(without_figures, monkeypatch, tmp_path):
+    run_cell = told_of({arm: best for arm, (best, _, _) in BEST.items()})
+    ran = []
+
+    def stopping(cell):
+        if cell.learning_rate == 0.3:
+            raise KeyboardInterrupt
+        ran.append(cell)
+        return run_cell(cell)
+
+    monkeypatch.setattr(cells, "run_cell", stopping)
+    first = paper.run("moon", repeats=2, out=tmp_path)
+    assert first.interrupted and "Interrupted" in first.report.read_text(encoding="utf-8")
+    monkeypatch.setattr(cells, "run_cell", lambda cell: ran.append(cell) or run_cell(cell))
+    second = paper.run("moon", repeats=2, out=tmp_path)
+    assert not second.interrupted and len(ran) == len(set(ran)) == second.n_planned
+
+
+def test_an_edge_whose_cells_fail_ends_the_search(without_figures, monkeypatch, tmp_path):
+    run_cell = told_of(dict.fromkeys(BEST, 1.0))
+
+    def failing(cell):
+        return run_cell(cell) if cell.learning_rate <= 0.1 else {**cells._empty(cell), "error": "it cannot"}
+
+    monkeypatch.setattr(cells, "run_cell", failing)
+    found = paper.run("moon", repeats=2, out=tmp_path)
+    rates = found.cells[found.cells["stage"] == plan.RATES]
+    assert rates["learning_rate"].max() == 0.3
+    assert set(found.cells.loc[found.cells["stage"] == plan.CHOSEN, "learning_rate"]) == {0.1}
 
 
 @pytest.mark.parametrize(
@@ -652,7 +776,8 @@ def test_a_quick_study_is_whole(found):
     assert (table["error"] == "").all() and not found.interrupted
     counts = table.groupby("stage").size()
     n_arms = len(arms.names_for("rows")) + len(arms.names_for("graph"))
-    assert counts["paper"] == counts["chosen"] == 3 * n_arms and counts["rates"] == 2 * 2 * n_arms
+    # Of two rates the best is at an edge: each search goes on once, with two seeds.
+    assert counts["paper"] == counts["chosen"] == 3 * n_arms and counts["rates"] == 2 * 3 * n_arms
     assert set(table.loc[table["stage"] == plan.OPEN, "choice"]) == {
         plan.AS_CHOSEN, *experiments.get("moon").choices
     }  # fmt: skip
@@ -681,7 +806,9 @@ def test_the_search_for_rates_is_told(found):
     )
     row = table.query("experiment == 'moon' and arm == 'l2' and learning_rate == 0.01")
     assert row["accuracy"].item() == pytest.approx(own["accuracy"].mean(), abs=1e-5)
-    assert row["place"].item() == "highest" and row["n"].item() == 2
+    assert row["n"].item() == 2
+    of_arm = table.query("experiment == 'moon' and arm == 'l2'").sort_values("learning_rate")
+    assert of_arm["place"].tolist() == ["lowest", "", "highest"]
     chosen = table[table["chosen"]].set_index(["experiment", "arm"])["learning_rate"]
     cells_of = found.cells[found.cells["stage"] == plan.CHOSEN].groupby(["experiment", "arm"])[
         "learning_rate"

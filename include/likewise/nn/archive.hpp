@@ -28,7 +28,8 @@ namespace likewise::nn {
 ///               i64 rank; u8 diagonal, learn_temperature, key_bias, bias;
 ///               from version 3 on i64 map_width, u8 share_map, f64 temperature; from version 4 on u8 project, values;
 ///               from version 5 on f64 slope;
-///               f64 mlp_ratio; u8 activation; u8 pooling; u8 positions; f64 position_std
+///               f64 mlp_ratio; u8 activation; u8 pooling (0 mean, 1 cls, 2 none: one output a token); u8 positions;
+///               f64 position_std
 ///     u64       parameters, then of each: string name, i64 rows, i64 cols (0: a vector)
 ///     numbers   all parameters, one after the other
 ///

@@ -12,12 +12,13 @@
 namespace likewise::nn {
 
 struct AttentionModelOptions {
-  Index n_tokens = 1;               ///< of each sequence, padding included
-  Index n_features = 1;             ///< of each token
-  Index n_outputs = 1;              ///< classes, or targets
-  Index n_layers = 1;               ///< encoder blocks; 0: none
-  EncoderBlockOptions block = {};   ///< attention (embed_dim, num_heads, ...), MLP
-  Pooling pooling = Pooling::mean;  ///< cls: a learned token is put before the others, and read
+  Index n_tokens = 1;              ///< of each sequence, padding included
+  Index n_features = 1;            ///< of each token
+  Index n_outputs = 1;             ///< classes, or targets
+  Index n_layers = 1;              ///< encoder blocks; 0: none
+  EncoderBlockOptions block = {};  ///< attention (embed_dim, num_heads, ...), MLP
+  /// cls: a learned token is put before the others, and read. none: each token is read, an output each.
+  Pooling pooling = Pooling::mean;
   bool positions = true;  ///< a learned vector for each place; without it the order of tokens does not count
   double position_std = 0.02;  ///< of the normal law of positions and cls token; 0: they start at 0
 
@@ -49,8 +50,8 @@ template <class T> struct AttentionModelTrace {
   Matrix<T> tokens;    ///< (batch * length, embed_dim); length = n_tokens, and 1 with a cls token
   std::vector<EncoderBlockTrace<T>> blocks;
   LayerNormTrace<T> norm;
-  Matrix<T> pooled;  ///< (batch, embed_dim)
-  Matrix<T> output;  ///< (batch, n_outputs)
+  Matrix<T> pooled;  ///< (batch * rows_of_sequence, embed_dim)
+  Matrix<T> output;  ///< (batch * rows_of_sequence, n_outputs)
   Matrix<T> grad_pooled, grad_tokens;
 };
 
@@ -65,14 +66,17 @@ class AttentionModel {
   const AttentionModelOptions& options() const { return options_; }
   const ParameterLayout& layout() const { return layout_; }
   const std::vector<EncoderBlock>& blocks() const { return blocks_; }
+  /// Outputs of a sequence: n_tokens without pooling, one after the other, else 1.
+  Index rows_of_sequence() const { return options_.pooling == Pooling::none ? options_.n_tokens : 1; }
 
   /// A vector of the layout's size: each layer by its own law with seeds drawn from `seed`, positions and cls
   /// token normal.
   template <class T> Vector<T> initial_parameters(std::uint64_t seed) const;
 
-  /// X (batch * n_tokens, n_features), sequence after sequence, to outputs (batch, n_outputs), which lie in the
-  /// trace. `key_padding` (batch, n_tokens), true = a token; nullptr: all are. Padding is not read. The costs
-  /// of its parts. Throws InvalidArgument where shapes do not fit.
+  /// X (batch * n_tokens, n_features), sequence after sequence, to outputs (batch * rows_of_sequence, n_outputs), which
+  /// lie in the trace. `key_padding` (batch, n_tokens), true = a token; nullptr: all are. Padding is not read; without
+  /// pooling its outputs are the head's bias, whatever the tokens. The costs of its parts. Throws InvalidArgument where
+  /// shapes do not fit.
   template <class T>
   const Matrix<T>& forward(const Vector<T>& parameters, const Values<T>& X, const BoolMatrix* key_padding,
                            AttentionModelTrace<T>& trace, const Execution& run = {}) const;
@@ -81,7 +85,7 @@ class AttentionModel {
   void backward(const Vector<T>& parameters, AttentionModelTrace<T>& trace, const Values<T>& grad_output,
                 Vector<T>& gradient, Matrix<T>* grad_X = nullptr, const Execution& run = {}) const;
 
-  /// Outputs (n, n_outputs) of n sequences, 4096 tokens at a time.
+  /// Outputs (n * rows_of_sequence, n_outputs) of n sequences, 4096 tokens at a time.
   template <class T>
   Matrix<T> predict(const Vector<T>& parameters, const Values<T>& X, const BoolMatrix* key_padding = nullptr,
                     const Execution& run = {}) const;

@@ -17,11 +17,15 @@ namespace likewise::nn {
 /// targets).
 enum class Task { classification, regression };
 
-/// n sequences and what is to be said of them.
+/// n sequences and what is to be said of them: of a model without pooling, of each of their tokens, n_rows = n * n_tokens
+/// in the order of X's rows; else of each sequence, n_rows = n.
+///
+/// Without pooling the loss is a mean over tokens, each with its sequence's weight, and so is the score. `key_padding` marks
+/// what is no token: its label or target counts nowhere and may be anything, -1 or NaN too.
 template <class T> struct Samples {
   Matrix<T> X;                                 ///< (n * n_tokens, n_features)
-  std::vector<Index> labels = {};              ///< (n,) in [0, n_outputs), of classification
-  Matrix<T> targets = {};                      ///< (n, n_outputs), of regression
+  std::vector<Index> labels = {};              ///< (n_rows,) in [0, n_outputs), of classification
+  Matrix<T> targets = {};                      ///< (n_rows, n_outputs), of regression
   std::optional<BoolMatrix> key_padding = {};  ///< (n, n_tokens), true = a token
   Vector<double> weights = {};                 ///< (n,) of the loss; 0: as if not there; empty: all 1
 };

@@ -57,6 +57,6 @@ class Numbers:
         return (Y - self.mean) / self.scale
 
     def decode(self, outputs):
-        """Targets in the shape they were given in."""
+        """Targets (..., n_targets) of outputs, without the last axis where they were given so."""
         Y = outputs * self.scale + self.mean
-        return Y.ravel() if self.flat else Y
+        return Y[..., 0] if self.flat else Y

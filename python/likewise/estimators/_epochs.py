@@ -123,7 +123,8 @@ class TrainedByEpochs:
         return hasattr(self, "_model")
 
 
-def _require_y(estimator, y):
+def require_y(estimator, y):
+    """Refuse no targets, and sparse ones."""
     if y is None:
         raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")
     check_dense(y)
@@ -135,7 +136,7 @@ class OfClasses:
     _task = "classification"
 
     def _take_y(self, y):
-        _require_y(self, y)
+        require_y(self, y)
         with naming(y=y):
             check_array(y, ensure_2d=False, dtype=None, input_name="y")  # pandas' own missing values too
         y = without_column(unboxed(np.asarray(y)), stacklevel=4)
@@ -155,7 +156,7 @@ class OfClasses:
         self.classes_ = targets.classes
 
     def _labels(self, Y):
-        return Y.argmax(axis=1)
+        return Y.argmax(axis=-1)
 
     def _saved_targets(self):
         return {}  # classes_ say it
@@ -170,7 +171,7 @@ class OfNumbers:
     _task = "regression"
 
     def _take_y(self, y):
-        _require_y(self, y)
+        require_y(self, y)
         _checks.refuse_columns(y, "y")
         with naming(y=y):
             y = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y")

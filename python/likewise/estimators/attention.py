@@ -14,8 +14,9 @@ from likewise._errors import ConvergenceError
 from likewise._estimator import MechanismMixin, checked_sample_weight, naming
 from likewise._execution import execution, one_call
 from likewise._extras import need
-from likewise.estimators._epochs import NO_EPOCHS, OfClasses, OfNumbers, TrainedByEpochs
+from likewise.estimators._epochs import NO_EPOCHS, OfClasses, OfNumbers, TrainedByEpochs, require_y
 from likewise.estimators._saved import SavedInOneFile
+from likewise.estimators._token_targets import of_each_token, weights_of_tokens
 from likewise.nn import FIRST_OF_MANY
 from likewise.nn._in_context import ATTENTION as IN_CONTEXT
 from likewise.nn._in_context import InContextModel, log_loss, squared_loss
@@ -103,10 +104,13 @@ class _AttentionEstimator(SavedInOneFile, TrainedByEpochs, MechanismMixin, Trans
         ----------
         X : array (n, n_tokens, n_features), or (n, n_tokens * n_features)
         y : array (n,), or (n, n_targets) of a regressor
+            With pooling="none" of each token: (n, n_tokens), or (n, n_tokens, n_targets) of a regressor.
         sample_weight : array (n,) >= 0 or None
-            Of the loss, and of a regressor's mean and deviation; a row of weight 0 is as if not there.
+            Of the loss, and of a regressor's mean and deviation; a row of weight 0 is as if not there. With
+            pooling="none" each token has its row's.
         key_padding_mask : boolean array (n, n_tokens), True = a token, False = padding; None: all are tokens
-            Padding is not read and may hold NaN. Every method that reads X takes it.
+            Padding is not read and may hold NaN; so may y there with pooling="none", since what is said of
+            padding counts nowhere. Every method that reads X takes it.
         context : None, "rows" or (X_context, y_context)
             None: tokens of a row attend to one another. "rows": the rows are the tokens, and attend to the
             other labeled rows, each without its own label. A pair: they attend to those labeled rows.
@@ -121,8 +125,11 @@ class _AttentionEstimator(SavedInOneFile, TrainedByEpochs, MechanismMixin, Trans
         a ConvergenceError names the step, and the estimator has the last weights of finite loss.
         """
         self._check_parameters()
-        y = self._take_y(y)
-        X = self._take_rows(X, reset=True, length=len(y), padding=key_padding_mask)
+        if context is None and self.pooling == "none":
+            X, y = self._take_tokens(X, y, key_padding_mask)
+        else:
+            y = self._take_y(y)
+            X = self._take_rows(X, reset=True, length=len(y), padding=key_padding_mask)
         weights = None
         if sample_weight is not None:
             weights = checked_sample_weight(sample_weight, X)
@@ -159,16 +166,28 @@ class _AttentionEstimator(SavedInOneFile, TrainedByEpochs, MechanismMixin, Trans
             '"auto" or an int, at least 1',
         )
         self._require_numbers("mlp_ratio")
-        self._require_words({"pooling": ("mean", "cls")})
+        self._require_words({"pooling": ("mean", "cls", "none")})
         self._check_training()
+
+    def _take_tokens(self, X, y, key_padding_mask):
+        """X, and y of all its tokens one after the other."""
+        require_y(self, y)
+        X = self._take_rows(X, reset=True, padding=key_padding_mask)
+        return X, self._take_y(self._of_each_token(y, X, self._take_padding(key_padding_mask, X)))
+
+    def _of_each_token(self, y, X, padding):
+        return of_each_token(y, X.shape[:2], padding, several=self._task == "regression")
 
     def _fit_tokens(self, X, y, weights, padding):
         random_state = _checks.random_of(self.random_state)
         seed = random_state.randint(2**31)
         kept = self._going_on(Model, lambda m: m.is_of(self._options(X, self._kept_outputs(y)), self.dtype))
-        targets = self._targets_of(y, weights, goes_on=kept is not None)
+        each = self.pooling == "none"
+        weights_of_y = weights_of_tokens(weights, padding, X.shape[:2]) if each else weights
+        targets = self._targets_of(y, weights_of_y, goes_on=kept is not None)
         Y = targets.encode(y)
         model = kept or Model(self._options(X, Y.shape[1]), seed, self.dtype)
+        Y = Y.reshape(*X.shape[:2], -1) if each else Y
         samples = self._samples(X, Y, padding, weights)
         if weights is not None:  # a row of weight 0 is no row, nor one to validate with
             samples = tuple(None if part is None else part[weights > 0] for part in samples)
@@ -204,8 +223,10 @@ class _AttentionEstimator(SavedInOneFile, TrainedByEpochs, MechanismMixin, Trans
 
     def _split(self, samples, random_state):
         """(training, validation or None) of the samples' parts; the second part are labels, or None."""
-        parts = self._split_rows(len(samples[0]), samples[1], random_state)
-        if parts[1] is None:
+        labels = samples[1]
+        of_tokens = labels is not None and labels.ndim == 2  # a row has many classes: parts cannot share them
+        parts = self._split_rows(len(samples[0]), None if of_tokens else labels, random_state)
+        if parts[1] is None or (of_tokens and not _has_all_classes(labels, samples[3], parts[0])):
             return samples, None
         return tuple(tuple(None if part is None else part[rows] for part in samples) for rows in parts)
 
@@ -277,6 +298,21 @@ class _AttentionEstimator(SavedInOneFile, TrainedByEpochs, MechanismMixin, Trans
 
     def _outputs(self, X, key_padding_mask=None):
         return self._read(X, key_padding_mask, lambda *given: self._model.outputs(*given)).astype(np.float64)
+
+    def _score(self, measure, X, y, sample_weight, key_padding_mask):
+        """measure(y, predictions), of tokens those that are no padding."""
+        predicted = self.predict(X, key_padding_mask)
+        if not self._model.is_of_tokens:
+            return measure(y, predicted, sample_weight=sample_weight)
+        require_y(self, y)
+        tokens = np.ones(predicted.shape[:2], bool)
+        if key_padding_mask is not None:
+            tokens = np.asarray(key_padding_mask)
+        y = self._of_each_token(y, predicted, tokens)
+        if sample_weight is not None:
+            sample_weight = checked_sample_weight(sample_weight, predicted)
+        weights = weights_of_tokens(sample_weight, tokens, tokens.shape)
+        return measure(y, predicted.reshape(-1, *predicted.shape[2:]), sample_weight=weights)
 
     @property
     def mechanisms_(self):
@@ -425,6 +461,12 @@ class _AttentionEstimator(SavedInOneFile, TrainedByEpochs, MechanismMixin, Trans
         return tags
 
 
+def _has_all_classes(labels, padding, rows):
+    """Whether each class that some token has is one of the tokens' of those rows."""
+    tokens = np.ones(labels.shape, bool) if padding is None else padding
+    return len(np.unique(labels[rows][tokens[rows]])) == len(np.unique(labels[tokens]))
+
+
 def _without_padding(X, mask):
     """X with 0 for the padding, where there may be anything; as it is where the mask does not fit."""
     if mask is None or hasattr(X, "columns"):  # a table's NaN has a meaning of its own
@@ -442,6 +484,8 @@ class AttentionClassifier(ClassifierMixin, OfClasses, _AttentionEstimator):
 
     tokens -> embedding + positions -> n_layers blocks of attention and MLP -> mean -> class scores
 
+    With pooling="none" there is no mean, and each token has a class: y and predictions are (n, n_tokens).
+
     Parameters
     ----------
     attention : "l2", "metric", "dot", "additive", "additive_dynamic" or dict
@@ -456,7 +500,10 @@ class AttentionClassifier(ClassifierMixin, OfClasses, _AttentionEstimator):
         Tokens of a flat row; None: each feature is one. Rows as (n, n_tokens, n_features) need none.
     embed_dim, num_heads, n_layers : int
     mlp_ratio : float >= 0; hidden features of the MLP / embed_dim, 0: attention alone
-    pooling : "mean" or "cls"
+    pooling : "mean", "cls" or "none"
+        What is read: the mean of the tokens, a learned token that attends to them, or each token by itself,
+        so that each has its target (tagging). Loss and score are then means over all tokens of all rows, and
+        rows to validate with are drawn whatever their classes. In context there is nothing to pool.
     optimizer : "adamw", "adam" or "sgd"
     learning_rate : float or "auto", 0.005 of classes and 0.01 of numbers
     weight_decay : float
@@ -505,18 +552,21 @@ class AttentionClassifier(ClassifierMixin, OfClasses, _AttentionEstimator):
         return X, self._labels(Y), None, padding, weights
 
     def predict_proba(self, X, key_padding_mask=None):
-        """Class probabilities (n, n_classes)."""
+        """Class probabilities (n, n_classes); (n, n_tokens, n_classes) where pooling is "none".
+
+        There rows of padding say nothing: they are the same whatever the tokens.
+        """
         outputs = self._outputs(X, key_padding_mask)
         return self._model.shares(outputs)
 
     def predict(self, X, key_padding_mask=None):
-        """The most probable class of each row."""
+        """The most probable class of each row, or of each token (n, n_tokens) where pooling is "none"."""
         proba = self.predict_proba(X, key_padding_mask)
-        return self.classes_[proba.argmax(axis=1)]
+        return self.classes_[proba.argmax(axis=-1)]
 
     def score(self, X, y, sample_weight=None, key_padding_mask=None):
-        """The share of rows whose class is found."""
-        return accuracy_score(y, self.predict(X, key_padding_mask), sample_weight=sample_weight)
+        """The share of rows whose class is found; where pooling is "none" of tokens, without padding."""
+        return self._score(accuracy_score, X, y, sample_weight, key_padding_mask)
 
 
 class AttentionRegressor(RegressorMixin, OfNumbers, _AttentionEstimator):
@@ -533,10 +583,12 @@ class AttentionRegressor(RegressorMixin, OfNumbers, _AttentionEstimator):
         return X, None, Y, padding, weights
 
     def predict(self, X, key_padding_mask=None):
-        """Targets (n,), or (n, n_targets) where they were given so."""
+        """Targets (n,), or (n, n_targets) where they were given so; with pooling="none" of each token,
+        (n, n_tokens) or (n, n_tokens, n_targets), where those of padding say nothing.
+        """
         outputs = self._outputs(X, key_padding_mask)
         return self._targets.decode(outputs)
 
     def score(self, X, y, sample_weight=None, key_padding_mask=None):
-        """R^2 of the predictions, the mean over targets."""
-        return r2_score(y, self.predict(X, key_padding_mask), sample_weight=sample_weight)
+        """R^2 of the predictions, the mean over targets; with pooling="none" over tokens, without padding."""
+        return self._score(r2_score, X, y, sample_weight, key_padding_mask)

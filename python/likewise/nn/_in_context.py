@@ -27,6 +27,8 @@ class InContextModel:
     C++ holds all numbers and answers (likewise::nn::InContextModel); learning changes the maps in place.
     """
 
+    is_of_tokens = False  # rows are what attends
+
     def __init__(self, attention, n_features, embed_dim, num_heads, random_state):
         rank = embed_dim // num_heads
 

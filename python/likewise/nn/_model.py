@@ -39,6 +39,11 @@ class Model(Parametrized):
         self._core = _MODELS[self.dtype.name](self.options, self.seed)
 
     @property
+    def is_of_tokens(self):
+        """Whether it has an output for each token, and none of the whole row."""
+        return self.options.get("pooling") == "none"
+
+    @property
     def has_phi(self):
         """Whether heads compare what a network makes of their tokens."""
         return self.options.get("map_width", 0) > 0
@@ -52,18 +57,22 @@ class Model(Parametrized):
         self.flat_parameters[:] = load_into(self._core.entries, state, self.dtype)
 
     def train(self, training, validation, options):
-        """One call of the C++ training on (X, labels, targets, padding, weights); its history as a dict."""
+        """One call of the C++ training on (X, labels, targets, padding, weights); its history as a dict.
+
+        labels (n,), targets (n, n_outputs); of tokens (n, n_tokens) and (n, n_tokens, n_outputs).
+        """
         return self._core.train(self._samples(training), validation and self._samples(validation), options)
 
     def outputs(self, X, padding=None):
-        """Class scores or targets (n, n_outputs)."""
-        return self._core.predict(self._rows(X), padding)
+        """Class scores or targets (n, n_outputs), of tokens (n, n_tokens, n_outputs)."""
+        outputs = self._core.predict(self._rows(X), padding)
+        return outputs.reshape(*X.shape[:2], -1) if self.is_of_tokens else outputs
 
     @staticmethod
     def shares(outputs):
-        """Probabilities (n, n_classes) of class scores."""
-        shares = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        return shares / shares.sum(axis=1, keepdims=True)
+        """Probabilities of class scores (..., n_classes)."""
+        shares = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+        return shares / shares.sum(axis=-1, keepdims=True)
 
     def tokens(self, X, layer, padding=None):
         """What that layer's heads compare: (n, length, embed_dim)."""
@@ -115,8 +124,10 @@ class Model(Parametrized):
         return np.ascontiguousarray(X, self.dtype).reshape(-1, X.shape[-1])
 
     def _samples(self, samples):
-        X, *rest = samples
-        return (self._rows(X), *rest)
+        X, labels, targets, padding, weights = samples
+        labels = None if labels is None else np.ravel(labels)
+        targets = None if targets is None else targets.reshape(-1, targets.shape[-1])
+        return self._rows(X), labels, targets, padding, weights
 
     def __getstate__(self):
         return {

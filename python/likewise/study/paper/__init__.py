@@ -3,8 +3,9 @@
     likewise.study.paper.run(out="study-report")
 
 trains a linear map, propagation modules and a linear map with seven ways to compare rows, first as published,
-then with a learning rate chosen for each, then with every open choice turned alone. It writes paper.html and
-CSV files. On the command line: likewise study --paper.
+then with a learning rate chosen for each, then with every open choice turned alone. A search whose best rate
+lies at an edge goes on beyond it. It writes paper.html and CSV files. On the command line: likewise study
+--paper.
 """
 
 import sys
@@ -86,10 +87,15 @@ def run(
     wanted = plan.make(names, repeats=repeats, seed=seed, full=full, quick=quick)
     folder = output_folder(out)
     kept, found, start = store.Store(folder / CELLS), Study(), time.perf_counter()
-    entries = wanted.first()
+    grids = wanted.grids()
+    entries = wanted.first(grids)
     try:
         with _bar(wanted, kept, progress) as bar:
             _run_missing(entries, kept, jobs, bar)
+            while (wider := wanted.wider(grids, _chosen(entries, kept))) != grids:
+                grids, entries = wider, wanted.first(wider)
+                _rest_of_bar(bar, kept.missing(entries + wanted.second(_guessed(wanted))))
+                _run_missing(entries, kept, jobs, bar)
             entries += wanted.second(_chosen(entries, kept))
             _rest_of_bar(bar, kept.missing(entries))
             _run_missing(entries, kept, jobs, bar)
@@ -98,7 +104,11 @@ def run(
         if progress:
             print("\nStopped; writing the report of what was done.", file=sys.stderr, flush=True)
     found.seconds, found.n_planned = time.perf_counter() - start, len({entry.cell for entry in entries})
-    about = {"command": _command(names, repeats, seed, full, quick), "n_planned": found.n_planned}
+    about = {
+        "command": _command(names, repeats, seed, full, quick),
+        "n_planned": found.n_planned,
+        tables.N_EXTENSIONS: wanted.n_extensions,
+    }
     tables.write(folder, entries, kept.records, {**about, "interrupted": found.interrupted})
     found.report = report.write(folder)
     found.cells, found.comparisons = tables.read(folder, "cells"), tables.read(folder, "comparisons")
@@ -111,11 +121,14 @@ def _chosen(entries, kept):
     return plan.chosen_rates(table[table["error"] == ""])
 
 
+def _guessed(wanted):
+    """Rates that nobody chooses, as if no arm chose the published one."""
+    return dict.fromkeys(wanted.grids(), -1.0)
+
+
 def _bar(wanted, kept, shown):
-    """Weighted by seconds on one core; as if no arm chose the published rate."""
-    entries = wanted.first()
-    guessed = {(of.name, arm): -1.0 for of in wanted.experiments for arm in plan.arms_of(of)}
-    total = _weight_of(kept.missing(entries + wanted.second(guessed)))
+    """Weighted by seconds on one core; a search that goes on adds to it."""
+    total = _weight_of(kept.missing(wanted.first() + wanted.second(_guessed(wanted))))
     return progress_bar(total, "paper", shown, bar_format=WEIGHTED)
 
 

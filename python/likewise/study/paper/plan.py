@@ -1,7 +1,8 @@
 """Which cells are run, and for what: published settings, learning rates chosen for each arm, open choices.
 
 The search for learning rates asks rows held out from training, under seeds that nothing else uses; what it
-finds decides the cells that come after it.
+finds decides the cells that come after it. Rates are places on one grid of 1 and 3 times powers of ten of the
+published one, so that a search that grows asks for rates that another may have asked for.
 """
 
 from dataclasses import dataclass, replace
@@ -13,11 +14,13 @@ from likewise.study.paper import arms, experiments
 from likewise.study.paper.cells import Cell
 
 PAPER, RATES, CHOSEN, OPEN = "paper", "rates", "chosen", "open"
-MULTIPLES = (1, 3, 10, 30)  # of the published learning rate
+PLACES = range(4)  # of the learning rates that are tried first: 1, 3, 10, 30 times the published one
+N_EXTENSIONS = 3  # places beyond each edge of these, at most
 N_RATE_SEEDS = 3
 N_OPEN_SEEDS = 5
 FIRST_RATE_SEED = 100_000  # after the seeds of everything else
-QUICK_MULTIPLES = (1, 10)
+QUICK_PLACES = range(0, 3, 2)  # 1, 10
+N_QUICK_EXTENSIONS = 1
 QUICK_SHARE = 50  # of the steps one in so many
 
 
@@ -78,17 +81,47 @@ class Plan:
     experiments : tuple of Experiment; their steps and seeds are what is run
     seed : int, the first
     n_rate_seeds, n_open_seeds : int
-    multiples : tuple, of the published learning rate, that an arm may choose among
+    places : range, of the learning rates that every arm tries; 0 is the published one, see `rate_at`
+    n_extensions : int, steps that an arm's range may grow by on either side
     """
 
     experiments: tuple
     seed: int = 0
     n_rate_seeds: int = N_RATE_SEEDS
     n_open_seeds: int = N_OPEN_SEEDS
-    multiples: tuple = MULTIPLES
+    places: range = PLACES
+    n_extensions: int = N_EXTENSIONS
 
-    def first(self):
-        """Entries that wait for nothing. Seeds go round, so that what is stopped is even."""
+    def grids(self):
+        """{(experiment, arm): range of places}: the rates that are tried first."""
+        return {(of.name, arm): self.places for of in self.experiments for arm in arms_of(of)}
+
+    def wider(self, grids, chosen):
+        """The grids, one step longer at the edge where the chosen rate lies, where they may be.
+
+        chosen : {(experiment, arm): rate}, the best of each grid
+        """
+        return {
+            (of.name, arm): self._wider(grids[of.name, arm], of.learning_rate, chosen.get((of.name, arm)))
+            for of in self.experiments
+            for arm in arms_of(of)
+        }
+
+    def _wider(self, places, published, rate):
+        low, high, step = places[0], places[-1], self.places.step
+        farthest = self.n_extensions * step
+        if rate == rate_at(published, low) and low > self.places[0] - farthest:
+            low -= step
+        elif rate == rate_at(published, high) and high < self.places[-1] + farthest:
+            high += step
+        return range(low, high + step, step)
+
+    def first(self, grids=None):
+        """Entries of the published settings, and of the search in grids (those that are tried first).
+
+        Seeds go round, so that what is stopped is even.
+        """
+        grids = self.grids() if grids is None else grids
         published = self._by_seed(PAPER, lambda of: of.seeds, lambda of, arm: of.learning_rate)
         search = [
             Entry(
@@ -99,7 +132,7 @@ class Plan:
             for i in range(self.n_rate_seeds)
             for of in self.experiments
             for arm in arms_of(of)
-            for rate in self._rates(of)
+            for rate in (rate_at(of.learning_rate, place) for place in grids[of.name, arm])
         ]
         return published + search
 
@@ -124,9 +157,6 @@ class Plan:
                 ]
         return entries
 
-    def _rates(self, of):
-        return [float(f"{multiple * of.learning_rate:.6g}") for multiple in self.multiples]
-
     def _by_seed(self, stage, n_seeds: Callable, rate: Callable):
         return [
             Entry(stage, "", self._cell(of, arm, rate(of, arm), self.seed + i))
@@ -138,6 +168,12 @@ class Plan:
 
     def _cell(self, of, arm, rate, seed):
         return Cell(of.name, arm, seed, rate, of.steps, batch=of.batch)
+
+
+def rate_at(published, place):
+    """The learning rate at a place: ..., 0.1, 0.3, 1, 3, 10, ... times the published one, at place 0."""
+    power, half = divmod(place, 2)
+    return float(f"{(1, 3)[half] * 10.0**power * published:.6g}")
 
 
 def arms_of(experiment):
@@ -167,7 +203,7 @@ def make(data, *, repeats, seed, full, quick):
         chosen = tuple(replace(of, steps=max(20, of.steps // QUICK_SHARE), seeds=3) for of in chosen)
     if repeats is not None:
         chosen = tuple(replace(of, seeds=repeats) for of in chosen)
-    return Plan(chosen, seed, 2, 2, QUICK_MULTIPLES) if quick else Plan(chosen, seed)
+    return Plan(chosen, seed, 2, 2, QUICK_PLACES, N_QUICK_EXTENSIONS) if quick else Plan(chosen, seed)
 
 
 def _names(data, full, quick):

@@ -35,6 +35,8 @@ def _context(found):
         "claims": [_claim(claim, verdicts.verdicts(comparisons, summary)) for claim in verdicts.CLAIMS],
         "stages": [_stage(stage, said, found, summary) for stage, said in verdicts.STAGES.items()],
         "rates": _rates(found["rates"]),
+        "edges": edges(found["rates"]),
+        "n_extensions": int(about.get(tables.N_EXTENSIONS, 0)),
         "choices": drawn(figures.choices(summary, comparisons)),
         "beside": _beside(comparisons),
         "failures": _once(table[table["error"] != ""]).to_dict("records"),
@@ -127,12 +129,30 @@ def _rates(table):
                 "arm": arm,
                 "tried": sorted(tried, key=lambda one: one["rate"]),
                 "chosen": chosen["learning_rate"],
-                "place": {"lowest": "the published one", "highest": "the highest tried"}.get(
-                    chosen["place"], ""
-                ),
+                "place": f"the {chosen['place']} tried" if chosen["place"] else "",
             }
         )
     return lines
+
+
+def edges(table):
+    """Which chosen rates lie at an edge of what was tried, where a better one may lie beyond, in words."""
+    chosen = table[table["chosen"].astype(bool)]
+    at_edge = chosen[chosen["place"] != ""]
+    if at_edge.empty:
+        return "No chosen rate lies at an edge of what was tried."
+    lists = [
+        f"{experiments.get(name).title}: {'; '.join(_edge(row) for row in rows.itertuples())}."
+        for name, rows in at_edge.groupby("experiment", sort=False)
+    ]
+    return (
+        f"{len(at_edge)} of {len(chosen)} chosen rates lie at an edge of what was tried, and a better one "
+        f"may lie beyond. {' '.join(lists)}"
+    )
+
+
+def _edge(row):
+    return f"{arms.get(row.arm).title} ({row.learning_rate:g}, {row.place})"
 
 
 def _beside(comparisons):

@@ -19,6 +19,7 @@ FILES = {
 PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
 COMPARED = ("accuracy", "mean_loss", "accuracy_under_noise")  # by their mean over seeds
 BESIDE = "asked beside training rows"  # a choice that needs no cells of its own
+N_EXTENSIONS = "n_rate_extensions"  # of what is told about a run; files of earlier ones lack it: none then
 BAND = (0.1, 0.9)  # quantiles over seeds
 
 TEXTS = ("choice", "error", "place")  # columns that may be empty
