@@ -362,7 +362,7 @@ class Reading {
     std::snprintf(text.data(), text.size(),
                   "max_iter=%d was reached without convergence. residual=%.3g, steps=%d. Increase max_iter or tol, or "
                   "look at the data.",
-                  max_iter, report.residual, report.n_iter);
+                  max_iter, std::fabs(report.residual), report.n_iter);  // a NaN may have a sign
     notes_.call<void>("push", std::string(text.data()));
   }
 
