@@ -64,7 +64,9 @@ def build(folder=BUILD / "play"):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", nargs="?", type=Path, default=BUILD / "play", metavar="FOLDER")
     arguments = parser.parse_args()
     if missing():

@@ -66,12 +66,17 @@ struct Asked {
 Asked asked(const lw::Mechanism& mechanism, const val& state, const val& dials) {
   const auto xy = emscripten::convertJSArrayToNumberVector<double>(state["points"].call<val>("flat"));
   const auto n = static_cast<Index>(xy.size() / 2);
-  Asked of{mechanism, Eigen::Map<const Points>(xy.data(), n, 2),
-           emscripten::convertJSArrayToNumberVector<int>(state["classes"]), {},
-           {.plane = dials["plane"].as<double>(), .tolerance = dials["tolerance"].as<double>(),
-            .side = dials["side"].as<int>(), .pairs = dials["pairs"].as<int>(),
+  Asked of{mechanism,
+           Eigen::Map<const Points>(xy.data(), n, 2),
+           emscripten::convertJSArrayToNumberVector<int>(state["classes"]),
+           {},
+           {.plane = dials["plane"].as<double>(),
+            .tolerance = dials["tolerance"].as<double>(),
+            .side = dials["side"].as<int>(),
+            .pairs = dials["pairs"].as<int>(),
             .patience = dials["patience"].as<int>()}};
-  for (const int held : emscripten::convertJSArrayToNumberVector<int>(state["held"])) of.held.push_back(held != 0);
+  for (const int held : emscripten::convertJSArrayToNumberVector<int>(state["held"]))
+    of.held.push_back(held != 0);
   return of;
 }
 
@@ -102,7 +107,8 @@ Labels winners(const Points& shares) {
   return found;
 }
 
-template <class Mask> double share_right(const Labels& found, const std::vector<int>& classes, const Mask& counts) {
+template <class Mask>
+double share_right(const Labels& found, const std::vector<int>& classes, const Mask& counts) {
   double right = 0, all = 0;
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (!counts(i)) continue;
@@ -217,7 +223,8 @@ class Reading {
     const auto* spectrum = std::get_if<lw::Spectrum>(&of_.mechanism.propagation);
     const double power = spectrum ? spectrum->power : 1;
     const lw::Eigenpairs<double>& found = pairs();
-    const Eigen::Vector2d scale = found.values.segment(1, 2).unaryExpr([&](double w) { return std::pow(w, power); });
+    const Eigen::Vector2d scale =
+        found.values.segment(1, 2).unaryExpr([&](double w) { return std::pow(w, power); });
     val view = val::object();
     view.set("coordinates", array(found.vectors.middleCols(1, 2) * scale.asDiagonal()));
     view.set("power", power);
@@ -321,7 +328,8 @@ class Reading {
     if (std::holds_alternative<lw::Column>(rule) || std::holds_alternative<lw::Global>(rule))
       lw::refuse("normalization", "one whose rows stand alone, as RowStochastic()", repr(rule));
     lw::SelfOperator<double> P = P_;
-    if (is(std::type_identity<lw::LeaveOneOut>{})) {  // a new place is none of the points: nothing is left out
+    if (is(std::type_identity<
+            lw::LeaveOneOut>{})) {  // a new place is none of the points: nothing is left out
       lw::Mechanism across = of_.mechanism;
       across.support = lw::AllPairs{};
       P = across.self_operator(of_.X, {}, run_);
@@ -359,17 +367,19 @@ class Reading {
   void note_unless_converged(const lw::IterationReport& report, int max_iter) {
     if (report.converged) return;
     std::array<char, 256> text{};
-    std::snprintf(text.data(), text.size(),
-                  "max_iter=%d was reached without convergence. residual=%.3g, steps=%d. Increase max_iter or tol, or "
-                  "look at the data.",
-                  max_iter, std::fabs(report.residual), report.n_iter);  // a NaN may have a sign
+    std::snprintf(
+        text.data(), text.size(),
+        "max_iter=%d was reached without convergence. residual=%.3g, steps=%d. Increase max_iter or tol, or "
+        "look at the data.",
+        max_iter, std::fabs(report.residual), report.n_iter);  // a NaN may have a sign
     notes_.call<void>("push", std::string(text.data()));
   }
 
   lw::IterationReport worst_ = {};
   val notes_ = val::array();
   const lw::Execution run_ = {.n_jobs = 1, .not_converged = [this](const lw::IterationReport& report) {
-                                if (worst_.converged || !(report.residual <= worst_.residual)) worst_ = report;
+                                if (worst_.converged || !(report.residual <= worst_.residual))
+                                  worst_ = report;
                               }};
   Asked of_;
   lw::SelfOperator<double> P_;

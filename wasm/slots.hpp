@@ -83,7 +83,8 @@ template <class V> val names_said(const V& value, const val& arguments) {
 
 /// The leaf of a call, as what the slot holds.
 template <class Slot, class... Leaves>
-void fill_slot(Slot& slot, val& said, const char* name, const val& call, std::type_identity<std::variant<Leaves...>>) {
+void fill_slot(Slot& slot, val& said, const char* name, const val& call,
+               std::type_identity<std::variant<Leaves...>>) {
   const auto wanted = call["name"].as<std::string>();
   const auto take = [&]<class Leaf>(std::type_identity<Leaf>) {
     if (wanted != Leaf::name) return false;
@@ -100,14 +101,15 @@ template <class Slot> void fill_slot(Slot& slot, val& said, const char* name, co
 }
 
 /// A support is made of leaves; a dial has one.
-using SupportLeaf = std::variant<likewise::AllPairs, likewise::LeaveOneOut, likewise::Neighbors, likewise::Radius,
-                                 likewise::Causal, likewise::Window>;
+using SupportLeaf = std::variant<likewise::AllPairs, likewise::LeaveOneOut, likewise::Neighbors,
+                                 likewise::Radius, likewise::Causal, likewise::Window>;
 
 inline Called called(const val& calls) {
   Called made{{}, val::object()};
   fill_slot(made.mechanism.metric, made.said, "metric", calls);
   fill_slot(made.mechanism.kernel, made.said, "kernel", calls);
-  fill_slot(made.mechanism.support, made.said, "support", calls["support"], std::type_identity<SupportLeaf>{});
+  fill_slot(made.mechanism.support, made.said, "support", calls["support"],
+            std::type_identity<SupportLeaf>{});
   fill_slot(made.mechanism.normalization, made.said, "normalization", calls);
   fill_slot(made.mechanism.propagation, made.said, "propagation", calls);
   return made;

@@ -92,7 +92,10 @@ def states(count):
         else:
             yield f"{slot} {chosen}", {**check_play.state_with(slot, chosen), **few}
     for n in (0, 1, 2):
-        yield f"{n} points", {**check_play.state_with("metric", {"name": "Euclidean"}), **points_of(chance, n, 2)}
+        yield (
+            f"{n} points",
+            {**check_play.state_with("metric", {"name": "Euclidean"}), **points_of(chance, n, 2)},
+        )
     for i in range(count):
         yield f"random state {i}", random_state(chance, chance.randint(3, 120))
 
@@ -171,7 +174,9 @@ class Agreement:
     def same(self, where, theirs, ours):
         """Recursively: arrays and numbers to CLOSE, numbers in texts too, all else exactly."""
         if isinstance(ours, dict) and "uint8" in ours:  # rounded: a half may go up or down
-            self.numbers(where, readings.unpacked(theirs), readings.unpacked(ours).ravel(), 1.01 / 255 / CLOSE)
+            self.numbers(
+                where, readings.unpacked(theirs), readings.unpacked(ours).ravel(), 1.01 / 255 / CLOSE
+            )
         elif isinstance(ours, dict) and "shape" in ours:
             self.numbers(where, readings.unpacked(theirs), readings.unpacked(ours).ravel())
         elif isinstance(ours, dict) and isinstance(theirs, dict) and set(theirs) == set(ours):
@@ -224,7 +229,9 @@ def agree(walk, count):
         theirs = json.loads(walk.browser.run(ASK.replace("STATE", json.dumps(state))))
         found.compare(name, theirs, readings.ask(state))
         asked += 1
-    told = f"{asked} states: the largest difference is {found.largest:.1e}; {found.left_open} arrays left open"
+    told = (
+        f"{asked} states: the largest difference is {found.largest:.1e}; {found.left_open} arrays left open"
+    )
     print(f"{'FAIL' if found.wrong else 'ok  '} {told}")
     print(*(f"     {what}" for what in found.wrong[:40]), sep="\n", end="\n" if found.wrong else "")
     return not found.wrong
@@ -268,13 +275,20 @@ def main():
     program = next(filter(None, map(shutil.which, NAMES)), None)
     folder = arguments.folder or next((one for one in FOLDERS if (one / "likewise.wasm").exists()), None)
     if program is None or folder is None:
-        none = f"none of {', '.join(NAMES)}" if program is None else "no page yet: python scripts/wasm.py makes it"
+        none = (
+            f"none of {', '.join(NAMES)}"
+            if program is None
+            else "no page yet: python scripts/wasm.py makes it"
+        )
         print(f"The page without a server was not looked at: there is {none}.")
         return 0
     if arguments.pictures:
         arguments.pictures.mkdir(parents=True, exist_ok=True)
     handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving, tempfile.TemporaryDirectory() as profile:
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving,
+        tempfile.TemporaryDirectory() as profile,
+    ):
         threading.Thread(target=serving.serve_forever, daemon=True).start()
         browser = Browser(program, profile)
         walk = Walk(browser, f"http://127.0.0.1:{serving.server_port}/", arguments.pictures)

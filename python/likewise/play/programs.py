@@ -42,7 +42,11 @@ def python(state, defined):
 def cpp(state, defined):
     """The program in C++."""
     coordinates, classes = state.points.ravel().tolist(), state.classes.tolist()
-    names = {"coordinates": _listed(coordinates), "class_list": _listed(classes), "held_list": _listed(_held(state))}
+    names = {
+        "coordinates": _listed(coordinates),
+        "class_list": _listed(classes),
+        "held_list": _listed(_held(state)),
+    }
     names |= {slot: call_of(slot, state.slots[slot]).cpp() for slot in SLOTS}
     names["tables"] = "\n  ".join(_cpp_tables(state))
     return _program("cpp", state, defined, names)
