@@ -6,4 +6,6 @@ if (location.protocol === "file:")
     said.textContent =
       "A browser starts this page's engine only where a server gives it out, not from a file. " +
       "In the folder of the site run python3 -m http.server, and open the address that it prints.";
+    document.querySelector("header").after(said);
+    for (const part of document.querySelectorAll("form, main, footer")) part.remove();
   });

@@ -1,14 +1,16 @@
 """Hold the page that needs no server against the engine, in a real browser.
 
     python scripts/browser/check_static_play.py [FOLDER] [--states N] [--pictures FOLDER]
-    python scripts/browser/check_static_play.py --time    # milliseconds of an answer for 500 points, there and here
+    python scripts/browser/check_static_play.py --time    # milliseconds of an answer for 500 points, in both
 
-FOLDER is where scripts/wasm.py has put the page: by default build/docs/html/play, else build/wasm/play. Every setting of
-every dial and N random states are asked of the page's engine and of `likewise.play.readings`; numbers must agree to 1e-6 of
-the largest of their array, words letter by letter. Then the page is walked through as check_play.py walks through the other.
+FOLDER is where scripts/wasm.py has put the page: by default build/docs/html/play, else build/wasm/play. Every
+setting of every dial and N random states are asked of the page's engine and of `likewise.play.readings`; numbers
+must agree to 1e-6 of the largest of their array, words letter by letter. Then the page is walked through as
+check_play.py walks through the other.
 """
 
 import argparse
+import contextlib
 import functools
 import http.server
 import json
@@ -46,10 +48,10 @@ ASK = """(async () => {
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Any server of files will do."""
+    """Files, without a word."""
 
     def log_message(self, *_):
-        """Says nothing."""
+        """Nothing."""
 
 
 # --- states -------------------------------------------------------------------------------------------------
@@ -91,11 +93,8 @@ def states(count):
             yield f"{slot} {chosen}", {**check_play.state_with(slot, chosen), **points_of(chance, 70, 2)}
         else:
             yield f"{slot} {chosen}", {**check_play.state_with(slot, chosen), **few}
-    for n in (0, 1, 2):
-        yield (
-            f"{n} points",
-            {**check_play.state_with("metric", {"name": "Euclidean"}), **points_of(chance, n, 2)},
-        )
+    plain = check_play.state_with("metric", {"name": "Euclidean"})
+    yield from ((f"{n} points", {**plain, **points_of(chance, n, 2)}) for n in (0, 1, 2))
     for i in range(count):
         yield f"random state {i}", random_state(chance, chance.randint(3, 120))
 
@@ -115,7 +114,7 @@ class Agreement:
     ----------
     largest : the largest difference of numbers, of the largest entry of their array, where CLOSE is asked for
     left_open : how many arrays the state itself does not determine to that: eigenvectors of eigenvalues that
-        lie together, and solutions of systems without solution
+        lie together, and fixed points of operators that grow without bound
     """
 
     def __init__(self):
@@ -259,6 +258,7 @@ def measure(walk, rounds=3):
         column = sorted(row[k] for row in found)
         under = sum(value < 60 for value in column)
         print(f"{where}: median {statistics.median(column):.1f} ms; {under} of {len(column)} under 60 ms")
+    return 0
 
 
 # --- the whole ----------------------------------------------------------------------------------------------
@@ -284,24 +284,33 @@ def main():
         return 0
     if arguments.pictures:
         arguments.pictures.mkdir(parents=True, exist_ok=True)
-    handler = functools.partial(Quiet, directory=str(folder))
-    with (
-        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving,
-        tempfile.TemporaryDirectory() as profile,
-    ):
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
+    with served(folder) as address, tempfile.TemporaryDirectory() as profile:
         browser = Browser(program, profile)
-        walk = Walk(browser, f"http://127.0.0.1:{serving.server_port}/", arguments.pictures)
+        walk = Walk(browser, address, arguments.pictures)
         try:
-            if arguments.time:
-                return measure(walk) or 0
-            fits = agree(walk, arguments.states)
-            of_a_server = (check_play.newest_only, check_play.gone)  # they look at requests
-            checks = [one for one in check_play.CHECKS if one not in of_a_server]
-            return check_play.check(walk, checks) or int(not fits)
+            return measure(walk) if arguments.time else look(walk, arguments.states)
         finally:
             browser.close()
+
+
+@contextlib.contextmanager
+def served(folder):
+    """The address of a server of this folder: any server of files will do."""
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{serving.server_port}/"
+        finally:
             serving.shutdown()
+
+
+def look(walk, count):
+    """Compare, then walk through the page; the exit status."""
+    fits = agree(walk, count)
+    of_a_server = (check_play.newest_only, check_play.gone)  # they look at requests
+    checks = [one for one in check_play.CHECKS if one not in of_a_server]
+    return check_play.check(walk, checks) or int(not fits)
 
 
 if __name__ == "__main__":
