@@ -43,7 +43,7 @@ LEAST_ALT = 4  # letters
 
 
 def build():
-    """The site, from nothing, the interactive page in play/; False where Sphinx warned or that page failed."""
+    """The site, from nothing, the interactive page in play/; False where Sphinx warned or that failed."""
     shutil.rmtree(SITE, ignore_errors=True)
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-b", "html"]
     command += [] if wasm.missing() else ["-t", "play"]

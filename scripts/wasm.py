@@ -1,9 +1,9 @@
-"""Build the page of `likewise play` that needs no server: the library for WebAssembly, and the page around it.
+"""Build the page of `likewise play` that needs no server: the library for WebAssembly, the page around it.
 
     python scripts/wasm.py [FOLDER]     build/wasm/play, or FOLDER
 
-Needs Emscripten (scripts/system_packages.sh emscripten). The page is python/likewise/play/page with wasm/*.js in
-place of its ask.js. Look at it with `python -m http.server -d build/wasm/play`.
+Needs Emscripten (scripts/system_packages.sh emscripten). The page is python/likewise/play/page with wasm/*.js
+in place of its ask.js. Look at it with `python -m http.server -d build/wasm/play`.
 """
 
 import argparse

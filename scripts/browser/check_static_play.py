@@ -4,9 +4,9 @@
     python scripts/browser/check_static_play.py --time    # milliseconds of an answer for 500 points, in both
 
 FOLDER is where scripts/wasm.py has put the page: by default build/docs/html/play, else build/wasm/play. Every
-setting of every dial and N random states are asked of the page's engine and of `likewise.play.readings`; numbers
-must agree to 1e-6 of the largest of their array, words letter by letter. Then the page is walked through as
-check_play.py walks through the other.
+setting of every dial and N random states are asked of the page's engine and of `likewise.play.readings`;
+numbers must agree to 1e-6 of the largest of their array, words letter by letter. Then the page is walked
+through as check_play.py walks through the other.
 """
 
 import argparse

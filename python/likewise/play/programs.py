@@ -1,8 +1,8 @@
 """Programs in Python and C++ that make what the page shows: the lines that a reader takes along.
 
 The lines are page/programs.json, which the page without a server reads too (wasm/programs.js): of each the
-words that must hold (or, behind a !, must not) for it to be said, and its text with $names in it. Words are the
-views that the slots define, so that a program runs as it is, and what is true of the state.
+words that must hold (or, behind a !, must not) for it to be said, and its text with $names in it. Words are
+the views that the slots define, so that a program runs as it is, and what is true of the state.
 """
 
 import json
