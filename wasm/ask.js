@@ -1,4 +1,5 @@
-// Where answers come from: the library itself, compiled for WebAssembly, in a worker. Of `likewise play` it is its server.
+// Where answers come from: the library itself, compiled for WebAssembly, in a worker. `likewise play` asks its
+// server instead.
 
 const engine = new Worker("engine.js", { type: "module" });
 const waiting = new Map(); // number of a question -> who waits for its answer

@@ -1,5 +1,5 @@
-// A choice on a dial as a call: what the engine makes a value of, and how it is written in Python and in C++. The same as
-// python/likewise/play/calls.py, whose lines scripts/browser/check_static_play.py compares with these.
+// A choice on a dial as a call: what the engine makes a value of, and how it is written in Python and in C++. The
+// same as python/likewise/play/calls.py, whose lines scripts/browser/check_static_play.py compares with these.
 
 const MODULES = {
   metric: "metrics",
@@ -13,7 +13,9 @@ const STEEPNESS = 3; // of tanh in the small network of Mapped
 /** {module, name, arguments} of the choice {name, and its fields}; each argument is {kind, value}. */
 export function callOf(dials, slot, chosen) {
   const fields = dials[slot].find(({ name }) => name === chosen.name).fields;
-  const meant = fields.map((field) => [field.name, { kind: field.kind, value: meaning(field, chosen[field.name]) }]);
+  const meant = fields.map((field) => {
+    return [field.name, { kind: field.kind, value: meaning(field, chosen[field.name]) }];
+  });
   const make = METRICS_OF_THE_PLANE[chosen.name] ?? ((same) => same);
   return { module: MODULES[slot], name: chosen.name, arguments: make(Object.fromEntries(meant)) };
 }
@@ -55,7 +57,9 @@ function table(...rows) {
 
 /** Without kinds: {name, arguments}. */
 export function plain({ name, arguments: given }) {
-  const values = Object.entries(given).map(([key, { kind, value }]) => [key, kind === "call" ? plain(value) : value]);
+  const values = Object.entries(given).map(([key, { kind, value }]) => {
+    return [key, kind === "call" ? plain(value) : value];
+  });
   return { name, arguments: Object.fromEntries(values) };
 }
 

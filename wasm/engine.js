@@ -11,7 +11,8 @@ addEventListener("message", async ({ data: { number, state } }) => {
   try {
     postMessage({ number, answer: answer(state, ...(await ready)) });
   } catch (error) {
-    postMessage({ number, problem: `The engine could not be started or has stopped: ${error.message ?? error}` });
+    const why = error.message ?? error;
+    postMessage({ number, problem: `The engine could not be started or has stopped: ${why}` });
   }
 });
 

@@ -1,4 +1,5 @@
-// No module: browsers load modules and WebAssembly from servers only, so this alone runs where the page was opened as a file.
+// No module: browsers load modules and WebAssembly from servers only, so this alone runs where the page was
+// opened as a file.
 if (location.protocol === "file:")
   addEventListener("DOMContentLoaded", () => {
     const said = document.getElementById("problem");
