@@ -116,7 +116,7 @@ $(VENV)/.torch: | $(VENV)/.tools
 	touch $@
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/.tools
-	scripts/system_packages.sh doxygen chromium
+	scripts/system_packages.sh doxygen chromium emscripten
 	$(BIN)/python -m pip install --quiet --group docs
 	touch $@
 

@@ -16,6 +16,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import wasm
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS, BUILD = ROOT / "docs", ROOT / "build" / "docs"
 SITE = BUILD / "html"
@@ -41,10 +43,25 @@ LEAST_ALT = 4  # letters
 
 
 def build():
-    """The site, from nothing; False where Sphinx warned."""
+    """The site, from nothing, the interactive page in play/; False where Sphinx warned or that failed."""
     shutil.rmtree(SITE, ignore_errors=True)
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-b", "html"]
-    return subprocess.run([*command, "-d", str(BUILD / "doctrees"), str(DOCS), str(SITE)]).returncode == 0
+    command += [] if wasm.missing() else ["-t", "play"]
+    command += ["-d", str(BUILD / "doctrees"), str(DOCS), str(SITE)]
+    return subprocess.run(command).returncode == 0 and build_play()
+
+
+def build_play():
+    """The interactive page, where there is a compiler for it; False where it fails."""
+    if wasm.missing():
+        print(f"no interactive page: {wasm.missing()}")
+        return True
+    try:
+        wasm.build(SITE / "play")
+    except subprocess.CalledProcessError as error:
+        print(error)
+        return False
+    return True
 
 
 # --- what was built ----------------------------------------------------------------------------------------

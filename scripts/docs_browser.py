@@ -187,10 +187,12 @@ class Tab:
 
 
 def names_of(site):
-    """Pages by their path without the ending; the search page, the indices and foreign reports are none."""
+    """Pages by their path without the ending; the search page, the indices, foreign reports and the
+    interactive page, which scripts/browser/check_static_play.py looks at, are none."""
     for path in sorted(site.rglob("*.html")):
         name = path.relative_to(site).as_posix()[:-5]
-        if not name.startswith(("_static", "study/")) and name not in ("search", "genindex", "py-modindex"):
+        of_others = name.startswith(("_static", "study/", "play/"))
+        if not of_others and name not in ("search", "genindex", "py-modindex"):
             yield name
 
 

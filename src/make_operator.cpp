@@ -49,6 +49,9 @@ namespace detail {
 
 /// What a mechanism knows of its keys, and what it finds out about them when a query first needs it.
 template <class T> struct KeyedState {
+  // Written out: clang before 16 makes no aggregate from arguments in parentheses.
+  KeyedState(const Mechanism& with, const PreparedKeys<T>& of) : mechanism(with), keys(of) {}
+
   Mechanism mechanism;
   PreparedKeys<T> keys;
   Lazy<OperatorState<T>> resolved = {};          ///< with its bandwidth

@@ -90,7 +90,7 @@ def _rounded(table):
 
 
 def _same(default, given):
-    return type(default) is type(given) and default == given
+    return isinstance(default, bool) == isinstance(given, bool) and default == given
 
 
 def _python(value):

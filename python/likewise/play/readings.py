@@ -20,7 +20,7 @@ from likewise.play.calls import call_of
 from likewise.play.programs import N_PAIRS, SIDE, TOL
 from likewise.play.state import DIALS, State
 
-PATIENCE = 50  # steps of an iterative solver before the system of an equilibrium is factorized
+PATIENCE = DIALS["patience"]  # steps of an iterative solver before the system of an equilibrium is factorized
 _REFUSALS = (ValueError, TypeError, ConvergenceError)
 
 
