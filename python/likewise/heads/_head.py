@@ -245,7 +245,9 @@ def read_head(scores, values, output=None, special=None, states=None, *, queries
                 f"output must be of shape (width, {stacked.shape[-1]}), values' last; got {factor.shape}."
             )
         stacked = stacked @ folded(factor).T
-    given = [None if side is None else _of_texts(side, which, lengths) for which, side in _sides(queries, keys)]
+    given = [
+        None if side is None else _of_texts(side, which, lengths) for which, side in _sides(queries, keys)
+    ]
     q, k = (None if side is None else np.concatenate(side)[:, None] for side in given)
     if q is not None:
         _check_products(scores, *given)
@@ -295,9 +297,7 @@ def _masks(special, lengths):
     if getattr(special, "ndim", 0) == 1:
         special = [special]
     if len(special) != len(lengths):
-        raise ValueError(
-            f"special must be a list, one for each of {len(lengths)} texts; got {len(special)}."
-        )
+        raise ValueError(f"special must be a list, one for each of {len(lengths)} texts; got {len(special)}.")
     return [_checks.booleans(mask, n, f"special[{t}]") for t, (mask, n) in enumerate(zip(special, lengths))]
 
 

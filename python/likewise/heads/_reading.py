@@ -53,14 +53,16 @@ def read_layer(layer, seed=0, step=None):
         if of_scores
         else _null.OfHeads(layer.queries, layer.keys, tokens, rng)
     )
-    fixed = None if of_scores else MeanScores.of_points(layer.queries, layer.keys, tokens)
+    fixed = None if of_scores else MeanScores.of_points(layer.queries, layer.keys, tokens.place)
     deviations = outputs - outputs[tokens.content].mean(0)
     sums, nulls = {}, [{} for _ in range(_null.N_REREAD)]
     for group in tokens.groups:
         S, C = layer.scores(group), group.content
         of_all, rows = _n.sums_with_special(S, group.special)
         in_content = S[..., C[:, None], C]
-        of_content, seen = _n.sums_in_content(in_content, rows.mass, fixed and fixed(C))
+        of_content, seen = _n.sums_in_content(
+            in_content, rows.mass, fixed and fixed(tokens.place[group.rows[0, C]])
+        )
         values, spread = (_of(points, group) for points in (layer.values, deviations))
         fidelity = _n.sums_of_fidelity(seen, rows.mass, values, spread)
         _store(sums, tokens.n_texts, group.texts, {**of_all, **of_content, **fidelity})
@@ -99,14 +101,12 @@ class MeanScores:
         self.queries, self.keys = queries, keys  # (positions, H, d)
 
     @classmethod
-    def of_points(cls, queries, keys, tokens):
-        """From queries and keys (N, H, d) of all tokens: means over those that are not special."""
-        position = tokens.position[tokens.content]
-        sides = (points[tokens.content] for points in (queries, keys))
-        return cls(*(_position.means_by_position(side, position) for side in sides))
+    def of_points(cls, queries, keys, place):
+        """From queries and keys (N, H, d) of all tokens, each at one of the places (N,) of int."""
+        return cls(*(_position.means_by_position(side, place) for side in (queries, keys)))
 
     def __call__(self, places):
-        """(H, m, m) of the tokens at these places of a text."""
+        """(H, m, m) of tokens at these places (m,)."""
         q, k = (side[places].swapaxes(0, 1) for side in (self.queries, self.keys))
         return q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])
 

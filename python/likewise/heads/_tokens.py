@@ -32,14 +32,17 @@ class Group:
 class Tokens:
     """Texts by the masks of their special tokens, a list of (n_t,) of bool; N tokens in all.
 
+    ids : (N,) or None, what tells special tokens of one kind; None: all are of one
+
     Attributes
     ----------
     text, position : (N,), which text a token is of, and its place there
     special : (N,)
+    place : (N,), the position, but of special tokens one for each kind beyond all positions
     groups : tuple of Group
     """
 
-    def __init__(self, special):
+    def __init__(self, special, ids=None):
         lengths = [len(mask) for mask in special]
         for t, mask in enumerate(special):
             n_content = len(mask) - int(np.sum(mask))
@@ -52,6 +55,8 @@ class Tokens:
         self.text = np.repeat(np.arange(len(special)), lengths)
         self.position = np.concatenate([np.arange(n) for n in lengths])
         self.special = np.concatenate(special).astype(bool)
+        kinds = np.unique(np.zeros_like(self.text) if ids is None else ids, return_inverse=True)[1]
+        self.place = np.where(self.special, max(lengths) + kinds, self.position)
         starts = np.r_[0, np.cumsum(lengths)[:-1]]
         found = {}
         for t, mask in enumerate(special):
