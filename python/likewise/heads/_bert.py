@@ -1,4 +1,4 @@
-"""A BERT encoder in NumPy: config.json, model.safetensors and tokenizer.json to states, queries, keys, values."""
+"""A BERT encoder in NumPy: a model's folder to states, queries, keys and values."""
 
 import copy
 import json
@@ -30,8 +30,8 @@ class Encoder:
     Raises
     ------
     ModuleNotFoundError : safetensors or tokenizers is not installed
-    ValueError : a file is missing, or the model is not of BERT type: an encoder with absolute positions, every
-        token attending to every other
+    ValueError : a file is missing, or the model is not of BERT type: an encoder with absolute
+        positions, whose tokens attend to all others
 
     Notes
     -----

@@ -39,9 +39,7 @@ def ablation_table(ablations):
     """Ablations as text: cosine, token cosine and Spearman."""
     kept = {one.mechanism: one for one in ablations if one.special == "kept"}
     width = max(map(len, REPLACEMENTS))
-    lines = [
-        f"{'all heads become':<{width}}  cosine  tokens  Spearman  (special tokens kept: cosine, tokens, Spearman)"
-    ]
+    lines = [f"{'all heads become':<{width}}  cosine  tokens  Spearman  (special tokens kept: the same)"]
     for one in ablations:
         if one.special != "kept":
             beside = f"  ({_told(kept[one.mechanism])})" if one.mechanism in kept else ""

@@ -1,4 +1,4 @@
-"""Whether a trained layer moves tokens along the gradient of their density, as the theory of one step has it."""
+"""Whether a trained layer moves tokens along the gradient of their density, as theory has it."""
 
 from dataclasses import dataclass
 

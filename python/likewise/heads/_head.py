@@ -6,8 +6,8 @@ from typing import Optional
 import numpy as np
 
 from likewise import _checks, kernels, metrics
-from likewise.heads import _reading
 from likewise.heads import _numbers as _n
+from likewise.heads import _reading
 from likewise.heads._mechanisms import MECHANISMS
 from likewise.heads._split import PARTS, checked
 from likewise.heads._tokens import Tokens

@@ -46,8 +46,7 @@ def _symmetric(seen):
 
 
 def _linear(seen):
-    c, P, N, T = seen.pieces
-    E, pi = P - N + T, softmax(c)[..., None, :]
+    E, pi = seen.pieces.centered, softmax(seen.pieces.column_mean)[..., None, :]
     return pi * (1 + E - (pi * E).sum(-1, keepdims=True))
 
 

@@ -57,6 +57,7 @@ def maps_of(states, points, name):
     left = ((y - x @ W.T) ** 2).sum() / max((y**2).sum(), np.finfo(float).tiny)
     if left > UNEXPLAINED:
         raise ValueError(
-            f"states must be what {name} are linear maps of; a linear map leaves {left:.1%} of their variance."
+            f"states must be what {name} are linear maps of; a linear map leaves {left:.1%} of their "
+            "variance."
         )
     return W

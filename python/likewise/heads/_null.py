@@ -52,7 +52,7 @@ def reciprocities(queries, keys, ends, O):
     """(|sym|^2 - |anti|^2) / sum of the rotated scores (b,), pooled over texts as energies are.
 
     With E = Q O K' of each text: tr(E E) / tr(E E') from Gram matrices alone. Its mean over rotations is
-    close to |K'Q|^2 / (|Q|^2 |K|^2), which is not 0 where the data have few dimensions.
+    close to |K'Q|^2 / (|Q|^2 |K|^2), pooled likewise, which is not 0 where the data have few dimensions.
 
     Parameters
     ----------
@@ -122,8 +122,7 @@ class OfScores:
         return left @ self.rotations[S.shape[-1]][draw] @ right
 
     def _factors(self, S):
-        c, P, N, T = pieces(S)
-        left, s, right = np.linalg.svd(P - N + T)
+        left, s, right = np.linalg.svd(pieces(S).centered)
         root = np.sqrt(s[..., :-1])  # rows and columns sum to 0: the last singular value is 0
         return left[..., :-1] * root[..., None, :], root[..., :, None] * right[..., :-1, :]
 

@@ -1,4 +1,4 @@
-"""The numbers of heads: sums over the rows of each text, of which any weighting of texts makes the numbers."""
+"""The numbers of heads, from sums over the rows of each text under any weighting of the texts."""
 
 import numpy as np
 

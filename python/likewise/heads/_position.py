@@ -66,7 +66,7 @@ def permuted(text, position, rng):
 
 
 def means_by_position(points, position):
-    """The mean (positions, H, d) over all texts of points (N, H, d) at each position, 0 where there is none."""
+    """The mean (positions, H, d) of points (N, H, d) at each position, 0 where there is none."""
     counts = np.bincount(position)
     sums = np.zeros((len(counts), *points.shape[1:]))
     np.add.at(sums, position, points)

@@ -7,6 +7,7 @@ import numpy as np
 
 from likewise.heads import _nats, _null, _position
 from likewise.heads import _numbers as _n
+from likewise.heads._split import pieces
 
 N_BOOTSTRAPS = 200
 N_PERMUTED = 20  # of positions, for the null of their share
@@ -120,7 +121,8 @@ def _found(layer, sums, nulls, factors, rng):
     resampled = rng.multinomial(n_texts, np.full(n_texts, 1 / n_texts), size=N_BOOTSTRAPS).astype(float)
     numbers, again = _n.numbers(sums, once), _n.numbers(sums, resampled)
     numbers = {name: found[0] for name, found in numbers.items()}
-    errors = {name: found.std(0) for name, found in again.items()}
+    with np.errstate(invalid="ignore"):  # of infinite bandwidths, where a head has no metric at all
+        errors = {name: found.std(0) for name, found in again.items()}
     null = _rotation_null(nulls, once)
     null["reciprocity"] = _mean_and_sd(factors.reciprocities())
     null.update(_known_nulls(layer.tokens, numbers))
@@ -149,7 +151,8 @@ def _known_nulls(tokens, numbers):
 
 
 def _mean_and_sd(drawn):
-    return drawn.mean(0), drawn.std(0)
+    with np.errstate(invalid="ignore"):
+        return drawn.mean(0), drawn.std(0)
 
 
 def _position_share(layer, resampled, rng):
@@ -178,7 +181,6 @@ def _by_offsets(layer):
     """The share told by offsets, of scores without queries and keys."""
     of_texts = []
     for group in layer.tokens.groups:
-        c, P, N, T = _n.pieces(layer.in_content(group))
-        sums, counts, energy = _position.offset_sums(P - N + T)
+        sums, counts, energy = _position.offset_sums(pieces(layer.in_content(group)).centered)
         of_texts += [(s, counts, e) for s, e in zip(sums, energy)]
     return _position.offset_share(of_texts)

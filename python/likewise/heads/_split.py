@@ -24,6 +24,11 @@ class Pieces(NamedTuple):
     antisymmetric: np.ndarray
 
     @property
+    def centered(self):
+        """E = P - N + T (..., n, n), whose rows and columns sum to 0."""
+        return self.positive - self.negative + self.antisymmetric
+
+    @property
     def log_key_weight(self):
         """log r_j = c_j + (P - N)_jj / 2."""
         return self.column_mean + (diagonal(self.positive) - diagonal(self.negative)) / 2

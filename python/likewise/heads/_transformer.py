@@ -67,8 +67,8 @@ def read_transformer(path, texts=None, layers=None, *, progress=False):
     Notes
     -----
     All in float64, layers in parallel. For 100 sentences and 72 heads under a minute on two cores: 16
-    softmaxes and an eigenproblem for each head and text, eight times more under rotations. Other models: `read_head` on the
-    scores and values of their heads.
+    softmaxes and an eigenproblem for each head and text, eight times more under rotations. Other models:
+    `read_head` on the scores and values of their heads.
 
     References
     ----------
@@ -195,7 +195,8 @@ class ModelXray:
         mechanism : str
             "none" (each head writes its mean output: the floor), "uniform", "keys", "metric",
             "keyed_metric", "symmetric", "linear", "top8", "fixed" (scores of the mean states by position),
-            "keyed_fixed", "null_key" (special tokens have the value 0), "no_sink" (they are no keys), "actual"
+            "keyed_fixed", "null_key" (special tokens have the value 0), "no_sink" (they are no keys) or
+            "actual"
         layers : int, list of int or None, which to replace; None: all
         special : "replaced" or "kept"
             Whether the scores of all tokens are split, so that a head is the mechanism and nothing else, or
