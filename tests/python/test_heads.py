@@ -189,7 +189,7 @@ def test_the_other_numbers_are_what_they_are_defined_as():
 
 
 def test_bandwidth_and_dimension_of_points():
-    """Of exp(-|x - z|^2 / (2 h^2)): h over the rms distance, and the participation ratio of the covariance."""
+    """Of exp(-|x - z|^2 / (2 h^2)): h over the rms distance, and a participation ratio."""
     x = np.random.default_rng(5).normal(size=(40, 3)) * [3, 1, 0.5]
     D = ((x[:, None] - x) ** 2).sum(-1)
     head = heads.read_head([-D / (2 * 0.7**2)], [x])
@@ -250,7 +250,7 @@ def changed_heads():
     q, k, v, masks = random_head(32, seed=9)
     rng = np.random.default_rng(10)
     M = rng.normal(size=(3, 3)) + 2 * np.eye(3)
-    yield "rows shifted and k + c", (q, [b + [1.0, -2.0, 0.5] for b in k], v, masks)
+    yield "rows shifted and k + c", (q, [b + np.array([1.0, -2.0, 0.5]) for b in k], v, masks)
     yield "v + c", (q, k, [values + 3.0 for values in v], masks)
     yield "q M^-1, k M'", ([a @ np.linalg.inv(M) for a in q], [b @ M.T for b in k], v, masks)
     yield "k / 10, 10 q", ([10 * a for a in q], [b / 10 for b in k], v, masks)

@@ -10,7 +10,9 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
-WORDS = "the a cat dog bird river stone house tree sees hears finds leaves near under old small red green and".split()
+WORDS = (
+    "the a cat dog bird river stone house tree sees hears finds leaves near under old small red green and"
+).split()
 VOCABULARY = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
 CONFIG = {
     "model_type": "bert",
