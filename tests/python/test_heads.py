@@ -410,8 +410,8 @@ def test_the_heads_of_our_own_trained_layer():
     rows = X.reshape(60, -1)
     model = lw.AttentionClassifier("l2", n_tokens=6, embed_dim=8, num_heads=2, max_epochs=5, random_state=0)
     weights = model.fit(rows, y).attention_weights(rows[:20])
-    of_head = np.asarray(weights)[:, 0] if np.ndim(weights) == 4 else np.asarray(weights[0])[:, 0]
-    scores = [np.log(P) for P in of_head.astype(float)]
+    scores = [np.log(P) for P in weights[:, 0, 0].astype(float)]
+    assert len(scores) == 20
     head = heads.read_head(scores, [np.eye(len(P)) for P in scores])
     assert head.metric_nats == pytest.approx(head.nats, rel=1e-3) and head.self_first == 1
     assert head.fidelity["metric"] == pytest.approx(1, abs=1e-3)
