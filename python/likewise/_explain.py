@@ -71,7 +71,9 @@ def is_model(name):
     """Whether this names a transformer: a path, a folder that is there, or the package of one."""
     if isinstance(name, Path):
         return True
-    return isinstance(name, str) and (name in PACKAGED_MODELS or "/" in name or Path(name).is_dir())
+    if not isinstance(name, str) or name in (*METHODS, *_ATTENTION, *SURVEY) or _estimator(name):
+        return False  # whatever folders lie here
+    return name in PACKAGED_MODELS or "/" in name or Path(name).is_dir()
 
 
 def _explain_peer(obj):

@@ -309,6 +309,20 @@ def test_the_rotation_null_is_that_of_rotated_scores():
         assert value == pytest.approx(difference / energy, rel=1e-12)
 
 
+def test_the_balanced_gauge_is_one():
+    """Whatever factors of the scores are given, and in whatever order the tokens come."""
+    rng = np.random.default_rng(22)
+    Q, K = rng.normal(size=(2, 30, 4))
+    q, k = _null.balanced(Q, K)
+    assert_allclose(q @ k.T, Q @ K.T, atol=1e-13)
+    assert_allclose(q.T @ q, k.T @ k, atol=1e-12)
+    for _ in range(5):
+        M, order = rng.normal(size=(4, 4)), rng.permutation(30)
+        q2, k2 = _null.balanced(Q[order] @ np.linalg.inv(M), K[order] @ M.T)
+        assert_allclose(q2, q[order], atol=1e-11)
+        assert_allclose(k2, k[order], atol=1e-11)
+
+
 def test_the_null_of_reciprocity_is_near_its_formula_and_not_0():
     q, k, v, masks = random_head(60, d=4, seed=15)
     head = read(q, k, v, masks)

@@ -262,6 +262,14 @@ def test_explain_of_a_folder_reads_its_heads(folder):
     assert lw.explain(folder).heads.keys() == found.heads.keys()
 
 
+def test_the_name_of_a_method_stays_one_where_a_folder_has_it_too(folder, tmp_path, monkeypatch):
+    (tmp_path / "tsne").mkdir()
+    (tmp_path / "tiny").symlink_to(folder)
+    monkeypatch.chdir(tmp_path)
+    assert lw.explain("tsne").mechanism.kernel == lw.kernels.StudentT(1.0)
+    assert len(lw.explain("tiny").heads) == 4
+
+
 def test_the_sentences_are_100_of_5_to_32_words():
     texts = heads.default_texts()
     lengths = [len(text.split()) for text in texts]

@@ -65,9 +65,9 @@ class HeadXray:
 
     References
     ----------
-    The split is HEADS' own. Symmetry of weights: Saponati et al. (2025), arXiv 2502.10927. Routing and
-    filtering: Jamil and Kapadia (2026), arXiv 2605.18826. Special tokens as sinks: Clark et al. (2019).
-    Norms of values beside weights: Kobayashi et al. (2020).
+    The split and its Shapley values are this library's own. Symmetry of weights: Saponati et al. (2025), arXiv
+    2502.10927. Routing and filtering: Jamil and Kapadia (2026), arXiv 2605.18826. Special tokens as sinks:
+    Clark et al. (2019). Norms of values beside weights: Kobayashi et al. (2020).
     """
 
     nats: float
@@ -149,6 +149,8 @@ class HeadXray:
             ]
         )
 
+    __str__ = equation
+
     def to_dict(self):
         """All numbers as plain values, for JSON; what is not finite is None."""
         found = {name: value for name, value in vars(self).items() if not name.startswith("_")}
@@ -221,7 +223,7 @@ def read_head(scores, values, output=None, special=None, states=None, *, queries
 
     Notes
     -----
-    O(n_t^3) a text, 25 times for the nulls.
+    O(n_t^3) a text, some two hundred times for the nulls.
 
     Examples
     --------
