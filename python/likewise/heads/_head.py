@@ -66,8 +66,8 @@ class HeadXray:
     References
     ----------
     The split and its Shapley values are this library's own. Symmetry of weights: Saponati et al. (2025),
-    arXiv 2502.10927. Routing and filtering: Jamil and Kapadia (2026), arXiv 2605.18826. Special tokens as sinks:
-    Clark et al. (2019). Norms of values beside weights: Kobayashi et al. (2020).
+    arXiv 2502.10927. Routing and filtering: Jamil and Kapadia (2026), arXiv 2605.18826. Special tokens as
+    sinks: Clark et al. (2019). Norms of values beside weights: Kobayashi et al. (2020).
     """
 
     nats: float
