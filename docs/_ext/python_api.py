@@ -76,6 +76,7 @@ MODULES = {
     "torch": ("likewise.torch", "The same layers and operators inside PyTorch."),
     "gradients": ("likewise.gradients", "Derivatives through powers, equilibria and spectra."),
     "identities": ("likewise.identities", "Identities between methods, each as a check that runs."),
+    "heads": ("likewise.heads", "Attention heads of any model, read as mechanisms."),
     "theory": ("likewise.theory", "What one step tends to, measured beside what theory says."),
     "plots": ("likewise.plots", "Figures of what a mechanism does."),
     "datasets": ("likewise.datasets", "Toy data by a seed, graphs, and your own CSV."),

@@ -64,7 +64,7 @@ _lazy = {
 
 # `likewise.nn` without importing it by name, as numpy has its submodules. Those that need other packages are
 # left out.
-_modules = ("datasets", "gradients", "identities", "nn", "plots", "theory")
+_modules = ("datasets", "gradients", "heads", "identities", "nn", "plots", "theory")
 
 __all__ = [
     "ConvergenceError",

