@@ -61,17 +61,13 @@ template <class T> HWY_INLINE double SquaredLength(const T* x, std::ptrdiff_t wi
       [&](std::ptrdiff_t k) { return static_cast<double>(x[k]); });
 }
 
-/// |a x - b z|^2 / 2.
-template <class T>
-HWY_INLINE double HalfChord(const T* x, double a, const T* z, double b, std::ptrdiff_t width) {
-  return 0.5
-         * SumOfSquares(
-             width,
-             [&](auto d, std::ptrdiff_t k) HWY_ATTR {
-               return hn::Sub(hn::Mul(hn::Set(d, a), LoadDouble(d, x + k)),
-                              hn::Mul(hn::Set(d, b), LoadDouble(d, z + k)));
-             },
-             [&](std::ptrdiff_t k) { return a * static_cast<double>(x[k]) - b * static_cast<double>(z[k]); });
+/// |x - r z|^2 with r = |x| / |z|: exactly 0 of a point and itself, whether or not products are contracted.
+template <class T> HWY_INLINE double SquaredChord(const T* x, double r, const T* z, std::ptrdiff_t width) {
+  return SumOfSquares(
+      width,
+      [&](auto d, std::ptrdiff_t k)
+          HWY_ATTR { return hn::NegMulAdd(hn::Set(d, r), LoadDouble(d, z + k), LoadDouble(d, x + k)); },
+      [&](std::ptrdiff_t k) { return static_cast<double>(x[k]) - r * static_cast<double>(z[k]); });
 }
 
 /// Calls put(m, row) for each row, the next ones already on their way: keys lie scattered in memory.
@@ -104,7 +100,7 @@ HWY_INLINE void HalfChords(const T* x, const T* keys, std::ptrdiff_t stride, con
   ForRows(keys, stride, index, n, width, [&](std::ptrdiff_t m, const T* z) HWY_ATTR {
     const double zz = SquaredLength(z, width);
     const bool both = plain && zz > least && zz < 1 / least;
-    out[m] = both ? HalfChord(x, 1 / std::sqrt(xx), z, 1 / std::sqrt(zz), width) : undecided;
+    out[m] = both ? SquaredChord(x, std::sqrt(xx / zz), z, width) / (2 * xx) : undecided;
   });
 }
 
