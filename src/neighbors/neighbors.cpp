@@ -14,6 +14,7 @@
 #include "engine/call.hpp"
 #include "engine/parallel.hpp"
 #include "neighbors/brute_force.hpp"
+#include "neighbors/exact_search.hpp"
 #include "neighbors/fused_search.hpp"
 #include "neighbors/kd_tree.hpp"
 #include "neighbors/keys_state.hpp"
@@ -131,11 +132,17 @@ template <class T> class Search {
  public:
   Search(const SearchedKeys<T>& keys, const Points<T>& X, Index k, double radius,
          const PairAdmission& admitted, const NeighborOptions& options, const Execution& run)
-      : keys_(keys), laws_(traits(keys.metric())), X_(X), k_(k), radius_(radius), run_(sized(run)) {
+      : keys_(keys),
+        laws_(traits(keys.metric())),
+        X_(X),
+        k_(k),
+        radius_(radius),
+        run_(sized(run)),
+        asked_(keys.asked_with(X.rows())) {
     check_algorithm(keys.metric(), options.algorithm);
     const bool may_grow =
         options.algorithm == "kd_tree" || (options.algorithm == "auto" && !admitted && worth_a_tree());
-    if (may_grow || laws_.lifts()) {
+    if (may_grow || laws_.lifts() || takes_many()) {
       check_widths<T>(X, keys.prepared());  // which the full source would check
       if (laws_.lifts())
         pairs_ = lifted_ = make_lifted_pairs<T>(X, keys.prepared());
@@ -145,6 +152,7 @@ template <class T> class Search {
           SearchTerms{*pairs_, rule_of(admitted, options.exclude_self), same<T>(X, keys.points())});
     }
     if (may_grow && fits()) grow(options.algorithm == "auto");
+    if (!bounded_ && terms_ && by_definition()) bounded_ = make_exact_search(*terms_);
     if (!bounded_ && laws_.lifts()) bounded_ = make_fused_search<T>(keys, *lifted_, *terms_, k, run_);
     // Also where a lift overflows: the source refuses that by name.
     if (!bounded_) tiles_.emplace(laws_, costs_of<T>(X, keys.shared()), admitted, options.exclude_self);
@@ -183,21 +191,30 @@ template <class T> class Search {
     return 1 + (products ? 0.5 : 25) * width;
   }
   double by_growing() const {
-    return static_cast<double>(n_keys()) * (150 + 8 * static_cast<double>(keys_.points().cols()));
+    return static_cast<double>(n_keys()) * (100 + 6 * static_cast<double>(keys_.points().cols()));
   }
   /// What brute force has taken since the keys are there, with this call.
-  double by_brute_force() const {
-    constexpr Index lanes = 48;  // a few queries cost a product about what this many do
-    return by_pair() * static_cast<double>(n_keys())
-           * keys_.asked_with(laws_.lifts() ? std::max(X_.rows(), lanes) : X_.rows());
+  double by_brute_force() const { return by_pair() * static_cast<double>(n_keys()) * asked_; }
+
+  /// A tree is grown once brute force has taken as long as growing it: at worst that is twice the best.
+  bool worth_a_tree() const {
+    return grows_trees(keys_.metric()) && n_keys() >= tree_min_keys && by_brute_force() >= by_growing();
   }
 
-  /// A tree over many keys is grown once brute force has taken as long as growing it: at worst that is twice the best.
-  bool worth_a_tree() {
-    constexpr Index many_keys = 16384;
-    if (!grows_trees(keys_.metric()) || n_keys() < tree_min_keys) return false;
-    spent_ = by_brute_force();
-    return n_keys() <= many_keys || spent_ >= by_growing();
+  /// Whether rows want so many of few keys that lists of bounds would hold most of them.
+  bool takes_many() const {
+    constexpr Index few_keys = 4096, narrow = 32;
+    const Index share = keys_.points().cols() <= narrow ? 4 : 2;
+    return k_ > 0 && n_keys() <= std::min(few_keys, share * k_) && !points_are_costs(keys_.metric());
+  }
+  /// Whether all distances by definition are quicker than bounds: also for the first few queries of all, before the keys'
+  /// lift is made, where a definition reads each number once.
+  bool by_definition() const {
+    constexpr Index few_rows = 2;
+    constexpr double first_few = 128;  // 16 calls
+    const std::optional<CoordinateSum> sum = coordinate_sum(keys_.metric());
+    const bool read_once = laws_.half_chord || (sum && sum->power == 2 && !sum->factor);
+    return (takes_many() || (X_.rows() <= few_rows && asked_ <= first_few && read_once)) && fits();
   }
   bool fits() const {
     return keys_.prepared().largest_coordinate() < 1e150
@@ -226,7 +243,7 @@ template <class T> class Search {
   bool hopeless() const {
     constexpr Index few = 4096;
     constexpr double dear = 20, nearly = 0.5;
-    if (n_keys() < 4 * few || spent_ > dear * by_growing()) return false;
+    if (n_keys() < 4 * few || by_brute_force() > dear * by_growing()) return false;
     std::vector<Index> some(static_cast<std::size_t>(few));
     for (Index a = 0; a < few; ++a) some[static_cast<std::size_t>(a)] = a * n_keys() / few;
     const engine::PreparedPoints<T> sample(
@@ -249,8 +266,9 @@ template <class T> class Search {
   MetricTraits laws_;
   const Points<T>& X_;
   Index k_;
-  double radius_, spent_ = 0;
+  double radius_;
   Execution run_;
+  double asked_;
   std::string algorithm_ = "brute";
   std::shared_ptr<const LiftedPairs> lifted_;
   std::shared_ptr<const Pairs> pairs_;

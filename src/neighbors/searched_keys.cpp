@@ -32,11 +32,12 @@ SearchedKeys<T>::SearchedKeys(engine::SharedKeys<T> points, bool for_many_calls)
 }
 
 template <class T> double SearchedKeys<T>::asked_with(Index n_queries) const {
-  if (!for_many_calls_) return static_cast<double>(n_queries);
+  constexpr Index least = 8;  // a row alone costs brute force about what so many do together
   constexpr Index enough = std::numeric_limits<Index>::max() / 4;
-  const Index asked = asked_.load(std::memory_order_relaxed);
-  if (asked < enough) asked_.fetch_add(n_queries, std::memory_order_relaxed);
-  return static_cast<double>(asked) + static_cast<double>(n_queries);
+  const Index now = for_many_calls_ ? std::max(n_queries, least) : n_queries,
+              asked = asked_.load(std::memory_order_relaxed);
+  if (for_many_calls_ && asked < enough) asked_.fetch_add(now, std::memory_order_relaxed);
+  return static_cast<double>(asked) + static_cast<double>(now);
 }
 
 template <class T>

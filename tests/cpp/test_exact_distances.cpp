@@ -1,6 +1,8 @@
 // What decides among found neighbors: distances by definition in SIMD, and which points are copies.
 #include <cmath>
+#include <limits>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "catch.hpp"
@@ -128,4 +130,28 @@ TEST_CASE("many keys that spread in many dimensions grow no tree for one call", 
   CHECK(kneighbors<float>(Euclidean{}, X, Z, 3, {}, run).algorithm == "brute");
   const Matrix<float> flat = Z.leftCols(2), flat_queries = X.leftCols(2);
   CHECK(kneighbors<float>(Euclidean{}, flat_queries, flat, 3, {}, run).algorithm == "kd_tree");
+}
+
+TEST_CASE("rows that want most of the keys, and a first row alone, find what bounds find", "[neighbors]") {
+  for (const Metric& metric :
+       {Metric(Euclidean{}), Metric(Cosine{}), Metric(Manhattan{}), Metric(Minkowski{2.5})})
+    for (const Index d : {1, 3, 33})
+      for (const Index n : {1, 2, 53, 200}) {
+        const Matrix<double> rounded = (2 * some_points<double>(n, d, 7)).array().round() + 0.25;
+        const Matrix<double> X = (2 * some_points<double>(70, d, 8)).array().round() + 0.25;
+        const PreparedKeys<double> keys(metric, rounded);
+        for (const Index k : {Index(1), (n + 1) / 2, n}) {
+          const auto together = kneighbors<double>(keys, X, k);
+          for (Index i = 0; i < 70; i += 23) {
+            const auto alone = kneighbors<double>(metric, X.row(i), rounded, k);
+            REQUIRE(alone.indices.row(0) == together.indices.row(i));
+            REQUIRE(alone.distances.row(0) == together.distances.row(i));
+          }
+          for (Index i = 0; i < 70; ++i) {
+            REQUIRE(std::set<Index>(together.indices.row(i).begin(), together.indices.row(i).end()).size()
+                    == static_cast<std::size_t>(k));
+            for (Index m = 1; m < k; ++m) REQUIRE(together.distances(i, m - 1) <= together.distances(i, m));
+          }
+        }
+      }
 }

@@ -328,11 +328,12 @@ TEST_CASE("a filter admits pairs before the nearest are taken", "[neighbors]") {
   }
 }
 
-TEST_CASE("the tree is chosen in few dimensions only", "[neighbors]") {
-  const auto chosen = [](const Metric& metric, Index n, Index d) {
+TEST_CASE("the tree is chosen in few dimensions only, and not for a query alone", "[neighbors]") {
+  const auto chosen = [](const Metric& metric, Index n, Index d, Index n_queries = 2000) {
     const Matrix<double> Z = normal_points(n, d, 21);
-    return find(metric, Z.topRows(1), Z, 1).algorithm;
+    return find(metric, Z.topRows(std::min(n, n_queries)), Z, 1).algorithm;
   };
+  CHECK(chosen(Euclidean{}, 5000, 3, 1) == "brute");
   CHECK(chosen(Euclidean{}, 5000, 3) == "kd_tree");
   CHECK(chosen(Euclidean{}, 5000, 40) == "brute");
   CHECK(chosen(Euclidean{}, 20, 3) == "brute");
