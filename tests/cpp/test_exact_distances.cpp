@@ -1,4 +1,5 @@
 // What decides among found neighbors: distances by definition in SIMD, and which points are copies.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -6,6 +7,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "engine/center.hpp"
 #include "engine/simd/squared_distances.hpp"
 #include "select_bandwidth/places.hpp"
 
@@ -154,4 +156,20 @@ TEST_CASE("rows that want most of the keys, and a first row alone, find what bou
           }
         }
       }
+}
+
+TEST_CASE("the center is the median, column by column, of as many rows as are looked at", "[neighbors]") {
+  for (const Index d : {1, 3, 300})
+    for (Index n = 1; n <= 31; ++n) {
+      const Matrix<double> X = some_points<double>(n, d, static_cast<unsigned>(n));
+      const Vector<double> center = engine::center_of<double>(X);
+      for (Index k = 0; k < d; ++k) {
+        std::vector<double> column(X.col(k).begin(), X.col(k).end());
+        std::sort(column.begin(), column.end());
+        REQUIRE(center(k) == column[static_cast<std::size_t>(n / 2)]);
+      }
+    }
+  Matrix<float> far = some_points<float>(1000, 4, 1).array() + 5;
+  far.topRows(300).setConstant(1e30F);
+  CHECK((engine::center_of<float>(far).array() - 5).abs().maxCoeff() < 3);
 }
