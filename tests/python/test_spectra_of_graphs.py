@@ -238,7 +238,7 @@ def test_far_eigenvalues_do_not_drown_the_others_in_the_filter(bridges):
     path = np.c_[np.arange(half), (np.arange(half) + 1) % half]
     edges = np.r_[rng.integers(half, size=(4 * half, 2)), path]
     edges = np.concatenate([edges + part * half for part in range(parts)])
-    between = rng.integers(half, size=(bridges, 2)) + [0, n - half]
+    between = np.add(rng.integers(half, size=(bridges, 2)), [0, n - half])
     edges = np.r_[edges, between]
     W = sp.coo_array((np.ones(len(edges)), edges.T), shape=(n, n))
     W = sp.csr_array(((W + W.T) > 0).astype(float))
