@@ -155,10 +155,16 @@ template <class Step> Matrix<double> settle(const Matrix<double>& solved, const 
   constexpr double tol = 1e-10;
   Matrix<double> F = solved.cwiseMax(0.0);
   until_still("sweeps", max_sweeps, [&]() -> Move {
-    const Matrix<double> next = step(F);
-    const Vector<double> change = (next - F).cwiseAbs().rowwise().sum(), size = next.rowwise().sum();
-    F = next;
-    return {change.maxCoeff(), (change.array() <= tol * size.array()).all()};
+    Matrix<double> next = step(F);
+    double largest = 0;
+    bool still = true;
+    for (Index i = 0; i < F.rows(); ++i) {
+      const double change = (next.row(i) - F.row(i)).cwiseAbs().sum();
+      largest = std::max(largest, change);
+      still = still && change <= tol * next.row(i).sum();
+    }
+    F.swap(next);
+    return {largest, still};
   });
   return F;
 }
@@ -267,7 +273,9 @@ PropagatedLabels<T> fit_label_spreading(const Points<T>& X, const std::vector<In
   const Equilibrium how = equilibrium_of(o, o.alpha);
   const Kernel& resolved = S.mechanism().kernel;
   const auto step = [&](const Matrix<double>& F) {
-    return Matrix<double>(o.alpha * S.apply(F, run) + (1 - o.alpha) * Y);
+    Matrix<double> next = S.apply(F, run);
+    next = o.alpha * next + (1 - o.alpha) * Y;
+    return next;
   };
   if (o.solver == "cg") {
     const SteadyValues<double> F = soft_equilibrium<double>(S, Y, o.alpha, options_of(how), run);
