@@ -89,6 +89,29 @@ SelfOperator<double> reused_operator(const Mechanism& m, const Matrix<double>& p
   return m.self_operator(points, {.log_key_weights = log_key_weights, .storage = "dense"}, run);
 }
 
+/// The walk without steps to points that no label reaches. Whom a row counts among its neighbors does not hang on where labels
+/// are, and keys without weight are no neighbors: there steps are taken out, and what is left of a row is divided anew.
+SelfOperator<double> among_reached(const SelfOperator<double>& P, const Mechanism& walk,
+                                   const Matrix<double>& points, const std::vector<bool>& unreached,
+                                   const Execution& run) {
+  if (!walk.support.neighbors()) return reused_operator(walk, points, reachable_keys(unreached), run);
+  SparseMatrix<double> A = P.sparse(run);
+  const bool divided = std::holds_alternative<RowStochastic>(walk.normalization);
+  for (Index i = 0; i < A.rows(); ++i) {
+    double lost = 0, kept = 0;
+    for (SparseMatrix<double>::InnerIterator step(A, i); step; ++step) {
+      const bool leads_nowhere = unreached[static_cast<std::size_t>(step.col())];
+      (leads_nowhere ? lost : kept) += step.value();
+      if (leads_nowhere) step.valueRef() = 0;
+    }
+    if (!divided || lost == 0 || kept == 0) continue;
+    const double null_share = std::get<RowStochastic>(walk.normalization).null_mass > 0 ? 1 - kept - lost : 0;
+    for (SparseMatrix<double>::InnerIterator step(A, i); step; ++step) step.valueRef() /= kept + null_share;
+  }
+  A.prune([](Index, Index, double share) { return share != 0; });
+  return with_entries(P, std::move(A));
+}
+
 /// A_ij / sqrt(d_i d_j) with in-degrees d (1 where there is none), self-loops dropped: what scikit-learn spreads over on a
 /// directed graph.
 SelfOperator<double> in_degree_operator(const SelfOperator<double>& unnormalized, const Execution& run) {
@@ -155,10 +178,16 @@ template <class Step> Matrix<double> settle(const Matrix<double>& solved, const 
   constexpr double tol = 1e-10;
   Matrix<double> F = solved.cwiseMax(0.0);
   until_still("sweeps", max_sweeps, [&]() -> Move {
-    const Matrix<double> next = step(F);
-    const Vector<double> change = (next - F).cwiseAbs().rowwise().sum(), size = next.rowwise().sum();
-    F = next;
-    return {change.maxCoeff(), (change.array() <= tol * size.array()).all()};
+    Matrix<double> next = step(F);
+    double largest = 0;
+    bool still = true;
+    for (Index i = 0; i < F.rows(); ++i) {
+      const double change = (next.row(i) - F.row(i)).cwiseAbs().sum();
+      largest = std::max(largest, change);
+      still = still && change <= tol * next.row(i).sum();
+    }
+    F.swap(next);
+    return {largest, still};
   });
   return F;
 }
@@ -235,7 +264,7 @@ PropagatedLabels<T> fit_label_propagation(const Points<T>& X, const std::vector<
   SelfOperator<double> P = reused_operator(walk, points, {}, run);
   const std::vector<bool> unreached = unreached_rows(P, labeled, run);
   if (std::find(unreached.begin(), unreached.end(), true) != unreached.end())
-    P = reused_operator(walk, points, reachable_keys(unreached), run);
+    P = among_reached(P, walk, points, unreached, run);
 
   if (o.solver == "cg") {
     const SteadyValues<double> F = clamped_equilibrium<double>(P, Y, labeled, options_of(how), run);
@@ -267,7 +296,9 @@ PropagatedLabels<T> fit_label_spreading(const Points<T>& X, const std::vector<In
   const Equilibrium how = equilibrium_of(o, o.alpha);
   const Kernel& resolved = S.mechanism().kernel;
   const auto step = [&](const Matrix<double>& F) {
-    return Matrix<double>(o.alpha * S.apply(F, run) + (1 - o.alpha) * Y);
+    Matrix<double> next = S.apply(F, run);
+    next = o.alpha * next + (1 - o.alpha) * Y;
+    return next;
   };
   if (o.solver == "cg") {
     const SteadyValues<double> F = soft_equilibrium<double>(S, Y, o.alpha, options_of(how), run);

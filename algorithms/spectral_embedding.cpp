@@ -29,20 +29,23 @@ template <class T> Matrix<T> walk_eigenvectors(const SelfOperator<T>& P, const E
   return spectrum.vectors * static_cast<T>(std::exp(-0.5 * log_total(P.log_stationary())));
 }
 
-/// The first row of Z that is equal to each row of X, or -1. O((m + n) log n d) time.
+/// The first row of Z that is equal to each row of X, or -1. What is sorted are the new points, mostly few: one asked of 20 000
+/// waits for one pass, not for sorting them all. O((m + n) log m d) time.
 template <class T> std::vector<Index> equal_rows(const Points<T>& X, const Matrix<T>& Z) {
   const auto before = [](const auto& a, const auto& b) {
     return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
   };
-  std::vector<Index> order(static_cast<std::size_t>(Z.rows()));
+  std::vector<Index> order(static_cast<std::size_t>(X.rows()));
   std::iota(order.begin(), order.end(), Index(0));
-  std::stable_sort(order.begin(), order.end(), [&](Index i, Index j) { return before(Z.row(i), Z.row(j)); });
-  std::vector<Index> found(static_cast<std::size_t>(X.rows()), -1);
-  for (Index i = 0; i < X.rows(); ++i) {
-    const auto x = X.row(i);
-    const auto at = std::lower_bound(order.begin(), order.end(), Index(0),
-                                     [&](Index j, Index) { return before(Z.row(j), x); });
-    if (at != order.end() && Z.row(*at) == x) found[static_cast<std::size_t>(i)] = *at;
+  std::sort(order.begin(), order.end(), [&](Index i, Index j) { return before(X.row(i), X.row(j)); });
+  std::vector<Index> found(order.size(), -1);
+  for (Index j = 0; j < Z.rows(); ++j) {
+    const auto z = Z.row(j);
+    auto at = std::lower_bound(order.begin(), order.end(), Index(0),
+                               [&](Index i, Index) { return before(X.row(i), z); });
+    // All that are equal to z lie side by side: an earlier row of Z found all of them or none.
+    for (; at != order.end() && found[static_cast<std::size_t>(*at)] < 0 && X.row(*at) == z; ++at)
+      found[static_cast<std::size_t>(*at)] = j;
   }
   return found;
 }

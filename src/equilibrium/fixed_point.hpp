@@ -27,9 +27,9 @@ template <class T> struct FixedPoint {
   Matrix<T> residual(const Matrix<T>& x, const Execution& run) const { return b + propagate(x, run) - x; }
 
   /// The largest relative residual of a column.
-  double relative(const Columns& residual_norms) const {
+  double relative(const Columns& residual_norms) const { return relative(residual_norms, column_norms<T>(b)); }
+  double relative(const Columns& residual_norms, const Columns& scale) const {
     if (b.cols() == 0) return 0;
-    const Columns scale = column_norms<T>(b);
     return (scale.array() > 0)
         .select(residual_norms.array() / scale.array(), residual_norms.array())
         .maxCoeff();

@@ -136,14 +136,24 @@ double upper_end(const Ritz& ritz, Index k, double low, double norm) {
   return std::max(ritz.values(last) - slack, low + 1e-6 * norm);
 }
 
-/// Enough for the k-th pair if all goes well, but no more than what keeps the columns apart.
+constexpr double most_products = 80;
+
+/// The first pairs, as many as are found, that would outgrow the k-th.
+Index outgrowing(const Ritz& ritz, Index found, Index k, const Interval& interval) {
+  const double least = interval.growth(ritz.values(k - 1)) + std::log(1e3) / most_products;
+  Index first = 0;
+  while (first < found && interval.growth(ritz.values(first)) > least) ++first;
+  return first;
+}
+
+/// Enough for the k-th pair if all goes well, but no more than what keeps the columns from `first` on apart.
 Index next_degree(const Ritz& ritz, Index first, Index k, const Interval& interval, double tol) {
   constexpr double contrast = 1e6;
   const double wanted = interval.growth(ritz.values(k - 1)), top = interval.growth(ritz.values(first));
   const double to_gain = std::log(std::max(ritz.residuals.head(k).maxCoeff() / tol, 10.0)) + 1;
   const double degree =
       std::min(to_gain / std::max(wanted, 1e-3), std::log(contrast) / std::max(top - wanted, 1e-9));
-  return static_cast<Index>(std::clamp(degree + 1, 2.0, 80.0));
+  return static_cast<Index>(std::clamp(degree + 1, 2.0, most_products));
 }
 
 /// The k wanted pairs, and those beyond them that are not just random columns.
@@ -183,11 +193,13 @@ Eigenpairs chebyshev_eigenpairs(const SymmetricBlock& A, Index k, SparseFactor* 
       ritz.V.leftCols(k) = certificate.missing.leftCols(k);  // what was missed is among them
       continue;
     }
-    Index first = 0;  // pairs that are found stay as they are
-    while (first < k && ritz.residuals(first) <= 0.1 * tol) ++first;
-    first = m - rounded_up(m - first);
+    Index exact = 0;  // pairs that are found stay as they are
+    while (exact < k && ritz.residuals(exact) <= 0.1 * tol) ++exact;
+    const Index first = m - rounded_up(m - exact);
     interval.high = upper_end(ritz, k, interval.low, norm);
-    filter.residual_form(ritz, first, interval, next_degree(ritz, first, k, interval, tol));
+    const Index out = outgrowing(ritz, exact, k, interval);
+    filter.keep_out(ritz, out);
+    filter.residual_form(ritz, first, interval, next_degree(ritz, std::max(first, out), k, interval, tol));
   }
   pairs.report = report;
   return pairs;

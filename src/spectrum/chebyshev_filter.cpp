@@ -1,10 +1,19 @@
 #include "spectrum/chebyshev_filter.hpp"
 
+#include <limits>
 #include <utility>
 
 #include "engine/call.hpp"
 
 namespace likewise::spectrum {
+
+void ChebyshevFilter::keep_out(const Ritz& ritz, Index first) {
+  const Index known = A_.trivial.size() ? 1 : 0;
+  largest_ = known ? 1 : first > 0 ? ritz.values(0) : 0;
+  outside_.resize(A_.size, known + first);
+  if (known) outside_.col(0) = A_.trivial.cast<float>();
+  if (first) outside_.rightCols(first) = ritz.V.leftCols(first).cast<float>();
+}
 
 void ChebyshevFilter::plain(Matrix<double>& V, const Interval& interval, Index degree) {
   const Index n = V.rows();
@@ -55,7 +64,12 @@ void ChebyshevFilter::recur(const Interval& interval, Index degree, const Eigen:
     step.R = residual_.data();
     step.delta = delta.data();
   }
+  const Index steps = steps_between_deflations(interval);
   for (Index d = w ? 2 : 1; d <= degree; ++d) {
+    if (d % steps == 0) {
+      deflate(before_);
+      deflate(now_);
+    }
     const float twice = d == 1 ? 1.0F : 2.0F;
     if (d > 1) std::swap(before_, now_);
     step.X = before_.data();
@@ -74,6 +88,30 @@ void ChebyshevFilter::recur(const Interval& interval, Index degree, const Eigen:
     report();
   }
   scale_ = now;
+}
+
+/// Of an expander's 80 products the trivial vector would be all that is left. What is kept out goes before what float32 brings
+/// back of it has grown to a thousandth of a column.
+Index ChebyshevFilter::steps_between_deflations(const Interval& interval) const {
+  constexpr Index never = std::numeric_limits<Index>::max();
+  if (outside_.cols() == 0) return never;
+  const double log_growth = std::log(1e4), steps = log_growth / std::max(interval.growth(largest_), 1e-6);
+  return std::max<Index>(2, static_cast<Index>(steps));
+}
+
+void ChebyshevFilter::deflate(const engine::AlignedRows<float>& panel) const {
+  const Index c = outside_.cols();
+  Matrix<float> parts(c * row_blocks(A_.size), width);
+  over_rows(A_.size, run_, [&](engine::Block rows, Index b) {
+    parts.middleRows(c * b, c).noalias() = outside_.middleRows(rows.begin, rows.size).transpose()
+                                           * panel.view().middleRows(rows.begin, rows.size);
+  });
+  Matrix<float> inside = Matrix<float>::Zero(c, width);
+  for (Index b = 0; b < row_blocks(A_.size); ++b) inside += parts.middleRows(c * b, c);
+  over_rows(A_.size, run_, [&](engine::Block rows, Index) {
+    panel.view().middleRows(rows.begin, rows.size).noalias() -=
+        outside_.middleRows(rows.begin, rows.size) * inside;
+  });
 }
 
 /// How many products it will take is not known: a fraction that grows ever slower.

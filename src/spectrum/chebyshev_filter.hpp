@@ -30,7 +30,13 @@ struct Ritz {
 class ChebyshevFilter {
  public:
   ChebyshevFilter(const SymmetricBlock& A, const Execution& run)
-      : A_(A), run_(run), before_(A.size, width), now_(A.size, width), residual_(A.size, width) {}
+      : A_(A), run_(run), before_(A.size, width), now_(A.size, width), residual_(A.size, width) {
+    keep_out({}, 0);
+  }
+
+  /// The trivial vector and the first Ritz vectors are taken out of what is filtered, now and then: rounding brings them back,
+  /// and far above the others they grow the fastest.
+  void keep_out(const Ritz& ritz, Index first);
 
   /// T(A) V, T the Chebyshev polynomial of that degree on the interval.
   void plain(Matrix<double>& V, const Interval& interval, Index degree);
@@ -43,10 +49,14 @@ class ChebyshevFilter {
   static constexpr Index width = engine::column_multiple;
 
   void recur(const Interval& interval, Index degree, const Eigen::ArrayXd* w);
+  Index steps_between_deflations(const Interval& interval) const;
+  void deflate(const engine::AlignedRows<float>& panel) const;
   void report();
 
   const SymmetricBlock& A_;
   const Execution& run_;
+  Matrix<float> outside_;  ///< orthonormal columns
+  double largest_ = 0;     ///< their largest eigenvalue
   engine::AlignedRows<float> before_, now_, residual_;
   Eigen::ArrayXd scale_;  ///< T(w) of the last recurrence
   Index n_products_ = 0;

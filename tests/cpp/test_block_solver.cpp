@@ -270,6 +270,32 @@ TEMPLATE_TEST_CASE("sparse products with any number of columns", "[block_solver]
   }
 }
 
+TEMPLATE_TEST_CASE("a filter's step may write over what it adds, with any number of columns",
+                   "[block_solver]", float, double) {
+  using T = TestType;
+  const Index n = 61;
+  const SparseMatrix<T> A = from_triplets(n, n, untidy_entries(n, n, 5)).template cast<T>();
+  for (const std::string& name : simd_targets()) {
+    const OnTarget target(name);
+    for (Index c = 1; c <= 40; ++c) {
+      INFO(name << ", " << c << " columns");
+      const Matrix<T> X = normal_matrix(n, c, 6).template cast<T>(),
+                      Z = normal_matrix(n, c, 7).template cast<T>();
+      Matrix<T> Y = Z;
+      engine::SparseStep<T> step;
+      step.A = engine::rows_of(A);
+      step.X = X.data();
+      step.Z = step.Y = Y.data();
+      step.columns = c;
+      step.alpha = T(2);
+      step.gamma = T(-1);
+      engine::sparse_step(step, engine::block_of(0, n, n));
+      const Matrix<T> want = T(2) * (A * X) - Z;
+      CHECK((Y - want).cwiseAbs().maxCoeff() < 1280 * std::numeric_limits<T>::epsilon());
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("sparse products are the same wherever their operand lies", "[block_solver]", float,
                    double) {
   using T = TestType;

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from likewise.bench import measure, shapes
-from likewise.bench.shapes import _kind, draw, growth, neighbors, report, spectra
+from likewise.bench.shapes import _kind, draw, growth, labels, neighbors, report, spectra
 from likewise.bench.shapes.kinds import KINDS
 
 SMALL = {  # one shape of each task, small enough for a second
@@ -135,6 +135,20 @@ def test_a_wrong_answer_has_no_ratio_and_a_slow_one_is_said():
     found = shapes.Found(0, 3, rows=[fast, wrong, failed], machine={"cpu": "a processor"})
     text = "\n".join(report.lines(found, "figure.png"))
     assert "**0.50** density" in text and "answers differ" in text and "killed" in text
+
+
+@pytest.mark.parametrize("asked", ["fit", "ask"])
+def test_points_that_no_label_reaches_are_no_difference_and_wrong_labels_are(asked):
+    shape = {"method": "LabelPropagation", "kernel": "knn", "asked": asked, "n": 229, "m": 183, "d": 13,
+             "k": 7, "classes": 24, "labeled": 0.013, "width": 0.056, "seed": 1}  # fmt: skip
+    data = labels._inputs(np.random.default_rng(1), shape)
+    ours = labels._read(labels._prepare(data, 1)(), data)
+    theirs = labels._read_theirs(labels._prepare_theirs(data, 1)(), data)
+    answered = theirs >= 0
+    assert 0.05 < answered.mean() < 0.95
+    assert labels._compare(ours, theirs, data).difference == 0
+    assert labels._compare(np.where(answered, ours, 99), theirs, data).difference == 0
+    assert labels._compare(ours + 1, theirs, data).difference == 1
 
 
 def test_cliffs_are_steps_dearer_than_their_work():

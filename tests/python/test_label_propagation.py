@@ -81,6 +81,33 @@ def test_iterates_are_those_of_sklearn(data, pair, kernel, max_iter):
     assert_array_equal(a.classes_, b.classes_)
 
 
+@pytest.mark.parametrize("solver", ["cg", "iterate"])
+@pytest.mark.parametrize("seed", range(4))
+def test_neighbors_that_no_label_reaches_make_no_room_for_others(seed, solver):
+    """A row's neighbors are the nearest, labels or not; the walk goes on among those that a label reaches."""
+    rng = np.random.default_rng(seed)
+    X, k = rng.standard_normal((150, 2)), 3
+    y = np.full(150, -1)
+    y[:12] = np.arange(12) % 3
+    order = np.argsort(np.square(X[:, None] - X).sum(axis=2), axis=1)[:, :k]
+    A = np.zeros((150, 150))
+    np.put_along_axis(A, order, 1.0, axis=1)
+    reached = y >= 0
+    for _ in range(150):
+        reached = reached | (A @ reached > 0)
+    free = reached & (y < 0)
+    mixed = free & (A @ ~reached > 0)
+    assert free.sum() > 10 and mixed.sum() > 3
+    P = A[free] * reached
+    P /= P.sum(axis=1, keepdims=True)
+    F = np.linalg.solve(np.eye(free.sum()) - P[:, free], P[:, :12] @ np.eye(3)[y[:12]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        model = lw.LabelPropagation("knn", n_neighbors=k, solver=solver, tol=1e-11, max_iter=20_000).fit(X, y)
+    assert_array_equal(model.unreached_, ~reached)
+    assert_allclose(model.label_distributions_[free], F, atol=1e-7)
+
+
 @pytest.mark.parametrize("kernel", ["rbf", "knn"])
 @pytest.mark.parametrize("pair", PAIRS)
 def test_fixed_points_are_those_of_sklearn(data, pair, kernel):

@@ -228,6 +228,29 @@ def test_a_tiny_bridge_keeps_its_gap():
     assert (np.sign(side[: n - 1]) == -np.sign(side[n + 1])).all()
 
 
+@pytest.mark.parametrize("bridges", [0, 5])
+def test_far_eigenvalues_do_not_drown_the_others_in_the_filter(bridges):
+    """Eigenvalue 1, with bridges a second one beside it, is far above all others of an expander."""
+    rng = np.random.default_rng(0)
+    n = 3000
+    parts = 2 if bridges else 1
+    half = n // parts
+    path = np.c_[np.arange(half), (np.arange(half) + 1) % half]
+    edges = np.r_[rng.integers(half, size=(4 * half, 2)), path]
+    edges = np.concatenate([edges + part * half for part in range(parts)])
+    between = np.add(rng.integers(half, size=(bridges, 2)), [0, n - half])
+    edges = np.r_[edges, between]
+    W = sp.coo_array((np.ones(len(edges)), edges.T), shape=(n, n))
+    W = sp.csr_array(((W + W.T) > 0).astype(float))
+    found = operator_of_graph(W).spectrum(8, solver="chebyshev")
+    root = np.sqrt(W.sum(1))
+    S = sp.csr_array(W.multiply(1 / np.outer(root, root)))
+    right = np.sort(sp.linalg.eigsh(S, 8, which="LA", tol=1e-12, return_eigenvectors=False))[::-1]
+    assert right[parts] < 0.7 < 0.99 < right[parts - 1]
+    assert_allclose(found.values, right, atol=1e-10)
+    assert found.report.converged and found.report.n_iter <= 10
+
+
 def test_reports_say_which_certificate():
     """Kind: an answer without a word on how it is known to be complete; also pickled, of every estimator."""
     import pickle

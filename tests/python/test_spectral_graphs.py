@@ -80,6 +80,19 @@ def test_training_points_asked_again_are_where_they_were():
         np.testing.assert_array_equal(clusters.predict(X), clusters.labels_)
 
 
+def test_points_asked_twice_and_points_held_twice_are_the_first_of_their_kind():
+    X = two_blobs()
+    X = np.r_[X, X[:3], X[:1]]
+    fit = lw.SpectralEmbedding(4, affinity="rbf", gamma=0.5).fit(X)
+    at = np.array([7, 2, 7, 7, 0, 41, 2])
+    Q = np.r_[X[at], [[0.3, -0.2]], X[-4:]]
+    places = fit.transform(Q)
+    np.testing.assert_array_equal(places[: len(at)], fit.embedding_[at])
+    np.testing.assert_array_equal(places[-4:], fit.embedding_[[0, 1, 2, 0]])
+    for q, place in zip(Q, places):
+        assert_allclose(fit.transform([q])[0], place, rtol=1e-12)
+
+
 def test_loops_are_an_option():
     X = two_blobs()
     K = rbf_kernel(X, gamma=0.5)

@@ -14,13 +14,14 @@ HWY_BEFORE_NAMESPACE();
 namespace likewise::engine::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Up to 4 vectors of a row are summed in registers; what is left takes narrower and narrower vectors. Few vectors are summed in
+// Up to 4 vectors of a row are summed in registers; what is left takes two narrower ones that overlap (11 doubles: 8 from the
+// first on, 8 up to the last), so that edges are read once more and not once for each power of two. Few vectors are summed in
 // several chains of edges, since one chain would wait for each of its additions.
 
+/// V vectors of columns from `at` on, each `apart` from the one before.
 template <std::size_t V, class D, class T>
-void step_columns(D d, const SparseStep<T>& s, Block rows, Index at) {
+void step_columns(D d, const SparseStep<T>& s, Block rows, Index at, Index apart) {
   constexpr int chains = V >= 4 ? 1 : 4 / V;
-  const auto n = static_cast<Index>(hn::Lanes(d));
   const auto alpha = hn::Set(d, s.alpha), beta = hn::Set(d, s.beta), gamma = hn::Set(d, s.gamma);
   const T* const X = s.X + at;
   for (Index i = rows.begin; i < rows.begin + rows.size; ++i) {
@@ -31,7 +32,7 @@ void step_columns(D d, const SparseStep<T>& s, Block rows, Index at) {
       const auto a = hn::Set(d, s.A.values[e]);
       const T* const x = X + s.A.indices[e] * s.columns;
       for (std::size_t v = 0; v < V; ++v)
-        sums[chain][v] = hn::MulAdd(a, hn::LoadU(d, x + static_cast<Index>(v) * n), sums[chain][v]);
+        sums[chain][v] = hn::MulAdd(a, hn::LoadU(d, x + static_cast<Index>(v) * apart), sums[chain][v]);
     };
     int e = s.A.offsets[i];
     const int end = s.A.offsets[i + 1];
@@ -41,33 +42,40 @@ void step_columns(D d, const SparseStep<T>& s, Block rows, Index at) {
     for (int half = chains / 2; half > 0; half /= 2)
       for (int chain = 0; chain < half; ++chain)
         for (std::size_t v = 0; v < V; ++v) sums[chain][v] = hn::Add(sums[chain][v], sums[chain + half][v]);
-    const auto& sum = sums[0];
+    auto& sum = sums[0];
     const Index row = i * s.columns + at;
     for (std::size_t v = 0; v < V; ++v) {
-      const Index here = row + static_cast<Index>(v) * n;
+      const Index here = row + static_cast<Index>(v) * apart;
       auto y = hn::Mul(alpha, sum[v]);
       if (s.beta != T(0)) y = hn::MulAdd(beta, hn::LoadU(d, s.X + here), y);
       if (s.gamma != T(0)) y = hn::MulAdd(gamma, hn::LoadU(d, s.Z + here), y);
       if (s.R)
-        y = hn::MulAdd(hn::LoadU(d, s.delta + at + static_cast<Index>(v) * n), hn::LoadU(d, s.R + here), y);
-      hn::StoreU(y, d, s.Y + here);
+        y = hn::MulAdd(hn::LoadU(d, s.delta + at + static_cast<Index>(v) * apart), hn::LoadU(d, s.R + here),
+                       y);
+      sum[v] = y;
     }
+    for (std::size_t v = 0; v < V; ++v)  // Y may be Z, and vectors may overlap
+      hn::StoreU(sum[v], d, s.Y + row + static_cast<Index>(v) * apart);
   }
 }
 
 template <std::size_t kLanes, class T> void step_tail(const SparseStep<T>& s, Block rows, Index at) {
   const hn::CappedTag<T, kLanes> d;
-  for (; s.columns - at >= static_cast<Index>(hn::Lanes(d)); at += static_cast<Index>(hn::Lanes(d)))
-    step_columns<1>(d, s, rows, at);
-  if constexpr (kLanes > 1) step_tail<kLanes / 2>(s, rows, at);
+  const auto n = static_cast<Index>(hn::Lanes(d));
+  for (; s.columns - at >= 2 * n; at += 2 * n) step_columns<2>(d, s, rows, at, n);
+  const Index left = s.columns - at;
+  if (left == n) return step_columns<1>(d, s, rows, at, n);
+  if (left > n) return step_columns<2>(d, s, rows, at, left - n);
+  if constexpr (kLanes > 1)
+    if (left > 0) step_tail<kLanes / 2>(s, rows, at);
 }
 
 template <class T> void step_all(const SparseStep<T>& s, Block rows) {
   const hn::ScalableTag<T> d;
   const auto n = static_cast<Index>(hn::Lanes(d));
   Index at = 0;
-  for (; s.columns - at >= 4 * n; at += 4 * n) step_columns<4>(d, s, rows, at);
-  for (; s.columns - at >= 2 * n; at += 2 * n) step_columns<2>(d, s, rows, at);
+  for (; s.columns - at >= 4 * n; at += 4 * n) step_columns<4>(d, s, rows, at, n);
+  for (; s.columns - at >= 2 * n; at += 2 * n) step_columns<2>(d, s, rows, at, n);
   step_tail<16>(s, rows, at);
 }
 
