@@ -17,10 +17,10 @@ template <class T> EachMatrix<T> matrices(const py::array_t<T>& array) {
   return all;
 }
 
-/// The operators, and the queries and keys they were made of.
+/// The steps, and the queries and keys that they read.
 template <class T> struct OperatorStack {
   py::array_t<T> queries, keys;
-  std::vector<CrossOperator<T>> operators;
+  ManySteps<T> steps;
 };
 
 template <class T>
@@ -28,7 +28,7 @@ py::dict vjp_of(const OperatorStack<T>& P, const py::array_t<T>& grad_Y, const p
                 const py::array_t<T>& Y) {
   std::vector<OperatorGradient<T>> found = [&] {
     const EachMatrix<T> g = matrices(grad_Y), v = matrices(V), y = matrices(Y);
-    return run_without_gil([&](const Execution& run) { return vjp_each<T>(P.operators, g, v, y, run); });
+    return run_without_gil([&](const Execution& run) { return P.steps.vjp(g, v, y, run); });
   }();
   py::dict gradient;
   const auto put = [&](const char* name, const py::array& like, Matrix<T> OperatorGradient<T>::*member) {
@@ -57,10 +57,9 @@ template <class T> void bind_dtype(py::module_& m) {
           "apply",
           [](const OperatorStack<T>& P, const py::array_t<T>& V) {
             const EachMatrix<T> values = matrices(V);
-            return stacked<T>(P.queries, Stack(P.queries).rows(), Stack(V).cols(),
-                              run_without_gil([&](const Execution& run) {
-                                return apply_each<T>(P.operators, values, run);
-                              }));
+            return stacked<T>(
+                P.queries, Stack(P.queries).rows(), Stack(V).cols(),
+                run_without_gil([&](const Execution& run) { return P.steps.apply(values, run); }));
           },
           py::arg("V"))
       .def("vjp", &vjp_of<T>, py::arg("grad_Y"), py::arg("V"), py::arg("Y"));
@@ -69,7 +68,7 @@ template <class T> void bind_dtype(py::module_& m) {
       [](const Mechanism& mechanism, const py::array_t<T>& q, const py::array_t<T>& k) {
         const EachMatrix<T> queries = matrices(q), keys = matrices(k);
         return OperatorStack<T>{q, k, run_without_gil([&](const Execution& run) {
-                                  return cross_operators<T>(mechanism, queries, keys, {}, run);
+                                  return ManySteps<T>(mechanism, queries, keys, run);
                                 })};
       },
       py::arg("mechanism"), py::arg("q").noconvert(), py::arg("k").noconvert());
