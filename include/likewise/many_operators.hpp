@@ -41,7 +41,7 @@ template <class T> class ManySteps {
   std::vector<OperatorGradient<T>> vjp(const EachMatrix<T>& grad_Y, const EachMatrix<T>& V,
                                        const EachMatrix<T>& Y, const Execution& run = {}) const;
   /// Whether they are tiles.
-  bool tiles() const { return operators_.empty(); }
+  bool tiles() const { return operators_.empty() && !queries_.empty(); }
 
  private:
   StepInputs<T> inputs(std::size_t i, const EachMatrix<T>& V) const;

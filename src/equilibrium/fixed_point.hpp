@@ -27,7 +27,9 @@ template <class T> struct FixedPoint {
   Matrix<T> residual(const Matrix<T>& x, const Execution& run) const { return b + propagate(x, run) - x; }
 
   /// The largest relative residual of a column.
-  double relative(const Columns& residual_norms) const { return relative(residual_norms, column_norms<T>(b)); }
+  double relative(const Columns& residual_norms) const {
+    return relative(residual_norms, column_norms<T>(b));
+  }
   double relative(const Columns& residual_norms, const Columns& scale) const {
     if (b.cols() == 0) return 0;
     return (scale.array() > 0)

@@ -24,8 +24,9 @@ class Basis {
   Index pending() const { return pending_; }
 
   /// Puts `block` behind the basis, orthonormal; columns that lie in what is there are replaced by random ones. Their
-  /// lengths before, as coefficients, are kept for residuals. No more columns than dimensions are left.
-  void put_behind(Columns block, double scale) {
+  /// lengths before, as coefficients, are kept for residuals. No more columns than dimensions are left. `lengths` are those
+  /// before the last subtraction of what is there.
+  void put_behind(const Columns& block, double scale, const Eigen::RowVectorXd& lengths) {
     const Index room = V_.rows() - known_.cols() - done_;
     const Index columns = std::min({block.cols(), room, V_.cols() - done_});
     coupling_ = Columns::Zero(columns, block.cols());
@@ -43,8 +44,9 @@ class Basis {
       if (is_new) {
         coupling_(pending_, j) = length;
         v /= length;
-        // What is left after a long subtraction is not orthogonal to working precision.
-        if (length < 1e-3 * scale) v = cleaned(v);
+        // What is left after a long subtraction is not orthogonal to working precision. The last one is rarely long: of an
+        // inverse, whose values span many digits, it would be if it were compared with `scale`.
+        if (length < 1e-3 * lengths(j)) v = cleaned(v);
       } else {
         v = cleaned(random_start(V_.rows(), ++seed_));
       }
@@ -66,6 +68,7 @@ class Basis {
     C.bottomRows(now - first) = near.transpose() * W;
     W.noalias() -= near * C.bottomRows(now - first);
     if (known_.cols()) W -= known_ * (known_.transpose() * W);
+    const Eigen::RowVectorXd lengths = W.colwise().norm();
     const Columns rest = V_.leftCols(now).transpose() * W;
     W.noalias() -= V_.leftCols(now) * rest;
     C += rest;
@@ -76,7 +79,7 @@ class Basis {
     scale_ = std::max(scale_, C.cwiseAbs().maxCoeff());
     last_ = pending_;
     done_ = now;
-    put_behind(W, scale_);
+    put_behind(W, scale_, lengths);
   }
 
   /// Ritz values ascending, and the vectors' coefficients.
@@ -131,7 +134,7 @@ KrylovPairs largest_by_krylov(const std::function<Columns(const Columns&)>& op, 
   if (block.cols() < krylov_columns)
     block = side_by_side(block, random_columns(known.rows(), krylov_columns - block.cols(), 2));
   for (int twice = 0; twice < 2 && known.cols() > 0; ++twice) block -= known * (known.transpose() * block);
-  basis.put_behind(block, block.cwiseAbs().maxCoeff());
+  basis.put_behind(block, block.cwiseAbs().maxCoeff(), block.colwise().norm());
 
   KrylovPairs found;
   Index look_at = std::min(capacity, k + 2 * krylov_columns);  // projected problems are solved now and then
