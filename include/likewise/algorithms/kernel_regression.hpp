@@ -36,11 +36,11 @@ template <class T> struct KernelPrediction {
 /// effective points than the d + 1 unknowns get degree 0, and are counted: 1 / sum_j p_j^2, copies taken
 /// together.
 template <class T> struct KernelRegression {
-  KeyedMechanism<T> keyed;      ///< bandwidth resolved; keys: training points (n, d) and log sample weights
-  Matrix<T> targets;            ///< (n, n_targets)
+  KeyedMechanism<T> keyed;  ///< bandwidth resolved; keys: training points (n, d) and log sample weights
+  Matrix<T> targets;        ///< (n, n_targets)
   /// (n,) a number for each point, equal for copies, -1 for weight 0; empty where fitting did not ask for it.
   std::vector<Index> point_of;
-  int degree = 0;               ///< what is used: 0 where d > local_linear_max_features
+  int degree = 0;  ///< what is used: 0 where d > local_linear_max_features
   SelectedBandwidth bandwidth = {};
 
   /// O(n_queries n (d + n_targets)) time at degree 0, O(n_queries n d^2) at degree 1; keys of weight 0 are

@@ -1,9 +1,10 @@
 #include "engine/simd/squared_distances.hpp"
 
+#include <hwy/cache_control.h>
+
 #include <cmath>
 #include <limits>
 
-#include "engine/prefetch.hpp"
 #include "engine/simd/targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -70,15 +71,21 @@ template <class T> HWY_INLINE double SquaredChord(const T* x, double r, const T*
       [&](std::ptrdiff_t k) { return static_cast<double>(x[k]) - r * static_cast<double>(z[k]); });
 }
 
+/// Asks for a row before it is needed.
+template <class T> HWY_INLINE void Prefetch(const T* row, std::ptrdiff_t width) {
+  constexpr std::ptrdiff_t line = 64 / sizeof(T);
+  for (std::ptrdiff_t k = 0; k < width; k += line) hwy::Prefetch(row + k);
+}
+
 /// Calls put(m, row) for each row, the next ones already on their way: keys lie scattered in memory.
 template <class T, class Put>
 HWY_INLINE void ForRows(const T* keys, std::ptrdiff_t stride, const std::ptrdiff_t* index, std::ptrdiff_t n,
                         std::ptrdiff_t width, const Put& put) {
   constexpr std::ptrdiff_t ahead = 8;
   const auto row = [&](std::ptrdiff_t m) HWY_ATTR { return keys + index[m] * stride; };
-  for (std::ptrdiff_t m = 0; m < ahead && m < n; ++m) prefetch(row(m), width);
+  for (std::ptrdiff_t m = 0; m < ahead && m < n; ++m) Prefetch(row(m), width);
   for (std::ptrdiff_t m = 0; m < n; ++m) {
-    if (m + ahead < n) prefetch(row(m + ahead), width);
+    if (m + ahead < n) Prefetch(row(m + ahead), width);
     put(m, row(m));
   }
 }
