@@ -226,7 +226,11 @@ template <class T> class Search {
   void grow(bool choose) {
     const bool of_queries = choose && !terms_->self;
     const std::optional<bool> known = of_queries ? keys_.tree_pays(k_, radius_) : std::nullopt;
-    if (choose && (known == false || (!known && hopeless()))) return;
+    if (choose && known == false) return;
+    if (choose && !known && hopeless()) {
+      if (of_queries) keys_.remember_tree(k_, radius_, false);
+      return;
+    }
     tree_ = keys_.tree(fits_single_tree<T>(keys_.prepared(), X_), run_);
     auto asked = tree_->asked_by(X_, *terms_);
     if (choose && !known) {

@@ -79,3 +79,35 @@ TEST_CASE("many steps refuse what operators refuse", "[operator]") {
   const EachMatrix<double> none;
   CHECK(ManySteps<double>(mechanism, none, none).apply(none).empty());
 }
+
+TEMPLATE_TEST_CASE("a key that nobody hears may be as far as numbers go", "[operator]", float, double) {
+  using T = TestType;
+  const auto q = heads<T>(1, 5, 3, 1), v = heads<T>(1, 6, 2, 3), g = heads<T>(1, 5, 2, 4);
+  auto k = heads<T>(1, 6, 3, 2);
+  k[0].row(5).setConstant(std::numeric_limits<T>::max());
+  const Vector<double> weights{{0, 0.5, 0, -1, 0, -std::numeric_limits<double>::infinity()}};
+  const Vector<double> heard = weights.head(5);
+  const auto rows = [](const Matrix<T>& m, Index n) {
+    return StridedRows<T>(m.data(), n, m.cols(), Eigen::OuterStride<>(m.cols()));
+  };
+  for (const Metric& metric : {Metric(DotProduct{}), Metric(SquaredEuclidean{})}) {
+    const Mechanism mechanism{metric, Exponential{1.5}, AllPairs{}, RowStochastic{}};
+    const StepInputs<T> with{rows(q[0], 5), rows(k[0], 6), rows(v[0], 6), &weights},
+        without{rows(q[0], 5), rows(k[0], 5), rows(v[0], 5), &heard};
+    Matrix<T> y(5, 2), z(5, 2), by_q(5, 3), by_k(6, 3), by_v(6, 2), q_alone(5, 3), k_alone(5, 3),
+        v_alone(5, 2);
+    const auto part = [](Matrix<T>& m) { return Part<T>{m, 0, m.rows(), 0, m.cols()}; };
+    StepTrace<T> trace, alone;
+    step<T>(mechanism, with, part(y), trace, {});
+    step<T>(mechanism, without, part(z), alone, {});
+    StepGradient<T> gradient{part(by_q), part(by_k), part(by_v)},
+        gradient_alone{part(q_alone), part(k_alone), part(v_alone)};
+    step_vjp<T>(mechanism, with, trace, rows(y, 5), rows(g[0], 5), gradient, {});
+    step_vjp<T>(mechanism, without, alone, rows(z, 5), rows(g[0], 5), gradient_alone, {});
+    const double tolerance = std::is_same_v<T, float> ? 1e-5 : 1e-13;
+    CHECK(apart(y, z) < tolerance);
+    CHECK(apart(by_q, q_alone) < 10 * tolerance);
+    CHECK(apart(Matrix<T>(by_k.topRows(5)), k_alone) < 10 * tolerance);
+    CHECK(by_k.row(5).isZero(0));
+  }
+}

@@ -163,6 +163,14 @@ TEST_CASE("early stopping ends after patience and brings the best weights back",
   TrainingOptions strict = options;
   strict.min_delta = 10;
   CHECK(train(model, parameters, data, strict).epochs.size() == 6);
+  // Also where the loss falls all the time, by less than that.
+  const TrainingData<double> learnable{comparisons(200, 2), comparisons(100, 4)};
+  TrainingOptions few = options;
+  few.max_epochs = 12;
+  parameters = model.initial_parameters<double>(1);
+  CHECK(train(model, parameters, learnable, few).epochs.size() == 12);
+  parameters = model.initial_parameters<double>(1);
+  CHECK(train(model, parameters, learnable, strict).epochs.size() == 6);
 }
 
 TEST_CASE("a stop request keeps the best weights so far", "[nn]") {

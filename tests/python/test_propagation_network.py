@@ -256,6 +256,8 @@ def test_weights_are_of_the_loss(context):
         again = lw.PropagationClassifier(**settings).fit(X, other, w).state_dict()
     for name, part in found.items():
         assert_allclose(again[name], part, atol=1e-12, err_msg=name)
+    alike = lw.PropagationClassifier(**settings).fit(X, y, np.minimum(w, 1)).state_dict()
+    assert max(np.abs(alike[name] - part).max() for name, part in found.items()) > 1e-6
 
 
 def _expected(estimator):
