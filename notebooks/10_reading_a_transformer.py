@@ -449,10 +449,10 @@ print(f"best of all heads: {best[0]}.{best[1]}, {model.heads[best].mechanism}, w
 
 # %% [markdown]
 # The examples were no accident: by the metric of 1.1 nine of ten words have a nearest word of their kind,
-# more than in as many random directions. But the Euclidean distance of the same states does at least as well, with
-# twelve times as many numbers. **The head has not invented this metric; it reads off, in few directions, what
-# the states hold.** Nor is a label all there is to a head: the best one here is called diffuse, and hardly
-# uses its metric. Seventy words are few; differences of some percent are not to be trusted.
+# more than in as many random directions. But the Euclidean distance of the same states does at least as well,
+# with twelve times as many numbers. **The head has not invented this metric; it reads off, in few directions,
+# what the states hold.** Nor is a label all there is to a head: the best one here is called diffuse, and
+# hardly uses its metric. Seventy words are few; differences of some percent are not to be trusted.
 #
 # ## Does the law of drift and diffusion carry over?
 #
