@@ -99,6 +99,39 @@ def test_nearest_words_are_found_by_the_metric(model):
         model.nearest_words((1, 0), ["zebra"])
 
 
+def test_scores_tokens_and_words_of_a_text(model):
+    """Their softmax is how far the head is from uniform; words are means of states by token."""
+    nats, rows = 0.0, 0
+    for t, text in enumerate(model.texts):
+        tokens, special = model.tokens(t)
+        assert [word for word, is_special in zip(tokens, special) if not is_special] == text.split()
+        weights = softmax(model.scores((1, 0), t))[~special]
+        nats += (np.log(len(tokens)) + (weights * np.log(weights)).sum(1)).sum()
+        rows += len(weights)
+    assert model.heads[1, 0].nats == pytest.approx(nats / rows, rel=1e-10)
+    words, X = model.words(1)
+    at = [row for row, word in enumerate(model._batch.words) if word == "cat"]
+    assert_allclose(X[words.index("cat")], model._states[1][at].mean(0), atol=1e-12)
+    assert words == sorted(set(" ".join(model.texts).split()))
+    for wrong, said in (
+        (lambda: model.scores((1, 0), 32), "text must be among 0 to 31, a place in texts; got 32"),
+        (lambda: model.scores((2, 0), 0), "head must be one of those read"),
+        (lambda: model.words(2), "layers must be among 0 to 1"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            wrong()
+
+
+def test_a_tiny_transformer_knows_the_words_of_its_texts(tmp_path):
+    folder = heads.tiny_transformer(tmp_path / "new" / "tiny", ["A kettle, whistling.", "a cat sees"])
+    model = heads.read_transformer(folder, ["whistling a kettle", "The cat sees."])
+    assert sorted(model.heads) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert model.tokens(0)[0] == ["[CLS]", "whistling", "a", "kettle", "[SEP]"]
+    assert model.tokens(1)[0] == ["[CLS]", "[UNK]", "cat", "sees", ".", "[SEP]"]
+    again = heads.read_transformer(heads.tiny_transformer(tmp_path / "again", ["a cat"], 1), ["the cat sees"])
+    assert again.heads[0, 0].nats != model.heads[0, 0].nats
+
+
 # --- ablation -----------------------------------------------------------------------------------------------
 
 

@@ -1,30 +1,15 @@
-"""A small random encoder of BERT type as a folder, and the same model in plain loops of NumPy."""
+"""The small random encoder of likewise.heads with few words, and the same model in plain loops of NumPy."""
 
-import json
 import math
 
 import numpy as np
-from safetensors.numpy import save_file
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
-from tokenizers.processors import TemplateProcessing
+
+from likewise.heads._tiny import CONFIG, SPECIAL, random_weights, save
 
 WORDS = (
     "the a cat dog bird river stone house tree sees hears finds leaves near under old small red green and"
 ).split()
-VOCABULARY = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
-CONFIG = {
-    "model_type": "bert",
-    "hidden_size": 16,
-    "num_attention_heads": 2,
-    "num_hidden_layers": 2,
-    "intermediate_size": 24,
-    "hidden_act": "gelu",
-    "layer_norm_eps": 1e-12,
-    "max_position_embeddings": 32,
-    "position_embedding_type": "absolute",
-}
+VOCABULARY = {word: i for i, word in enumerate([*SPECIAL, *WORDS])}
 
 
 def texts(count, seed=0, shortest=5, longest=12):
@@ -35,46 +20,13 @@ def texts(count, seed=0, shortest=5, longest=12):
 
 def weights(seed=0, scale=0.4):
     """Random weights by the names that they have in a file of BERT's."""
-    rng = np.random.default_rng(seed)
-    width, hidden = CONFIG["hidden_size"], CONFIG["intermediate_size"]
-    found = {
-        "embeddings.word_embeddings.weight": rng.normal(size=(len(VOCABULARY), width)),
-        "embeddings.position_embeddings.weight": 0.7 * rng.normal(size=(32, width)),
-        "embeddings.token_type_embeddings.weight": rng.normal(size=(2, width)),
-    }
-    shapes = {
-        "attention.self.query": (width, width),
-        "attention.self.key": (width, width),
-        "attention.self.value": (width, width),
-        "attention.output.dense": (width, width),
-        "intermediate.dense": (hidden, width),
-        "output.dense": (width, hidden),
-    }
-    norms = ["embeddings.LayerNorm"]
-    for layer in range(CONFIG["num_hidden_layers"]):
-        for name, shape in shapes.items():
-            found[f"encoder.layer.{layer}.{name}.weight"] = scale * rng.normal(size=shape)
-            found[f"encoder.layer.{layer}.{name}.bias"] = 0.1 * rng.normal(size=shape[0])
-        norms += [f"encoder.layer.{layer}.{name}.LayerNorm" for name in ("attention.output", "output")]
-    for name in norms:
-        found[f"{name}.weight"] = 1 + 0.1 * rng.normal(size=width)
-        found[f"{name}.bias"] = 0.1 * rng.normal(size=width)
-    return found
+    return random_weights(len(VOCABULARY), seed, scale)
 
 
 def write(folder, given=None, prefix="", **config):
     """The folder of a model; returns its path."""
-    folder.mkdir(parents=True, exist_ok=True)
     given = weights() if given is None else given
-    save_file({prefix + name: part for name, part in given.items()}, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps({**CONFIG, **config}))
-    tokenizer = Tokenizer(WordLevel(VOCABULARY, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = Whitespace()
-    special = [("[CLS]", VOCABULARY["[CLS]"]), ("[SEP]", VOCABULARY["[SEP]"])]
-    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=special)
-    tokenizer.enable_padding(length=20)  # as some models' files have it
-    tokenizer.save(str(folder / "tokenizer.json"))
-    return folder
+    return save(folder, {prefix + name: part for name, part in given.items()}, WORDS, **config)
 
 
 def states(given, text):

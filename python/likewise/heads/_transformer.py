@@ -222,6 +222,40 @@ class ModelXray:
         layers = sorted({layer for layer, _ in self.heads})
         return [drift_of_layer(self._encoder, self._batch, self._states[layer], layer) for layer in layers]
 
+    def tokens(self, text):
+        """The tokens of a text: a list of n words and which of them are special (n,) of bool.
+
+        text : int, its place in `texts`
+        """
+        rows = self._rows(text)
+        return [self._batch.words[row] for row in rows], self._batch.special[rows]
+
+    def scores(self, head, text):
+        """The scores (n, n) of one head on one text, q.k / sqrt(d) in nats, of all tokens.
+
+        Those between tokens that are not special, S[~special][:, ~special], are what is split.
+
+        Parameters
+        ----------
+        head : (layer, head)
+        text : int, its place in `texts`
+        """
+        layer, h = self._checked_head(head)
+        x = self._states[layer][self._rows(text)]
+        q, k, _ = self._encoder.queries_keys_values(layer, x)
+        return q[:, h] @ k[:, h].T / np.sqrt(q.shape[-1])
+
+    def _rows(self, text):
+        text = _checks.integer(text, "text", "a place in texts")
+        if not 0 <= text < len(self.texts):
+            raise ValueError(f"text must be among 0 to {len(self.texts) - 1}, a place in texts; got {text}.")
+        return np.flatnonzero(self._batch.text == text)
+
+    def _checked_head(self, head):
+        if head not in self.heads:
+            raise ValueError(f"head must be one of those read, (layer, head); got {head!r}.")
+        return head
+
     def sink_values(self):
         """(layer, head) -> |v| of the special token with the most mass, as a share of the mean |v| in C.
 
@@ -251,9 +285,7 @@ class ModelXray:
         """
         from likewise.estimators.neighbors import NearestNeighbors
 
-        if head not in self.heads:
-            raise ValueError(f"head must be one of those read, (layer, head); got {head!r}.")
-        known, points = self._words(head[0])
+        known, points = self.words(self._checked_head(head)[0])
         asked = _frequent(self._batch.words) if words is None else list(words)
         missing = [word for word in asked if word not in known]
         if missing:
@@ -267,8 +299,12 @@ class ModelXray:
             for word, place, row in zip(asked, places, zip(distances, indices))
         }
 
-    def _words(self, layer):
-        """The distinct words, and their mean states (n_words, width)."""
+    def words(self, layer):
+        """The distinct words of the texts, a list, and their mean states (n_words, width) at a layer's input.
+
+        These are the points that a head's `metric()` compares.
+        """
+        (layer,) = checked_layers(layer, self._encoder.n_layers)
         content = self._batch.content
         of_token = np.array(self._batch.words)[content]
         known, which = np.unique(of_token, return_inverse=True)
